@@ -1,0 +1,45 @@
+/** What an error can say besides its message; keys are stable, values are numbers or text. */
+export type ErrorDetails = Record<string, unknown>
+
+export interface ErrorOptions {
+  /** What to do next, best as a command to type. */
+  hint?: string | undefined
+  /** The facts behind the message: file, key, expected, received... */
+  details?: ErrorDetails | undefined
+  cause?: unknown
+}
+
+/** Every failure of tongueforge: a stable `code`, a message that names the place, a hint that says what to do next. */
+export class TongueforgeError extends Error {
+  override readonly name = 'TongueforgeError'
+  readonly code: string
+  readonly hint: string | undefined
+  readonly details: ErrorDetails
+
+  constructor(code: string, message: string, { hint, details = {}, cause }: ErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.hint = hint
+    this.details = details
+  }
+
+  /** The shape printed by every command under `--json`. */
+  toJSON(): { code: string; message: string; hint: string | undefined; details: ErrorDetails } {
+    return { code: this.code, message: this.message, hint: this.hint, details: this.details }
+  }
+}
+
+/** Makes a TongueforgeError of whatever was thrown: native errors keep their code, hint and details. */
+export function toTongueforgeError(thrown: unknown): TongueforgeError {
+  if (thrown instanceof TongueforgeError) return thrown
+  const error = (thrown ?? {}) as { code?: unknown; message?: unknown; hint?: unknown; details?: unknown }
+  return new TongueforgeError(
+    typeof error.code === 'string' ? error.code : 'ERR_INTERNAL',
+    typeof error.message === 'string' ? error.message : String(thrown),
+    {
+      hint: typeof error.hint === 'string' && error.hint !== '' ? error.hint : undefined,
+      details: (error.details as ErrorDetails | undefined) ?? {},
+      cause: thrown,
+    },
+  )
+}
