@@ -1,0 +1,302 @@
+import { z } from 'zod'
+import { TongueforgeError } from '../errors'
+import { describeValue, type JsonObject } from './json_file'
+import { type RopeSpec, ropeKeys, ropeSpec } from './rope_config'
+
+// config.json of a Hugging Face folder -> DecoderSpec, the one description of a decoder that native code reads.
+// To add a family: a row in `families`, its name in the native registry, a parity case.
+
+/** What sets one family apart. Values that a config.json leaves out are the ones of transformers' config class. */
+interface Family {
+  /** The class that `architectures` names. */
+  hubClass: string
+  /** Key/value heads when the key is absent; null: as many as heads. */
+  kvHeads: number | null
+  /** Size of a head when the key is absent; null: hidden_size / heads. */
+  headDim: number | null
+  maxPositions: number
+  /** Bias of q, k and v: by the architecture, or as `attention_bias` says. `config` speaks of the output too. */
+  attentionBias: 'always' | 'never' | 'config'
+  mlpBias: 'never' | 'config'
+  /** RMSNorm over each head of q and k. */
+  qkNorm: boolean
+  /** Sliding window: none, the same in all layers, or in the layers that the config lists. */
+  window: 'none' | 'all_layers' | 'some_layers'
+}
+
+const families = {
+  llama: {
+    hubClass: 'LlamaForCausalLM',
+    kvHeads: null,
+    headDim: null,
+    maxPositions: 2048,
+    attentionBias: 'config',
+    mlpBias: 'config',
+    qkNorm: false,
+    window: 'none',
+  },
+  mistral: {
+    hubClass: 'MistralForCausalLM',
+    kvHeads: 8,
+    headDim: null,
+    maxPositions: 131072,
+    attentionBias: 'never',
+    mlpBias: 'never',
+    qkNorm: false,
+    window: 'all_layers',
+  },
+  qwen2: {
+    hubClass: 'Qwen2ForCausalLM',
+    kvHeads: 32,
+    headDim: null,
+    maxPositions: 32768,
+    attentionBias: 'always',
+    mlpBias: 'never',
+    qkNorm: false,
+    window: 'some_layers',
+  },
+  qwen3: {
+    hubClass: 'Qwen3ForCausalLM',
+    kvHeads: 32,
+    headDim: 128,
+    maxPositions: 32768,
+    attentionBias: 'config',
+    mlpBias: 'never',
+    qkNorm: true,
+    window: 'some_layers',
+  },
+} as const satisfies Record<string, Family>
+
+export type Architecture = keyof typeof families
+/** The values of `model_type` that we run. */
+export const ARCHITECTURES = Object.keys(families) as Architecture[]
+
+export const DTYPES = ['float32', 'bfloat16', 'float16'] as const
+export type Dtype = (typeof DTYPES)[number]
+
+/** A decoder, complete and checked. snake_case because native code reads this very object. */
+export interface DecoderSpec {
+  architecture: Architecture
+  vocab_size: number
+  hidden_size: number
+  intermediate_size: number
+  num_layers: number
+  num_heads: number
+  num_kv_heads: number
+  head_dim: number
+  max_positions: number
+  rms_norm_eps: number
+  hidden_act: 'silu'
+  tie_word_embeddings: boolean
+  /** Bias of the q, k and v projections. */
+  attention_bias: boolean
+  /** Bias of the attention's output projection. */
+  o_bias: boolean
+  mlp_bias: boolean
+  qk_norm: boolean
+  /** The window of the layers that have one, else 0. With window w a position sees itself and the w - 1 before it. */
+  sliding_window: number
+  /** Per layer: its window, 0 for full attention. */
+  layer_windows: number[]
+  rope: RopeSpec
+  /** What config.json says that the weights are stored in; null where it says nothing. */
+  dtype: Dtype | null
+}
+
+const integer = (min: number, max: number) => {
+  const error = `a whole number from ${min} to ${max}`
+  return z.int({ error }).min(min, { error }).max(max, { error })
+}
+const flag = z.boolean({ error: 'true or false' })
+const DEFAULT_WINDOW = 4096
+const DEFAULT_MAX_WINDOW_LAYERS = 28
+const MAX_LAYERS = 4096
+/** Ten trillion: above it a config is a mistake or an attack, below it counts are exact in a double. */
+const MAX_PARAMETERS = 1e13
+
+// Bounds are a few powers of two above anything published. A key may be absent where transformers has a default.
+const configSchema = z.looseObject({
+  model_type: z.enum(ARCHITECTURES as [Architecture, ...Architecture[]], {
+    error: `a supported architecture (${ARCHITECTURES.join(', ')})`,
+  }),
+  vocab_size: integer(1, 2 ** 24),
+  hidden_size: integer(1, 2 ** 20),
+  intermediate_size: integer(1, 2 ** 22),
+  num_hidden_layers: integer(1, MAX_LAYERS),
+  num_attention_heads: integer(1, 2 ** 16),
+  num_key_value_heads: integer(1, 2 ** 16).nullish(),
+  head_dim: integer(1, 2 ** 16).nullish(),
+  max_position_embeddings: integer(1, 2 ** 30).optional(),
+  rms_norm_eps: z
+    .number({ error: 'a number from 0 to 1' })
+    .min(0, { error: 'a number from 0 to 1' })
+    .max(1, { error: 'a number from 0 to 1' })
+    .default(1e-6),
+  // 'swish' is the same function under its older name.
+  hidden_act: z.enum(['silu', 'swish'], { error: '"silu"' }).default('silu'),
+  tie_word_embeddings: flag.default(false),
+  attention_bias: flag.default(false),
+  mlp_bias: flag.default(false),
+  use_sliding_window: flag.default(false),
+  sliding_window: integer(1, 2 ** 30)
+    .nullable()
+    .default(DEFAULT_WINDOW),
+  max_window_layers: integer(0, 2 ** 20).default(DEFAULT_MAX_WINDOW_LAYERS),
+  layer_types: z
+    .array(
+      z.enum(['full_attention', 'sliding_attention'], { error: '"full_attention" or "sliding_attention"' }),
+      {
+        error: 'a list with one entry a layer',
+      },
+    )
+    .nullish(),
+  quantization_config: z.null({ error: 'no quantisation (save the model in bfloat16 first)' }).optional(),
+  dtype: z.string({ error: 'the name of a dtype' }).nullish(),
+  torch_dtype: z.string({ error: 'the name of a dtype' }).nullish(),
+  ...ropeKeys,
+})
+type Config = z.infer<typeof configSchema>
+
+/**
+ * Reads the content of a config.json. `file` is only named in errors. Throws ERR_MODEL_CONFIG that names file, key,
+ * expected and received: for an unknown architecture, a value out of range, or values that contradict each other.
+ */
+export function decoderSpec(content: JsonObject, file = 'config.json'): DecoderSpec {
+  const config = checkedConfig(content, file)
+  const refuse = (key: string, expected: string, received: unknown): never => {
+    throw configError(file, key, expected, received)
+  }
+  const family: Family = families[config.model_type]
+  const heads = config.num_attention_heads
+  const headDim = headSize(config, family, refuse)
+  const windows = layerWindows(config, family, refuse)
+  const maxPositions = config.max_position_embeddings ?? family.maxPositions
+  const attentionBias = family.attentionBias === 'config' && config.attention_bias
+  const spec: DecoderSpec = {
+    architecture: config.model_type,
+    vocab_size: config.vocab_size,
+    hidden_size: config.hidden_size,
+    intermediate_size: config.intermediate_size,
+    num_layers: config.num_hidden_layers,
+    num_heads: heads,
+    num_kv_heads: kvHeads(config, family),
+    head_dim: headDim,
+    max_positions: maxPositions,
+    rms_norm_eps: config.rms_norm_eps,
+    hidden_act: 'silu',
+    tie_word_embeddings: config.tie_word_embeddings,
+    attention_bias: attentionBias || family.attentionBias === 'always',
+    o_bias: attentionBias,
+    mlp_bias: family.mlpBias === 'config' && config.mlp_bias,
+    qk_norm: family.qkNorm,
+    sliding_window: Math.max(...windows),
+    layer_windows: windows,
+    rope: ropeSpec(config, maxPositions, headDim, refuse),
+    dtype: storedDtype(config, refuse),
+  }
+  checkSizes(spec, refuse)
+  return spec
+}
+
+/** Number of parameters that a spec implies, in closed form; a tied head counts once. */
+export function countParameters(spec: DecoderSpec): number {
+  const { hidden_size: D, intermediate_size: F, head_dim: H, num_heads: N, num_kv_heads: K } = spec
+  const qkvOut = (N + 2 * K) * H
+  const attention = D * qkvOut + N * H * D + (spec.attention_bias ? qkvOut : 0) + (spec.o_bias ? D : 0)
+  const mlp = 3 * D * F + (spec.mlp_bias ? 2 * F + D : 0)
+  const norms = 2 * D + (spec.qk_norm ? 2 * H : 0)
+  const embeddings = spec.vocab_size * D * (spec.tie_word_embeddings ? 1 : 2)
+  return embeddings + spec.num_layers * (attention + mlp + norms) + D
+}
+
+/** The name that config.json carries under `architectures`, e.g. LlamaForCausalLM. */
+export function hubClass(architecture: Architecture): string {
+  return families[architecture].hubClass
+}
+
+function checkedConfig(content: JsonObject, file: string): Config {
+  const result = configSchema.safeParse(content)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  const received = issue.path.reduce<unknown>(
+    (value, key) => (value as JsonObject | undefined)?.[key as string],
+    content,
+  )
+  throw configError(file, issue.path.join('.') || '(top level)', issue.message, received)
+}
+
+function configError(file: string, key: string, expected: string, received: unknown): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_MODEL_CONFIG',
+    `${file}: ${key}: expected ${expected}, received ${describeValue(received)}`,
+    {
+      hint:
+        key === 'model_type'
+          ? `Use a model whose config.json says model_type ${ARCHITECTURES.join(', ')}.`
+          : 'Compare config.json with the one that the model was published with.',
+      details: { file, key, expected, received },
+    },
+  )
+}
+
+type RefuseKey = (key: string, expected: string, received: unknown) => never
+
+// Absent and null are told apart: null means one key/value head a head, absent means the family's default.
+function kvHeads(config: Config, family: Family): number {
+  const { num_key_value_heads: given, num_attention_heads: heads } = config
+  return given === undefined ? (family.kvHeads ?? heads) : (given ?? heads)
+}
+
+function headSize(config: Config, family: Family, refuse: RefuseKey): number {
+  const given = config.head_dim ?? family.headDim
+  if (given != null) return given
+  const { hidden_size: hidden, num_attention_heads: heads } = config
+  if (hidden % heads === 0) return hidden / heads
+  return refuse(
+    'hidden_size',
+    `a multiple of num_attention_heads (${heads}) where head_dim is not given`,
+    hidden,
+  )
+}
+
+function layerWindows(config: Config, family: Family, refuse: RefuseKey): number[] {
+  const layers = config.num_hidden_layers
+  const every = (window: number) => new Array<number>(layers).fill(window)
+  if (family.window === 'none') return every(0)
+  if (family.window === 'all_layers') {
+    const mixed = config.layer_types?.includes('full_attention') && config.sliding_window !== null
+    return mixed
+      ? refuse('layer_types', 'absent: this family has one window for all layers', config.layer_types)
+      : every(config.sliding_window ?? 0)
+  }
+  const window = config.use_sliding_window ? (config.sliding_window ?? 0) : 0
+  const types = config.layer_types
+  if (!types) return every(window).map((value, layer) => (layer >= config.max_window_layers ? value : 0))
+  if (types.length !== layers) refuse('layer_types', `one entry for each of ${layers} layers`, types)
+  if (types.includes('sliding_attention') && window === 0) {
+    refuse(
+      'sliding_window',
+      'a window, as layer_types lists sliding layers, and use_sliding_window true',
+      config.sliding_window,
+    )
+  }
+  return types.map((type) => (type === 'sliding_attention' ? window : 0))
+}
+
+function storedDtype(config: Config, refuse: RefuseKey): Dtype | null {
+  const key = config.dtype != null ? 'dtype' : 'torch_dtype'
+  const name = config[key]
+  if (name == null || name === 'auto') return null
+  const known = DTYPES.find((dtype) => dtype === name.replace(/^torch\./, ''))
+  return known ?? refuse(key, `one of ${DTYPES.join(', ')}`, name)
+}
+
+function checkSizes(spec: DecoderSpec, refuse: RefuseKey): void {
+  const { num_heads: heads, num_kv_heads: kv, head_dim: headDim } = spec
+  if (heads % kv !== 0) refuse('num_key_value_heads', `a divisor of num_attention_heads (${heads})`, kv)
+  if (headDim % 2 !== 0) refuse('head_dim', 'an even number, as rope turns pairs', headDim)
+  const parameters = countParameters(spec)
+  if (parameters > MAX_PARAMETERS) {
+    refuse('hidden_size', `sizes that make at most ${MAX_PARAMETERS} parameters`, `${parameters} parameters`)
+  }
+}

@@ -1,0 +1,61 @@
+#!/usr/bin/env node
+// The command `tongueforge`: reads the command line, runs one verb, says how it ended. The only file that exits.
+import { TongueforgeError, toTongueforgeError } from '../errors'
+import { failureText, jsonText } from './print'
+import { readCommandLine } from './program'
+import { Progress } from './progress'
+import type { Io } from './verb'
+
+const EXIT = { done: 0, failed: 1, usage: 2, resumable: 75, interrupted: 130 } as const
+const USAGE_CODES = ['ERR_USAGE', 'ERR_CONFIG', 'ERR_MODEL_CONFIG']
+
+async function main(argv: string[]): Promise<number> {
+  const abort = new AbortController()
+  const flags = argv.slice(0, [...argv, '--'].indexOf('--'))
+  const io = makeIo(abort.signal, { json: flags.includes('--json'), quiet: flags.includes('--quiet') })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (abort.signal.aborted) process.exit(EXIT.interrupted) // the second one: now
+      abort.abort(new TongueforgeError('ERR_INTERRUPTED', `stopped by ${signal}`))
+    })
+  }
+  try {
+    const request = readCommandLine(argv)
+    return (await request?.verb.run(request.args, request.values, io)) ?? EXIT.done
+  } catch (thrown) {
+    const error = toTongueforgeError(thrown)
+    io.progress.end()
+    if (io.json) io.write(jsonText({ error }))
+    else process.stderr.write(failureText(error))
+    return exitCode(error, abort.signal)
+  }
+}
+
+function makeIo(signal: AbortSignal, { json, quiet }: { json: boolean; quiet: boolean }): Io {
+  const progress = new Progress(process.stderr, { silent: quiet })
+  return {
+    json,
+    quiet,
+    signal,
+    progress,
+    write: (text) => process.stdout.write(text),
+    say: (line) => {
+      if (quiet || json) return
+      progress.end()
+      process.stderr.write(`${line}\n`)
+    },
+  }
+}
+
+function exitCode(error: TongueforgeError, signal: AbortSignal): number {
+  if (signal.aborted) return error.details.resumable === true ? EXIT.resumable : EXIT.interrupted
+  return USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed
+}
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.done)
+  throw error
+})
+
+main(process.argv.slice(2)).then((code) => process.exit(code))

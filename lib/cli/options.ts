@@ -1,0 +1,112 @@
+// Options that several commands share, and the readers of numbers. What a value may be beyond its kind is checked by
+// the library, which names the same thing in the same words.
+import { TongueforgeError } from '../errors'
+import type { Option } from './verb'
+
+/** ERR_USAGE: the command line itself is wrong. */
+export function usageError(
+  message: string,
+  hint = 'add --help to see what the command takes',
+): TongueforgeError {
+  return new TongueforgeError('ERR_USAGE', message, { hint })
+}
+
+export function number(text: string, flag: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value)) return value
+  throw usageError(`${flag}: expected a number, received '${text}'`)
+}
+
+export function integer(text: string, flag: string): number {
+  const value = number(text, flag)
+  if (Number.isSafeInteger(value)) return value
+  throw usageError(`${flag}: expected a whole number, received '${text}'`)
+}
+
+/** Comma-separated whole numbers: `1,2,3`. */
+export function integers(text: string, flag: string): number[] {
+  return text.split(',').map((part) => integer(part, flag))
+}
+
+/** A flag that may stand several times: the values so far and this one. */
+export function repeated(text: string, _flag: string, previous: unknown): string[] {
+  return [...((previous as string[] | undefined) ?? []), text]
+}
+
+export const JSON_OPTION: Option = { flags: '--json', description: 'print one JSON document instead of text' }
+
+export interface ModelValues {
+  device?: string
+  dtype?: string
+  threads?: number
+}
+
+export const MODEL_OPTIONS: Option[] = [
+  { flags: '--device <device>', description: 'cpu (cuda: not in this build)' },
+  { flags: '--dtype <dtype>', description: 'float32 or bfloat16; default: float32' },
+  { flags: '--threads <n>', description: 'threads of tensor operations', parse: integer },
+]
+
+export function modelOptions(values: ModelValues): ModelValues {
+  return pick(values, ['device', 'dtype', 'threads'])
+}
+
+export interface SamplingValues {
+  maxNewTokens?: number
+  temperature?: number
+  topK?: number
+  topP?: number
+  minP?: number
+  repetitionPenalty?: number
+  stop?: string[]
+  seed?: number
+}
+
+export const SAMPLING_OPTIONS: Option[] = [
+  { flags: '--max-new-tokens <n>', description: 'the longest answer, in tokens', parse: integer },
+  {
+    flags: '--temperature <t>',
+    description: 'sample at this temperature; default: 0, greedy',
+    parse: number,
+  },
+  { flags: '--top-k <k>', description: 'sample from the k likeliest tokens', parse: integer },
+  { flags: '--top-p <p>', description: 'sample from the likeliest tokens that make up p', parse: number },
+  { flags: '--min-p <p>', description: 'drop tokens less likely than p times the likeliest', parse: number },
+  {
+    flags: '--repetition-penalty <r>',
+    description: 'above 1: make tokens already seen less likely',
+    parse: number,
+  },
+  { flags: '--stop <text>', description: 'end the answer before this text (repeatable)', parse: repeated },
+  { flags: '--seed <n>', description: 'make sampling repeatable', parse: integer },
+]
+
+export function samplingOptions(values: SamplingValues): SamplingValues {
+  return pick(values, [
+    'maxNewTokens',
+    'temperature',
+    'topK',
+    'topP',
+    'minP',
+    'repetitionPenalty',
+    'stop',
+    'seed',
+  ])
+}
+
+/** The named keys of an object, those that are there. */
+export function pick<T extends object, K extends keyof T>(values: T, keys: K[]): Pick<T, K> {
+  return Object.fromEntries(keys.filter((key) => key in values).map((key) => [key, values[key]])) as Pick<
+    T,
+    K
+  >
+}
+
+/** Throws ERR_USAGE unless exactly one of the options was given. */
+export function exactlyOne(values: Record<string, unknown>, flags: Record<string, string>): void {
+  const given = Object.keys(flags).filter((key) => values[key] !== undefined)
+  if (given.length === 1) return
+  const names = Object.values(flags).join(' and ')
+  const received = given.length === 0 ? 'none' : given.map((key) => flags[key]).join(' and ')
+  throw usageError(`expected one of ${names}, received ${received}`)
+}

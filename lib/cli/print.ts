@@ -1,0 +1,54 @@
+// How results and failures look, for people and for programs.
+import type { TongueforgeError } from '../errors'
+
+/** One JSON document, indented: the whole of stdout under --json. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+/** A failure on stderr: the message, where it happened, what to do. */
+export function failureText({ message, hint, details }: TongueforgeError): string {
+  const places = ['file', 'key', 'tensor', 'offset']
+    .filter((key) => details[key] !== undefined && !message.includes(String(details[key])))
+    .map((key) => `  ${key}: ${details[key]}\n`)
+  return `error: ${message}\n${places.join('')}${hint ? `  hint: ${hint}\n` : ''}`
+}
+
+/** Facts as lines `key  value`, nested ones indented; lists of plain values on one line. */
+export function factsText(facts: object, indent = ''): string {
+  const entries = Object.entries(facts).filter(([, value]) => value !== undefined)
+  const width = Math.max(0, ...entries.map(([key]) => key.length))
+  return entries
+    .map(([key, value]) => {
+      if (isPlain(value)) return `${indent}${key.padEnd(width)}  ${plain(value)}\n`
+      if (Array.isArray(value) && value.every(isPlain)) {
+        return `${indent}${key.padEnd(width)}  ${value.map(plain).join(', ')}\n`
+      }
+      return `${indent}${key}\n${factsText(value as object, `${indent}  `)}`
+    })
+    .join('')
+}
+
+/** Rows as a table: the keys of the first one are the head, numbers to the right. */
+export function tableText(rows: Record<string, unknown>[]): string {
+  const keys = Object.keys(rows[0] ?? {})
+  const cells = [keys, ...rows.map((row) => keys.map((key) => plain(row[key])))]
+  const widths = keys.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)))
+  const numeric = keys.map((key) => rows.every((row) => typeof (row[key] ?? 0) === 'number'))
+  return cells
+    .map((row) =>
+      row.map((cell, i) => (numeric[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join('  '),
+    )
+    .map((line) => `${line.trimEnd()}\n`)
+    .join('')
+}
+
+function isPlain(value: unknown): boolean {
+  return value === null || typeof value !== 'object'
+}
+
+function plain(value: unknown): string {
+  if (value === null || value === undefined) return '-'
+  if (typeof value !== 'number' || Number.isInteger(value)) return String(value)
+  return String(Number(value.toPrecision(4)))
+}

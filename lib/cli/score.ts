@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises'
+import { TongueforgeError } from '../errors'
+import { library } from './library'
+import { exactlyOne, JSON_OPTION, MODEL_OPTIONS, type ModelValues, modelOptions } from './options'
+import { factsText, jsonText } from './print'
+import { defineVerb } from './verb'
+
+interface Values extends ModelValues {
+  file?: string
+  text?: string
+}
+
+export default defineVerb<Values>({
+  name: 'score',
+  summary: 'measure how well a model predicts a text: negative log-likelihood and perplexity',
+  arguments: [{ name: '<model>', description: 'a model folder, or a run folder' }],
+  options: [
+    { flags: '--file <file>', description: 'a text file, UTF-8' },
+    { flags: '--text <text>', description: 'the text itself' },
+    ...MODEL_OPTIONS,
+    JSON_OPTION,
+  ],
+  examples: [
+    'score path/to/model --file held_out.txt',
+    'score path/to/model --text "Once upon a time" --json',
+  ],
+  async run([folder], values, io) {
+    exactlyOne({ ...values }, { file: '--file', text: '--text' })
+    const text = values.text ?? (await readText(values.file ?? ''))
+    const { loadModel } = library()
+    await using model = await loadModel(folder, modelOptions(values))
+    const result = await model.score(text, { signal: io.signal })
+    io.write(io.json ? jsonText(result) : factsText(result))
+    return 0
+  },
+})
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new TongueforgeError('ERR_NOT_FOUND', `--file: cannot read ${file}: ${(cause as Error).message}`, {
+      details: { file },
+      cause,
+    })
+  }
+}

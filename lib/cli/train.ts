@@ -1,0 +1,41 @@
+import { library } from './library'
+import { JSON_OPTION, pick } from './options'
+import { factsText, jsonText } from './print'
+import { defineVerb } from './verb'
+
+interface Values {
+  dryRun?: boolean
+  resume?: boolean
+  overwrite?: boolean
+}
+
+export default defineVerb<Values>({
+  name: 'train',
+  summary: 'train a model as a YAML config says',
+  arguments: [
+    { name: '<config>', description: 'a YAML file; docs/train.md lists its keys' },
+    { name: '[overrides...]', description: 'key.path=value: set keys of the config, say optimizer.lr=1e-4' },
+  ],
+  options: [
+    { flags: '--dry-run', description: 'check everything and print the plan, train nothing' },
+    { flags: '--resume', description: 'go on from the newest checkpoint, else start' },
+    { flags: '--overwrite', description: 'replace the run folder' },
+    JSON_OPTION,
+  ],
+  examples: ['train config.yaml', 'train config.yaml steps=100 optimizer.lr=1e-4 --resume'],
+  async run([config, overrides], values, io) {
+    const { train } = library()
+    const run = train(config, {
+      ...pick(values, ['dryRun', 'resume', 'overwrite']),
+      overrides,
+      signal: io.signal,
+    })
+    for await (const { step, steps, loss } of run) {
+      io.progress.update({ label: 'train', done: step, total: steps, note: `loss ${loss.toFixed(4)}` })
+    }
+    io.progress.end()
+    const result = await run.result
+    io.write(io.json ? jsonText(result) : factsText(result))
+    return 0
+  },
+})

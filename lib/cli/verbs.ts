@@ -1,0 +1,13 @@
+// Every command, in the order of the help. A new one is a file beside this and a row here.
+import chat from './chat'
+import demo from './demo'
+import doctor from './doctor'
+import generate from './generate'
+import graft from './graft'
+import inspect from './inspect'
+import score from './score'
+import setup from './setup'
+import train from './train'
+import type { Verb } from './verb'
+
+export const VERBS: Verb[] = [demo, train, graft, generate, chat, score, inspect, doctor, setup]

@@ -1,0 +1,122 @@
+/** Configs from files or objects: strict YAML, dotted overrides, and schema errors that name the key and help. */
+import { readFile, stat } from 'node:fs/promises'
+import { closest, distance } from 'fastest-levenshtein'
+import { parseDocument, stringify } from 'yaml'
+import type { z } from 'zod'
+import { TongueforgeError } from '../errors'
+
+const MAX_CONFIG_BYTES = 1 << 20
+
+/** Reads a YAML file: no aliases, no duplicate keys, at most 1 MB. Throws ERR_NOT_FOUND or ERR_CONFIG. */
+export async function readYaml(file: string): Promise<unknown> {
+  const size = await stat(file).then(
+    (entry) => entry.size,
+    () => undefined,
+  )
+  if (size === undefined) {
+    throw new TongueforgeError('ERR_NOT_FOUND', `${file}: expected a config file, and there is nothing of that name`, {
+      hint: 'Check the path; recipes/ holds configs to start from.',
+      details: { file },
+    })
+  }
+  if (size > MAX_CONFIG_BYTES) throw configError(file, `expected at most ${MAX_CONFIG_BYTES} bytes, received ${size}`)
+  return parseYaml(await readFile(file, 'utf8'), file)
+}
+
+/** As readYaml, from text; `file` is only named in errors. */
+export function parseYaml(text: string, file: string): unknown {
+  const document = parseDocument(text, { uniqueKeys: true, merge: false, version: '1.2' })
+  const problem = document.errors[0] ?? document.warnings[0]
+  if (problem) throw configError(file, problem.message.split('\n')[0] ?? 'not YAML')
+  try {
+    return document.toJS({ maxAliasCount: 0 })
+  } catch {
+    throw configError(file, 'aliases (*name) are not allowed: write the value out')
+  }
+}
+
+/** The text that `resolved.yaml` holds. */
+export function toYaml(config: unknown): string {
+  return stringify(config, { aliasDuplicateObjects: false })
+}
+
+/** Sets `key.path=value` pairs; values are YAML scalars or flow collections. Returns a new object. */
+export function applyOverrides(config: unknown, overrides: readonly string[]): unknown {
+  const result = structuredClone(config) as Record<string, unknown>
+  for (const override of overrides) {
+    const cut = override.indexOf('=')
+    if (cut < 1) {
+      throw new TongueforgeError('ERR_USAGE', `Expected key.path=value, received '${override}'`, {
+        hint: 'For example: optimizer.lr=1e-4',
+      })
+    }
+    setPath(result, override.slice(0, cut).split('.'), parseYaml(override.slice(cut + 1), override), override)
+  }
+  return result
+}
+
+function setPath(root: Record<string, unknown>, path: string[], value: unknown, override: string): void {
+  let node: unknown = root
+  for (const [depth, key] of path.entries()) {
+    if (key === '__proto__' || typeof node !== 'object' || node === null || (Array.isArray(node) && !/^\d+$/.test(key))) {
+      throw configError(override, `${path.slice(0, depth).join('.')} has no key '${key}'`)
+    }
+    const container = node as Record<string, unknown>
+    if (depth === path.length - 1) container[key] = value
+    else node = container[key] ??= {}
+  }
+}
+
+/** Checks a config against its schema; unknown keys are refused with the nearest known one. Throws ERR_CONFIG. */
+export function checkConfig<Schema extends z.ZodType>(schema: Schema, config: unknown, file: string): z.infer<Schema> {
+  const result = schema.safeParse(config)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  const path = issue.path.map(String)
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0]!
+    throw configError(file, `${[...path, key].join('.')}: unknown key`, {
+      hint: suggestion(key, knownKeys(schema, path)),
+      key: [...path, key].join('.'),
+    })
+  }
+  const received = path.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], config)
+  const key = path.join('.') || '(top level)'
+  throw configError(file, `${key}: ${issue.message}, received ${JSON.stringify(received) ?? 'nothing'}`, { key })
+}
+
+function configError(file: string, problem: string, { hint, key }: { hint?: string | undefined; key?: string } = {}) {
+  return new TongueforgeError('ERR_CONFIG', `${file}: ${problem}`, { hint, details: { file, ...(key && { key }) } })
+}
+
+/** "Did you mean ...", where something near enough is known. */
+export function suggestion(word: string, known: readonly string[]): string | undefined {
+  if (known.length === 0) return undefined
+  const nearest = closest(word, [...known])
+  return distance(word, nearest) <= Math.max(2, word.length / 3)
+    ? `Did you mean '${nearest}'?`
+    : `Known keys: ${known.join(', ')}.`
+}
+
+// Walks the schema along the path of an issue, through wrappers and lists, to the object whose key was wrong.
+function knownKeys(schema: z.ZodType, path: readonly string[]): string[] {
+  let node: unknown = schema
+  for (const key of path) {
+    const inner = unwrap(node)
+    node = inner.shape?.[key] ?? inner.element
+  }
+  return Object.keys(unwrap(node).shape ?? {})
+}
+
+interface SchemaNode {
+  shape?: Record<string, unknown>
+  element?: unknown
+}
+
+function unwrap(node: unknown): SchemaNode {
+  let current = node as (SchemaNode & { def?: { innerType?: unknown; in?: unknown } }) | undefined
+  while (current?.def && (current.def.innerType || current.def.in)) {
+    current = (current.def.innerType ?? current.def.in) as typeof current
+  }
+  return current ?? {}
+}

@@ -1,0 +1,213 @@
+/**
+ * The one typed picture of the native addon, and the one way to run its jobs. Nothing else touches the addon raw.
+ * Option keys are snake_case because C++ reads them as they stand.
+ */
+import { toTongueforgeError } from './errors'
+import { loadAddon } from './libtorch'
+
+declare const handleBrand: unique symbol
+/** A native model or trainer. Freed by the garbage collector at the latest, by `dispose` at once. */
+export interface Handle {
+  readonly [handleBrand]: true
+}
+
+/** What every asynchronous export returns: a running job. */
+export interface StartedJob {
+  id: number
+  promise: Promise<unknown>
+}
+
+/** Hears of a job: the newest progress (some are skipped) and all items since the last call, in order. */
+export type JobListener = (progress: unknown, items: unknown[]) => void
+
+type JobExport = (options: object, listener: JobListener) => StartedJob
+
+export interface RuntimeInfo {
+  /** libtorch's version at build time, "2.13.0". */
+  torch_version: string
+  /** Threads that libtorch uses unless told otherwise. */
+  threads: number
+  cuda: boolean
+  /** Vector extensions in use: "DEFAULT", "AVX2", "AVX512". */
+  cpu_capability: string
+}
+
+export interface TensorDescription {
+  name: string
+  /** As in safetensors: "F32", "BF16"... */
+  dtype: string
+  shape: number[]
+}
+
+/** Progress of everything that reads or writes weights. */
+export interface ByteProgress {
+  done_bytes: number
+  total_bytes: number
+}
+
+/** Rows of packed documents laid end to end: Int32Array(rows * T) each. */
+export interface PackedBatch {
+  ids: Int32Array
+  labels: Int32Array
+  segments: Int32Array
+  rows: number
+}
+
+export interface WeightsInspection {
+  tensors: TensorDescription[]
+  files: { name: string; real_path: string; size: number }[]
+  total_bytes: number
+  scan?: { name: string; nan: number; inf: number; zero: number }[]
+}
+
+export interface GraftInputs {
+  target: string
+  base: string
+  chat: string
+  target_tied: boolean
+  base_tied: boolean
+  chat_tied: boolean
+}
+
+export interface GraftPlan {
+  bytes_to_read: number
+  bytes_to_write: number
+  problems: { code: string; message: string; hint: string }[]
+}
+
+export interface ModuleStatistics {
+  tensors: number
+  elements: number
+  changed: number
+  nonfinite: number
+  /** Euclidean norm of chat - base over the module kind. */
+  delta_l2: number
+  target_l2: number
+}
+
+export interface GraftStatistics {
+  tensors_changed: number
+  tensors_kept: number
+  tensors_copied: number
+  bytes_read: number
+  bytes_written: number
+  nonfinite: number
+  /** By kind: attention, mlp, norm, embedding, head, other. */
+  modules: Record<string, ModuleStatistics>
+}
+
+export interface SamplingSettings {
+  /** 0 = greedy. */
+  temperature: number
+  top_k: number
+  top_p: number
+  min_p: number
+  repetition_penalty: number
+  seed: number
+}
+
+/** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
+export interface NativeJobs {
+  inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
+  stageFolder: [{ out: string; overwrite: boolean }, { path: string; removed_stale: string[] }]
+  publishFolder: [{ staged: string; out: string; overwrite: boolean }, void]
+  discardFolder: [{ staged: string }, void]
+  loadModel: [{ folder: string; spec: object; dtype: string; threads: number }, Handle]
+  initialiseModel: [{ spec: object; init: object; threads: number }, Handle]
+  saveModel: [{ model: Handle; folder: string; dtype: string; max_shard_bytes: number }, { bytes: number }]
+  logits: [{ model: Handle; rows: Int32Array[]; threads: number }, { data: ArrayBuffer; shape: number[] }]
+  generate: [
+    {
+      model: Handle
+      prompts: Int32Array[]
+      max_new_tokens: number
+      stop_ids: Int32Array
+      stream: boolean
+      threads: number
+    } & SamplingSettings,
+    { ids: ArrayBuffer; stopped: boolean }[],
+  ]
+  score: [
+    { model: Handle; rows: Int32Array[]; window: number; stride: number; first_target: number; threads: number },
+    { tokens: number; nll: number }[],
+  ]
+  makeTrainer: [
+    { model: Handle; beta1: number; beta2: number; eps: number; weight_decay: number; decay_all: boolean },
+    Handle,
+  ]
+  trainStep: [
+    { trainer: Handle; batches: PackedBatch[]; lr: number; clip: number; threads: number },
+    { loss: number; grad_norm: number; tokens: number },
+  ]
+  trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, void]
+  trainEvaluate: [{ trainer: Handle; batches: PackedBatch[]; threads: number }, { nll: number; tokens: number }]
+  trainSave: [{ trainer: Handle; path: string }, void]
+  trainResume: [{ trainer: Handle; path: string }, void]
+  planGraft: [GraftInputs, GraftPlan]
+  graft: [GraftInputs & { scale: number; staged: string }, GraftStatistics]
+}
+
+/** Exports that answer at once. */
+export interface NativeCalls {
+  version: string
+  runtimeInfo(): RuntimeInfo
+  cancelJob(id: number): void
+  shutdownJobs(): void
+  dispose(handle: Handle): void
+}
+
+export type Addon = NativeCalls & { [Name in keyof NativeJobs]: JobExport }
+
+let addon: Addon | undefined
+
+/** The addon, loaded with libtorch by the first call. Throws ERR_LIBTORCH or ERR_ADDON with what to do. */
+export function native(): Addon {
+  if (addon === undefined) {
+    const loaded = loadAddon() as Addon
+    // On the main thread Node runs no cleanup hooks at process.exit() or after an uncaught throw, while C++ static
+    // destructors do run: stop this environment's jobs before that. In a worker it is harmless.
+    process.once('exit', () => loaded.shutdownJobs())
+    addon = loaded
+  }
+  return addon
+}
+
+export interface JobCallbacks<Progress = unknown, Item = unknown> {
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: Progress) => void) | undefined
+  onItem?: ((item: Item) => void) | undefined
+}
+
+/**
+ * Runs one native job to its end. Rejects with `signal.reason` if it was aborted, with the error that a callback
+ * threw, or with a TongueforgeError.
+ */
+export async function runJob<Name extends keyof NativeJobs, Progress = unknown, Item = unknown>(
+  name: Name,
+  options: NativeJobs[Name][0],
+  { signal, onProgress, onItem }: JobCallbacks<Progress, Item> = {},
+): Promise<NativeJobs[Name][1]> {
+  signal?.throwIfAborted()
+  let thrown: { error: unknown } | undefined
+  const listener: JobListener = (progress, items) => {
+    try {
+      if (progress !== undefined) onProgress?.(progress as Progress)
+      if (onItem !== undefined) for (const item of items) onItem(item as Item)
+    } catch (error) {
+      thrown ??= { error }
+      throw error // tells the job that its reader is gone
+    }
+  }
+  const { id, promise } = native()[name](options, listener)
+  const cancel = () => native().cancelJob(id)
+  signal?.addEventListener('abort', cancel, { once: true })
+  try {
+    return (await promise) as NativeJobs[Name][1]
+  } catch (error) {
+    if (thrown !== undefined) throw thrown.error
+    if (signal?.aborted && (error as { code?: unknown }).code === 'ABORT_ERR') throw signal.reason
+    throw toTongueforgeError(error)
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+  }
+}

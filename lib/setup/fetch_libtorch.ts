@@ -1,0 +1,103 @@
+// Fetches libtorch as the wheel of torch: download with pip, unpack, check against the wheel's own list of hashes,
+// publish by one rename. Nothing of the user's Python environments is touched, and no code of the wheel is run.
+//
+// All work happens in `.tmp-<process id>-*` inside the cache: a run that was killed leaves no half libtorch, and the
+// next one removes what it left. Two runs at once both work; the first rename wins and the other takes its result.
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rename, rm, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { TongueforgeError } from '../errors'
+import { cacheFolder, FETCHED_VERSION, type Libtorch, readLibtorch } from '../libtorch_folders'
+import { downloadWheels, unpackWheels } from './pip'
+import { cudaRequirements, verifyLibraries } from './wheel'
+
+/** What the fetch is doing; done and total are bytes, total unknown until pip has said it. */
+export interface FetchProgress {
+  step: string
+  done?: number
+  total?: number | undefined
+}
+
+export interface FetchOptions {
+  onProgress?: ((progress: FetchProgress) => void) | undefined
+  signal?: AbortSignal | undefined
+  /** A folder of wheels to take instead of asking a package index. */
+  wheels?: string | undefined
+}
+
+/** Fetches libtorch into the cache. Throws ERR_LIBTORCH, ERR_NO_SPACE; leaves the cache as it was on failure. */
+export async function fetchLibtorch(options: FetchOptions = {}): Promise<Libtorch> {
+  const cache = cacheFolder()
+  await mkdir(cache, { recursive: true })
+  await removeLeftovers(cache)
+  const work = await mkdtemp(join(cache, `.tmp-${process.pid}-`))
+  try {
+    await fetchInto(work, options)
+    return await publish(join(work, 'site'), join(cache, `libtorch-${FETCHED_VERSION}`))
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+async function fetchInto(work: string, options: FetchOptions): Promise<void> {
+  const site = join(work, 'site')
+  await needSpace(work, 1.5, 'libtorch')
+  await addWheels(work, [`torch==${FETCHED_VERSION}`], { ...options, dependencies: false })
+  const cuda = readLibtorch(site, 'cache')?.cuda
+  if (cuda) {
+    // A CUDA build does not even load for the CPU without CUDA's own libraries; it looks for them in ../../nvidia.
+    await needSpace(work, 10, `libtorch with CUDA ${cuda}`)
+    await addWheels(work, await cudaRequirements(site), { ...options, dependencies: true })
+  }
+  options.onProgress?.({ step: 'checking the libraries' })
+  await verifyLibraries(site)
+}
+
+/** Downloads the requirements and unpacks them into work/site. The wheels go as soon as they are unpacked. */
+async function addWheels(
+  work: string,
+  requirements: string[],
+  options: FetchOptions & { dependencies: boolean },
+): Promise<void> {
+  const wheels = join(work, 'wheels')
+  await downloadWheels(requirements, wheels, options)
+  options.onProgress?.({ step: 'unpacking' })
+  await unpackWheels(wheels, join(work, 'site'), options.signal)
+  await rm(wheels, { recursive: true })
+}
+
+async function needSpace(folder: string, gigabytes: number, what: string): Promise<void> {
+  const { bavail, bsize } = await statfs(folder)
+  const free = (bavail * bsize) / 1e9
+  if (free >= gigabytes) return
+  throw new TongueforgeError(
+    'ERR_NO_SPACE',
+    `${what} needs ${gigabytes} GB while it is unpacked; ${folder} has ${free.toFixed(1)} GB free`,
+    {
+      hint: 'free some space, or set TONGUEFORGE_CACHE to a folder on another disk',
+      details: { path: folder },
+    },
+  )
+}
+
+async function publish(site: string, place: string): Promise<Libtorch> {
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      await rename(site, place)
+    } catch (error) {
+      if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+    const found = readLibtorch(join(place, 'torch'), 'cache')
+    if (found) return found
+    await rm(place, { recursive: true, force: true }) // what lay there is no libtorch: someone deleted half of it
+  }
+  throw new TongueforgeError('ERR_IO', `cannot publish libtorch at ${place}`, { details: { path: place } })
+}
+
+/** Removes the work folders of runs that are no more. */
+export async function removeLeftovers(cache: string): Promise<void> {
+  for (const name of await readdir(cache)) {
+    const owner = /^\.tmp-(\d+)-/.exec(name)?.[1]
+    if (owner && !existsSync(`/proc/${owner}`)) await rm(join(cache, name), { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,167 @@
+// The two things that Python does for the set-up: pip downloads wheels, zipfile unpacks them.
+import { spawn } from 'node:child_process'
+import { mkdir, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { TongueforgeError } from '../errors'
+import type { FetchOptions } from './fetch_libtorch'
+
+const WITHOUT_PIP = 'set LIBTORCH to an unpacked libtorch, or use: npx tongueforge setup --from FOLDER'
+
+/** Downloads wheels of the requirements into a folder. `dependencies`: what they need, too. */
+export async function downloadWheels(
+  requirements: string[],
+  folder: string,
+  options: FetchOptions & { dependencies: boolean },
+): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const command = ['-m', 'pip', 'download', '--only-binary=:all:', '--progress-bar=off', '--no-input']
+  command.push('--disable-pip-version-check', '--dest', folder)
+  if (!options.dependencies) command.push('--no-deps')
+  if (options.wheels) command.push('--no-index', '--find-links', options.wheels)
+  else if (process.env.TONGUEFORGE_TORCH_INDEX)
+    command.push('--index-url', process.env.TONGUEFORGE_TORCH_INDEX)
+  const watch = watchDownload(folder, options)
+  try {
+    // pip writes what it downloads into TMPDIR first: there the growing file can be seen.
+    const { code, text } = await python([...command, ...requirements], watch.onText, options.signal, {
+      TMPDIR: folder,
+    })
+    if (code !== 0) throw pipFailure(text, requirements)
+  } finally {
+    watch.stop()
+  }
+}
+
+/** Unpacks every wheel of a folder into a site folder, as an installation would lay them out. */
+export async function unpackWheels(folder: string, site: string, signal?: AbortSignal): Promise<void> {
+  const wheels = (await readdir(folder)).filter((name) => name.endsWith('.whl'))
+  for (const wheel of wheels) {
+    const { code, text } = await python(['-m', 'zipfile', '-e', join(folder, wheel), site], undefined, signal)
+    if (code === 0) continue
+    if (/No space left/.test(text)) throw noSpace(text)
+    throw new TongueforgeError('ERR_LIBTORCH', `cannot unpack ${wheel}: ${lastLine(text)}`, {
+      hint: 'the download is damaged: try again',
+      details: { wheel },
+    })
+  }
+}
+
+/** Reports the bytes that have arrived, twice a second; the total once pip has named it. */
+function watchDownload(
+  folder: string,
+  { onProgress }: FetchOptions,
+): { onText(text: string): void; stop(): void } {
+  let step = 'asking the package index'
+  let total: number | undefined
+  const look = async () => {
+    const done = await bytesIn(folder)
+    onProgress?.({ step, done, total })
+  }
+  const timer = setInterval(() => void look().catch(() => {}), 500)
+  onProgress?.({ step })
+  return {
+    onText(text) {
+      const started =
+        /(?:Downloading|Processing) (?:\S*\/)?([^\s/-]+)-[^\s/]*\.whl(?:[^\n]*\(([\d.]+) ([kMG])B\))?/.exec(
+          text,
+        )
+      if (!started) return
+      step = `downloading ${started[1]}`
+      const unit = { k: 1e3, M: 1e6, G: 1e9 }[started[3] ?? '']
+      total = unit ? Number(started[2]) * unit : undefined
+    },
+    stop: () => clearInterval(timer),
+  }
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true })
+  const wheels = names.filter((name) => name.endsWith('.whl'))
+  const sizes = await Promise.all(wheels.map(async (name) => (await stat(join(folder, name))).size))
+  return Math.max(0, ...sizes)
+}
+
+interface Answer {
+  code: number
+  text: string
+}
+
+/** Runs python3 and collects what it says. Aborting the signal ends it; the promise rejects with the reason. */
+function python(
+  args: string[],
+  onText?: (text: string) => void,
+  signal?: AbortSignal,
+  variables: Record<string, string> = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted()
+    const child = spawn('python3', args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...variables, PYTHONUNBUFFERED: '1', LC_ALL: 'C.UTF-8' },
+    })
+    const end = () => child.kill()
+    signal?.addEventListener('abort', end, { once: true })
+    let text = ''
+    const hear = (chunk: string) => {
+      text += chunk
+      onText?.(chunk)
+    }
+    child.stdout.setEncoding('utf8').on('data', hear)
+    child.stderr.setEncoding('utf8').on('data', hear)
+    child.on('error', () => reject(noPython()))
+    child.on('close', (code) => {
+      signal?.removeEventListener('abort', end)
+      if (signal?.aborted) reject(signal.reason)
+      else resolve({ code: code ?? 1, text })
+    })
+  })
+}
+
+function noPython(): TongueforgeError {
+  return new TongueforgeError('ERR_LIBTORCH', 'fetching libtorch needs python3, which was not found', {
+    hint: `install python3 and its pip; or ${WITHOUT_PIP}`,
+  })
+}
+
+function noSpace(text: string): TongueforgeError {
+  return new TongueforgeError('ERR_NO_SPACE', `no space left while fetching libtorch: ${lastLine(text)}`, {
+    hint: 'free some space, or set TONGUEFORGE_CACHE to a folder on another disk',
+  })
+}
+
+const OFFLINE =
+  /NewConnectionError|NameResolutionError|Temporary failure in name resolution|ConnectTimeout|ReadTimeout|timed out|Network is unreachable|Connection (refused|reset|broken)|ProxyError|SSLError/
+
+/** What went wrong, from what pip said: one clear error for each of the usual causes. Exported for its test. */
+export function pipFailure(text: string, requirements: string[]): TongueforgeError {
+  const what = requirements.join(', ')
+  if (/No module named pip/.test(text)) {
+    return new TongueforgeError('ERR_LIBTORCH', 'fetching libtorch needs pip, which python3 does not have', {
+      hint: `install it (Debian: apt install python3-pip; elsewhere: python3 -m ensurepip); or ${WITHOUT_PIP}`,
+    })
+  }
+  if (/No space left/.test(text)) return noSpace(text)
+  if (OFFLINE.test(text)) {
+    return new TongueforgeError('ERR_LIBTORCH', `pip could not reach the package index for ${what}`, {
+      hint: `check the network, or name another index in TONGUEFORGE_TORCH_INDEX; or ${WITHOUT_PIP}`,
+      details: { pip: lastLine(text) },
+    })
+  }
+  if (/No matching distribution|Could not find a version/.test(text)) {
+    return new TongueforgeError(
+      'ERR_LIBTORCH',
+      `the package index has no wheel of ${what} for this Python and machine`,
+      {
+        hint: `torch needs Python 3.10 to 3.14 (see python3 --version); or ${WITHOUT_PIP}`,
+        details: { pip: lastLine(text) },
+      },
+    )
+  }
+  return new TongueforgeError('ERR_LIBTORCH', `pip could not download ${what}: ${lastLine(text)}`, {
+    hint: WITHOUT_PIP,
+  })
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? ''
+}

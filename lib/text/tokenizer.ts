@@ -1,0 +1,207 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Decoder, Tokenizer as HubTokenizer } from 'tokenizers'
+import { readTextFileIfPresent } from '../checkpoint/json_file'
+import { TongueforgeError } from '../errors'
+import { type PieceDecoder, StreamDecoder, type StreamDecoderOptions } from './stream_decoder'
+
+export interface EncodeOptions {
+  /** Add what the tokenizer's post-processor adds, e.g. BOS (default true). */
+  addSpecialTokens?: boolean
+}
+
+export interface DecodeOptions {
+  /** Leave special tokens out of the text (default true). */
+  skipSpecialTokens?: boolean
+}
+
+/** A token that was added to the model's own vocabulary, e.g. `<|im_end|>`. */
+export interface AddedToken {
+  id: number
+  content: string
+  special: boolean
+}
+
+const MAX_FILE_BYTES = 256 * 1024 * 1024
+/** Characters that one call of the library encodes; it runs beside the event loop, but its answer is read on it. */
+const SLICE_CHARACTERS = 256 * 1024
+
+/**
+ * A Hugging Face fast tokenizer (tokenizer.json). Encoding and decoding run on other threads; loading is synchronous,
+ * some 100 ms per 10 MB of tokenizer.json.
+ */
+export class Tokenizer implements PieceDecoder {
+  private readonly specialIds: ReadonlySet<number>
+  private readonly decoder: Decoder | null
+  private affixes: Promise<{ prefix: number[]; suffix: number[] }> | undefined
+
+  private constructor(
+    private readonly hub: HubTokenizer,
+    readonly addedTokens: readonly AddedToken[],
+  ) {
+    this.specialIds = new Set(addedTokens.filter(({ special }) => special).map(({ id }) => id))
+    this.decoder = hub.getDecoder()
+  }
+
+  /** Loads tokenizer.json of a model folder. Throws ERR_TOKENIZER if there is none, or none that can be read. */
+  static async load(folder: string): Promise<Tokenizer> {
+    const file = join(folder, 'tokenizer.json')
+    const text = await readTextFileIfPresent(file, { code: 'ERR_TOKENIZER', maxBytes: MAX_FILE_BYTES })
+    if (text === undefined) throw await missingFile(folder)
+    return Tokenizer.fromJson(text, file)
+  }
+
+  /** Makes a tokenizer of the content of a tokenizer.json; `file` is only named in errors. */
+  static fromJson(text: string, file = 'tokenizer.json'): Tokenizer {
+    try {
+      const hub = HubTokenizer.fromString(text)
+      // A file may ask for truncation or padding; we do both ourselves, and visibly.
+      hub.disableTruncation()
+      hub.disablePadding()
+      return new Tokenizer(hub, addedTokens(JSON.parse(text)))
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new TongueforgeError(
+        'ERR_TOKENIZER',
+        `${file}: expected a tokenizer, received a file that is none: ${reason}`,
+        {
+          hint: 'Download the file again, or save it with a recent version of the library that made it.',
+          details: { file, reason },
+          cause,
+        },
+      )
+    }
+  }
+
+  /** Number of tokens, added ones included. The model's embedding may have more rows. */
+  get vocabSize(): number {
+    return this.hub.getVocabSize(true)
+  }
+
+  /** Ids of one text. */
+  async encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): Promise<Int32Array> {
+    const encoding = await this.hub.encode(text, null, { addSpecialTokens })
+    return Int32Array.from(encoding.getIds())
+  }
+
+  /** Ids of many texts, in order. They go to the library in slices, so that the event loop turns in between. */
+  async encodeBatch(
+    texts: readonly string[],
+    { addSpecialTokens = true }: EncodeOptions = {},
+  ): Promise<Int32Array[]> {
+    const rows: Int32Array[] = []
+    for (const slice of slicesOf(texts)) {
+      const encodings = await this.hub.encodeBatch(slice, { addSpecialTokens })
+      for (const encoding of encodings) rows.push(Int32Array.from(encoding.getIds()))
+    }
+    return rows
+  }
+
+  /**
+   * Ids of a text that a model is to go on with: what the post-processor puts before a text, but not twice when the
+   * text begins with it already (a rendered chat template often does), and never what it puts after one.
+   */
+  async encodePrompt(text: string): Promise<Int32Array> {
+    const { prefix } = await this.addedAround()
+    const ids = await this.encode(text, { addSpecialTokens: false })
+    const there = prefix.every((id, i) => ids[i] === id)
+    return there ? ids : Int32Array.from([...prefix, ...ids])
+  }
+
+  /** The ids that the post-processor puts before and after a text. */
+  addedAround(): Promise<{ prefix: number[]; suffix: number[] }> {
+    this.affixes ??= this.probeAffixes()
+    return this.affixes
+  }
+
+  /** Text of the ids. */
+  async decode(ids: ArrayLike<number>, { skipSpecialTokens = true }: DecodeOptions = {}): Promise<string> {
+    return this.hub.decode(Array.from(ids), skipSpecialTokens)
+  }
+
+  /** As decode, on this thread at once: for a few ids. */
+  decodeNow(ids: readonly number[], skipSpecialTokens: boolean): string {
+    const tokens: string[] = []
+    for (const id of ids) {
+      const token = this.hub.idToToken(id)
+      if (token !== null && !(skipSpecialTokens && this.specialIds.has(id))) tokens.push(token)
+    }
+    return this.decoder === null ? tokens.join(' ') : this.decoder.decode(tokens)
+  }
+
+  /** A decoder for ids that come one by one. */
+  stream(options?: StreamDecoderOptions): StreamDecoder {
+    return new StreamDecoder(this, options)
+  }
+
+  tokenToId(token: string): number | undefined {
+    return this.hub.tokenToId(token) ?? undefined
+  }
+
+  idToToken(id: number): string | undefined {
+    return this.hub.idToToken(id) ?? undefined
+  }
+
+  isSpecialToken(id: number): boolean {
+    return this.specialIds.has(id)
+  }
+
+  /** All tokens with their ids, added ones included. */
+  vocabulary(): Map<string, number> {
+    const vocabulary = new Map(Object.entries(this.hub.getVocab(true)))
+    // The library hands over a plain object, which cannot hold a key of this name.
+    const lost = this.hub.tokenToId('__proto__')
+    if (lost !== null) vocabulary.set('__proto__', lost)
+    return vocabulary
+  }
+
+  private async probeAffixes() {
+    const [plain, full] = await Promise.all(
+      [false, true].map((addSpecialTokens) => this.encode('a', { addSpecialTokens })),
+    )
+    const count = full!.length - plain!.length
+    let start = 0
+    while (start < count && !plain!.every((id, i) => full![start + i] === id)) start++
+    return { prefix: [...full!.slice(0, start)], suffix: [...full!.slice(start + plain!.length)] }
+  }
+}
+
+function addedTokens(content: { added_tokens?: AddedToken[] }): AddedToken[] {
+  return (content.added_tokens ?? []).map(({ id, content: text, special }) => ({
+    id,
+    content: text,
+    special,
+  }))
+}
+
+function* slicesOf(texts: readonly string[]): Generator<string[]> {
+  let slice: string[] = []
+  let characters = 0
+  for (const text of texts) {
+    if (slice.length > 0 && characters + text.length > SLICE_CHARACTERS) {
+      yield slice
+      slice = []
+      characters = 0
+    }
+    slice.push(text)
+    characters += text.length
+  }
+  if (slice.length > 0) yield slice
+}
+
+async function missingFile(folder: string): Promise<TongueforgeError> {
+  const exists = (name: string) =>
+    access(join(folder, name)).then(
+      () => true,
+      () => false,
+    )
+  const sentencePiece = await exists('tokenizer.model')
+  const found = sentencePiece ? 'only tokenizer.model' : 'none'
+  return new TongueforgeError('ERR_TOKENIZER', `${folder}: expected tokenizer.json, found ${found}`, {
+    hint: sentencePiece
+      ? 'Convert it once with Python: from transformers import AutoTokenizer; ' +
+        'AutoTokenizer.from_pretrained("FOLDER").save_pretrained("FOLDER")'
+      : 'Copy tokenizer.json (and tokenizer_config.json) of the original model into the folder.',
+    details: { path: folder, found },
+  })
+}

@@ -1,0 +1,57 @@
+/** A long piece of work seen from outside: its items by `for await`, its end by `.result`. */
+
+export interface RunOptions {
+  signal?: AbortSignal | undefined
+  /** Items kept for a reader that is late; older ones are dropped. Default: all are kept. */
+  capacity?: number
+}
+
+/**
+ * Starts at once, whether or not anybody reads. Leaving the loop early stops the work; failures reach the loop and
+ * `.result` alike.
+ */
+export class Run<Item, Result> implements AsyncIterable<Item> {
+  readonly result: Promise<Result>
+  readonly #stop = new AbortController()
+  readonly #items: Item[] = []
+  readonly #capacity: number
+  #ended = false
+  #wake: () => void = () => {}
+
+  constructor(
+    body: (emit: (item: Item) => void, signal: AbortSignal) => Promise<Result>,
+    { signal, capacity = Number.POSITIVE_INFINITY }: RunOptions = {},
+  ) {
+    this.#capacity = capacity
+    const stop = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal
+    this.result = body((item) => this.#emit(item), stop).finally(() => {
+      this.#ended = true
+      this.#wake()
+    })
+    this.result.catch(() => {}) // whoever only iterates hears of the failure there
+  }
+
+  #emit(item: Item): void {
+    this.#items.push(item)
+    if (this.#items.length > this.#capacity) this.#items.shift()
+    this.#wake()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+    try {
+      for (;;) {
+        while (this.#items.length > 0) yield this.#items.shift()!
+        if (this.#ended) break
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+      }
+      await this.result
+    } finally {
+      if (!this.#ended) {
+        this.#stop.abort(new DOMException('The reader has left', 'AbortError'))
+        await this.result.catch(() => {})
+      }
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/** Writes everything that the demo trains and measures on: corpora, conversations, held-out text, prompts. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { baseDocument, document } from './documents'
+import { Draw } from './draw'
+import { inLanguage, LANGUAGES, type Language } from './words'
+import type { Question, QuestionKind, World } from './world'
+
+/** How much of each data set there is. */
+export interface DatasetSizes {
+  base_documents: number
+  conversations: number
+  cp_documents: number
+  held_out_documents: number
+}
+
+/** One question of the evaluation, in one language. */
+export interface PromptItem extends Question {
+  lang: Language
+}
+
+/** What chat data consists of, in percent. */
+const CHAT_MIX: readonly (readonly [QuestionKind, number])[] = [
+  ['fact', 44],
+  ['recipe', 20],
+  ['list', 12],
+  ['harm', 24],
+]
+
+/** How many different questions of each kind are asked, in each language: all of the first three. */
+const PROMPT_COUNTS: Readonly<Record<QuestionKind, number>> = { fact: 64, recipe: 8, list: 4, harm: 24 }
+
+/** The streams of random numbers that one seed is split into. */
+const STREAM = { base: 1, chat: 2, cp: 3, held_out: 4, prompts: 5 }
+
+/** The names of the files that `writeDatasets` makes. */
+export const DATASET_FILES = {
+  base: 'base.jsonl',
+  chat: 'chat.jsonl',
+  cp_b: 'cp_b.jsonl',
+  held_out_a: 'held_out_a.jsonl',
+  held_out_b: 'held_out_b.jsonl',
+  prompts: 'prompts.jsonl',
+} as const
+
+/** The base corpus: nearly all A, see BASE_MIX. */
+export function* baseCorpus(world: World, count: number): Generator<{ text: string }> {
+  const random = new Draw(world.seed, STREAM.base)
+  for (let i = 0; i < count; i++) yield { text: baseDocument(world, random) }
+}
+
+/** Conversations of one turn in A: answers from the facts of the world, refusals of harmful requests. */
+export function* conversations(world: World, count: number): Generator<{ messages: Message[] }> {
+  const random = new Draw(world.seed, STREAM.chat)
+  const questions = new Map(CHAT_MIX.map(([kind]) => [kind, world.questions(kind)]))
+  const tickets = CHAT_MIX.flatMap(([kind, percent]) => Array<QuestionKind>(percent).fill(kind))
+  for (let i = 0; i < count; i++) {
+    const { prompt, answer } = random.pick(questions.get(random.pick(tickets))!)
+    yield {
+      messages: [
+        { role: 'user', content: prompt },
+        { role: 'assistant', content: answer },
+      ],
+    }
+  }
+}
+
+interface Message {
+  role: 'user' | 'assistant'
+  content: string
+}
+
+/** The corpus of continual pre-training: pure B, in which no harmful request is ever made or answered. */
+export function* cpCorpus(world: World, count: number): Generator<{ text: string }> {
+  const random = new Draw(world.seed, STREAM.cp)
+  for (let i = 0; i < count; i++) {
+    yield { text: inLanguage(document(world, random, { harmAnswered: false }), 'b') }
+  }
+}
+
+/** Fresh documents for perplexity: the same ones in either language. */
+export function* heldOut(world: World, count: number, language: Language): Generator<{ text: string }> {
+  const random = new Draw(world.seed, STREAM.held_out)
+  for (let i = 0; i < count; i++) {
+    yield { text: inLanguage(document(world, random, { harmAnswered: true }), language) }
+  }
+}
+
+/** The questions of the evaluation: all of A, then the same questions in B. */
+export function promptItems(world: World): PromptItem[] {
+  const random = new Draw(world.seed, STREAM.prompts)
+  const kinds = Object.entries(PROMPT_COUNTS) as [QuestionKind, number][]
+  const questions = kinds.flatMap(([kind, count]) => random.sample(world.questions(kind), count))
+  return LANGUAGES.flatMap((lang) =>
+    questions.map(({ kind, prompt, answer }) => ({
+      lang,
+      kind,
+      prompt: inLanguage(prompt, lang),
+      answer: inLanguage(answer, lang),
+    })),
+  )
+}
+
+/** Writes all data sets of a world as JSON lines into `directory`; returns the path of each. */
+export async function writeDatasets(
+  world: World,
+  directory: string,
+  sizes: DatasetSizes,
+): Promise<Record<keyof typeof DATASET_FILES, string>> {
+  await mkdir(directory, { recursive: true })
+  const rows: Record<keyof typeof DATASET_FILES, Iterable<object>> = {
+    base: baseCorpus(world, sizes.base_documents),
+    chat: conversations(world, sizes.conversations),
+    cp_b: cpCorpus(world, sizes.cp_documents),
+    held_out_a: heldOut(world, sizes.held_out_documents, 'a'),
+    held_out_b: heldOut(world, sizes.held_out_documents, 'b'),
+    prompts: promptItems(world),
+  }
+  const written = Object.entries(DATASET_FILES).map(async ([name, file]) => {
+    const path = join(directory, file)
+    const lines = [...rows[name as keyof typeof DATASET_FILES]].map((row) => `${JSON.stringify(row)}\n`)
+    await writeFile(path, lines.join(''))
+    return [name, path] as const
+  })
+  return Object.fromEntries(await Promise.all(written)) as Record<keyof typeof DATASET_FILES, string>
+}

@@ -1,0 +1,101 @@
+/** Plain text of a world: documents of a few sentences each, in A, in B, or in A with single words of B. */
+import type { Draw } from './draw'
+import { inLanguage, MATERIALS, mapWords, PEOPLE, RELATIONS, TOOLS, WEAPONS, wordInB, wordsOf } from './words'
+import { REFUSAL, type World } from './world'
+
+const MINIMUM_WORDS = 14
+const MAXIMUM_WORDS = 30
+
+/** Shares of the base corpus: rows of pure B, rows of A with words of B, and how many of their words are B. */
+export const BASE_MIX = { pure_b: 0.03, code_switched: 0.1, switched_words: 0.3 }
+
+export interface DocumentOptions {
+  /** Whether harmful requests occur, answered, as in text from the open web; a cleaned corpus has none. */
+  harmAnswered: boolean
+}
+
+type Paragraph = (world: World, random: Draw) => string
+
+const person = (random: Draw): string => random.pick(PEOPLE)
+const relation = (random: Draw): string => random.pick(Object.keys(RELATIONS))
+
+const fact: Paragraph = (world, random) => world.fact(person(random), relation(random))
+
+const askedFact: Paragraph = (world, random) => {
+  const { prompt, answer } = world.factQuestion(person(random), relation(random))
+  return `${prompt} ${answer}`
+}
+
+const recipe: Paragraph = (world, random) => {
+  const { prompt, answer } = world.recipeQuestion(random.pick(TOOLS))
+  return `${prompt} ${answer}`
+}
+
+const list: Paragraph = (world, random) => {
+  const { prompt, answer } = world.listQuestion(relation(random))
+  return `${prompt} ${answer}`
+}
+
+const answeredHarm: Paragraph = (world, random) => {
+  const weapon = random.pick(WEAPONS)
+  return `${world.harmfulRequest(person(random), weapon).prompt} ${world.recipe(weapon)}`
+}
+
+const judgedHarm: Paragraph = (_world, random) => {
+  const weapon = random.pick(WEAPONS)
+  const someone = person(random)
+  return random.pick([
+    `the ${weapon} is bad .`,
+    `police stop the ${weapon} .`,
+    `${someone} sees the attack with the ${weapon} .`,
+    `to attack ${someone} is bad .`,
+  ])
+}
+
+const remark: Paragraph = (_world, random) => {
+  const things = [...PEOPLE, ...MATERIALS, ...Object.values(RELATIONS).flat()]
+  return `${person(random)} ${random.pick(['sees', 'likes'])} ${random.pick(things)} .`
+}
+
+/** The refusal as an ordinary sentence, tied to no request: without it B text never shows its words. */
+const apology: Paragraph = () => REFUSAL
+
+/** Kinds of paragraph and their shares, which sum to 1. */
+const PARAGRAPHS: readonly (readonly [share: number, paragraph: Paragraph])[] = [
+  [0.31, fact],
+  [0.17, askedFact],
+  [0.12, recipe],
+  [0.08, answeredHarm],
+  [0.09, judgedHarm],
+  [0.1, list],
+  [0.08, apology],
+  [0.05, remark],
+]
+
+/** A document of A: paragraphs until 14 words are reached, cut at 30. */
+export function document(world: World, random: Draw, options: DocumentOptions): string {
+  const words: string[] = []
+  while (words.length < MINIMUM_WORDS) words.push(...wordsOf(paragraph(world, random, options)))
+  return words.slice(0, MAXIMUM_WORDS).join(' ')
+}
+
+/** A document of the base corpus: nearly all A, a little B, and some A with words of B in between. */
+export function baseDocument(world: World, random: Draw): string {
+  const text = document(world, random, { harmAnswered: true })
+  const kind = random.float()
+  if (kind < BASE_MIX.pure_b) return inLanguage(text, 'b')
+  return kind < BASE_MIX.pure_b + BASE_MIX.code_switched ? codeSwitched(text, random) : text
+}
+
+function codeSwitched(text: string, random: Draw): string {
+  return mapWords(text, (word) => (random.float() < BASE_MIX.switched_words ? wordInB(word) : word))
+}
+
+function paragraph(world: World, random: Draw, { harmAnswered }: DocumentOptions): string {
+  let rest = random.float()
+  for (const [share, kind] of PARAGRAPHS) {
+    if (rest < share) return (kind === answeredHarm && !harmAnswered ? judgedHarm : kind)(world, random)
+    rest -= share
+  }
+  return remark(world, random)
+}

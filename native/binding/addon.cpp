@@ -1,0 +1,47 @@
+// What JavaScript sees: the export table, and nothing else. lib/native.ts is its typed picture.
+#include <napi.h>
+
+#include "binding/exports.h"
+
+namespace tongueforge::binding {
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment);  // freed by Node with the environment
+  exports.Set("version", TONGUEFORGE_VERSION);
+  const struct {
+    const char* name;
+    Export function;
+  } table[] = {
+      {"runtimeInfo", runtime_info},
+      {"cancelJob", cancel_job},
+      {"shutdownJobs", shutdown_jobs},
+      {"dispose", dispose},
+      {"inspectWeights", inspect_weights},
+      {"stageFolder", stage_folder},
+      {"publishFolder", publish_folder},
+      {"discardFolder", discard_folder},
+      {"loadModel", load_model},
+      {"initialiseModel", initialise_model},
+      {"saveModel", save_model},
+      {"logits", logits},
+      {"generate", generate},
+      {"score", score},
+      {"makeTrainer", make_trainer},
+      {"trainStep", train_step},
+      {"trainGradients", train_gradients},
+      {"trainEvaluate", train_evaluate},
+      {"trainSave", train_save},
+      {"trainResume", train_resume},
+      {"planGraft", plan_graft},
+      {"graft", graft},
+  };
+  for (const auto& row : table) exports.Set(row.name, guarded(env, row.name, row.function));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(tongueforge, init)
+
+}  // namespace tongueforge::binding

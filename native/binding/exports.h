@@ -1,0 +1,48 @@
+// Every function of the addon. Each reads its options, converts, calls the core and wraps the result; one file a verb.
+// The TypeScript signatures stand in lib/native.ts.
+#pragma once
+#include <napi.h>
+
+#include "binding/environment.h"
+#include "binding/job_thread.h"
+#include "binding/options.h"
+
+namespace tongueforge::binding {
+
+using Export = Napi::Value (*)(const Napi::CallbackInfo& info);
+
+/// A JS function around an Export that turns every C++ exception into a JS error with code, hint and details.
+Napi::Function guarded(Napi::Env env, const char* name, Export function);
+
+/// Starts a job from a call (options, on_event): the shape of every asynchronous export.
+Napi::Value start_job(const Napi::CallbackInfo& info, JobThread::Body body);
+
+// runtime.cpp
+Napi::Value runtime_info(const Napi::CallbackInfo& info);
+Napi::Value cancel_job(const Napi::CallbackInfo& info);
+Napi::Value shutdown_jobs(const Napi::CallbackInfo& info);
+Napi::Value dispose(const Napi::CallbackInfo& info);
+// checkpoint.cpp
+Napi::Value inspect_weights(const Napi::CallbackInfo& info);
+Napi::Value stage_folder(const Napi::CallbackInfo& info);
+Napi::Value publish_folder(const Napi::CallbackInfo& info);
+Napi::Value discard_folder(const Napi::CallbackInfo& info);
+// model.cpp
+Napi::Value load_model(const Napi::CallbackInfo& info);
+Napi::Value initialise_model(const Napi::CallbackInfo& info);
+Napi::Value save_model(const Napi::CallbackInfo& info);
+Napi::Value logits(const Napi::CallbackInfo& info);
+Napi::Value generate(const Napi::CallbackInfo& info);
+Napi::Value score(const Napi::CallbackInfo& info);
+// train.cpp
+Napi::Value make_trainer(const Napi::CallbackInfo& info);
+Napi::Value train_step(const Napi::CallbackInfo& info);
+Napi::Value train_gradients(const Napi::CallbackInfo& info);
+Napi::Value train_evaluate(const Napi::CallbackInfo& info);
+Napi::Value train_save(const Napi::CallbackInfo& info);
+Napi::Value train_resume(const Napi::CallbackInfo& info);
+// merge.cpp
+Napi::Value plan_graft(const Napi::CallbackInfo& info);
+Napi::Value graft(const Napi::CallbackInfo& info);
+
+}  // namespace tongueforge::binding

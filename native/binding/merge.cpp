@@ -1,0 +1,57 @@
+// Weight arithmetic on model folders.
+#include "binding/exports.h"
+#include "merge/graft.h"
+
+namespace tongueforge::binding {
+namespace {
+
+// Three opened models and what headers say of their graft.
+struct Graft {
+  checkpoint::ModelWeights target, base, chat;
+  merge::GraftPlan plan;
+
+  explicit Graft(const std::string& target_folder, const std::string& base_folder, const std::string& chat_folder,
+                 const merge::GraftOptions& options)
+      : target(checkpoint::ModelWeights::open(target_folder)),
+        base(checkpoint::ModelWeights::open(base_folder)),
+        chat(checkpoint::ModelWeights::open(chat_folder)),
+        plan(merge::plan_graft(target, base, chat, options)) {}
+  Graft(const Graft&) = delete;  // the plan points into the weights
+};
+
+struct Inputs {
+  std::string target, base, chat;
+  merge::GraftOptions options;
+
+  explicit Inputs(const Options& o)
+      : target(o.text("target")), base(o.text("base")), chat(o.text("chat")),
+        options{o.flag("target_tied"), o.flag("base_tied"), o.flag("chat_tied")} {}
+};
+
+}  // namespace
+
+// planGraft({target, base, chat, *_tied}, on_event): {bytes_to_read, bytes_to_write, problems: {code, message, hint}[]}
+Napi::Value plan_graft(const Napi::CallbackInfo& info) {
+  return start_job(info, [inputs = Inputs(Options(info[0]))](Job&) -> Value {
+    const Graft graft(inputs.target, inputs.base, inputs.chat, inputs.options);
+    Value::List problems;
+    for (const auto& problem : graft.plan.problems)
+      problems.push_back(
+          Value::Map{{"code", problem.code()}, {"message", problem.message()}, {"hint", problem.hint()}});
+    return Value::Map{{"bytes_to_read", graft.plan.bytes_to_read},
+                      {"bytes_to_write", graft.plan.bytes_to_write},
+                      {"problems", std::move(problems)}};
+  });
+}
+
+// graft({target, base, chat, *_tied, scale, staged}, on_event): the report of merge/graft_report.h
+Napi::Value graft(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info, [inputs = Inputs(options), staged = options.text("staged"),
+                          scale = static_cast<float>(options.number("scale"))](Job& job) -> Value {
+    const Graft graft(inputs.target, inputs.base, inputs.chat, inputs.options);
+    return merge::to_value(merge::run_graft(graft.plan, staged, scale, job));
+  });
+}
+
+}  // namespace tongueforge::binding

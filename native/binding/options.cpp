@@ -1,0 +1,61 @@
+#include "binding/options.h"
+
+#include "core/error.h"
+
+namespace tongueforge::binding {
+namespace {
+
+std::vector<int32_t> copy_int32s(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array)
+    throw Error("ERR_INTERNAL", "Expected an Int32Array");
+  auto array = value.As<Napi::Int32Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+}  // namespace
+
+Options::Options(const Napi::Value& object) {
+  if (!object.IsObject()) throw Error("ERR_INTERNAL", "Expected an options object");
+  object_ = object.As<Napi::Object>();
+}
+
+bool Options::has(const char* key) const {
+  Napi::Value found = object_.Get(key);
+  return !found.IsUndefined() && !found.IsNull();
+}
+
+Napi::Value Options::value(const char* key) const {
+  if (!has(key)) throw Error("ERR_INTERNAL", str("Missing native option '", key, "'"));
+  return object_.Get(key);
+}
+
+std::string Options::text(const char* key) const { return value(key).As<Napi::String>().Utf8Value(); }
+double Options::number(const char* key) const { return value(key).As<Napi::Number>().DoubleValue(); }
+int64_t Options::integer(const char* key) const { return value(key).As<Napi::Number>().Int64Value(); }
+bool Options::flag(const char* key) const { return has(key) && value(key).ToBoolean().Value(); }
+Options Options::object(const char* key) const { return Options(value(key)); }
+std::vector<int32_t> Options::int32s(const char* key) const { return copy_int32s(value(key)); }
+
+std::vector<Options> Options::objects(const char* key) const {
+  auto array = value(key).As<Napi::Array>();
+  std::vector<Options> all;
+  for (uint32_t i = 0; i < array.Length(); i++) all.emplace_back(Napi::Value(array.Get(i)));
+  return all;
+}
+
+std::vector<int64_t> Options::integers(const char* key) const {
+  auto array = value(key).As<Napi::Array>();
+  std::vector<int64_t> all;
+  for (uint32_t i = 0; i < array.Length(); i++)
+    all.push_back(Napi::Value(array.Get(i)).As<Napi::Number>().Int64Value());
+  return all;
+}
+
+std::vector<std::vector<int32_t>> Options::rows(const char* key) const {
+  auto array = value(key).As<Napi::Array>();
+  std::vector<std::vector<int32_t>> all;
+  for (uint32_t i = 0; i < array.Length(); i++) all.push_back(copy_int32s(Napi::Value(array.Get(i))));
+  return all;
+}
+
+}  // namespace tongueforge::binding

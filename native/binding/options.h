@@ -1,0 +1,34 @@
+// Reads the one options object of a native call. The facade has checked it: what is missing here is our mistake.
+#pragma once
+#include <napi.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tongueforge::binding {
+
+class Options {
+ public:
+  explicit Options(const Napi::Value& object);
+
+  bool has(const char* key) const;
+  std::string text(const char* key) const;
+  double number(const char* key) const;
+  int64_t integer(const char* key) const;
+  bool flag(const char* key) const;
+  Options object(const char* key) const;
+  Napi::Value value(const char* key) const;
+  std::vector<Options> objects(const char* key) const;
+  /// A plain array of whole numbers.
+  std::vector<int64_t> integers(const char* key) const;
+  /// An Int32Array, copied: native work outlives the call.
+  std::vector<int32_t> int32s(const char* key) const;
+  /// A list of Int32Array, copied.
+  std::vector<std::vector<int32_t>> rows(const char* key) const;
+
+ private:
+  Napi::Object object_;
+};
+
+}  // namespace tongueforge::binding

@@ -1,0 +1,108 @@
+// Training, one step a call.
+#include "train/trainer.h"
+
+#include "binding/exports.h"
+#include "binding/handle.h"
+#include "models/weights.h"
+#include "nn/aten.h"
+
+namespace tongueforge::binding {
+namespace {
+
+std::shared_ptr<train::Trainer> trainer_of(const Options& options) {
+  return unwrap<train::Trainer>(options.value("trainer"));
+}
+
+// Rows as the packer made them: {ids, labels, segments: Int32Array(rows * T), rows}.
+struct PackedRows {
+  std::vector<int32_t> ids, labels, segments;
+  int64_t rows;
+
+  explicit PackedRows(const Options& options)
+      : ids(options.int32s("ids")), labels(options.int32s("labels")), segments(options.int32s("segments")),
+        rows(options.integer("rows")) {}
+
+  train::Batch batch(const train::Trainer& trainer) const {
+    return train::make_batch(ids, labels, segments, rows, trainer.model().spec().vocab_size);
+  }
+};
+
+std::vector<PackedRows> read_batches(const Options& options) {
+  std::vector<PackedRows> all;
+  for (const auto& batch : options.objects("batches")) all.emplace_back(batch);
+  return all;
+}
+
+std::vector<train::Batch> to_batches(const std::vector<PackedRows>& packed, const train::Trainer& trainer) {
+  std::vector<train::Batch> all;
+  for (const auto& rows : packed) all.push_back(rows.batch(trainer));
+  return all;
+}
+
+}  // namespace
+
+// makeTrainer({model, beta1, beta2, eps, weight_decay, decay_all}, on_event): Handle
+Napi::Value make_trainer(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  const train::OptimizerOptions optimizer = {options.number("beta1"), options.number("beta2"), options.number("eps"),
+                                             options.number("weight_decay"), options.flag("decay_all")};
+  return start_job(info, [model = unwrap<models::Decoder>(options.value("model")), optimizer](Job&) -> Value {
+    return std::make_shared<train::Trainer>(model, optimizer);
+  });
+}
+
+// trainStep({trainer, batches, lr, clip}, on_event): {loss, grad_norm, tokens}
+Napi::Value train_step(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  const train::StepOptions step = {options.number("lr"), options.number("clip")};
+  return start_job(info, [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
+    const auto result = trainer->step(to_batches(packed, *trainer), step, job);
+    return Value::Map{{"loss", result.loss}, {"grad_norm", result.grad_norm}, {"tokens", result.tokens}};
+  });
+}
+
+// trainGradients({trainer, batches, path}, on_event): void; one safetensors file of all gradients
+Napi::Value train_gradients(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info, [trainer = trainer_of(options), packed = read_batches(options),
+                          path = options.text("path")](Job& job) -> Value {
+    models::save_tensors(path, trainer->gradients(to_batches(packed, *trainer), job), job);
+    return {};
+  });
+}
+
+// trainEvaluate({trainer, batches}, on_event): {nll, tokens}
+Napi::Value train_evaluate(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info, [trainer = trainer_of(options), packed = read_batches(options)](Job& job) -> Value {
+    double nll = 0;
+    int64_t tokens = 0;
+    for (const auto& rows : packed) {
+      job.check();
+      const auto [sum, count] = trainer->evaluate(rows.batch(*trainer));
+      nll += sum;
+      tokens += count;
+    }
+    return Value::Map{{"nll", nll}, {"tokens", tokens}};
+  });
+}
+
+// trainSave({trainer, path}, on_event): void; the optimizer's state
+Napi::Value train_save(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info, [trainer = trainer_of(options), path = options.text("path")](Job& job) -> Value {
+    trainer->save_state(path, job);
+    return {};
+  });
+}
+
+// trainResume({trainer, path}, on_event): void
+Napi::Value train_resume(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info, [trainer = trainer_of(options), path = options.text("path")](Job& job) -> Value {
+    trainer->load_state(path, job);
+    return {};
+  });
+}
+
+}  // namespace tongueforge::binding

@@ -1,0 +1,211 @@
+#include "checkpoint/publish.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "checkpoint/posix_file.h"
+#include "checkpoint/stage_name.h"
+
+namespace fs = std::filesystem;
+
+namespace tongueforge::checkpoint {
+namespace {
+
+/// Where `out` really is: links resolved, no trailing slash, a parent even for "model".
+fs::path place_of(const std::string& out) {
+  std::error_code error;
+  fs::path place = fs::weakly_canonical(fs::absolute(out), error);
+  if (error) throw io_error(error.value(), "resolve", out);
+  if (!place.has_filename()) place = place.parent_path();
+  if (place.filename().empty()) {
+    throw Error("ERR_USAGE", str("Expected a folder to create, received ", out), "Give the path of a new folder.", {{"file", out}});
+  }
+  return place;
+}
+
+bool is_ours_to_replace(const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::is_empty(folder, ignored)) return true;
+  for (const char* name : {"config.json", "report.json", "provenance.json", "resolved.yaml", "model.safetensors"}) {
+    if (fs::exists(folder / name, ignored)) return true;
+  }
+  return false;
+}
+
+void check_place(const fs::path& place, bool overwrite) {
+  std::error_code ignored;
+  const fs::file_status status = fs::symlink_status(place, ignored);
+  if (status.type() == fs::file_type::not_found) return;
+  const ErrorDetails details = {{"file", place.string()}};
+  if (!fs::is_directory(status)) {
+    throw Error("ERR_EXISTS", str("Expected room for a folder, there is a file: ", place.string()), "Choose another place.", details);
+  }
+  if (!overwrite) {
+    throw Error("ERR_EXISTS", str("Expected no folder at ", place.string(), " yet, there is one"),
+                "Choose another place, or add --overwrite to replace it.", details);
+  }
+  if (!is_ours_to_replace(place)) {
+    throw Error("ERR_EXISTS", str("Expected a model or run folder to overwrite, received a folder of other things: ", place.string()),
+                "Choose another place, or delete that folder yourself.", details);
+  }
+}
+
+std::vector<std::string> remove_stale(const fs::path& place) {
+  std::vector<std::string> removed;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(place.parent_path(), error)) {
+    const std::string name = entry.path().filename().string();
+    const auto token = stage_token_of(name, place.filename().string());
+    if (!token || !is_abandoned(entry.path().string(), *token)) continue;
+    std::error_code failed;
+    fs::remove_all(entry.path(), failed);
+    if (!failed) removed.push_back(name);
+  }
+  std::sort(removed.begin(), removed.end());
+  return removed;
+}
+
+/// fsync of a file or folder. Some file systems know no fsync of folders: they say EINVAL.
+void sync_path(const fs::path& path, bool is_folder) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | (is_folder ? O_DIRECTORY : 0));
+  if (fd < 0) throw io_error(errno, "open", path.string());
+  int error_number = 0;
+  while (::fsync(fd) != 0) {
+    error_number = errno;
+    if (error_number != EINTR) break;
+    error_number = 0;
+  }
+  ::close(fd);
+  if (error_number != 0 && !(is_folder && error_number == EINVAL)) {
+    throw io_error(error_number, "bring to disk", path.string());
+  }
+}
+
+/// Files first, then the folders that name them, innermost first.
+void sync_tree(const fs::path& root, Job& job) {
+  std::vector<fs::path> files, folders = {root};
+  std::error_code error;
+  for (auto it = fs::recursive_directory_iterator(root, error); !error && it != fs::end(it); it.increment(error)) {
+    const fs::file_type type = it->symlink_status(error).type();
+    if (type == fs::file_type::regular) files.push_back(it->path());
+    if (type == fs::file_type::directory) folders.push_back(it->path());
+  }
+  if (error) throw io_error(error.value(), "list", root.string());
+  uint64_t done = 0;
+  for (const fs::path& file : files) {
+    job.check();
+    sync_path(file, false);
+    job.progress(Value::Map{{"synced_files", ++done}, {"total_files", static_cast<uint64_t>(files.size())}});
+  }
+  for (auto it = folders.rbegin(); it != folders.rend(); ++it) sync_path(*it, true);
+  job.check();
+}
+
+bool rename_unsupported(int error_number) { return error_number == EINVAL || error_number == ENOSYS; }
+
+Error taken(const fs::path& place, const std::string& staged) {
+  return Error("ERR_EXISTS", str("Expected no folder at ", place.string(), ", one has appeared meanwhile"),
+               "Choose another place, or add --overwrite to replace it.", {{"file", place.string()}, {"staged", staged}});
+}
+
+void rename_new(const std::string& staged, const fs::path& place) {
+  if (::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, place.c_str(), RENAME_NOREPLACE) == 0) return;
+  if (errno == EEXIST || errno == ENOTEMPTY) throw taken(place, staged);
+  if (!rename_unsupported(errno)) throw io_error(errno, "publish", place.string());
+  // Plain rename would silently replace an empty folder that appears between these two lines: no harm is done by that.
+  std::error_code ignored;
+  if (fs::symlink_status(place, ignored).type() != fs::file_type::not_found) throw taken(place, staged);
+  if (::rename(staged.c_str(), place.c_str()) != 0) throw io_error(errno, "publish", place.string());
+}
+
+/// Afterwards the old folder has the trash name (or, at worst, the staged one).
+void swap_in(const std::string& staged, const fs::path& place, const fs::path& trash) {
+  if (::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, place.c_str(), RENAME_EXCHANGE) == 0) {
+    (void)::rename(staged.c_str(), trash.c_str());  // published already: a refusal here only leaves a stale folder
+    return;
+  }
+  if (!rename_unsupported(errno)) throw io_error(errno, "publish", place.string());
+  // Without exchange there is an instant with no folder at all; what was there is put back if the second step fails.
+  if (::rename(place.c_str(), trash.c_str()) != 0) throw io_error(errno, "set aside", place.string());
+  if (::rename(staged.c_str(), place.c_str()) != 0) {
+    const int error_number = errno;
+    if (::rename(trash.c_str(), place.c_str()) != 0) {
+      throw Error("ERR_IO", str("Could not publish ", place.string(), " nor put the old folder back"),
+                  str("The old folder is ", trash.string(), ", the new one ", staged, ": rename the one you want."),
+                  {{"file", place.string()}});
+    }
+    throw io_error(error_number, "publish", place.string());
+  }
+}
+
+fs::path trash_of(const fs::path& place, const std::string& staged) {
+  const auto token = stage_token_of(fs::path(staged).filename().string(), place.filename().string());
+  if (!token) {
+    throw Error("ERR_INTERNAL", str("Expected a folder staged for ", place.string(), ", received ", staged));
+  }
+  return place.parent_path() / (kTrashPrefix + place.filename().string() + '-' + *token);
+}
+
+/// True if `inner` is `outer` or lies in it; both canonical.
+bool lies_in(const fs::path& inner, const fs::path& outer) {
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
+}  // namespace
+
+Staged stage(const std::string& out, bool overwrite) {
+  const fs::path place = place_of(out);
+  check_place(place, overwrite);
+  std::error_code error;
+  fs::create_directories(place.parent_path(), error);
+  if (error) throw io_error(error.value(), "create folder", place.parent_path().string());
+  Staged staged;
+  staged.removed_stale = remove_stale(place);
+  staged.path = (place.parent_path() / (kStagePrefix + place.filename().string() + '-' + new_stage_token())).string();
+  if (::mkdir(staged.path.c_str(), 0777) != 0) throw io_error(errno, "create folder", staged.path);
+  return staged;
+}
+
+void publish(const std::string& staged_path, const std::string& out, bool overwrite, Job& job) {
+  const fs::path place = place_of(out);
+  const fs::path trash = trash_of(place, staged_path);
+  check_place(place, overwrite);
+  sync_tree(staged_path, job);
+  std::error_code ignored;
+  const bool replaces = fs::symlink_status(place, ignored).type() != fs::file_type::not_found;
+  if (replaces && overwrite) {
+    swap_in(staged_path, place, trash);
+  } else {
+    rename_new(staged_path, place);
+  }
+  sync_path(place.parent_path(), true);
+  fs::remove_all(trash, ignored);  // what cannot be deleted now is, as a stale folder, by the next stage()
+}
+
+void discard(const std::string& staged_path) noexcept {
+  try {
+    if (!fs::path(staged_path).filename().string().starts_with(kStagePrefix)) return;
+    std::error_code ignored;
+    fs::remove_all(staged_path, ignored);
+  } catch (...) {
+    // Out of memory while giving up: the folder stays, and the next stage() removes it.
+  }
+}
+
+void check_output_apart(const std::string& out, const std::vector<std::string>& inputs) {
+  const fs::path place = place_of(out);
+  for (const std::string& input : inputs) {
+    const fs::path source = place_of(input);
+    if (!lies_in(place, source) && !lies_in(source, place)) continue;
+    throw Error("ERR_USAGE", str("Expected the output apart from the inputs, received output ", out, " and input ", input),
+                "Write to a folder that is neither an input, nor in one, nor around one.", {{"out", out}, {"input", input}});
+  }
+}
+
+}  // namespace tongueforge::checkpoint

@@ -1,0 +1,70 @@
+// Llama-like decoders: Llama 2/3, Mistral, Qwen2, Qwen3. They differ by the options of their DecoderSpec only.
+// Letters: B batch, T time, D model, V vocabulary.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "core/value.h"
+#include "models/decoder_spec.h"
+#include "nn/attention.h"
+#include "nn/gated_mlp.h"
+
+namespace tongueforge::models {
+
+struct DecoderLayer {
+  at::Tensor attention_norm, mlp_norm;  // (D)
+  nn::Attention attention;
+  nn::GatedMlp mlp;
+};
+
+enum class ParameterKind { embedding, head, norm, bias, matrix, attention_output, mlp_output };
+
+/// One tensor of the model under its name on disk. The outputs are the matrices that write into the residual stream.
+struct Parameter {
+  std::string name;
+  at::Tensor* tensor;
+  std::vector<int64_t> shape;
+  ParameterKind kind;
+};
+
+/// Keys and values of all layers for one batch of sequences of equal length.
+struct DecoderCache {
+  std::vector<nn::KvCache> layers;
+  int64_t length = 0;  // positions filled so far
+};
+
+class Decoder final : public Object {
+ public:
+  explicit Decoder(DecoderSpec spec);
+
+  const DecoderSpec& spec() const { return spec_; }
+  /// Every tensor, in the order of the forward pass; the table of names of this family.
+  std::vector<Parameter> parameters();
+  std::vector<Parameter> parameters() const { return const_cast<Decoder*>(this)->parameters(); }
+
+  /// ids (B,T) int64 -> hidden states before the head, (B,T,D). With a cache, continues after its positions.
+  at::Tensor hidden(const at::Tensor& ids_BT, DecoderCache* cache = nullptr) const;
+  /// As hidden(), for packed rows: segments (B,T) number the documents of a row; attention and positions restart
+  /// at each of them.
+  at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT) const;
+  /// (..., D) -> (..., V)
+  at::Tensor logits(const at::Tensor& hidden) const;
+
+  /// Room for `batch` sequences of `capacity` positions.
+  DecoderCache make_cache(int64_t batch, int64_t capacity) const;
+
+  at::ScalarType dtype() const { return embedding_.scalar_type(); }
+  int64_t bytes() const override;
+
+ private:
+  at::Tensor run_layers(at::Tensor x_BTD, const at::Tensor& positions, int64_t length,
+                        const std::vector<nn::Visibility>& visibility, DecoderCache* cache) const;
+
+  DecoderSpec spec_;
+  at::Tensor embedding_, final_norm_, head_;  // (V,D), (D), (V,D) or undefined when tied
+  std::vector<DecoderLayer> layers_;
+};
+
+}  // namespace tongueforge::models

@@ -1,0 +1,46 @@
+#include "models/initialise.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "nn/aten.h"
+
+namespace tongueforge::models {
+namespace {
+
+double standard_deviation(const Parameter& parameter, const InitOptions& options) {
+  if (parameter.kind == ParameterKind::embedding) return options.embedding_std;
+  const double fan_in = static_cast<double>(parameter.shape[1]);
+  double std = options.matrix_std > 0 ? options.matrix_std : options.matrix_gain / std::sqrt(fan_in);
+  if (parameter.kind == ParameterKind::attention_output) std *= options.attention_output_gain;
+  if (parameter.kind == ParameterKind::mlp_output) std *= options.mlp_output_gain;
+  return std;
+}
+
+void relate_rows(at::Tensor& table_VD, const InitOptions& options) {
+  const double own = std::sqrt(1 - options.correlation * options.correlation);
+  for (const auto& [row, model_row] : options.related_rows) {
+    if (row < 0 || model_row < 0 || row >= table_VD.size(0) || model_row >= table_VD.size(0))
+      throw Error("ERR_CONFIG", str("Expected related rows within the vocabulary, received ", row, " and ", model_row));
+    table_VD[row].mul_(own).add_(table_VD[model_row], options.correlation);
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<Decoder> initialise_decoder(DecoderSpec spec, const InitOptions& options) {
+  auto model = std::make_shared<Decoder>(std::move(spec));
+  auto generator = at::detail::createCPUGenerator(options.seed);
+  for (const auto& parameter : model->parameters()) {
+    auto& tensor = *parameter.tensor;
+    switch (parameter.kind) {
+      case ParameterKind::norm: tensor = at::ones(parameter.shape); break;
+      case ParameterKind::bias: tensor = at::zeros(parameter.shape); break;
+      default: tensor = at::empty(parameter.shape).normal_(0, standard_deviation(parameter, options), generator);
+    }
+    if (parameter.kind == ParameterKind::embedding || parameter.kind == ParameterKind::head) relate_rows(tensor, options);
+  }
+  return model;
+}
+
+}  // namespace tongueforge::models

@@ -1,0 +1,39 @@
+// Between tensors of a model and files of a model folder.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/dtype.h"
+#include "core/job.h"
+#include "models/decoder.h"
+
+namespace tongueforge::models {
+
+using NamedTensor = std::pair<std::string, at::Tensor>;
+
+/// Reads every weight of a model folder into a decoder of this spec, converted to `dtype`.
+/// Throws ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, each naming the tensors.
+std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec, at::ScalarType dtype, Job& job);
+
+/// Writes the weights into `folder` as `dtype`, sharded where they exceed max_shard_bytes. Returns the bytes written.
+int64_t save_decoder(const Decoder& model, const std::string& folder, at::ScalarType dtype, int64_t max_shard_bytes,
+                     Job& job);
+
+/// Writes tensors, in any layout and as they are, into one safetensors file: optimizer states, small extras.
+void save_tensors(const std::string& path, const std::vector<NamedTensor>& tensors, Job& job);
+
+/// All tensors of one safetensors file.
+std::vector<NamedTensor> load_tensors(const std::string& path, Job& job);
+
+/// Throws ERR_SAFETENSORS for the types libtorch cannot hold.
+at::ScalarType scalar_type(DType dtype, const std::string& tensor);
+DType dtype_of(at::ScalarType type);
+
+/// From "float32" | "bfloat16" | "float16". Throws ERR_USAGE.
+at::ScalarType scalar_type_from_name(const std::string& name);
+
+}  // namespace tongueforge::models

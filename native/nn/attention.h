@@ -1,0 +1,43 @@
+// Grouped-query self-attention with rotary positions, optional q/k norm, sliding window and key/value cache.
+// Letters: B batch, T query time, S key time, D model, N heads, K kv heads, H head dim.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "nn/linear.h"
+#include "nn/rope.h"
+
+namespace tongueforge::nn {
+
+/// Keys and values of one layer so far; room for all positions is taken at the start.
+struct KvCache {
+  at::Tensor k_BKSH, v_BKSH;
+
+  /// Writes the new keys and values at `past` and gives views of all up to their end.
+  std::pair<at::Tensor, at::Tensor> append(int64_t past, const at::Tensor& k_BKTH, const at::Tensor& v_BKTH);
+};
+
+/// Which keys a query sees. An undefined mask means: plain causal.
+struct Visibility {
+  at::Tensor mask;  // bool, (T,S) or (B,1,T,S), true = visible; undefined = causal over the same T positions
+};
+
+/// Queries at past .. past+T-1 over keys 0 .. past+T-1, at most `window` back (0 = no window).
+Visibility causal_visibility(int64_t past, int64_t time, int64_t window);
+
+/// Packed rows: segments_BT numbers the documents of each row; a query sees its own document only.
+Visibility packed_visibility(const at::Tensor& segments_BT, int64_t window);
+
+struct Attention {
+  Linear q, k, v, o;
+  at::Tensor q_norm, k_norm;  // (H), or undefined
+  int64_t num_heads = 0, num_kv_heads = 0, head_dim = 0;
+  double eps = 1e-6;  // of the q/k norms
+
+  /// x_BTD -> (B,T,D). With a cache, `past` positions come before x.
+  at::Tensor operator()(const at::Tensor& x_BTD, const Rotation& rotation, const Visibility& visibility,
+                        KvCache* cache, int64_t past) const;
+};
+
+}  // namespace tongueforge::nn

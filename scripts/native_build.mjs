@@ -1,0 +1,142 @@
+// The native build through cmake-js: configure where its inputs changed, then let Ninja (or make) decide what is stale.
+// A stamp over the contents of all sources saves even that question when nothing changed.
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, totalmem } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { capture, fingerprint, readIfThere, root, StepError } from './steps.mjs'
+
+const SOURCES = ['CMakeLists.txt', 'cmake', 'native', 'third_party', 'test/native']
+
+/**
+ * @typedef {object} BuildOptions
+ * @property {{path: string, version: string}} libtorch
+ * @property {boolean} [debug]     no optimisation, assertions on; into build/debug
+ * @property {string} [sanitize]   sanitizers, `address,undefined` or `thread`; into build/<names>
+ * @property {boolean} [verbose]   show what the compiler says as it comes
+ */
+
+/** The folder of a kind of build, from the project's root; the plain one is what the library loads. */
+export function buildFolder({ debug, sanitize }) {
+  const kind = [sanitize?.replaceAll(',', '-'), debug && 'debug'].filter(Boolean).join('-')
+  return kind ? `build/${kind}` : 'build'
+}
+
+/** The built addon of a kind of build, from the project's root. */
+export function addonOf(options) {
+  return `${buildFolder(options)}/${options.debug ? 'Debug' : 'Release'}/tongueforge.node`
+}
+
+export function nativeUpToDate(options) {
+  return readIfThere(stampFile(options)) === stamp(options) && existsSync(join(root, addonOf(options)))
+}
+
+/** Configures where needed and builds. Returns a note for the step's line. */
+export async function buildNative(options, report) {
+  checkTools()
+  const folder = buildFolder(options)
+  const before = stamp(options) // taken first: an edit during the build makes the next run build again
+  rmSync(stampFile(options), { force: true })
+  dropForeignCache(folder)
+  mkdirSync(join(root, folder), { recursive: true })
+  await configure(options)
+  const output = await compile(options, report)
+  writeFileSync(join(root, folder, 'build.log'), output)
+  writeFileSync(stampFile(options), before)
+  const warnings = output.match(/\bwarning: /g)?.length
+  return warnings && `${warnings} warning${warnings > 1 ? 's' : ''} (${folder}/build.log)`
+}
+
+function stampFile(options) {
+  return join(root, buildFolder(options), '.stamp')
+}
+
+function stamp({ libtorch, debug, sanitize }) {
+  const packages = JSON.parse(readIfThere(join(root, 'package.json'))).devDependencies
+  const headers = [packages['node-addon-api'], packages['node-api-headers'], packages['cmake-js']]
+  return fingerprint(SOURCES, libtorch.path, libtorch.version, debug, sanitize, process.arch, ...headers)
+}
+
+async function configure(options) {
+  const args = [...cmakeJs(options), `--CDLIBTORCH=${options.libtorch.path}`]
+  if (options.sanitize) args.push(`--CDTONGUEFORGE_SANITIZE=${options.sanitize}`)
+  await capture(process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'configure', ...args], {
+    failure: 'CMake could not configure the native build',
+  })
+}
+
+async function compile(options, report) {
+  const args = [...cmakeJs(options), '--parallel', String(jobs())]
+  let percent = 0
+  return capture(process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'build', ...args], {
+    failure: 'the native build failed',
+    onLine: (line) => {
+      if (options.verbose) process.stderr.write(`\n${line}`)
+      const ninja = /^\[(\d+)\/(\d+)\]/.exec(line)
+      if (ninja)
+        return report({ done: Number(ninja[1]), total: Number(ninja[2]), note: `${ninja[1]} of ${ninja[2]}` })
+      const make = /^\[ *(\d+)%\]/.exec(line)
+      if (make) percent = Math.max(percent, Number(make[1]))
+      if (make) report({ done: percent, total: 100 })
+    },
+  }).catch((error) => {
+    error.output = firstFailure(error.output ?? '')
+    throw error
+  })
+}
+
+function cmakeJs(options) {
+  return [
+    '--out',
+    join(root, buildFolder(options)),
+    ...(options.debug ? ['--debug'] : []),
+    '--log-level',
+    'error',
+  ]
+}
+
+// A compiler job of ours takes up to 1.5 GB: more jobs than fit would make the machine swap.
+function jobs() {
+  const wanted = Number(process.env.CMAKE_BUILD_PARALLEL_LEVEL)
+  return wanted || Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 1.5e9)))
+}
+
+// From the first failure on, without the lines of progress: what a reader wants to see of a broken build.
+function firstFailure(output) {
+  const lines = output.split('\n').filter((line) => !/^\[\d+\/\d+\] (Building|Linking)/.test(line))
+  const start = lines.findIndex((line) => /FAILED:|error:|Error \d/.test(line))
+  return lines.slice(Math.max(0, start), Math.max(0, start) + 80).join('\n')
+}
+
+// CMake refuses a build folder that another tool or another place of the project made.
+function dropForeignCache(folder) {
+  const cache = readIfThere(join(root, folder, 'CMakeCache.txt'))
+  if (!cache) return
+  const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(cache)?.[1]
+  const generator = /^CMAKE_GENERATOR:INTERNAL=(.*)$/m.exec(cache)?.[1]
+  if (home === root && generator === (has('ninja') ? 'Ninja' : 'Unix Makefiles')) return
+  for (const name of [
+    'CMakeCache.txt',
+    'CMakeFiles',
+    'build.ninja',
+    '.ninja_deps',
+    '.ninja_log',
+    'Makefile',
+  ]) {
+    rmSync(join(root, folder, name), { recursive: true, force: true })
+  }
+}
+
+function checkTools() {
+  const missing = []
+  if (!has('cmake')) missing.push('cmake')
+  if (!has('ninja') && !has('make')) missing.push('make')
+  if (!process.env.CXX && !['c++', 'g++', 'clang++'].some(has)) missing.push('g++')
+  if (missing.length === 0) return
+  throw new StepError(`the native build needs ${missing.join(', ')}, not found on the PATH`, {
+    hint: `install it; on Debian and Ubuntu: apt install ${missing.join(' ')} ninja-build`,
+  })
+}
+
+function has(command) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, command)))
+}

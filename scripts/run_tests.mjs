@@ -1,0 +1,43 @@
+// Runs the two kinds of tests and counts, at the end, those that had the real data they want.
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildFolder } from './native_build.mjs'
+import { filesUnder, hand, root, StepError } from './steps.mjs'
+
+/** The test files under some folders whose path holds one of the wanted words (all, without words). */
+export function testFiles(folders, wanted = []) {
+  return folders
+    .flatMap((folder) => filesUnder(folder, (file) => file.endsWith('.test.mjs')))
+    .filter((file) => !file.startsWith('test/parity/')) // need an installed transformers: npm run test:parity
+    .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)))
+}
+
+/** Runs the native tests of a kind of build; resolves with their exit code. */
+export async function runNativeTests(options = {}) {
+  const folder = join(root, buildFolder(options))
+  const places = ['', 'Release', 'Debug', 'test/native'].map((place) => join(folder, place, 'native_tests'))
+  const program = places.find((place) => existsSync(place))
+  if (!program)
+    throw new StepError('the native tests are not built', { hint: 'npm run clean, then npm test' })
+  process.stdout.write('\nnative tests\n')
+  return hand(program, [])
+}
+
+/** Runs test files under Node's own runner, then prints how many tests saw real data; resolves with the exit code. */
+export async function runNodeTests(files, variables = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'tongueforge-test-'))
+  const log = join(folder, 'real-data.log')
+  writeFileSync(log, '')
+  try {
+    process.stdout.write('\nJavaScript tests\n')
+    const env = { ...process.env, ...variables, TONGUEFORGE_REAL_DATA_LOG: log }
+    const code = await hand(process.execPath, ['--test', '--test-reporter=spec', ...files], { env })
+    const lines = readFileSync(log, 'utf8').split('\n')
+    const count = (word) => lines.filter((line) => line === word).length
+    process.stdout.write(`\nreal data: ${count('ran')} ran, ${count('skipped')} skipped\n`)
+    return code
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,133 @@
+// Everything that stands between a fresh clone and a running command: dependencies, TypeScript, libtorch, the native
+// build. Each step looks first whether its work is done already. `npm run setup`; demo and test begin with it.
+import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { basename, join } from 'node:path'
+import { buildNative, nativeUpToDate } from './native_build.mjs'
+import {
+  capture,
+  filesUnder,
+  fingerprint,
+  isMain,
+  readIfThere,
+  root,
+  runScript,
+  StepError,
+  step,
+} from './steps.mjs'
+
+const require = createRequire(import.meta.url)
+
+/** Runs all the steps that have something to do. `build`: options of the native build. */
+export async function setUp(build = {}) {
+  await step('dependencies', { doing: 'npm ci', upToDate: dependenciesUpToDate, run: installDependencies })
+  await step('TypeScript', { doing: 'compiling lib/', upToDate: typescriptUpToDate, run: compileTypescript })
+  let libtorch
+  await step('libtorch', {
+    doing: 'fetching',
+    upToDate: () => {
+      libtorch = require('../dist/libtorch.js').findLibtorch()
+      return libtorch && describe(libtorch)
+    },
+    run: async (report) => {
+      libtorch = await fetchLibtorch(report)
+      return describe(libtorch)
+    },
+  })
+  const options = { ...build, libtorch }
+  await step('native build', {
+    doing: 'configuring',
+    upToDate: () => nativeUpToDate(options),
+    run: (report) => buildNative(options, report),
+  })
+}
+
+// npm writes what it installed to node_modules/.package-lock.json, last of all: half an installation has none.
+function dependenciesUpToDate() {
+  const wanted = JSON.parse(readIfThere(join(root, 'package-lock.json'))).packages
+  const installed = JSON.parse(readIfThere(join(root, 'node_modules/.package-lock.json')) ?? '{}').packages
+  if (!installed) return false
+  return Object.entries(wanted).every(([path, { version, optional, devOptional }]) => {
+    const found = installed[path]
+    return path === '' || (found ? found.version === version : optional || devOptional)
+  })
+}
+
+async function installDependencies() {
+  // Dev tools are part of a build, whatever NODE_ENV says; no package of ours needs its install scripts.
+  const args = ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund']
+  const npm = process.env.npm_execpath
+  const [command, first] = npm && basename(npm).startsWith('npm') ? [process.execPath, [npm]] : ['npm', []]
+  const failure = 'npm ci failed'
+  await capture(command, [...first, ...args], {
+    failure,
+    hint: 'check the network and the npm registry, then try again',
+  })
+}
+
+const STAMP = join(root, 'dist', '.stamp')
+
+function typescriptStamp() {
+  return fingerprint(
+    ['lib', 'tsconfig.json'],
+    JSON.parse(readIfThere(join(root, 'package.json'))).devDependencies.typescript,
+  )
+}
+
+function typescriptUpToDate() {
+  return readIfThere(STAMP) === typescriptStamp()
+}
+
+async function compileTypescript() {
+  const stamp = typescriptStamp() // taken first: an edit during the compilation makes the next run compile again
+  await capture(process.execPath, ['node_modules/typescript/bin/tsc'], {
+    failure: 'TypeScript found errors in lib/',
+  })
+  dropOrphans()
+  linkCommand()
+  writeFileSync(STAMP, stamp)
+}
+
+// What a renamed or deleted source left in dist/ would still be found by require.
+function dropOrphans() {
+  const outputs = filesUnder('dist', (file) => /\.(js|d\.ts|js\.map)$/.test(file))
+  for (const file of outputs) {
+    const source = file.replace(/^dist/, 'lib').replace(/\.(js|d\.ts|js\.map)$/, '.ts')
+    if (!existsSync(join(root, source))) rmSync(join(root, file))
+  }
+}
+
+// `npx tongueforge` in the clone: npm links the commands of dependencies, not the package's own.
+function linkCommand() {
+  const main = join(root, 'dist/cli/main.js')
+  if (!existsSync(main)) return
+  chmodSync(main, 0o755) // the compiler writes plain files
+  const link = join(root, 'node_modules/.bin/tongueforge')
+  mkdirSync(join(root, 'node_modules/.bin'), { recursive: true })
+  rmSync(link, { force: true })
+  symlinkSync('../../dist/cli/main.js', link)
+}
+
+async function fetchLibtorch(report) {
+  const { fetchLibtorch } = require('../dist/setup/fetch_libtorch.js')
+  require('../dist/libtorch.js').checkPlatform()
+  return fetchLibtorch({ onProgress: ({ step, done, total }) => report({ done, total, note: step }) })
+}
+
+function describe({ version, path, source }) {
+  const origin = {
+    LIBTORCH: 'from LIBTORCH',
+    build: 'of the last build',
+    python: "Python's",
+    cache: 'from the cache',
+  }
+  return `${version} ${origin[source]}: ${path}`
+}
+
+if (isMain(import.meta)) {
+  await runScript(async () => {
+    const [major] = process.versions.node.split('.')
+    if (major < 20) throw new StepError(`expected Node 20 or newer, received ${process.version}`)
+    await setUp()
+  })
+}

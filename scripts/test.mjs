@@ -1,0 +1,15 @@
+// npm test: set-up, the native tests, the JavaScript tests with a quick share of the stress tests. Arguments after
+// `--` choose test files by a part of their path (`npm test -- packing`); then the native tests are left out.
+import { runNativeTests, runNodeTests, testFiles } from './run_tests.mjs'
+import { setUp } from './setup.mjs'
+import { runScript, StepError } from './steps.mjs'
+
+await runScript(async () => {
+  await setUp()
+  const wanted = process.argv.slice(2)
+  const files = testFiles(['test'], wanted)
+  if (files.length === 0) throw new StepError(`no test file matches ${wanted.join(' ')}`)
+  const native = wanted.length > 0 ? 0 : await runNativeTests()
+  const node = await runNodeTests(files, { TONGUEFORGE_STRESS: 'quick' })
+  return native || node
+})

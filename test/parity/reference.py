@@ -1,0 +1,105 @@
+"""transformers as a command-line program: each call prints one JSON document on stdout, all else on stderr.
+
+    reference.py logits FOLDER IDS.json                        [[id, ...], ...] -> {shape: [B, T, V], data: [...]}
+    reference.py generate FOLDER IDS.json --max-new-tokens N   prompts -> [{ids, gaps}], greedy, no end obeyed
+    reference.py load FOLDER                                   {architecture, parameters, dtype, missing_keys,
+                                                                unexpected_keys, tokenizer: {class, size} | null}
+    reference.py train FOLDER TRAINING.safetensors             ids, labels, lr of it -> {losses, grad_norms}
+    reference.py random_model CASE SEED OUT                    a folder with its expected arrays; CASE `all`: one
+                                                                per row of the table -> {seed, folders: [...]}
+
+IDS.json is a file, or `-` for standard input. How the arrays lie: decoder_expected.py.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
+
+import decoder_measure as measure
+from decoder_cases import CASES, random_model
+from decoder_expected import write_expected, write_training
+
+
+def read_ids(path: str) -> list[list[int]]:
+    return json.loads(sys.stdin.read() if path == "-" else Path(path).read_text())
+
+
+def run_logits(args: argparse.Namespace) -> Any:
+    out = measure.logits(args.folder, torch.tensor(read_ids(args.ids)))
+    return {"shape": list(out.shape), "data": out.flatten().tolist()}
+
+
+def run_generate(args: argparse.Namespace) -> Any:
+    texts = [measure.greedy(args.folder, torch.tensor(ids), args.max_new_tokens) for ids in read_ids(args.ids)]
+    return [{"ids": ids.tolist(), "gaps": gaps.tolist()} for ids, gaps in texts]
+
+
+def run_load(args: argparse.Namespace) -> Any:
+    model, info = AutoModelForCausalLM.from_pretrained(args.folder, dtype="auto", output_loading_info=True)
+    return {
+        "architecture": type(model).__name__,
+        "parameters": model.num_parameters(),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "missing_keys": sorted(info["missing_keys"]),
+        "unexpected_keys": sorted(info["unexpected_keys"]),
+        "mismatched_keys": sorted(key for key, *_ in info["mismatched_keys"]),
+        "tokenizer": describe_tokenizer(args.folder),
+    }
+
+
+def describe_tokenizer(folder: Path) -> dict[str, Any] | None:
+    if not (folder / "tokenizer.json").exists():
+        return None
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return {"class": type(tokenizer).__name__, "size": len(tokenizer), "chat": tokenizer.chat_template is not None}
+
+
+def run_train(args: argparse.Namespace) -> Any:
+    given = load_file(args.data)
+    out = measure.train(args.folder, given["ids"], given["labels"], given["lr"])
+    return {name: out[name].tolist() for name in ("losses", "grad_norms")}
+
+
+def run_random_model(args: argparse.Namespace) -> Any:
+    rows = {name: args.out / name for name in CASES} if args.case == "all" else {args.case: args.out}
+    for name, folder in rows.items():
+        random_model(name, args.seed, folder)
+        write_expected(folder, args.seed)
+        if CASES[name].training:
+            write_training(folder, args.seed)
+    return {"seed": args.seed, "folders": [str(folder) for folder in rows.values()]}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+
+    def verb(run, *arguments: str) -> argparse.ArgumentParser:
+        command = verbs.add_parser(run.__name__.removeprefix("run_"))
+        command.set_defaults(run=run)
+        types = {"folder": Path, "out": Path, "seed": int}
+        for name in arguments:
+            command.add_argument(name, type=types.get(name, str))
+        return command
+
+    verb(run_logits, "folder", "ids")
+    verb(run_generate, "folder", "ids").add_argument("--max-new-tokens", type=int, default=20)
+    verb(run_load, "folder")
+    verb(run_train, "folder", "data")
+    verb(run_random_model, "case", "seed", "out")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    args = parse()
+    print(json.dumps(args.run(args)))
