@@ -104,7 +104,7 @@ function open(): unknown {
     return require(addon.path)
   } catch (cause) {
     throw new TongueforgeError('ERR_ADDON', `cannot load the native addon: ${(cause as Error).message}`, {
-      hint: glibcHint() ?? 'npx tongueforge doctor',
+      hint: glibcHint() ?? 'npm run build',
       details: { addon: addon.path, libtorch: libtorch.path },
       cause,
     })

@@ -109,7 +109,10 @@ export interface SamplingSettings {
 /** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
 export interface NativeJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
-  stageFolder: [{ out: string; overwrite: boolean }, { path: string; removed_stale: string[] }]
+  stageFolder: [
+    { out: string; overwrite: boolean; inputs: readonly string[] },
+    { path: string; removed_stale: string[] },
+  ]
   publishFolder: [{ staged: string; out: string; overwrite: boolean }, void]
   discardFolder: [{ staged: string }, void]
   loadModel: [{ folder: string; spec: object; dtype: string; threads: number }, Handle]

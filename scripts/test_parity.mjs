@@ -2,7 +2,7 @@
 // then runs test/parity. TONGUEFORGE_TORCH_INDEX names a further package index to take torch from, PYTHON the
 // interpreter (3.10 or newer). Arguments go to the test runner: npm run test:parity -- --test-name-pattern qwen2
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setUp } from './setup.mjs'
 import {
   capture,
@@ -53,15 +53,17 @@ async function installRequirements(report) {
   const index = process.env.TONGUEFORGE_TORCH_INDEX
   const args = ['-m', 'pip', 'install', '--disable-pip-version-check', '-r', REQUIREMENTS]
   await capture(python, index ? [...args, '--extra-index-url', index] : args, {
-    onLine: (line) => report({ note: pipNote(line) }),
+    onLine: (line) => reportPip(line, report),
     failure: 'pip could not install the parity environment',
     hint: 'check the network and the package index (TONGUEFORGE_TORCH_INDEX for torch), then try again',
   })
 }
 
-// pip's own words, cut to what it is doing: "Collecting torch==2.13.0", "Downloading ...whl", "Installing ..."
-function pipNote(line) {
-  return line.trim().split(' (from ')[0].slice(0, 60)
+// "Collecting torch==2.13.0", "Downloading torch-...whl (...)", "Installing collected packages: ..."
+function reportPip(line, report) {
+  const [, doing, what] = /^\s*(Collecting|Downloading|Installing) (\S+)/.exec(line) ?? []
+  if (doing)
+    report({ note: `${doing.toLowerCase()} ${doing === 'Installing' ? 'all of it' : basename(what)}` })
 }
 
 /** Runs the tests of test/parity and returns their exit code. */

@@ -3,6 +3,8 @@ import { runJob } from '../native'
 
 export interface StageOptions {
   overwrite?: boolean | undefined
+  /** Folders that are read: `out` may not be one of them, lie in one or contain one. */
+  inputs?: readonly string[]
   signal?: AbortSignal | undefined
 }
 
@@ -12,10 +14,10 @@ export interface StageOptions {
  */
 export async function withStagedFolder<Result>(
   out: string,
-  { overwrite = false, signal }: StageOptions,
+  { overwrite = false, inputs = [], signal }: StageOptions,
   fill: (folder: string) => Promise<Result>,
 ): Promise<Result> {
-  const { path: staged } = await runJob('stageFolder', { out, overwrite }, { signal })
+  const { path: staged } = await runJob('stageFolder', { out, overwrite, inputs }, { signal })
   try {
     const result = await fill(staged)
     await runJob('publishFolder', { staged, out, overwrite }, { signal })

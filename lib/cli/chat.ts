@@ -1,6 +1,7 @@
 // An interactive chat. The history is kept until /reset; Ctrl-C stops the answer that is being written, and leaves
 // the chat where none is. Lines may also come from a pipe: each is a turn, and the end of input the end.
 import { createInterface, type Interface } from 'node:readline'
+import type { Message } from '../index'
 import { library } from './library'
 import {
   MODEL_OPTIONS,
@@ -14,11 +15,6 @@ import { defineVerb, type Io } from './verb'
 
 interface Values extends ModelValues, SamplingValues {
   system?: string
-}
-
-interface Message {
-  role: 'system' | 'user' | 'assistant'
-  content: string
 }
 
 export default defineVerb<Values>({

@@ -1,4 +1,4 @@
-import { doctor } from '../verbs/doctor'
+import { type Doctor, doctor } from '../verbs/doctor'
 import { JSON_OPTION } from './options'
 import { factsText, jsonText } from './print'
 import { defineVerb } from './verb'
@@ -11,13 +11,19 @@ export default defineVerb({
   examples: ['doctor', 'doctor --json'],
   async run(_args, _values, io) {
     const report = await doctor()
-    const { ok, problems, ...facts } = report
-    if (io.json) io.write(jsonText(report))
-    else io.write(factsText(facts))
-    if (!io.json) {
-      for (const { code, message, hint } of problems) io.write(`\n${code}: ${message}\n  mend it: ${hint}\n`)
-      if (ok) io.write('no problem found\n')
-    }
-    return ok ? 0 : 1
+    io.write(io.json ? jsonText(report) : reportText(report))
+    return report.ok ? 0 : 1
   },
 })
+
+function reportText({ addon, libtorch, node, threads, problems }: Doctor): string {
+  const kind = libtorch.cuda === null ? 'for the CPU' : `for CUDA ${libtorch.cuda}`
+  const facts = factsText({
+    addon: addon.version ?? 'not built',
+    libtorch: libtorch.version === null ? 'not found' : `${libtorch.version}, ${kind}, in ${libtorch.path}`,
+    node,
+    threads,
+  })
+  const found = problems.map(({ code, message, hint }) => `\n${code}: ${message}\n  mend it: ${hint}\n`)
+  return `${facts}${found.join('') || 'no problem found\n'}`
+}

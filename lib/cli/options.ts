@@ -1,5 +1,6 @@
 // Options that several commands share, and the readers of numbers. What a value may be beyond its kind is checked by
 // the library, which names the same thing in the same words.
+import type { Dtype } from '../checkpoint/model_config'
 import { TongueforgeError } from '../errors'
 import type { Option } from './verb'
 
@@ -35,15 +36,28 @@ export function repeated(text: string, _flag: string, previous: unknown): string
 
 export const JSON_OPTION: Option = { flags: '--json', description: 'print one JSON document instead of text' }
 
+/** A reader of one of some words. */
+export function oneOf<Word extends string>(...words: Word[]) {
+  return (text: string, flag: string): Word => {
+    const word = words.find((known) => known === text)
+    if (word) return word
+    throw usageError(`${flag}: expected ${words.join(', ')}, received '${text}'`)
+  }
+}
+
 export interface ModelValues {
   device?: string
-  dtype?: string
+  dtype?: Dtype
   threads?: number
 }
 
 export const MODEL_OPTIONS: Option[] = [
-  { flags: '--device <device>', description: 'cpu (cuda: not in this build)' },
-  { flags: '--dtype <dtype>', description: 'float32 or bfloat16; default: float32' },
+  { flags: '--device <device>', description: 'cpu, the default and in this build the only one' },
+  {
+    flags: '--dtype <dtype>',
+    description: 'float32 (default), bfloat16 or float16',
+    parse: oneOf<Dtype>('float32', 'bfloat16', 'float16'),
+  },
   { flags: '--threads <n>', description: 'threads of tensor operations', parse: integer },
 ]
 

@@ -1,6 +1,7 @@
 // The two things that Python does for the set-up: pip downloads wheels, zipfile unpacks them.
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, stat } from 'node:fs/promises'
+import { devNull } from 'node:os'
 import { join } from 'node:path'
 import { TongueforgeError } from '../errors'
 import type { FetchOptions } from './fetch_libtorch'
@@ -17,14 +18,15 @@ export async function downloadWheels(
   const command = ['-m', 'pip', 'download', '--only-binary=:all:', '--progress-bar=off', '--no-input']
   command.push('--disable-pip-version-check', '--dest', folder)
   if (!options.dependencies) command.push('--no-deps')
-  if (options.wheels) command.push('--no-index', '--find-links', options.wheels)
-  else if (process.env.TONGUEFORGE_TORCH_INDEX)
-    command.push('--index-url', process.env.TONGUEFORGE_TORCH_INDEX)
+  const index = process.env.TONGUEFORGE_TORCH_INDEX
+  if (options.wheels) command.push('--isolated', '--no-index', '--find-links', options.wheels)
+  else if (index) command.push('--index-url', index)
   const watch = watchDownload(folder, options)
   try {
     // pip writes what it downloads into TMPDIR first: there the growing file can be seen.
     const { code, text } = await python([...command, ...requirements], watch.onText, options.signal, {
       TMPDIR: folder,
+      ...(options.wheels && { PIP_CONFIG_FILE: devNull }), // the wheels of that folder, no others
     })
     if (code !== 0) throw pipFailure(text, requirements)
   } finally {

@@ -63,7 +63,8 @@ export async function encodeConversation(
   template: ChatTemplate,
   messages: readonly Message[],
 ): Promise<EncodedConversation> {
-  const turns = assistantTurns(template, messages)
+  const full = template.render(messages)
+  const turns = assistantTurns(template, messages, full)
   if (turns.length === 0) {
     throw new TongueforgeError(
       'ERR_DATA',
@@ -78,7 +79,6 @@ export async function encodeConversation(
   )
   // Blanks after an end-of-turn token belong to the format: no model should have to say them.
   const ends = turns.map(({ end }, i) => (closing[i] ? end.trimEnd() : end))
-  const full = template.render(messages)
   const texts = [full, ...turns.flatMap(({ start }, i) => [start, ends[i]!])]
   const [ids, ...bounds] = await tokenizer.encodeBatch(texts, { addSpecialTokens: false })
   const labels = new Int32Array(ids!.length).fill(IGNORE)
@@ -94,9 +94,9 @@ export async function encodeConversation(
 function assistantTurns(
   template: ChatTemplate,
   messages: readonly Message[],
+  full: string,
 ): { start: string; end: string }[] {
   const turns: { start: string; end: string }[] = []
-  const full = template.render(messages)
   messages.forEach(({ role }, turn) => {
     if (role !== 'assistant') return
     const start = template.render(messages.slice(0, turn), { addGenerationPrompt: true })

@@ -22,7 +22,7 @@ export interface Problem {
 }
 
 /** The answer of `doctor`, and what `tongueforge doctor --json` prints. Nulls: not found. */
-export interface DoctorReport {
+export interface Doctor {
   /** No problem was found: models can be run. */
   ok: boolean
   addon: { version: string | null }
@@ -35,7 +35,7 @@ export interface DoctorReport {
 }
 
 /** Looks at Node, the platform, libtorch and the addon, and loads what is there. Never rejects. */
-export async function doctor(): Promise<DoctorReport> {
+export async function doctor(): Promise<Doctor> {
   const problems: Problem[] = []
   const addon = findAddon()
   checked(problems, checkNode)

@@ -1,10 +1,7 @@
 // Weight files and the publishing of folders.
+#include "binding/exports.h"
 #include "checkpoint/model_weights.h"
 #include "checkpoint/publish.h"
-
-#include <map>
-
-#include "binding/exports.h"
 #include "checkpoint/safetensors_scan.h"
 
 namespace tongueforge::binding {
@@ -48,10 +45,12 @@ Napi::Value inspect_weights(const Napi::CallbackInfo& info) {
   });
 }
 
-// stageFolder({out, overwrite}, on_event): {path, removed_stale}
+// stageFolder({out, overwrite, inputs}, on_event): {path, removed_stale}
 Napi::Value stage_folder(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [out = options.text("out"), overwrite = options.flag("overwrite")](Job&) -> Value {
+  return start_job(info, [out = options.text("out"), overwrite = options.flag("overwrite"),
+                          inputs = options.texts("inputs")](Job&) -> Value {
+    checkpoint::check_output_apart(out, inputs);
     const auto staged = checkpoint::stage(out, overwrite);
     return Value::Map{{"path", staged.path},
                       {"removed_stale", Value::List(staged.removed_stale.begin(), staged.removed_stale.end())}};

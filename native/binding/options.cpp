@@ -43,6 +43,14 @@ std::vector<Options> Options::objects(const char* key) const {
   return all;
 }
 
+std::vector<std::string> Options::texts(const char* key) const {
+  auto array = value(key).As<Napi::Array>();
+  std::vector<std::string> all;
+  for (uint32_t i = 0; i < array.Length(); i++)
+    all.push_back(Napi::Value(array.Get(i)).As<Napi::String>().Utf8Value());
+  return all;
+}
+
 std::vector<int64_t> Options::integers(const char* key) const {
   auto array = value(key).As<Napi::Array>();
   std::vector<int64_t> all;

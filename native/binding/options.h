@@ -20,6 +20,7 @@ class Options {
   Options object(const char* key) const;
   Napi::Value value(const char* key) const;
   std::vector<Options> objects(const char* key) const;
+  std::vector<std::string> texts(const char* key) const;
   /// A plain array of whole numbers.
   std::vector<int64_t> integers(const char* key) const;
   /// An Int32Array, copied: native work outlives the call.

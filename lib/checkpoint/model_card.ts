@@ -1,0 +1,56 @@
+/** README.md of a model that we wrote: where it comes from, under which licence, and how it was made. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { parseYaml, toYaml } from '../config/parse'
+import { VERSION } from '../version'
+import type { ModelFolder } from './model_folder'
+
+export interface ModelCard {
+  title: string
+  /** One paragraph. */
+  summary: string
+  /** Models it was made of, by role; licences come from their own cards. */
+  origins: Record<string, ModelFolder>
+  /** What made it, as resolved.yaml says. */
+  config: unknown
+}
+
+export async function writeModelCard(folder: string, card: ModelCard): Promise<void> {
+  const licences = new Set<string>()
+  const lines: string[] = []
+  for (const [role, model] of Object.entries(card.origins)) {
+    const licence = await licenceOf(model.path)
+    if (licence !== undefined) licences.add(licence)
+    lines.push(`- ${role}: \`${model.path}\`, licence: ${licence ?? 'not stated in its card'}`)
+  }
+  const front = {
+    ...(licences.size === 1 && { license: [...licences][0] }),
+    library_name: 'transformers',
+    tags: ['tongueforge'],
+  }
+  const text = [
+    `---\n${stringify(front)}---\n`,
+    `# ${card.title}\n`,
+    `${card.summary}\n`,
+    `## Origin\n`,
+    `${lines.join('\n')}\n`,
+    `## Made with\n`,
+    `tongueforge ${VERSION}; the numbers stand in report.json, the inputs' hashes in provenance.json.\n`,
+    `\`\`\`yaml\n${toYaml(card.config)}\`\`\`\n`,
+  ]
+  await writeFile(join(folder, 'README.md'), text.join('\n'))
+}
+
+// The `license` key at the head of a model's card, where there is one that can be read.
+async function licenceOf(folder: string): Promise<string | undefined> {
+  const card = await readFile(join(folder, 'README.md'), 'utf8').catch(() => '')
+  const front = /^---\n([\s\S]*?)\n---/.exec(card.replaceAll('\r\n', '\n'))?.[1]
+  if (front === undefined) return undefined
+  try {
+    const licence = (parseYaml(front, 'README.md') as { license?: unknown } | null)?.license
+    return typeof licence === 'string' ? licence : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * tongueforge: teach a chat model a new language without losing its manners, then make it small.
+ * The whole public API on one screen; what stands in other files is private.
+ */
+export { TongueforgeError } from './errors'
+export type { Message } from './text/chat_template'
+export { type DoctorReport, doctor } from './verbs/doctor'
+export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'
+export { type Inspection, type InspectOptions, inspect } from './verbs/inspect'
+export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/merge'
+export { type LoadOptions, loadModel, type Model, type Score } from './verbs/model'
+export type { Run } from './verbs/run'
+export { VERSION } from './version'

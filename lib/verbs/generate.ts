@@ -1,0 +1,153 @@
+/** From tokens to text as it comes: stop strings, streaming, speed. */
+import { TongueforgeError } from '../errors'
+import type { SamplingSettings } from '../native'
+import type { StreamDecoder } from '../text/stream_decoder'
+import { StopStrings } from '../text/stop_strings'
+import type { Model } from './model'
+import { Run } from './run'
+
+export interface GenerateOptions {
+  /** Default 256. */
+  maxNewTokens?: number | undefined
+  /** 0 (default): greedy, always the most probable token. */
+  temperature?: number | undefined
+  /** Sample from the k most probable tokens. */
+  topK?: number | undefined
+  /** Sample from the smallest set of tokens whose probability reaches p. */
+  topP?: number | undefined
+  /** Leave out tokens less probable than this times the best. */
+  minP?: number | undefined
+  /** Above 1: discourage tokens that have occurred. */
+  repetitionPenalty?: number | undefined
+  /** Texts that end the answer; they are not part of it. */
+  stop?: readonly string[] | undefined
+  /** Same seed, same text. Default 0. */
+  seed?: number | undefined
+  signal?: AbortSignal | undefined
+  /** Hears of every token as it comes. */
+  onToken?: ((token: { row: number; id: number }) => void) | undefined
+}
+
+export interface GeneratedPiece {
+  text: string
+  ids: number[]
+}
+
+/** The new text and tokens only. */
+export interface Generation {
+  text: string
+  ids: number[]
+  finish_reason: 'stop' | 'length'
+  tokens_per_second: number
+}
+
+type NumberOption = 'maxNewTokens' | 'temperature' | 'topK' | 'topP' | 'minP' | 'repetitionPenalty' | 'seed'
+
+// [default, least, most, whole number]
+const RANGES: Record<NumberOption, [number, number, number, boolean]> = {
+  maxNewTokens: [256, 0, 2 ** 30, true],
+  temperature: [0, 0, 100, false],
+  topK: [0, 0, 2 ** 30, true],
+  topP: [1, 0, 1, false],
+  minP: [0, 0, 1, false],
+  repetitionPenalty: [1, 0.01, 100, false],
+  seed: [0, 0, Number.MAX_SAFE_INTEGER, true],
+}
+
+/** Defaults and checks. Throws ERR_USAGE that names the option. */
+export function samplingSettings(options: GenerateOptions): SamplingSettings & { max_new_tokens: number } {
+  const read = (name: NumberOption): number => {
+    const [otherwise, least, most, whole] = RANGES[name]
+    const value = options[name] ?? otherwise
+    if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value
+    throw new TongueforgeError(
+      'ERR_USAGE',
+      `${name}: expected a ${whole ? 'whole ' : ''}number from ${least} to ${most}, received ${value}`,
+      { details: { option: name, received: value } },
+    )
+  }
+  return {
+    max_new_tokens: read('maxNewTokens'),
+    temperature: read('temperature'),
+    top_k: read('topK'),
+    top_p: read('topP'),
+    min_p: read('minP'),
+    repetition_penalty: read('repetitionPenalty'),
+    seed: read('seed'),
+  }
+}
+
+/** Generates from one prompt, giving out text as it becomes final. */
+export function generateText(
+  model: Model,
+  promptIds: () => Promise<Int32Array>,
+  options: GenerateOptions,
+): Run<GeneratedPiece, Generation> {
+  return new Run((emit, signal) => new TextGeneration(model, options, emit).run(promptIds, signal), {
+    signal: options.signal,
+  })
+}
+
+class TextGeneration {
+  readonly #enough = new AbortController() // a stop string was found
+  readonly #stop: StopStrings
+  readonly #ids: number[] = []
+  #text = ''
+  #decoder: StreamDecoder | undefined // none: a model without a tokenizer speaks in ids
+  #firstToken = 0
+  #lastToken = 0
+
+  constructor(
+    private readonly model: Model,
+    private readonly options: GenerateOptions,
+    private readonly emit: (piece: GeneratedPiece) => void,
+  ) {
+    this.#stop = new StopStrings(options.stop ?? [])
+  }
+
+  async run(promptIds: () => Promise<Int32Array>, signal: AbortSignal): Promise<Generation> {
+    const prompt = await promptIds()
+    if (await this.model.hasTokenizer()) {
+      this.#decoder = (await this.model.text()).tokenizer.stream({ context: prompt })
+    }
+    const finishReason = await this.#generate(prompt, signal)
+    this.#give(this.#stop.push(this.#decoder?.flush() ?? '') + this.#stop.flush(), [])
+    const seconds = (this.#lastToken - this.#firstToken) / 1000
+    return {
+      text: this.#text,
+      ids: this.#ids,
+      finish_reason: this.#stop.found ? 'stop' : finishReason,
+      tokens_per_second: seconds > 0 ? (this.#ids.length - 1) / seconds : 0,
+    }
+  }
+
+  async #generate(prompt: Int32Array, signal: AbortSignal): Promise<'stop' | 'length'> {
+    const options = {
+      ...this.options,
+      signal: AbortSignal.any([signal, this.#enough.signal]),
+      onToken: (token: { row: number; id: number }) => this.#take(token),
+    }
+    try {
+      const [result] = await this.model.generateIds([prompt], options)
+      return result!.finish_reason
+    } catch (error) {
+      if (this.#stop.found && !signal.aborted) return 'stop'
+      throw error
+    }
+  }
+
+  #take(token: { row: number; id: number }): void {
+    if (this.#stop.found) return // tokens that were under way when the stop string came
+    this.options.onToken?.(token)
+    this.#lastToken = performance.now()
+    this.#firstToken ||= this.#lastToken
+    this.#ids.push(token.id)
+    this.#give(this.#stop.push(this.#decoder?.push(token.id) ?? ''), [token.id])
+    if (this.#stop.found) this.#enough.abort()
+  }
+
+  #give(text: string, ids: number[]): void {
+    this.#text += text
+    if (text !== '' || ids.length > 0) this.emit({ text, ids })
+  }
+}

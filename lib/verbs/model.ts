@@ -1,0 +1,200 @@
+/** A model in memory: it generates, chats and scores. Many calls may run on it at once. */
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
+import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
+import { TongueforgeError } from '../errors'
+import { type ByteProgress, type Handle, type JobCallbacks, native, type NativeJobs, runJob } from '../native'
+import type { Message } from '../text/chat_template'
+import { loadModelText, type ModelText } from '../text/model_text'
+import { type GenerateOptions, type GeneratedPiece, type Generation, generateText, samplingSettings } from './generate'
+import type { Run } from './run'
+
+export interface LoadOptions {
+  /** `cpu`. */
+  device?: string | undefined
+  /** Of weights and arithmetic; default: float32. */
+  dtype?: 'float32' | 'bfloat16' | 'float16' | (string & {}) | undefined
+  /** CPU threads; default: libtorch's own choice. */
+  threads?: number | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: ByteProgress) => void) | undefined
+}
+
+export interface Score {
+  /** Tokens that were predicted. */
+  tokens: number
+  /** Sum of -ln p(token | those before it). */
+  nll: number
+  /** exp(nll / tokens). */
+  perplexity: number
+}
+
+export interface GeneratedIds {
+  /** The new tokens only. */
+  ids: number[]
+  finish_reason: 'stop' | 'length'
+}
+
+/** Options of the calls that take token ids. */
+export interface IdOptions extends Omit<GenerateOptions, 'stop'> {
+  /** Ids that end a sequence; default: those of the model folder. */
+  stopIds?: readonly number[] | undefined
+}
+
+/** Loads a model folder, or the result of a run folder. */
+export async function loadModel(
+  folder: string,
+  { device = 'cpu', dtype = 'float32', threads = 0, signal, onProgress }: LoadOptions = {},
+): Promise<Model> {
+  checkDevice(device)
+  const files = await openModelFolder(folder)
+  const spec = decoderSpec(files.config, files.configFile)
+  const options = { folder: files.path, spec, dtype, threads }
+  const handle = await runJob('loadModel', options, { signal, onProgress })
+  return new Model(files, spec, handle, threads)
+}
+
+/** Throws ERR_DEVICE for what this build cannot run on: never a silent fall-back to the CPU. */
+export function checkDevice(device: string): void {
+  if (device === 'cpu') return
+  throw new TongueforgeError('ERR_DEVICE', `Expected device cpu, received '${device}'`, {
+    hint: 'This build runs on the CPU: leave --device out.',
+    details: { device },
+  })
+}
+
+export class Model {
+  readonly #running = new Set<Promise<unknown>>()
+  #text: Promise<ModelText> | undefined
+  #disposed = false
+
+  /** Made by loadModel. */
+  constructor(
+    /** The folder's small files. */
+    readonly files: ModelFolder,
+    readonly spec: DecoderSpec,
+    private readonly handle: Handle,
+    private readonly threads: number,
+  ) {}
+
+  /** The folder's tokenizer, chat template and stop ids, loaded at their first use. Throws ERR_TOKENIZER. */
+  text(): Promise<ModelText> {
+    this.#text ??= loadModelText(this.files)
+    return this.#text
+  }
+
+  /** Continues a text, or token ids. Iterate over the pieces, or await `.result`. */
+  generate(prompt: string | readonly number[], options: GenerateOptions = {}): Run<GeneratedPiece, Generation> {
+    const ids = async () =>
+      typeof prompt === 'string' ? (await this.text()).tokenizer.encodePrompt(prompt) : Int32Array.from(prompt)
+    return generateText(this, ids, options)
+  }
+
+  /** Answers the last turn of a conversation, in the model's own chat template. */
+  chat(messages: readonly Message[], options: GenerateOptions = {}): Run<GeneratedPiece, Generation> {
+    const ids = async () => {
+      const { tokenizer, template } = await this.text()
+      if (template === undefined) throw noTemplate(this.files.path)
+      return tokenizer.encodePrompt(template.render(messages, { addGenerationPrompt: true }))
+    }
+    return generateText(this, ids, options)
+  }
+
+  /** Log-likelihood of a text, through a sliding window where it is longer than the model's context. */
+  async score(text: string, options: JobCallbacks = {}): Promise<Score> {
+    const ids = await (await this.text()).tokenizer.encode(text)
+    if (ids.length < 2) {
+      throw new TongueforgeError('ERR_DATA', `Expected a text of at least two tokens, received ${ids.length}`)
+    }
+    const [score] = await this.scoreIds([ids], options)
+    return { ...score!, perplexity: Math.exp(score!.nll / score!.tokens) }
+  }
+
+  /**
+   * Log-likelihood of token sequences, one result a row. `firstTarget`: index of the first token that counts
+   * (default 1: the first token has nothing before it).
+   */
+  async scoreIds(
+    rows: readonly ArrayLike<number>[],
+    { firstTarget = 1, ...callbacks }: JobCallbacks & { firstTarget?: number } = {},
+  ): Promise<{ tokens: number; nll: number }[]> {
+    const options = { rows: int32Rows(rows), window: 0, stride: 0, first_target: firstTarget }
+    return this.run('score', options, callbacks)
+  }
+
+  /** Logits (B,T,V) of rows of equal length. Holds all of them in memory: for inspection and tests. */
+  async logits(rows: readonly ArrayLike<number>[]): Promise<{ data: Float32Array; shape: number[] }> {
+    const { data, shape } = await this.run('logits', { rows: int32Rows(rows) })
+    return { data: new Float32Array(data), shape }
+  }
+
+  /** Continues token sequences; those of equal length run as one batch. Row i samples with seed + i. */
+  async generateIds(prompts: readonly ArrayLike<number>[], options: IdOptions = {}): Promise<GeneratedIds[]> {
+    const stopIds = options.stopIds ?? (await this.stopIds())
+    const settings = {
+      prompts: int32Rows(prompts),
+      stop_ids: Int32Array.from(stopIds),
+      stream: options.onToken !== undefined,
+      ...samplingSettings(options),
+    }
+    const results = await this.run('generate', settings, {
+      signal: options.signal,
+      onItem: (item) => options.onToken?.(item as { row: number; id: number }),
+    })
+    return results.map(({ ids, stopped }) => ({
+      ids: [...new Int32Array(ids)],
+      finish_reason: stopped ? 'stop' : 'length',
+    }))
+  }
+
+  /** The ids that end a text or a turn of this model; without a tokenizer, what its configs say. */
+  async stopIds(): Promise<readonly number[]> {
+    if (await this.hasTokenizer()) return (await this.text()).stopIds
+    return this.files.generation.eosTokenIds
+  }
+
+  /** Whether the folder can turn text into ids; a model without still runs on ids. */
+  hasTokenizer(): Promise<boolean> {
+    return access(join(this.files.path, 'tokenizer.json')).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  /** Frees the weights once running calls have ended. */
+  async dispose(): Promise<void> {
+    this.#disposed = true
+    await Promise.allSettled(this.#running)
+    native().dispose(this.handle)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  private async run<Name extends 'score' | 'logits' | 'generate'>(
+    name: Name,
+    options: Omit<NativeJobs[Name][0], 'model' | 'threads'>,
+    callbacks: JobCallbacks = {},
+  ): Promise<NativeJobs[Name][1]> {
+    if (this.#disposed) throw new TongueforgeError('ERR_DISPOSED', 'This model was disposed of')
+    const call = { ...options, model: this.handle, threads: this.threads } as NativeJobs[Name][0]
+    const running = runJob(name, call, callbacks)
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
+    }
+  }
+}
+
+function noTemplate(folder: string): TongueforgeError {
+  return new TongueforgeError('ERR_TEMPLATE', `${folder}: expected a chat template, found none`, {
+    hint: 'Use generate instead of chat, or put the chat_template.jinja of the original model into the folder.',
+    details: { path: folder },
+  })
+}
+
+const int32Rows = (rows: readonly ArrayLike<number>[]) => rows.map((row) => Int32Array.from(row))

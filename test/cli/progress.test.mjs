@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bytes, duration, Progress, progressLine } from '#lib/cli/progress'
+
+test('a line has label, bar, count, rate, time to go and note', () => {
+  const update = { label: 'graft', done: 25e6, total: 100e6, unit: 'bytes', note: 'shard 1' }
+  assert.equal(
+    progressLine(update, 1000, true),
+    'graft  [#####...............]  25.0 MB of 100 MB  25.0 MB/s  3 s to go  shard 1',
+  )
+})
+
+test('the rate waits until there is something to measure', () => {
+  assert.equal(progressLine({ label: 'train', done: 1, total: 100 }, 10, false), 'train  1 of 100')
+})
+
+test('a terminal gets one line redrawn in place, a log a line for each label', () => {
+  for (const isTTY of [true, false]) {
+    const written = []
+    const progress = new Progress({ isTTY, columns: 80, write: (text) => written.push(text) })
+    for (let done = 0; done < 50; done++) progress.update({ label: 'a', done, total: 100 })
+    progress.update({ label: 'b' })
+    progress.end()
+    const text = written.join('')
+    assert.equal(text.split('\n').length - 1, 2)
+    assert.equal(text.includes('\r'), isTTY)
+  }
+})
+
+test('a silent one writes nothing', () => {
+  const progress = new Progress({ isTTY: true, write: () => assert.fail('wrote') }, { silent: true })
+  progress.update({ label: 'a', done: 1, total: 2 })
+  progress.end()
+})
+
+test('bytes and durations read well', () => {
+  assert.deepEqual([0, 999, 1500, 999_999, 2.5e9].map(bytes), [
+    '0 B',
+    '999 B',
+    '1.50 kB',
+    '1.00 MB',
+    '2.50 GB',
+  ])
+  assert.deepEqual([0.4, 59, 61, 3725].map(duration), ['0 s', '59 s', '1 min 1 s', '1 h 2 min'])
+})

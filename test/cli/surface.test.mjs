@@ -1,0 +1,54 @@
+// The command line is an interface that others script against. A change here is a change for them: say it in
+// CHANGELOG.md, and prefer a key of a config to a new option.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { VERBS } from '#lib/cli/verbs'
+
+const MODEL = ['--device <device>', '--dtype <dtype>', '--threads <n>']
+const SAMPLING = [
+  '--max-new-tokens <n>',
+  '--temperature <t>',
+  '--top-k <k>',
+  '--top-p <p>',
+  '--min-p <p>',
+  '--repetition-penalty <r>',
+  '--stop <text>',
+  '--seed <n>',
+]
+
+const SURFACE = {
+  demo: ['--out <folder>', '--json'],
+  train: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
+  graft: [
+    '--target <model>',
+    '--base <model>',
+    '--chat <model>',
+    '--out <folder>',
+    '--scale <x>',
+    '--dry-run',
+    '--resume',
+    '--overwrite',
+    '--json',
+  ],
+  generate: ['<model>', '--prompt <text>', '--prompt-ids <ids>', '--chat', ...SAMPLING, ...MODEL, '--json'],
+  chat: ['<model>', '--system <text>', ...SAMPLING, ...MODEL],
+  score: ['<model>', '--file <file>', '--text <text>', ...MODEL, '--json'],
+  inspect: ['<model>', '--json'],
+  doctor: ['--json'],
+  setup: ['--from <folder>', '--clean', '--cuda', '--json'],
+}
+
+test('the commands and their options are the frozen ones', () => {
+  const surface = VERBS.map((verb) => [
+    verb.name,
+    [...verb.arguments.map(({ name }) => name), ...verb.options.map(({ flags }) => flags)],
+  ])
+  assert.deepEqual(Object.fromEntries(surface), SURFACE)
+})
+
+test('every command opens its help with one to three examples of itself', () => {
+  for (const { name, examples } of VERBS) {
+    assert.ok(examples.length >= 1 && examples.length <= 3, name)
+    for (const example of examples) assert.equal(example.split(' ')[0], name)
+  }
+})

@@ -1,0 +1,167 @@
+// The whole way of a wheel into the cache, with real pip and small wheels made here: no network is asked.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { beforeEach, test } from 'node:test'
+import { cacheFolder } from '#lib/libtorch_folders'
+import { cleanCache, libtorchFrom } from '#lib/setup/index'
+import { pipFailure } from '#lib/setup/pip'
+
+const folder = () => mkdtempSync(join(tmpdir(), 'tongueforge-fetch-'))
+
+beforeEach(() => {
+  process.env.TONGUEFORGE_CACHE = join(folder(), 'cache')
+  delete process.env.LIBTORCH
+})
+
+/** Makes a wheel of some files in a folder; `recorded` replaces contents in the list of hashes only. */
+function makeWheel(target, name, version, files, { requires = [], recorded = {} } = {}) {
+  const tree = folder()
+  const info = `${name.replaceAll('-', '_')}-${version}.dist-info`
+  const metadata = ['Metadata-Version: 2.1', `Name: ${name}`, `Version: ${version}`]
+  const all = {
+    ...files,
+    [`${info}/METADATA`]: [...metadata, ...requires.map((need) => `Requires-Dist: ${need}`), ''].join('\n'),
+    [`${info}/WHEEL`]: 'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+  }
+  const lines = Object.entries(all).map(([path, content]) => {
+    const hash = createHash('sha256')
+      .update(recorded[path] ?? content)
+      .digest('base64url')
+    return `${path},sha256=${hash},${content.length}`
+  })
+  all[`${info}/RECORD`] = [...lines, `${info}/RECORD,,`, ''].join('\n')
+  for (const [path, content] of Object.entries(all)) {
+    mkdirSync(dirname(join(tree, path)), { recursive: true })
+    writeFileSync(join(tree, path), content)
+  }
+  const wheel = join(target, `${name.replaceAll('-', '_')}-${version}-py3-none-any.whl`)
+  execFileSync('python3', ['-m', 'zipfile', '-c', wheel, ...readdirSync(tree)], { cwd: tree })
+}
+
+function torchFiles(cuda) {
+  return {
+    'torch/version.py': `__version__ = '2.13.0'\ncuda: Optional[str] = ${cuda ? `'${cuda}'` : 'None'}\n`,
+    'torch/lib/libtorch_cpu.so': 'not really a library',
+    'torch/lib/libgomp.so.1': 'nor this',
+  }
+}
+
+const leftovers = () => readdirSync(cacheFolder()).filter((name) => name.startsWith('.tmp-'))
+
+test('a wheel is unpacked into the cache and found there, with its progress told', async () => {
+  const wheels = folder()
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles(), { requires: ['sympy>=1'] })
+  const steps = []
+  const found = await libtorchFrom(wheels, { onProgress: ({ step }) => steps.push(step) })
+  assert.deepEqual(found, {
+    path: join(cacheFolder(), 'libtorch-2.13.0', 'torch'),
+    version: '2.13.0',
+    cuda: null,
+    source: 'cache',
+  })
+  assert.ok(existsSync(join(found.path, 'lib', 'libgomp.so.1')))
+  assert.deepEqual(leftovers(), [])
+  assert.ok(steps.includes('unpacking') && steps.includes('checking the libraries'), steps.join())
+  assert.deepEqual(await cleanCache(), [join(cacheFolder(), 'libtorch-2.13.0')])
+  assert.equal(existsSync(found.path), false)
+})
+
+test('a CUDA build brings the CUDA libraries that it names, and nothing else', async () => {
+  const wheels = folder()
+  const requires = [
+    'nvidia-runtime==13.0; platform_system == "Linux"',
+    'triton==3.9; platform_system == "Linux"',
+    'nvidia-other==1; extra == "all"',
+  ]
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles('13.0'), { requires })
+  makeWheel(wheels, 'nvidia-runtime', '13.0', { 'nvidia/cu13/lib/libcudart.so.13': 'cuda' })
+  const { path, cuda } = await libtorchFrom(wheels)
+  assert.equal(cuda, '13.0')
+  assert.ok(existsSync(join(path, '../nvidia/cu13/lib/libcudart.so.13')))
+})
+
+test('a library that differs from its recorded hash is refused, and the cache stays empty', async () => {
+  const wheels = folder()
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles(), {
+    recorded: { 'torch/lib/libgomp.so.1': 'other bytes' },
+  })
+  await assert.rejects(libtorchFrom(wheels), {
+    code: 'ERR_LIBTORCH',
+    message: /libgomp\.so\.1: expected SHA-256 \S+, received \S+/,
+  })
+  assert.deepEqual(readdirSync(cacheFolder()), [])
+})
+
+test('two fetches at once both end with the one libtorch', async () => {
+  const wheels = folder()
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles())
+  const [one, two] = await Promise.all([libtorchFrom(wheels), libtorchFrom(wheels)])
+  assert.deepEqual(one, two)
+  assert.deepEqual(readdirSync(cacheFolder()), ['libtorch-2.13.0'])
+})
+
+test('an aborted fetch rejects with the reason and leaves nothing', async () => {
+  const wheels = folder()
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles())
+  const reason = new Error('enough')
+  const abort = new AbortController()
+  const fetching = libtorchFrom(wheels, { signal: abort.signal, onProgress: () => abort.abort(reason) })
+  await assert.rejects(fetching, reason)
+  assert.deepEqual(readdirSync(cacheFolder()), [])
+})
+
+test('what a killed fetch left is removed by the next one', async () => {
+  mkdirSync(join(cacheFolder(), '.tmp-999999999-abc'), { recursive: true })
+  const wheels = folder()
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles())
+  await libtorchFrom(wheels)
+  assert.deepEqual(leftovers(), [])
+})
+
+test('a libtorch folder is linked, and cleaning removes the link alone', async () => {
+  const site = folder()
+  for (const [path, content] of Object.entries(torchFiles())) {
+    mkdirSync(dirname(join(site, path)), { recursive: true })
+    writeFileSync(join(site, path), content)
+  }
+  const { path } = await libtorchFrom(site)
+  assert.equal(path, join(cacheFolder(), 'libtorch-2.13.0', 'torch'))
+  await cleanCache()
+  assert.ok(existsSync(join(site, 'torch', 'version.py')))
+})
+
+test('a folder without wheel or libtorch is refused', async () => {
+  await assert.rejects(libtorchFrom(folder()), {
+    code: 'ERR_NOT_FOUND',
+    message: /^--from: expected a folder/,
+  })
+})
+
+const PIP_SAYS = [
+  ['python3: No module named pip', 'ERR_LIBTORCH', /needs pip/],
+  [
+    "... after connection broken by 'NewConnectionError(...)'\nERROR: No matching distribution found",
+    'ERR_LIBTORCH',
+    /could not reach the package index/,
+  ],
+  [
+    'ERROR: No matching distribution found for torch==2.13.0',
+    'ERR_LIBTORCH',
+    /no wheel of torch==2\.13\.0 for this Python/,
+  ],
+  ['ERROR: Could not install: [Errno 28] No space left on device', 'ERR_NO_SPACE', /no space left/],
+  ['ERROR: something else', 'ERR_LIBTORCH', /pip could not download torch==2\.13\.0: ERROR: something else/],
+]
+
+for (const [said, code, message] of PIP_SAYS) {
+  test(`where pip fails there is one clear error and a way on: ${message.source}`, () => {
+    const error = pipFailure(said, ['torch==2.13.0'])
+    assert.equal(error.code, code)
+    assert.match(error.message, message)
+    assert.ok(error.hint)
+  })
+}

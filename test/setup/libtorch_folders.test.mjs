@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, test } from 'node:test'
+import { checkFit } from '#lib/libtorch'
+import {
+  cachedLibtorch,
+  cacheFolder,
+  namedLibtorch,
+  pythonLibtorch,
+  readLibtorch,
+} from '#lib/libtorch_folders'
+
+const folder = () => mkdtempSync(join(tmpdir(), 'tongueforge-libtorch-'))
+
+/** What the search looks at in a torch folder; no library in it is ever opened here. */
+function makeTorch(path, version, cuda = null) {
+  mkdirSync(join(path, 'lib'), { recursive: true })
+  writeFileSync(join(path, 'lib', 'libtorch_cpu.so'), '')
+  writeFileSync(join(path, '__init__.py'), 'raise RuntimeError("the search imports nothing")\n')
+  const cudaText = cuda === null ? 'None' : `'${cuda}'`
+  writeFileSync(
+    join(path, 'version.py'),
+    `__version__ = '${version}'\ndebug = False\ncuda: Optional[str] = ${cudaText}\n`,
+  )
+  return path
+}
+
+beforeEach(() => {
+  process.env.TONGUEFORGE_CACHE = folder()
+  delete process.env.LIBTORCH
+})
+
+test('a torch folder tells its version and CUDA without being imported', () => {
+  const path = makeTorch(join(folder(), 'torch'), '2.13.0+cu130', '13.0')
+  assert.deepEqual(readLibtorch(path, 'LIBTORCH'), {
+    path,
+    version: '2.13.0+cu130',
+    cuda: '13.0',
+    source: 'LIBTORCH',
+  })
+})
+
+test("the folder above it will do, and so will libtorch's zip", () => {
+  const site = folder()
+  makeTorch(join(site, 'torch'), '2.14.1')
+  assert.equal(readLibtorch(site, 'cache').path, join(site, 'torch'))
+  const zip = folder()
+  mkdirSync(join(zip, 'lib'))
+  writeFileSync(join(zip, 'lib', 'libtorch_cpu.so'), '')
+  writeFileSync(join(zip, 'build-version'), '2.11.0+cu130\n')
+  assert.deepEqual(readLibtorch(zip, 'cache'), {
+    path: zip,
+    version: '2.11.0+cu130',
+    cuda: '13.0',
+    source: 'cache',
+  })
+})
+
+test('LIBTORCH of an unsupported version is refused', () => {
+  process.env.LIBTORCH = makeTorch(folder(), '2.7.1')
+  assert.throws(namedLibtorch, {
+    code: 'ERR_LIBTORCH',
+    message: 'LIBTORCH: expected libtorch 2.11, 2.13, 2.14, received 2.7.1',
+  })
+})
+
+test("Python's torch is found without importing it, an unsupported one passed over", () => {
+  const site = folder()
+  makeTorch(join(site, 'torch'), '2.14.0+cpu')
+  process.env.PYTHONPATH = site
+  assert.equal(pythonLibtorch()?.version, '2.14.0+cpu')
+  makeTorch(join(site, 'torch'), '2.6.0')
+  assert.equal(pythonLibtorch(), undefined)
+  delete process.env.PYTHONPATH
+})
+
+test('in the cache the version that the set-up fetches goes first', () => {
+  assert.equal(cachedLibtorch(), undefined)
+  makeTorch(join(cacheFolder(), 'libtorch-2.11.0', 'torch'), '2.11.0')
+  assert.equal(cachedLibtorch().version, '2.11.0')
+  makeTorch(join(cacheFolder(), 'libtorch-2.13.0', 'torch'), '2.13.0+cpu')
+  assert.equal(cachedLibtorch().version, '2.13.0+cpu')
+})
+
+test('an addon for CUDA does not fall back to a libtorch for the CPU', () => {
+  const record = { version: '0.1.0', torch_version: '2.13.0', torch_path: '', cuda: true }
+  const libtorch = { path: '', version: '2.13.0+cpu', cuda: null, source: 'cache' }
+  assert.throws(() => checkFit({ path: '', record }, libtorch), {
+    code: 'ERR_LIBTORCH',
+    message: /built for CUDA/,
+  })
+})
