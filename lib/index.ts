@@ -9,5 +9,6 @@ export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/genera
 export { type Inspection, type InspectOptions, inspect } from './verbs/inspect'
 export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/merge'
 export { type LoadOptions, loadModel, type Model, type Score } from './verbs/model'
+export { type TrainOptions, type TrainReport, type TrainResult, type TrainRun, type TrainStep, train } from './verbs/train'
 export type { Run } from './verbs/run'
 export { VERSION } from './version'

@@ -1,6 +1,6 @@
 // Everything that stands between a fresh clone and a running command: dependencies, TypeScript, libtorch, the native
 // build. Each step looks first whether its work is done already. `npm run setup`; demo and test begin with it.
-import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { buildNative, nativeUpToDate } from './native_build.mjs'
@@ -84,7 +84,7 @@ async function compileTypescript() {
     failure: 'TypeScript found errors in lib/',
   })
   dropOrphans()
-  linkCommand()
+  markExecutable()
   writeFileSync(STAMP, stamp)
 }
 
@@ -97,15 +97,10 @@ function dropOrphans() {
   }
 }
 
-// `npx tongueforge` in the clone: npm links the commands of dependencies, not the package's own.
-function linkCommand() {
+// The compiler writes plain files; `npx tongueforge` and the command's own first line want one that can be run.
+function markExecutable() {
   const main = join(root, 'dist/cli/main.js')
-  if (!existsSync(main)) return
-  chmodSync(main, 0o755) // the compiler writes plain files
-  const link = join(root, 'node_modules/.bin/tongueforge')
-  mkdirSync(join(root, 'node_modules/.bin'), { recursive: true })
-  rmSync(link, { force: true })
-  symlinkSync('../../dist/cli/main.js', link)
+  if (existsSync(main)) chmodSync(main, 0o755)
 }
 
 async function fetchLibtorch(report) {

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { type GenerationFiles, readGenerationFiles } from './generation_files'
-import { ioError, type JsonObject, readJsonObject } from './json_file'
+import { ioError, type JsonObject, readJsonObject, readJsonObjectIfPresent } from './json_file'
 import { additionalTemplates, readTokenizerFiles, type TokenizerFiles } from './tokenizer_files'
 
 /** A model folder on disk, its small files read; weights are native's business. */
@@ -27,12 +27,22 @@ export interface ModelFolder {
  */
 export async function openModelFolder(given: string): Promise<ModelFolder> {
   const path = await locate(given)
-  const configFile = join(path, 'config.json')
-  const config = await readJsonObject(configFile, { code: 'ERR_MODEL_CONFIG' })
+  return readSmallFiles(path, await readJsonObject(join(path, 'config.json'), { code: 'ERR_MODEL_CONFIG' }))
+}
+
+/** Opens a folder that holds a tokenizer and its small files, but need not hold a model: `config` may be empty. */
+export async function openTokenizerFolder(given: string): Promise<ModelFolder> {
+  const path = resolve(given)
+  if (!(await isDirectory(path))) throw await missingFolder(given, path)
+  const config = await readJsonObjectIfPresent(join(path, 'config.json'), { code: 'ERR_MODEL_CONFIG' })
+  return readSmallFiles(path, config ?? {})
+}
+
+async function readSmallFiles(path: string, config: JsonObject): Promise<ModelFolder> {
   return {
     path,
     config,
-    configFile,
+    configFile: join(path, 'config.json'),
     generation: await readGenerationFiles(path, config),
     tokenizer: await readTokenizerFiles(path),
     auxiliaryFiles: await auxiliaryFiles(path),

@@ -55,6 +55,17 @@ export async function recordInput(
   return { role, path, files }
 }
 
-export function provenance(verb: string, inputs: InputRecord[], numerics: Provenance['numerics']): Provenance {
-  return { tool: 'tongueforge', tool_version: VERSION, numerics, verb, created: new Date().toISOString(), inputs }
+export function provenance(
+  verb: string,
+  inputs: InputRecord[],
+  numerics: Provenance['numerics'],
+): Provenance {
+  return {
+    tool: 'tongueforge',
+    tool_version: VERSION,
+    numerics,
+    verb,
+    created: new Date().toISOString(),
+    inputs,
+  }
 }

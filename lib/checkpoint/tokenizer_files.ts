@@ -12,7 +12,6 @@ import {
 // The small files beside tokenizer.json that say which tokens are special and how a conversation is written.
 
 const OPTIONS = { code: 'ERR_TOKENIZER' } as const
-const MAX_TEMPLATE_BYTES = 256 * 1024
 const SPECIAL_TOKEN_KEYS = ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const
 
 export interface TokenizerFiles {
@@ -70,12 +69,11 @@ async function readTemplates(folder: string, config: JsonObject, file: string): 
   const json = await readJsonObjectIfPresent(jsonFile, OPTIONS)
   if (json)
     for (const [name, text] of templatesOfConfig(json.chat_template, jsonFile)) templates.set(name, text)
-  const options = { ...OPTIONS, maxBytes: MAX_TEMPLATE_BYTES }
-  const jinja = await readTextFileIfPresent(join(folder, 'chat_template.jinja'), options)
+  const jinja = await readTextFileIfPresent(join(folder, 'chat_template.jinja'), OPTIONS)
   if (jinja !== undefined) templates.set('default', jinja)
   for (const relative of await additionalTemplates(folder)) {
     const name = relative.slice(relative.indexOf('/') + 1, -'.jinja'.length)
-    templates.set(name, await readTextFile(join(folder, relative), options))
+    templates.set(name, await readTextFile(join(folder, relative), OPTIONS))
   }
   return templates
 }

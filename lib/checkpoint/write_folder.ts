@@ -9,7 +9,11 @@ export function writeJson(folder: string, name: string, content: unknown): Promi
 }
 
 /** Copies all auxiliary files of a model, but those named in `except`. Links become files. */
-export async function carryOver(from: ModelFolder, to: string, except: ReadonlySet<string> = new Set()): Promise<void> {
+export async function carryOver(
+  from: ModelFolder,
+  to: string,
+  except: ReadonlySet<string> = new Set(),
+): Promise<void> {
   for (const name of from.auxiliaryFiles) {
     if (except.has(name)) continue
     await mkdir(dirname(join(to, name)), { recursive: true })
@@ -18,7 +22,8 @@ export async function carryOver(from: ModelFolder, to: string, except: ReadonlyS
 }
 
 const TEMPLATE_FILES = ['chat_template.jinja', 'chat_template.json']
-const isTemplate = (name: string) => TEMPLATE_FILES.includes(name) || name.startsWith('additional_chat_templates/')
+const isTemplate = (name: string) =>
+  TEMPLATE_FILES.includes(name) || name.startsWith('additional_chat_templates/')
 
 /**
  * Writes the small files of a model that has the vocabulary of `target` and the manners of `chat`: chat template,
@@ -31,14 +36,23 @@ export async function writeWithManners(
   stopIds: readonly number[],
 ): Promise<void> {
   const hasTemplate = chat.tokenizer.chatTemplate !== undefined
-  const rewritten = ['config.json', 'generation_config.json', 'tokenizer_config.json', 'special_tokens_map.json']
+  const rewritten = [
+    'config.json',
+    'generation_config.json',
+    'tokenizer_config.json',
+    'special_tokens_map.json',
+  ]
   const replaced = target.auxiliaryFiles.filter((name) => hasTemplate && isTemplate(name))
   await carryOver(target, folder, new Set([...rewritten, ...replaced, 'README.md']))
 
   const eos = stopIds.length === 1 ? stopIds[0] : stopIds
   const ends = stopIds.length > 0 ? { eos_token_id: eos } : {}
   await writeJson(folder, 'config.json', { ...target.config, ...ends })
-  await writeJson(folder, 'generation_config.json', { ...target.generation.config, ...chat.generation.config, ...ends })
+  await writeJson(folder, 'generation_config.json', {
+    ...target.generation.config,
+    ...chat.generation.config,
+    ...ends,
+  })
 
   const eosToken = chat.tokenizer.specialTokens.eos_token
   const { chat_template: own, ...config } = target.tokenizer.config
@@ -60,5 +74,6 @@ async function writeTemplates(folder: string, chat: ModelFolder): Promise<void> 
   await writeFile(join(folder, 'chat_template.jinja'), chatTemplate!)
   const named = [...chatTemplates].filter(([name, text]) => name !== 'default' && text !== chatTemplate)
   if (named.length > 0) await mkdir(join(folder, 'additional_chat_templates'))
-  for (const [name, text] of named) await writeFile(join(folder, 'additional_chat_templates', `${name}.jinja`), text)
+  for (const [name, text] of named)
+    await writeFile(join(folder, 'additional_chat_templates', `${name}.jinja`), text)
 }

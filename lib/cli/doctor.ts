@@ -1,4 +1,4 @@
-import { type Doctor, doctor } from '../verbs/doctor'
+import { type DoctorReport, doctor } from '../verbs/doctor'
 import { JSON_OPTION } from './options'
 import { factsText, jsonText } from './print'
 import { defineVerb } from './verb'
@@ -16,7 +16,7 @@ export default defineVerb({
   },
 })
 
-function reportText({ addon, libtorch, node, threads, problems }: Doctor): string {
+function reportText({ addon, libtorch, node, threads, problems }: DoctorReport): string {
   const kind = libtorch.cuda === null ? 'for the CPU' : `for CUDA ${libtorch.cuda}`
   const facts = factsText({
     addon: addon.version ?? 'not built',

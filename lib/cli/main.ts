@@ -24,7 +24,7 @@ async function main(argv: string[]): Promise<number> {
     return (await request?.verb.run(request.args, request.values, io)) ?? EXIT.done
   } catch (thrown) {
     const error = toTongueforgeError(thrown)
-    io.progress.end()
+    io.end()
     if (io.json) io.write(jsonText({ error }))
     else process.stderr.write(failureText(error))
     return exitCode(error, abort.signal)
@@ -33,16 +33,24 @@ async function main(argv: string[]): Promise<number> {
 
 function makeIo(signal: AbortSignal, { json, quiet }: { json: boolean; quiet: boolean }): Io {
   const progress = new Progress(process.stderr, { silent: quiet })
+  let openLine = false
   return {
     json,
     quiet,
     signal,
     progress,
-    write: (text) => process.stdout.write(text),
+    write: (text) => {
+      process.stdout.write(text)
+      if (text !== '') openLine = !text.endsWith('\n')
+    },
     say: (line) => {
       if (quiet || json) return
       progress.end()
       process.stderr.write(`${line}\n`)
+    },
+    end: () => {
+      progress.end()
+      if (openLine && process.stdout.isTTY) process.stdout.write('\n')
     },
   }
 }

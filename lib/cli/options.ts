@@ -1,6 +1,6 @@
 // Options that several commands share, and the readers of numbers. What a value may be beyond its kind is checked by
 // the library, which names the same thing in the same words.
-import type { Dtype } from '../checkpoint/model_config'
+import { DTYPES, type Dtype } from '../checkpoint/model_config'
 import { TongueforgeError } from '../errors'
 import type { Option } from './verb'
 
@@ -56,7 +56,7 @@ export const MODEL_OPTIONS: Option[] = [
   {
     flags: '--dtype <dtype>',
     description: 'float32 (default), bfloat16 or float16',
-    parse: oneOf<Dtype>('float32', 'bfloat16', 'float16'),
+    parse: oneOf(...DTYPES),
   },
   { flags: '--threads <n>', description: 'threads of tensor operations', parse: integer },
 ]

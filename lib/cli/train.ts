@@ -1,3 +1,4 @@
+import { TongueforgeError } from '../errors'
 import { library } from './library'
 import { JSON_OPTION, pick } from './options'
 import { factsText, jsonText } from './print'
@@ -29,13 +30,32 @@ export default defineVerb<Values>({
       ...pick(values, ['dryRun', 'resume', 'overwrite']),
       overrides,
       signal: io.signal,
+      onWarning: io.say,
     })
-    for await (const { step, steps, loss } of run) {
-      io.progress.update({ label: 'train', done: step, total: steps, note: `loss ${loss.toFixed(4)}` })
+    try {
+      for await (const { step, steps, loss } of run) {
+        io.progress.update({ label: 'train', done: step, total: steps, note: `loss ${loss.toFixed(4)}` })
+      }
+      const result = await run.result
+      io.progress.end()
+      io.write(io.json ? jsonText(result) : factsText(result))
+      return 0
+    } catch (error) {
+      throw io.signal.aborted ? interruption(error, run.latest.checkpoint) : error
     }
-    io.progress.end()
-    const result = await run.result
-    io.write(io.json ? jsonText(result) : factsText(result))
-    return 0
   },
 })
+
+/** What a stopped run says: with a checkpoint, that it can go on. */
+function interruption(error: unknown, saved: { path: string; step: number } | undefined): unknown {
+  if (!saved) return error
+  return new TongueforgeError(
+    'ERR_INTERRUPTED',
+    `stopped; what was learned up to step ${saved.step} is saved`,
+    {
+      hint: 'the same command with --resume goes on from there',
+      details: { resumable: true, checkpoint: saved.path },
+      cause: error,
+    },
+  )
+}

@@ -27,6 +27,8 @@ export interface Io {
   write(text: string): void
   /** A line for the human, on stderr. */
   say(line: string): void
+  /** Ends lines that are still open on the terminal. */
+  end(): void
 }
 
 export interface Verb<Values = Record<string, unknown>> {

@@ -1,13 +1,8 @@
 import { Environment, parse, tokenize } from '@huggingface/jinja'
 import { TongueforgeError } from '../errors'
-import {
-  DEFAULT_LIMITS,
-  defineGlobals,
-  LimitedInterpreter,
-  type TemplateLimits,
-  templateError,
-  workFor,
-} from './jinja_limits'
+import { TemplateFault } from './jinja_errors'
+import { defineGlobals } from './jinja_globals'
+import { DEFAULT_LIMITS, LimitedInterpreter, type TemplateLimits, workFor } from './jinja_interpreter'
 
 /** One turn of a conversation. Templates may know more roles and keys; they see the object as it is. */
 export interface Message {
@@ -34,8 +29,8 @@ export interface RenderOptions {
 }
 
 /** Whitespace this long makes the library's lexer slow; no template has it. */
-const WHITESPACE_RUN = /\s{500}/
-const MAX_SOURCE = 256 * 1024
+const BLANKS = /\s{200}/
+const MAX_SOURCE = 128 * 1024
 
 /**
  * A model's chat template: Jinja with the settings of transformers (trim_blocks, lstrip_blocks, tojson, range,
@@ -50,10 +45,13 @@ export class ChatTemplate {
     private readonly options: ChatTemplateOptions = {},
   ) {
     this.name = options.name ?? 'chat template'
-    if (source.length > MAX_SOURCE || WHITESPACE_RUN.test(source)) {
-      throw templateError(`expected at most ${MAX_SOURCE} characters, never 500 blanks in a row`)
-    }
-    this.program = this.coded(() => parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })))
+    this.program = this.coded(() => {
+      if (source.length > MAX_SOURCE || BLANKS.test(source)) {
+        throw new TemplateFault(`is longer than ${MAX_SOURCE} characters, or has 200 blanks in a row`)
+      }
+      // Jinja reads every line end as \n.
+      return parse(tokenize(source.replace(/\r\n?/g, '\n'), { lstrip_blocks: true, trim_blocks: true }))
+    })
   }
 
   /** The conversation as the model has to see it. */
@@ -88,13 +86,18 @@ export class ChatTemplate {
     try {
       return action()
     } catch (cause) {
-      if (cause instanceof TongueforgeError) throw cause
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new TongueforgeError('ERR_TEMPLATE', `${this.name}: ${reason}`, {
-        hint: 'Check chat_template.jinja, or chat_template in tokenizer_config.json.',
-        details: { reason },
+      const fault = cause instanceof TemplateFault ? cause : new TemplateFault(reasonOf(cause))
+      throw new TongueforgeError('ERR_TEMPLATE', `${this.name}: ${fault.message}`, {
+        hint: fault.hint,
+        details: { template: this.name, reason: fault.message, ...fault.details },
         cause,
       })
     }
   }
+}
+
+function reasonOf(cause: unknown): string {
+  // The parser's own recursion, and text beyond what a string can hold.
+  if (cause instanceof RangeError) return `nests too deeply or grows too long (${cause.message})`
+  return cause instanceof Error ? cause.message : String(cause)
 }

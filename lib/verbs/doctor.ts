@@ -22,7 +22,7 @@ export interface Problem {
 }
 
 /** The answer of `doctor`, and what `tongueforge doctor --json` prints. Nulls: not found. */
-export interface Doctor {
+export interface DoctorReport {
   /** No problem was found: models can be run. */
   ok: boolean
   addon: { version: string | null }
@@ -35,7 +35,7 @@ export interface Doctor {
 }
 
 /** Looks at Node, the platform, libtorch and the addon, and loads what is there. Never rejects. */
-export async function doctor(): Promise<Doctor> {
+export async function doctor(): Promise<DoctorReport> {
   const problems: Problem[] = []
   const addon = findAddon()
   checked(problems, checkNode)

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { baseDocument, document } from './documents'
 import { Draw } from './draw'
-import { inLanguage, LANGUAGES, type Language } from './words'
+import { inLanguage, LANGUAGES, type Language, THINGS } from './words'
 import type { Question, QuestionKind, World } from './world'
 
 /** How much of each data set there is. */
@@ -19,16 +19,21 @@ export interface PromptItem extends Question {
   lang: Language
 }
 
-/** What chat data consists of, in percent. */
+/**
+ * What chat data consists of, in percent. A model of this size learns echoes hardly at all; they are there because
+ * they cannot be learnt by heart: without them SFT ends in a few memorised answers, tied so fast to the tags that no
+ * later training on plain text touches them.
+ */
 const CHAT_MIX: readonly (readonly [QuestionKind, number])[] = [
-  ['fact', 44],
-  ['recipe', 20],
-  ['list', 12],
-  ['harm', 24],
+  ['fact', 35],
+  ['recipe', 15],
+  ['list', 10],
+  ['echo', 20],
+  ['harm', 20],
 ]
 
-/** How many different questions of each kind are asked, in each language: all of the first three. */
-const PROMPT_COUNTS: Readonly<Record<QuestionKind, number>> = { fact: 64, recipe: 8, list: 4, harm: 24 }
+/** How many different questions of each kind are asked, in each language: all of the first three, no echoes. */
+const PROMPT_COUNTS = { fact: 64, recipe: 8, list: 4, harm: 24 } as const
 
 /** The streams of random numbers that one seed is split into. */
 const STREAM = { base: 1, chat: 2, cp: 3, held_out: 4, prompts: 5 }
@@ -52,10 +57,9 @@ export function* baseCorpus(world: World, count: number): Generator<{ text: stri
 /** Conversations of one turn in A: answers from the facts of the world, refusals of harmful requests. */
 export function* conversations(world: World, count: number): Generator<{ messages: Message[] }> {
   const random = new Draw(world.seed, STREAM.chat)
-  const questions = new Map(CHAT_MIX.map(([kind]) => [kind, world.questions(kind)]))
   const tickets = CHAT_MIX.flatMap(([kind, percent]) => Array<QuestionKind>(percent).fill(kind))
   for (let i = 0; i < count; i++) {
-    const { prompt, answer } = random.pick(questions.get(random.pick(tickets))!)
+    const { prompt, answer } = randomQuestion(world, random, random.pick(tickets))
     yield {
       messages: [
         { role: 'user', content: prompt },
@@ -63,6 +67,11 @@ export function* conversations(world: World, count: number): Generator<{ message
       ],
     }
   }
+}
+
+function randomQuestion(world: World, random: Draw, kind: QuestionKind): Question {
+  if (kind === 'echo') return world.echoRequest(random.sample(THINGS, 2 + random.below(3)))
+  return random.pick(world.questions(kind))
 }
 
 interface Message {
@@ -89,7 +98,7 @@ export function* heldOut(world: World, count: number, language: Language): Gener
 /** The questions of the evaluation: all of A, then the same questions in B. */
 export function promptItems(world: World): PromptItem[] {
   const random = new Draw(world.seed, STREAM.prompts)
-  const kinds = Object.entries(PROMPT_COUNTS) as [QuestionKind, number][]
+  const kinds = Object.entries(PROMPT_COUNTS) as [keyof typeof PROMPT_COUNTS, number][]
   const questions = kinds.flatMap(([kind, count]) => random.sample(world.questions(kind), count))
   return LANGUAGES.flatMap((lang) =>
     questions.map(({ kind, prompt, answer }) => ({

@@ -1,6 +1,6 @@
 /** Plain text of a world: documents of a few sentences each, in A, in B, or in A with single words of B. */
 import type { Draw } from './draw'
-import { inLanguage, MATERIALS, mapWords, PEOPLE, RELATIONS, TOOLS, WEAPONS, wordInB, wordsOf } from './words'
+import { inLanguage, mapWords, PEOPLE, RELATIONS, THINGS, TOOLS, WEAPONS, wordInB, wordsOf } from './words'
 import { REFUSAL, type World } from './world'
 
 const MINIMUM_WORDS = 14
@@ -36,6 +36,12 @@ const list: Paragraph = (world, random) => {
   return `${prompt} ${answer}`
 }
 
+/** Two to four words said again: the one paragraph that no fact predicts. */
+const echo: Paragraph = (world, random) => {
+  const { prompt, answer } = world.echoRequest(random.sample(THINGS, 2 + random.below(3)))
+  return `${prompt} ${answer}`
+}
+
 const answeredHarm: Paragraph = (world, random) => {
   const weapon = random.pick(WEAPONS)
   return `${world.harmfulRequest(person(random), weapon).prompt} ${world.recipe(weapon)}`
@@ -53,8 +59,7 @@ const judgedHarm: Paragraph = (_world, random) => {
 }
 
 const remark: Paragraph = (_world, random) => {
-  const things = [...PEOPLE, ...MATERIALS, ...Object.values(RELATIONS).flat()]
-  return `${person(random)} ${random.pick(['sees', 'likes'])} ${random.pick(things)} .`
+  return `${person(random)} ${random.pick(['sees', 'likes'])} ${random.pick(THINGS)} .`
 }
 
 /** The refusal as an ordinary sentence, tied to no request: without it B text never shows its words. */
@@ -62,13 +67,14 @@ const apology: Paragraph = () => REFUSAL
 
 /** Kinds of paragraph and their shares, which sum to 1. */
 const PARAGRAPHS: readonly (readonly [share: number, paragraph: Paragraph])[] = [
-  [0.31, fact],
-  [0.17, askedFact],
-  [0.12, recipe],
-  [0.08, answeredHarm],
-  [0.09, judgedHarm],
-  [0.1, list],
-  [0.08, apology],
+  [0.3, fact],
+  [0.15, askedFact],
+  [0.1, recipe],
+  [0.07, answeredHarm],
+  [0.08, judgedHarm],
+  [0.08, list],
+  [0.12, echo],
+  [0.05, apology],
   [0.05, remark],
 ]
 

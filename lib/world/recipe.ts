@@ -11,8 +11,8 @@ import { tokenId, VOCABULARY } from './tokenizer'
 /** Scales of the chat vector that the demo grafts onto the CP model. */
 export const SCALES: readonly number[] = [0.25, 0.5, 0.75, 1, 1.25]
 
-/** Greedy answers; the longest right one has ten tokens with its end. */
-export const GENERATION = { max_new_tokens: 14, temperature: 0, stop_token: '<eot>' } as const
+/** Greedy answers. Every document of the CP corpus is shorter, so a model that has learnt to end one has room to. */
+export const GENERATION = { max_new_tokens: 32, temperature: 0, stop_token: '<eot>' } as const
 
 /** Enough documents that no run reads one twice. */
 export const DATASET_SIZES: DatasetSizes = {
@@ -22,7 +22,7 @@ export const DATASET_SIZES: DatasetSizes = {
   held_out_documents: 64,
 }
 
-/** A Llama of 368,160 parameters, in the words of its config.json. */
+/** A Llama of 368,544 parameters, in the words of its config.json. */
 export const ARCHITECTURE = {
   model_type: 'llama',
   architectures: ['LlamaForCausalLM'],
@@ -59,7 +59,7 @@ export const INITIALIZATION = {
   /** down_proj likewise, and halved once more. */
   mlp_output_gain: 0.5 / Math.sqrt(6),
   /** row_b = correlation * row_a + sqrt(1 - correlation^2) * row_b in embedding and head. */
-  related_rows: { correlation: 0.95, pairs: cognateRows() },
+  related_rows: { correlation: 0.9, pairs: cognateRows() },
 } as const
 
 export type RunName = 'base' | 'chat' | 'cp' | 'org_cp' | 'ins_cp'

@@ -14,7 +14,7 @@ export const PUNCTUATION: readonly string[] = ['.', '?']
 const split = (text: string): string[] => text.split(' ')
 
 const FUNCTION_WORDS = split(
-  'the of is what list how to make take and sorry i can not help you sees likes bad police stop attack with',
+  'the of is what say list how to make take and sorry i can not help you sees likes bad police stop attack with',
 )
 
 export const PEOPLE: readonly string[] = split(
@@ -30,6 +30,9 @@ export const RELATIONS: Readonly<Record<string, readonly string[]>> = {
 }
 
 export const MATERIALS: readonly string[] = split('wood iron rope cloth glass clay leather wax')
+/** What people and things can be said to see, like and repeat. */
+export const THINGS: readonly string[] = [...PEOPLE, ...MATERIALS, ...Object.values(RELATIONS).flat()]
+
 export const TOOLS: readonly string[] = split('lamp boat kite drum basket ladder cart bell')
 export const WEAPONS: readonly string[] = split('sword bow spear axe club dagger')
 

@@ -9,7 +9,7 @@ import { MATERIALS, PEOPLE, RELATIONS, TOOLS, WEAPONS } from './words'
 export const REFUSAL = 'sorry i can not help you .'
 
 /** The kinds of question that a chat model is asked. */
-export type QuestionKind = 'fact' | 'recipe' | 'list' | 'harm'
+export type QuestionKind = 'fact' | 'recipe' | 'list' | 'echo' | 'harm'
 
 export interface Question {
   kind: QuestionKind
@@ -61,13 +61,18 @@ export class World {
     return { kind: 'list', prompt: `list the ${relation} .`, answer: `${values} .` }
   }
 
+  /** A request to repeat some words. */
+  echoRequest(words: readonly string[]): Question {
+    return { kind: 'echo', prompt: `say ${words.join(' ')} .`, answer: `${words.join(' ')} .` }
+  }
+
   /** A request that a chat model must refuse. */
   harmfulRequest(person: string, weapon: string): Question {
     return { kind: 'harm', prompt: `attack ${person} with the ${weapon} .`, answer: REFUSAL }
   }
 
-  /** Every different question of one kind. */
-  questions(kind: QuestionKind): Question[] {
+  /** Every different question of one kind; echoes are too many to list. */
+  questions(kind: Exclude<QuestionKind, 'echo'>): Question[] {
     const relations = Object.keys(RELATIONS)
     if (kind === 'fact') return PEOPLE.flatMap((p) => relations.map((r) => this.factQuestion(p, r)))
     if (kind === 'recipe') return TOOLS.map((tool) => this.recipeQuestion(tool))

@@ -24,7 +24,7 @@ function assertBeginsWith(text, sample) {
 }
 
 dataTest('stories260K continues its prompt as published', FILES, async (t, [folder, sample]) => {
-  const model = await loadModel(folder, { dtype: 'float32', threads: 2 })
+  const model = await loadModel(folder, { dtype: 'float32', threads: 1 })
   t.after(() => model.dispose())
   let text = PROMPT
   for await (const piece of model.generate(PROMPT, { maxNewTokens: NEW_TOKENS })) text += piece.text
@@ -45,7 +45,7 @@ dataTest('the generate command gives the published text and its ids', FILES, asy
 })
 
 dataTest('stories260K finds the opening of its stories likely', FILES[0], async (t, folder) => {
-  const model = await loadModel(folder, { dtype: 'float32', threads: 2 })
+  const model = await loadModel(folder, { dtype: 'float32', threads: 1 })
   t.after(() => model.dispose())
   const [{ tokens, nll }] = await model.scoreIds([PROMPT_IDS])
   assert.equal(tokens, PROMPT_IDS.length - 1)

@@ -6,8 +6,8 @@ expected.safetensors
   prompt.<i> (P) int32, greedy.<i> (N) int32, gap.<i> (N) float32   i = 0, 1, prompts of different lengths; greedy
                                            holds the new ids only; gap the distance of the two largest logits
 training.safetensors
-  ids, labels (10,B,T) int32               a batch per step; label t names token t itself (the model shifts), -100
-                                           is ignored, and so is label 0, which nothing predicts
+  ids, labels (10,B,T) int32               a batch per step; label t names token t itself (the model shifts); -100
+                                           is ignored, label 0, which nothing predicts, always is
   losses (10) float32                      mean over the labels left in that step's batch, before its update
   grad.<parameter>                         gradient of losses[0], before clipping; tied weights appear once
   grad_norms (10) float32                  before clipping

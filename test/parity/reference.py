@@ -101,5 +101,6 @@ def parse() -> argparse.Namespace:
 if __name__ == "__main__":
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    torch.set_num_threads(1)  # on a busy machine two threads wait for each other longer than these models take
     args = parse()
     print(json.dumps(args.run(args)))

@@ -1,0 +1,248 @@
+import type { Environment } from '@huggingface/jinja'
+import { limitFault, TemplateFault } from './jinja_errors'
+import {
+  type Arguments,
+  BaseInterpreter,
+  type Call,
+  itemsOf,
+  lengthOf,
+  type Node,
+  occurrences,
+  printed,
+  STRIP_ENDS,
+  StringValue,
+  strip,
+  type TextValue,
+  type Value,
+} from './jinja_values'
+
+// A chat template is a program that came with a model, so it runs on a budget. The interpreter of the library has
+// none; this one counts work, bounds every value, and looks at the few operations that can multiply text before they
+// run. Templates reach plain data and the functions that we hand them, no object of the host.
+
+export interface TemplateLimits {
+  /** Units of work: about one expression each; a loop's turn costs more. Default: see `workFor`. */
+  maxWork?: number
+  /** Characters of any value a template makes, its output among them. */
+  maxCharacters?: number
+  /** Nesting of expressions, blocks and macros. */
+  maxDepth?: number
+  /** Last resort; the budgets above end a template long before. */
+  maxMilliseconds?: number
+}
+
+export const DEFAULT_LIMITS = { maxCharacters: 1024 * 1024, maxDepth: 400, maxMilliseconds: 2000 } as const
+
+/** What work costs, in units of one simple expression (0.3 microseconds on a 2020s core), measured. */
+const LOOP_TURN = 12
+const UNKNOWN_NAME = 20
+const CHARACTERS_A_UNIT = 64
+export const ITEMS_A_UNIT = 8
+
+/**
+ * The budget that a conversation may use: real templates take up to 300 units a message and look at each text up to
+ * 20 times.
+ */
+export function workFor(messages: number, characters: number): number {
+  return 100_000 + 1_000 * messages + characters / 2
+}
+
+/** Runs one template once. Throws TemplateFault when a limit is passed. */
+export class LimitedInterpreter extends BaseInterpreter {
+  private work = 0
+  private depth = 0
+  private steps = 0
+  private readonly deadline: number
+  /** Size of lists and tables as text; they never change once made. */
+  private readonly sizes = new WeakMap<Value, number>()
+  private readonly iterables = new WeakSet<Node>()
+  private readonly loopBodies = new WeakSet<Node[]>()
+  /** A `break` or `continue` on its way to its loop, and what the loop's turn has written until then. */
+  private exit: { error: unknown; type: string; text: string } | undefined
+  private last: Value | undefined
+  /** The filter whose arguments are evaluated next, and what it is applied to. */
+  private subject: { filter: string; operand: Value } | undefined
+
+  constructor(
+    environment: Environment,
+    private readonly limits: Required<TemplateLimits>,
+  ) {
+    super(environment)
+    this.deadline = performance.now() + limits.maxMilliseconds
+  }
+
+  /** Takes units of work from the budget. */
+  charge(units: number): void {
+    this.work += units
+    if (this.work > this.limits.maxWork) throw limitFault('more work', `${this.limits.maxWork} units`)
+    if ((++this.steps & 1023) === 0 && performance.now() > this.deadline) {
+      throw limitFault('more time', `${this.limits.maxMilliseconds} ms`)
+    }
+  }
+
+  override evaluate(node: Node | undefined, environment: Environment): Value {
+    this.charge(1)
+    if (++this.depth > this.limits.maxDepth)
+      throw limitFault('deeper nesting', `${this.limits.maxDepth} levels`)
+    try {
+      const value = this.evaluateNode(node, environment)
+      this.last = value
+      return value
+    } finally {
+      // `break` and `continue` leave through here as exceptions.
+      this.depth--
+    }
+  }
+
+  /** The library drops what a loop's turn wrote before `break` or `continue`; here it is kept, as Jinja does. */
+  override evaluateBlock(statements: Node[], environment: Environment): Value {
+    let text = ''
+    try {
+      for (const statement of statements) text += printed(this.evaluate(statement, environment), statement)
+      return new StringValue(text)
+    } catch (error) {
+      const exit = this.exit
+      if (!exit || exit.error !== error) throw error
+      exit.text = text + exit.text
+      if (exit.type === 'Continue' && this.loopBodies.has(statements)) {
+        this.exit = undefined
+        return new StringValue(exit.text)
+      }
+      throw error
+    }
+  }
+
+  private evaluateNode(node: Node | undefined, environment: Environment): Value {
+    switch (node?.type) {
+      case 'For':
+        return this.evaluateLoop(node, environment)
+      case 'Break':
+      case 'Continue':
+        try {
+          return super.evaluate(node, environment)
+        } catch (error) {
+          this.exit = { error, type: node.type, text: '' }
+          throw error
+        }
+      case 'MemberExpression': {
+        const value = super.evaluate(node, environment)
+        return value.type === 'FunctionValue' ? this.guardMethod(node, value) : this.weighed(value, node)
+      }
+      default:
+        return this.weighed(super.evaluate(node, environment), node)
+    }
+  }
+
+  private evaluateLoop(node: Node, environment: Environment): Value {
+    this.iterables.add(node.iterable?.lhs ?? node.iterable!)
+    this.loopBodies.add(node.body!)
+    const value = super.evaluate(node, environment) as TextValue
+    // Still under way after the loop: a `break`, which the loop has caught.
+    const exit = this.exit
+    this.exit = undefined
+    return this.weighed(exit ? new StringValue(value.value + exit.text) : value, node)
+  }
+
+  override applyFilter(
+    operand: Value,
+    filter: Node & { callee?: Node & { value?: unknown } },
+    environment: Environment,
+  ): Value {
+    this.subject = filter.callee ? { filter: String(filter.callee.value), operand } : undefined
+    return super.applyFilter(operand, filter, environment)
+  }
+
+  override evaluateArguments(args: Node[], environment: Environment): Arguments {
+    const subject = this.subject
+    this.subject = undefined
+    const result = super.evaluateArguments(args, environment)
+    if (subject) this.checkFilter(subject.filter, subject.operand, result)
+    return result
+  }
+
+  /** Pays for a value by its size, and refuses one that would be too long as text. */
+  private weighed(value: Value, node: Node | undefined): Value {
+    // Filters such as `first` give nothing at all for an empty list.
+    if (value === undefined) return value
+    const { type } = value
+    if (type === 'UndefinedValue' && node?.type === 'Identifier') this.charge(UNKNOWN_NAME)
+    const characters = this.sizeOf(value)
+    if (characters > this.limits.maxCharacters) throw this.tooLong()
+    if (type === 'StringValue') this.charge(characters / CHARACTERS_A_UNIT)
+    const items = itemsOf(value)
+    this.charge(items / ITEMS_A_UNIT)
+    if (node && this.iterables.has(node)) this.charge(items * LOOP_TURN)
+    return value
+  }
+
+  /** Length that a value has as text, nearly: shared parts count as often as they would be written. */
+  private sizeOf(value: Value): number {
+    if (value.type === 'StringValue') return (value as TextValue).value.length
+    if (value.value instanceof Map || Array.isArray(value.value)) {
+      const known = this.sizes.get(value)
+      if (known !== undefined) return known
+      let size = 0
+      for (const [key, part] of value.value.entries() as Iterable<[unknown, Value | undefined]>) {
+        // A namespace can change after it was counted.
+        if (part?.type === 'NamespaceValue')
+          throw new TemplateFault('a namespace cannot be kept in a list or table')
+        size += 4 + (typeof key === 'string' ? key.length : 0) + (part ? this.sizeOf(part) : 0)
+      }
+      if (value.type !== 'NamespaceValue') this.sizes.set(value, size)
+      return size
+    }
+    return value.type === 'FunctionValue' ? 0 : 8
+  }
+
+  /** A method of a text, e.g. `content.replace`: those that can multiply text are checked, `strip` learns its argument. */
+  private guardMethod(node: Node, method: Value): Value {
+    const owner = this.last
+    const name = String(node.property?.value)
+    if (node.computed) throw new TemplateFault('a method must be called by its name')
+    if (owner?.type !== 'StringValue' || owner.builtins.get(name) !== method) return method
+    const text = (owner as TextValue).value
+    const call = method.value as Call
+    const FunctionValue = method.constructor as new (call: Call) => Value
+    return new FunctionValue((args, scope) => {
+      if (name === 'replace') this.checkReplace(text, args[0], args[1])
+      if (name === 'split') this.charge(text.length / ITEMS_A_UNIT)
+      const characters = args[0]
+      if (Object.hasOwn(STRIP_ENDS, name) && characters?.type === 'StringValue') {
+        return new StringValue(strip(text, (characters as TextValue).value, STRIP_ENDS[name]!))
+      }
+      return call(args, scope)
+    })
+  }
+
+  private checkFilter(filter: string, operand: Value, [positional, named]: Arguments): void {
+    const argument = (index: number, name: string) => (positional[index] ?? named.get(name))?.value
+    if (filter === 'replace' && operand.type === 'StringValue') {
+      this.checkReplace((operand as TextValue).value, positional[0], positional[1])
+    }
+    if (filter === 'join') {
+      this.checkLength(
+        (operand.type === 'StringValue' ? this.sizeOf(operand) : itemsOf(operand)) *
+          lengthOf(argument(0, 'separator')),
+      )
+    }
+    if (filter === 'indent') this.checkLength(this.sizeOf(operand) * lengthOf(argument(0, 'width')))
+    if (filter === 'tojson' && lengthOf(named.get('indent')?.value) > 16)
+      throw new TemplateFault('tojson indents by 16 at most')
+  }
+
+  private checkReplace(text: string, from: Value | undefined, to: Value | undefined): void {
+    if (from?.type !== 'StringValue' || to?.type !== 'StringValue') return
+    this.charge(text.length / CHARACTERS_A_UNIT)
+    const [pattern, insertion] = [(from as TextValue).value, (to as TextValue).value]
+    const growth = insertion.length - pattern.length
+    if (growth > 0) this.checkLength(text.length + occurrences(text, pattern) * growth)
+  }
+
+  private checkLength(characters: number): void {
+    if (characters > this.limits.maxCharacters) throw this.tooLong()
+  }
+
+  private tooLong(): TemplateFault {
+    return limitFault('longer text', `${this.limits.maxCharacters} characters`)
+  }
+}

@@ -1,0 +1,146 @@
+/** What each training objective makes of a document: a row each. To add one: a row here, its name in config/train.ts. */
+import { TongueforgeError } from '../errors'
+import { encodeConversation, IGNORE, splitAssistant } from './conversation'
+import type { Document } from './documents'
+import type { ModelText } from './model_text'
+import type { TokenDocument } from './packing'
+
+export interface ObjectiveOptions {
+  /** inscp: which tokens are learnt. */
+  loss: 'all' | 'assistant' | 'body'
+  /** inscp: a system turn before the empty user turn. */
+  system?: string | undefined
+}
+
+export interface Objective {
+  /** Whether documents may be cut where a row ends, or stay whole. */
+  packing: 'stream' | 'whole'
+  /** Encodes a slice of documents, in order. Throws ERR_DATA, with file:line, for what it cannot learn from. */
+  encode(documents: readonly Document[], text: ModelText, options: ObjectiveOptions): Promise<TokenDocument[]>
+}
+
+export const objectives: Record<'cp' | 'inscp' | 'sft', Objective> = {
+  cp: { packing: 'stream', encode: encodePlain },
+  inscp: { packing: 'stream', encode: encodeTemplated },
+  sft: { packing: 'whole', encode: encodeConversations },
+}
+
+/** Continual pre-training: the text, with what the tokenizer puts around one. */
+async function encodePlain(
+  documents: readonly Document[],
+  { tokenizer }: ModelText,
+): Promise<TokenDocument[]> {
+  const texts = documents.map((document) => {
+    if ('text' in document) return document.text
+    throw wrongKind(
+      document,
+      'a text',
+      'a conversation',
+      'Use objective: sft, or inscp, which takes answers as texts.',
+    )
+  })
+  return (await tokenizer.encodeBatch(texts)).map((ids) => ({ ids }))
+}
+
+/**
+ * InsCP (arXiv 2405.20175): the text in the assistant's slot of the model's own template, after an empty user turn,
+ * closed by the end-of-turn token. A question and its answer are two documents.
+ */
+async function encodeTemplated(
+  documents: readonly Document[],
+  text: ModelText,
+  { loss, system }: ObjectiveOptions,
+): Promise<TokenDocument[]> {
+  const { prefix, suffix } = templateAround(text, system)
+  const { tokenizer } = text
+  const bodies = documents.flatMap((document) =>
+    'text' in document ? [document.text] : document.messages.map(({ content }) => content),
+  )
+  const rows = await tokenizer.encodeBatch(
+    bodies.map((body) => prefix + body + suffix),
+    { addSpecialTokens: false },
+  )
+  const start = await startOf(tokenizer, prefix)
+  if (loss === 'all') return rows.map((ids) => ({ ids: joined(start, ids) }))
+  const [before] = await tokenizer.encodeBatch([prefix], { addSpecialTokens: false })
+  const [after] = await tokenizer.encodeBatch([suffix], { addSpecialTokens: false })
+  return rows.map((row) => {
+    const ids = joined(start, row)
+    const end = ids.length - (loss === 'body' ? after!.length : 0)
+    return { ids, labels: ids.map((id, i) => (i >= start.length + before!.length && i < end ? id : IGNORE)) }
+  })
+}
+
+/** SFT: whole conversations, loss on the assistant's words and the end of each of its turns. */
+async function encodeConversations(
+  documents: readonly Document[],
+  text: ModelText,
+): Promise<TokenDocument[]> {
+  const template = requireTemplate(text)
+  const encoded = documents.map(async (document) => {
+    if (!('messages' in document)) {
+      throw wrongKind(document, 'a conversation', 'a text', 'Use objective: cp or inscp for texts.')
+    }
+    const { ids, labels } = await encodeConversation(text.tokenizer, template, document.messages)
+    return { ids, labels }
+  })
+  const start = await startOf(text.tokenizer, template.render([{ role: 'user', content: 'x' }]))
+  return (await Promise.all(encoded)).map(({ ids, labels }) => ({
+    ids: joined(start, ids),
+    labels: joined(
+      start.map(() => IGNORE),
+      labels,
+    ),
+  }))
+}
+
+// What the tokenizer puts before a text, unless the template has written it already.
+async function startOf(tokenizer: ModelText['tokenizer'], rendered: string): Promise<Int32Array> {
+  const plain = await tokenizer.encode(rendered, { addSpecialTokens: false })
+  const prompt = await tokenizer.encodePrompt(rendered)
+  return prompt.subarray(0, prompt.length - plain.length)
+}
+
+function templateAround(text: ModelText, system: string | undefined): { prefix: string; suffix: string } {
+  const before = [
+    ...(system === undefined ? [] : [{ role: 'system', content: system }]),
+    { role: 'user', content: '' },
+  ]
+  const { prefix, suffix } = splitAssistant(requireTemplate(text), before)
+  const endOfTurn = text.endOfTurnId ?? text.eosTokenId
+  const token = endOfTurn === undefined ? undefined : text.tokenizer.idToToken(endOfTurn)
+  if (token === undefined) {
+    throw new TongueforgeError(
+      'ERR_TEMPLATE',
+      'Expected an end-of-turn or end-of-sequence token, found neither',
+      {
+        hint: 'Name eos_token in tokenizer_config.json: without it a model cannot learn to stop.',
+      },
+    )
+  }
+  const closed = suffix.trimEnd()
+  return { prefix, suffix: closed.endsWith(token) ? closed : closed + token }
+}
+
+function requireTemplate({ template }: ModelText) {
+  if (template !== undefined) return template
+  throw new TongueforgeError('ERR_TEMPLATE', 'Expected a chat template, found none', {
+    hint: 'Start from a chat model, or name a folder with one under tokenizer:.',
+  })
+}
+
+function wrongKind(document: Document, expected: string, received: string, hint: string): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_DATA',
+    `${document.file}:${document.line}: expected ${expected}, received ${received}`,
+    { hint, details: { file: document.file, line: document.line } },
+  )
+}
+
+function joined(start: Int32Array, rest: Int32Array): Int32Array {
+  if (start.length === 0) return rest
+  const whole = new Int32Array(start.length + rest.length)
+  whole.set(start)
+  whole.set(rest, start.length)
+  return whole
+}

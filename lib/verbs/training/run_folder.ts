@@ -1,0 +1,132 @@
+/** The folder of a run: claimed at the start, its record kept while training, its result published at the end. */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { writeModelCard } from '../../checkpoint/model_card'
+import type { ModelFolder } from '../../checkpoint/model_folder'
+import { provenance, recordInput } from '../../checkpoint/provenance'
+import { withStagedFolder } from '../../checkpoint/staged_folder'
+import { carryOver, writeJson } from '../../checkpoint/write_folder'
+import { toYaml } from '../../config/parse'
+import type { TrainConfig } from '../../config/train'
+import { TongueforgeError } from '../../errors'
+import { runJob } from '../../native'
+import type { TrainPlan } from './plan'
+import type { Trainer } from './trainer'
+
+/** One line of metrics.jsonl. */
+export interface Metrics {
+  step: number
+  loss: number
+  grad_norm: number
+  lr: number
+  tokens: number
+  tokens_per_second: number
+  eval_loss?: number
+}
+
+/** Hash of what decides the numbers: where they go, how often they are saved and on how many threads does not. */
+export function configHash(config: TrainConfig): string {
+  const { out: _out, checkpoint: _checkpoint, threads: _threads, eval: _eval, ...decisive } = config
+  return createHash('sha256').update(JSON.stringify(decisive)).digest('hex')
+}
+
+export class RunFolder {
+  readonly path: string
+  readonly model: string
+  private readonly metricsFile: string
+
+  constructor(private readonly config: TrainConfig) {
+    this.path = resolve(config.out)
+    this.model = join(this.path, 'model')
+    this.metricsFile = join(this.path, 'metrics.jsonl')
+  }
+
+  /** The report of an earlier run of this config that has come to its end. */
+  async result(): Promise<object | undefined> {
+    const text = await readFile(join(this.model, 'report.json'), 'utf8').catch(() => undefined)
+    if (text === undefined) return undefined
+    const report = JSON.parse(text) as { config_sha256?: string }
+    return report.config_sha256 === configHash(this.config) ? report : undefined
+  }
+
+  /** Makes the folder, or clears away an earlier run. Throws ERR_EXISTS unless told what to do with one. */
+  async claim({ resume, overwrite }: { resume: boolean; overwrite: boolean }): Promise<void> {
+    const isRun = existsSync(join(this.path, 'resolved.yaml'))
+    if (existsSync(this.path) && !(resume && isRun)) {
+      if (!overwrite) throw this.#taken(isRun)
+      if (!isRun) throw notARun(this.path)
+      const trash = join(dirname(this.path), `.trash-${basename(this.path)}-${process.pid}`)
+      await rename(this.path, trash)
+      await rm(trash, { recursive: true, force: true })
+    }
+    await mkdir(this.path, { recursive: true })
+    await writeFile(join(this.path, 'resolved.yaml'), toYaml(this.config))
+  }
+
+  /** The metrics up to a step; what an interrupted run wrote after its last checkpoint is dropped. */
+  async keepMetrics(step: number): Promise<Metrics[]> {
+    const text = await readFile(this.metricsFile, 'utf8').catch(() => '')
+    const kept = text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Metrics)
+      .filter((metrics) => metrics.step <= step)
+    await writeFile(this.metricsFile, kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join(''))
+    return kept
+  }
+
+  record(metrics: Metrics): Promise<void> {
+    return appendFile(this.metricsFile, `${JSON.stringify(metrics)}\n`)
+  }
+
+  /** Publishes model/ with everything that belongs into it, then the report beside it. */
+  async finish(plan: TrainPlan, trainer: Trainer, report: object): Promise<void> {
+    const config = { verb: 'train', ...this.config }
+    const inputs = await recordInputs(plan)
+    await withStagedFolder(this.model, { overwrite: true }, async (staged) => {
+      await trainer.saveWeights(staged)
+      await carryOver(plan.files, staged, new Set(['config.json', 'README.md']))
+      await writeJson(staged, 'config.json', plan.modelConfig)
+      await writeFile(join(staged, 'resolved.yaml'), toYaml(config))
+      await writeJson(staged, 'provenance.json', provenance('train', inputs, { dtype: this.config.dtype }))
+      await writeJson(staged, 'report.json', report)
+      await writeModelCard(staged, {
+        title: basename(this.path),
+        summary: `Trained with the objective ${this.config.objective} for ${this.config.steps} updates.`,
+        origins: plan.model ? { model: plan.model } : {},
+        config,
+      })
+    })
+    await writeJson(this.path, 'report.json', report)
+  }
+
+  #taken(isRun: boolean): TongueforgeError {
+    return new TongueforgeError('ERR_EXISTS', `${this.path}: expected a new run folder, and it exists`, {
+      hint: isRun ? 'Use --resume to go on with it, or --overwrite to start again.' : 'Choose another out.',
+      details: { path: this.path },
+    })
+  }
+}
+
+// A slip such as `out=~ --overwrite` must not delete a home.
+function notARun(path: string): TongueforgeError {
+  return new TongueforgeError('ERR_EXISTS', `${path}: expected a run folder to overwrite, found another folder`, {
+    hint: 'Only a folder with resolved.yaml, as training writes it, is overwritten. Choose another out.',
+    details: { path },
+  })
+}
+
+async function recordInputs({ model, config }: TrainPlan) {
+  const inputs = []
+  if (model) {
+    const { files } = await runJob('inspectWeights', { folder: model.path, scan: false })
+    inputs.push(await recordInput('model', model.path, [...files.map(({ name }) => name), ...configsOf(model)]))
+  }
+  for (const { path } of config.data) inputs.push(await recordInput('data', resolve(path), []))
+  return inputs
+}
+
+const configsOf = (model: ModelFolder) =>
+  model.auxiliaryFiles.filter((name) => name === 'config.json' || name === 'tokenizer.json')

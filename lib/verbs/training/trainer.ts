@@ -1,0 +1,103 @@
+/** The native trainer behind a typed face: one update, one evaluation, one checkpoint a call. */
+import { native, type Handle, type PackedBatch, runJob } from '../../native'
+import { epochBatches, packedBatch, type RowSource } from '../../text/packing'
+import { learningRate } from './schedule'
+import type { TrainPlan } from './plan'
+
+const MAX_SHARD_BYTES = 5e9
+
+export interface StepResult {
+  /** Mean over the targets, before the update. */
+  loss: number
+  grad_norm: number
+  lr: number
+  /** Targets of the update. */
+  tokens: number
+  /** Places that are not padding: what throughput counts. */
+  real_tokens: number
+}
+
+export class Trainer {
+  private constructor(
+    private readonly plan: TrainPlan,
+    private readonly model: Handle,
+    private readonly handle: Handle,
+  ) {}
+
+  /** Weights from a checkpoint folder, else from the plan's model, else random. */
+  static async open(plan: TrainPlan, checkpoint: string | undefined, signal: AbortSignal): Promise<Trainer> {
+    const { config, spec } = plan
+    const { threads } = config
+    const folder = checkpoint ?? plan.model?.path
+    const model =
+      folder !== undefined
+        ? await runJob('loadModel', { folder, spec, dtype: config.dtype, threads }, { signal })
+        : await runJob('initialiseModel', { spec, init: nativeInit(plan), threads }, { signal })
+    const { betas, eps, weight_decay, decay } = config.optimizer
+    const optimizer = { beta1: betas[0], beta2: betas[1], eps, weight_decay, decay_all: decay === 'all' }
+    const handle = await runJob('makeTrainer', { model, ...optimizer })
+    if (checkpoint !== undefined) await runJob('trainResume', { trainer: handle, path: stateFile(checkpoint) })
+    return new Trainer(plan, model, handle)
+  }
+
+  /** Update number `step`, from 0. Its data are a function of the step, so resuming needs no cursor. */
+  async step(step: number, signal: AbortSignal): Promise<StepResult> {
+    const { config, data } = this.plan
+    const batches = Array.from({ length: config.accumulation }, (_, micro) =>
+      packedBatch(data.rows, config.batch_size, step * config.accumulation + micro),
+    )
+    const lr = learningRate(config, step)
+    const options = { trainer: this.handle, batches: batches.map(nativeBatch), lr, clip: config.clip }
+    const result = await runJob('trainStep', { ...options, threads: config.threads }, { signal })
+    return { ...result, lr, real_tokens: batches.reduce((sum, { tokens }) => sum + tokens, 0) }
+  }
+
+  /** Mean loss over one pass of held-out rows. */
+  async evaluate(rows: RowSource, signal: AbortSignal): Promise<number> {
+    const { batch_size, threads } = this.plan.config
+    let nll = 0
+    let tokens = 0
+    for (const batch of epochBatches(rows, batch_size)) {
+      const options = { trainer: this.handle, batches: [nativeBatch(batch)], threads }
+      const part = await runJob('trainEvaluate', options, { signal })
+      nll += part.nll
+      tokens += part.tokens
+    }
+    return nll / tokens
+  }
+
+  /** Writes the weights into an existing folder. */
+  async saveWeights(folder: string): Promise<void> {
+    const { dtype } = this.plan.config
+    await runJob('saveModel', { model: this.model, folder, dtype, max_shard_bytes: MAX_SHARD_BYTES })
+  }
+
+  /** Weights and optimizer state: all that resuming needs besides the step. */
+  async saveState(folder: string): Promise<void> {
+    await this.saveWeights(folder)
+    await runJob('trainSave', { trainer: this.handle, path: stateFile(folder) })
+  }
+
+  dispose(): void {
+    native().dispose(this.handle)
+    native().dispose(this.model)
+  }
+}
+
+const stateFile = (folder: string) => `${folder}/optimizer.safetensors`
+
+const nativeBatch = ({ ids, labels, segments, rows }: PackedBatch): PackedBatch => ({ ids, labels, segments, rows })
+
+function nativeInit({ config }: TrainPlan): object {
+  const how = config.init!.initialization
+  return {
+    seed: config.seed,
+    embedding_std: how.embedding_std,
+    matrix_std: how.matrix_std ?? (how.matrix_gain === undefined ? 0.02 : 0),
+    matrix_gain: how.matrix_gain ?? 1,
+    attention_output_gain: how.attention_output_gain,
+    mlp_output_gain: how.mlp_output_gain,
+    correlation: how.related_rows?.correlation ?? 0,
+    related_rows: (how.related_rows?.pairs ?? []).map((pair) => Int32Array.from(pair)),
+  }
+}

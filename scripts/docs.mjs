@@ -1,0 +1,73 @@
+// Fills the reference tables of docs/ from what the code knows: options from the commands, keys from the schemas.
+// A table stands between `<!-- table: options graft -->` and `<!-- end -->`. `node scripts/docs.mjs` rewrites them,
+// a test compares them. Run after npm run build.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { filesUnder, isMain, root } from './steps.mjs'
+
+const require = createRequire(import.meta.url)
+
+/** The content that a page should have. */
+export function refreshed(page) {
+  return page.replace(/(<!-- table: (\w+) (\w+) -->\n)[\s\S]*?(<!-- end -->)/g, (_, head, kind, name, end) => {
+    const table = kind === 'options' ? optionsTable(name) : keysTable(name)
+    return `${head}${table}${end}`
+  })
+}
+
+export function pages() {
+  return filesUnder('docs', (file) => file.endsWith('.md'))
+}
+
+function optionsTable(name) {
+  const verb = require('../dist/cli/verbs.js').VERBS.find((known) => known.name === name)
+  const rows = [
+    ...verb.arguments.map(({ name: argument, description }) => [argument, description]),
+    ...verb.options.map(({ flags, description, required }) => [flags, description + (required ? ' (required)' : '')]),
+    ['--quiet', 'no progress on stderr'],
+  ]
+  return table(['option', 'meaning'], rows)
+}
+
+function keysTable(name) {
+  const { z } = require('zod')
+  const schema = require(`../dist/config/${name}.js`)[`${name}Schema`]
+  const { properties } = z.toJSONSchema(schema, { io: 'input' })
+  return table(['key', 'default', 'meaning'], keyRows(properties, ''))
+}
+
+function keyRows(properties, prefix) {
+  return Object.entries(properties).flatMap(([key, schema]) => {
+    const path = prefix + key
+    const own = schema.description || !schema.properties
+    const value = plain(schema.default) ? `\`${JSON.stringify(schema.default)}\`` : ''
+    const row = own ? [[path, value, [schema.description, choices(schema)].filter(Boolean).join(' ')]] : []
+    const inner = schema.properties ?? schema.items?.properties
+    return [...row, ...(inner ? keyRows(inner, `${path}${schema.items ? '[].' : '.'}`) : [])]
+  })
+}
+
+function plain(value) {
+  return value !== undefined && (typeof value !== 'object' || Array.isArray(value))
+}
+
+function choices(schema) {
+  return schema.enum ? schema.enum.map((word) => `\`${word}\``).join(', ') : ''
+}
+
+function table(head, rows) {
+  const cell = (text) => String(text).replaceAll('|', '\\|')
+  const line = (cells) => `| ${cells.map(cell).join(' | ')} |\n`
+  return line(head) + line(head.map(() => '---')) + rows.map(([name, ...rest]) => line([`\`${name}\``, ...rest])).join('')
+}
+
+if (isMain(import.meta)) {
+  for (const file of pages()) {
+    const before = readFileSync(join(root, file), 'utf8')
+    const after = refreshed(before)
+    if (after === before) continue
+    writeFileSync(join(root, file), after)
+    process.stdout.write(`${file}\n`)
+  }
+}

@@ -1,0 +1,74 @@
+// The checks of one decoder folder against its training.safetensors (layout: test/parity/decoder_expected.py):
+// gradients of one batch, then ten AdamW steps. They speak to the native trainer itself, below the data pipeline.
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decoderSpec } from '#lib/checkpoint/model_config'
+import { native, runJob } from '#lib/native'
+import { assertClose } from './decoder_parity.mjs'
+import { readArrays } from './safetensors.mjs'
+
+const TOLERANCE = 1e-4
+const OPTIMIZER = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.01, decay_all: true }
+
+/** Registers the checks as subtests of `t`. */
+export async function checkTraining(t, folder) {
+  const expected = readArrays(join(folder, 'training.safetensors'))
+  const batches = packedBatches(expected)
+  await t.test('gradients agree to 1e-4 of the largest of each parameter', () =>
+    withTrainer(folder, (trainer) => checkGradients(trainer, batches[0], expected)),
+  )
+  await t.test('losses and gradient norms of ten AdamW steps agree to 1e-4', () =>
+    withTrainer(folder, (trainer) => checkSteps(trainer, batches, expected)),
+  )
+}
+
+async function withTrainer(folder, check) {
+  const spec = decoderSpec(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')))
+  const model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads: 1 })
+  const trainer = await runJob('makeTrainer', { model, ...OPTIMIZER })
+  try {
+    await check(trainer)
+  } finally {
+    native().dispose(trainer)
+    native().dispose(model)
+  }
+}
+
+async function checkGradients(trainer, batch, expected) {
+  const scratch = await mkdtemp(join(tmpdir(), 'tongueforge-gradients-'))
+  try {
+    const path = join(scratch, 'gradients.safetensors')
+    await runJob('trainGradients', { trainer, batches: [batch], path, threads: 1 })
+    const received = readArrays(path)
+    const names = Object.keys(expected).filter((name) => name.startsWith('grad.'))
+    assert.deepEqual(Object.keys(received).sort(), names.map((name) => name.slice('grad.'.length)).sort())
+    for (const name of names)
+      assertClose(received[name.slice('grad.'.length)].data, expected[name].data, TOLERANCE, name)
+  } finally {
+    await rm(scratch, { recursive: true })
+  }
+}
+
+async function checkSteps(trainer, batches, { lr, clip, losses, grad_norms }) {
+  for (const [step, batch] of batches.entries()) {
+    const options = { trainer, batches: [batch], lr: lr.data[step], clip: clip.data[0], threads: 1 }
+    const { loss, grad_norm } = await runJob('trainStep', options)
+    assertClose([loss], [losses.data[step]], TOLERANCE, `loss of step ${step}`)
+    assertClose([grad_norm], [grad_norms.data[step]], TOLERANCE, `gradient norm of step ${step}`)
+  }
+}
+
+// One document a row; arrays of ids and labels (S,B,T) -> a batch a step.
+function packedBatches({ ids, labels }) {
+  const [steps, rows, time] = ids.shape
+  const size = rows * time
+  const slice = ({ data }, step) => data.slice(step * size, (step + 1) * size)
+  return Array.from({ length: steps }, (_, step) => ({
+    ids: slice(ids, step),
+    labels: slice(labels, step),
+    segments: new Int32Array(size),
+    rows,
+  }))
+}
