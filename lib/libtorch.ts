@@ -99,6 +99,9 @@ function open(): unknown {
   const libtorch = findLibtorch(addon.record.torch_version)
   if (!libtorch) throw missingLibtorch()
   checkFit(addon, libtorch)
+  // A thread that waits for the others should sleep, not spin: on a machine with other work, spinning makes small
+  // steps ten times slower (bench/wait_policy.mjs). Read once, when OpenMP is loaded with libtorch.
+  process.env.OMP_WAIT_POLICY ??= 'PASSIVE'
   try {
     preload(libtorch)
     return require(addon.path)

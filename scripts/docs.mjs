@@ -10,10 +10,13 @@ const require = createRequire(import.meta.url)
 
 /** The content that a page should have. */
 export function refreshed(page) {
-  return page.replace(/(<!-- table: (\w+) (\w+) -->\n)[\s\S]*?(<!-- end -->)/g, (_, head, kind, name, end) => {
-    const table = kind === 'options' ? optionsTable(name) : keysTable(name)
-    return `${head}${table}${end}`
-  })
+  return page.replace(
+    /(<!-- table: (\w+) (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    (_, head, kind, name, end) => {
+      const table = kind === 'options' ? optionsTable(name) : keysTable(name)
+      return `${head}${table}${end}`
+    },
+  )
 }
 
 export function pages() {
@@ -24,7 +27,10 @@ function optionsTable(name) {
   const verb = require('../dist/cli/verbs.js').VERBS.find((known) => known.name === name)
   const rows = [
     ...verb.arguments.map(({ name: argument, description }) => [argument, description]),
-    ...verb.options.map(({ flags, description, required }) => [flags, description + (required ? ' (required)' : '')]),
+    ...verb.options.map(({ flags, description, required }) => [
+      flags,
+      description + (required ? ' (required)' : ''),
+    ]),
     ['--quiet', 'no progress on stderr'],
   ]
   return table(['option', 'meaning'], rows)
@@ -59,7 +65,11 @@ function choices(schema) {
 function table(head, rows) {
   const cell = (text) => String(text).replaceAll('|', '\\|')
   const line = (cells) => `| ${cells.map(cell).join(' | ')} |\n`
-  return line(head) + line(head.map(() => '---')) + rows.map(([name, ...rest]) => line([`\`${name}\``, ...rest])).join('')
+  return (
+    line(head) +
+    line(head.map(() => '---')) +
+    rows.map(([name, ...rest]) => line([`\`${name}\``, ...rest])).join('')
+  )
 }
 
 if (isMain(import.meta)) {

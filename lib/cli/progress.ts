@@ -19,6 +19,7 @@ type Screen = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean; columns?: n
 export class Progress {
   #label = ''
   #started = 0
+  #from = 0
   #drawn = 0
   #open = false
   readonly #screen: Screen
@@ -38,6 +39,7 @@ export class Progress {
       if (this.#screen.isTTY) this.end()
       this.#label = update.label
       this.#started = now
+      this.#from = update.done ?? 0 // what a resumed run finds done says nothing of the pace
     }
     const finished = update.total !== undefined && update.done === update.total
     if (!fresh && !finished && now - this.#drawn < (this.#screen.isTTY ? REDRAW : LOG_PACE)) return
@@ -52,7 +54,7 @@ export class Progress {
   }
 
   #draw(update: ProgressUpdate, elapsed: number): void {
-    const line = progressLine(update, elapsed, this.#screen.isTTY === true)
+    const line = progressLine(update, { elapsed, from: this.#from, withBar: this.#screen.isTTY === true })
     if (!this.#screen.isTTY) {
       this.#screen.write(`${line}\n`)
       return
@@ -62,14 +64,22 @@ export class Progress {
   }
 }
 
-/** The text of one line: label, bar, count, rate and time to go, note. `elapsed` in ms since the label appeared. */
-export function progressLine(update: ProgressUpdate, elapsed: number, withBar: boolean): string {
+interface Drawing {
+  /** Milliseconds since the label appeared. */
+  elapsed: number
+  /** What was done when it did. */
+  from: number
+  withBar: boolean
+}
+
+/** The text of one line: label, bar, count, rate and time to go, note. */
+export function progressLine(update: ProgressUpdate, { elapsed, from, withBar }: Drawing): string {
   const { label, done, total, unit, note } = update
   const parts = [label]
   if (done !== undefined && total) {
     if (withBar) parts.push(bar(done / total))
     parts.push(count(done, total, unit))
-    const pace = done / (elapsed / 1000)
+    const pace = (done - from) / (elapsed / 1000)
     if (elapsed > 500 && pace > 0) {
       parts.push(unit === 'bytes' ? `${bytes(pace)}/s` : `${pace.toPrecision(3)}/s`)
       if (done < total) parts.push(`${duration((total - done) / pace)} to go`)

@@ -5,6 +5,7 @@ import {
   BaseInterpreter,
   type Call,
   itemsOf,
+  ListValue,
   lengthOf,
   type Node,
   occurrences,
@@ -13,6 +14,7 @@ import {
   StringValue,
   strip,
   type TextValue,
+  textList,
   type Value,
 } from './jinja_values'
 
@@ -38,6 +40,8 @@ const LOOP_TURN = 12
 const UNKNOWN_NAME = 20
 const CHARACTERS_A_UNIT = 64
 export const ITEMS_A_UNIT = 8
+/** Lists and tables, the messages among them, may hold this much more than a text: a template writes a part of them. */
+const DATA_FACTOR = 4
 
 /**
  * The budget that a conversation may use: real templates take up to 300 units a message and look at each text up to
@@ -87,7 +91,7 @@ export class LimitedInterpreter extends BaseInterpreter {
     try {
       const value = this.evaluateNode(node, environment)
       this.last = value
-      return value
+      return node && this.iterables.has(node) ? this.loopList(value) : value
     } finally {
       // `break` and `continue` leave through here as exceptions.
       this.depth--
@@ -143,6 +147,14 @@ export class LimitedInterpreter extends BaseInterpreter {
     return this.weighed(exit ? new StringValue(value.value + exit.text) : value, node)
   }
 
+  /** What a loop goes over. As in Jinja, nothing is an empty list and a text is its characters; turns are paid for. */
+  private loopList(value: Value): Value {
+    if (value?.type === 'UndefinedValue') return new ListValue([])
+    const list = value?.type === 'StringValue' ? textList((value as TextValue).value) : value
+    this.charge(itemsOf(list) * LOOP_TURN)
+    return list
+  }
+
   override applyFilter(
     operand: Value,
     filter: Node & { callee?: Node & { value?: unknown } },
@@ -167,11 +179,9 @@ export class LimitedInterpreter extends BaseInterpreter {
     const { type } = value
     if (type === 'UndefinedValue' && node?.type === 'Identifier') this.charge(UNKNOWN_NAME)
     const characters = this.sizeOf(value)
-    if (characters > this.limits.maxCharacters) throw this.tooLong()
+    this.checkLength(characters / (type === 'StringValue' ? 1 : DATA_FACTOR))
     if (type === 'StringValue') this.charge(characters / CHARACTERS_A_UNIT)
-    const items = itemsOf(value)
-    this.charge(items / ITEMS_A_UNIT)
-    if (node && this.iterables.has(node)) this.charge(items * LOOP_TURN)
+    this.charge(itemsOf(value) / ITEMS_A_UNIT)
     return value
   }
 
@@ -239,10 +249,8 @@ export class LimitedInterpreter extends BaseInterpreter {
   }
 
   private checkLength(characters: number): void {
-    if (characters > this.limits.maxCharacters) throw this.tooLong()
-  }
-
-  private tooLong(): TemplateFault {
-    return limitFault('longer text', `${this.limits.maxCharacters} characters`)
+    if (characters > this.limits.maxCharacters) {
+      throw limitFault('longer text', `${this.limits.maxCharacters} characters`)
+    }
   }
 }

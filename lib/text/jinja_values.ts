@@ -29,6 +29,13 @@ interface Base {
 export const BaseInterpreter = Interpreter as unknown as new (environment: Environment) => Base
 export const StringValue = new Environment().set('text', '').constructor as new (text: string) => TextValue
 
+export const ListValue = new Environment().set('list', []).constructor as new (items: Value[]) => Value
+
+/** The characters of a text, as a list. */
+export function textList(text: string): Value {
+  return new ListValue(Array.from(text, (character) => new StringValue(character)))
+}
+
 /** Statements that write nothing, whatever they give. */
 const SILENT = new Set(['Set', 'Macro', 'Comment'])
 

@@ -5,13 +5,24 @@ import { bytes, duration, Progress, progressLine } from '#lib/cli/progress'
 test('a line has label, bar, count, rate, time to go and note', () => {
   const update = { label: 'graft', done: 25e6, total: 100e6, unit: 'bytes', note: 'shard 1' }
   assert.equal(
-    progressLine(update, 1000, true),
+    progressLine(update, { elapsed: 1000, from: 0, withBar: true }),
     'graft  [#####...............]  25.0 MB of 100 MB  25.0 MB/s  3 s to go  shard 1',
   )
 })
 
 test('the rate waits until there is something to measure', () => {
-  assert.equal(progressLine({ label: 'train', done: 1, total: 100 }, 10, false), 'train  1 of 100')
+  assert.equal(
+    progressLine({ label: 'train', done: 1, total: 100 }, { elapsed: 10, from: 0, withBar: false }),
+    'train  1 of 100',
+  )
+})
+
+test('what a resumed run found done does not count for its rate', () => {
+  const line = progressLine(
+    { label: 'train', done: 60, total: 100 },
+    { elapsed: 1000, from: 50, withBar: false },
+  )
+  assert.equal(line, 'train  60 of 100  10.0/s  4 s to go')
 })
 
 test('a terminal gets one line redrawn in place, a log a line for each label', () => {

@@ -130,7 +130,7 @@ dataTest(
 
 dataTest(
   'Chinese streams from a real byte-level vocabulary',
-  ['tokenizers/torchtune_tiny_bpe_tokenizer.json', 'corpus/zh_hant_gsd_dev.txt'],
+  ['tokenizers/torchtune_tokenizer.json', 'corpus/zh_hant_gsd_dev.txt'],
   async (_, [tokenizerFile, file]) => {
     const tokenizer = Tokenizer.fromJson(await readFile(tokenizerFile, 'utf8'))
     const text = (await readFile(file, 'utf8')).slice(0, 5000).normalize('NFC')

@@ -2,7 +2,7 @@
 #include <cstring>
 #include <limits>
 
-#include "checkpoint/fixtures.h"
+#include "fixtures.h"
 #include "core/dtype.h"
 
 using namespace tongueforge;

@@ -4,7 +4,7 @@
 #include <limits>
 #include <set>
 
-#include "checkpoint/fixtures.h"
+#include "fixtures.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_scan.h"
 

@@ -2,7 +2,7 @@
 
 #include <sys/stat.h>
 
-#include "checkpoint/fixtures.h"
+#include "fixtures.h"
 #include "checkpoint/shard_index.h"
 
 using namespace tongueforge;

@@ -3,7 +3,7 @@
 
 #include <csignal>
 
-#include "checkpoint/fixtures.h"
+#include "fixtures.h"
 #include "checkpoint/posix_file.h"
 
 using namespace tongueforge;

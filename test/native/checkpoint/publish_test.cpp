@@ -6,7 +6,7 @@
 
 #include <chrono>
 
-#include "checkpoint/fixtures.h"
+#include "fixtures.h"
 #include "checkpoint/stage_name.h"
 
 using namespace tongueforge;

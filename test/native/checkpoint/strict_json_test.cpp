@@ -1,6 +1,6 @@
 #include "checkpoint/strict_json.h"
 
-#include "checkpoint/fixtures.h"
+#include "fixtures.h"
 #include "checkpoint/json_text.h"
 
 using namespace tongueforge;

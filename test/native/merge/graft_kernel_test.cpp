@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "checkpoint/fixtures.h"
+#include "../checkpoint/fixtures.h"
 
 using namespace tongueforge;
 using namespace tongueforge::testing;

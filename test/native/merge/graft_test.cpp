@@ -4,7 +4,7 @@
 #include <cstring>
 #include <thread>
 
-#include "checkpoint/fixtures.h"
+#include "../checkpoint/fixtures.h"
 
 using namespace tongueforge;
 using namespace tongueforge::testing;
