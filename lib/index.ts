@@ -4,11 +4,19 @@
  */
 export { TongueforgeError } from './errors'
 export type { Message } from './text/chat_template'
+export { type DemoOptions, type DemoResult, type DemoRow, demo } from './verbs/demo'
 export { type DoctorReport, doctor } from './verbs/doctor'
 export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'
 export { type Inspection, type InspectOptions, inspect } from './verbs/inspect'
 export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/merge'
 export { type LoadOptions, loadModel, type Model, type Score } from './verbs/model'
-export { type TrainOptions, type TrainReport, type TrainResult, type TrainRun, type TrainStep, train } from './verbs/train'
 export type { Run } from './verbs/run'
+export {
+  type TrainOptions,
+  type TrainReport,
+  type TrainResult,
+  type TrainRun,
+  type TrainStep,
+  train,
+} from './verbs/train'
 export { VERSION } from './version'

@@ -131,7 +131,14 @@ export interface NativeJobs {
     { ids: ArrayBuffer; stopped: boolean }[],
   ]
   score: [
-    { model: Handle; rows: Int32Array[]; window: number; stride: number; first_target: number; threads: number },
+    {
+      model: Handle
+      rows: Int32Array[]
+      window: number
+      stride: number
+      first_target: number
+      threads: number
+    },
     { tokens: number; nll: number }[],
   ]
   makeTrainer: [
@@ -143,7 +150,10 @@ export interface NativeJobs {
     { loss: number; grad_norm: number; tokens: number },
   ]
   trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, void]
-  trainEvaluate: [{ trainer: Handle; batches: PackedBatch[]; threads: number }, { nll: number; tokens: number }]
+  trainEvaluate: [
+    { trainer: Handle; batches: PackedBatch[]; threads: number },
+    { nll: number; tokens: number },
+  ]
   trainSave: [{ trainer: Handle; path: string }, void]
   trainResume: [{ trainer: Handle; path: string }, void]
   planGraft: [GraftInputs, GraftPlan]

@@ -1,10 +1,14 @@
+import { join } from 'node:path'
+import type { DemoRow } from '../index'
 import { library } from './library'
 import { JSON_OPTION, pick } from './options'
-import { factsText, jsonText, tableText } from './print'
+import { jsonText, tableText } from './print'
 import { defineVerb } from './verb'
 
 interface Values {
   out?: string
+  seed?: number
+  overwrite?: boolean
 }
 
 export default defineVerb<Values>({
@@ -13,13 +17,15 @@ export default defineVerb<Values>({
   arguments: [],
   options: [
     { flags: '--out <folder>', description: 'where models and report go; default: demo-out' },
+    { flags: '--seed <integer>', description: 'another world and other weights; default: 0', parse: integer },
+    { flags: '--overwrite', description: 'train again what an earlier demo has left there' },
     JSON_OPTION,
   ],
   examples: ['demo', 'demo --out my-demo'],
   async run(_args, values, io) {
     const { demo } = library()
     const result = await demo({
-      ...pick(values, ['out']),
+      ...pick(values, ['out', 'seed', 'overwrite']),
       signal: io.signal,
       onProgress: (progress) => io.progress.update(progress),
     })
@@ -28,8 +34,30 @@ export default defineVerb<Values>({
       io.write(jsonText(result))
       return 0
     }
-    const { table, ...facts } = result
-    io.write(`\n${tableText(table)}\n${factsText(facts)}`)
+    io.write(`\n${tableText(result.table.map(inPercent))}\n`)
+    for (const { claim, expected, measured, holds } of result.claims) {
+      io.write(`${holds ? 'holds' : 'fails'}  ${claim}: ${measured} (sign: ${expected})\n`)
+    }
+    io.write(`\nreport  ${result.report}\nchat    npx tongueforge chat ${join(result.out, 'ins_cp')}\n`)
     return 0
   },
 })
+
+const SHARES = {
+  lid_a: 'in A for A',
+  lid_b: 'in B for B',
+  stop_a: 'stop A',
+  stop_b: 'stop B',
+  ref_a: 'refuses A',
+  ref_b: 'refuses B',
+  ok_a: 'right A',
+  ok_b: 'right B',
+} as const
+
+function inPercent(row: DemoRow): Record<string, unknown> {
+  const shares = Object.entries(SHARES).map(([key, title]) => [
+    title,
+    Math.round(100 * row[key as keyof typeof SHARES]),
+  ])
+  return { model: row.model, ...Object.fromEntries(shares), 'ppl B': row.ppl_b }
+}

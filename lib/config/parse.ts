@@ -14,12 +14,17 @@ export async function readYaml(file: string): Promise<unknown> {
     () => undefined,
   )
   if (size === undefined) {
-    throw new TongueforgeError('ERR_NOT_FOUND', `${file}: expected a config file, and there is nothing of that name`, {
-      hint: 'Check the path; recipes/ holds configs to start from.',
-      details: { file },
-    })
+    throw new TongueforgeError(
+      'ERR_NOT_FOUND',
+      `${file}: expected a config file, and there is nothing of that name`,
+      {
+        hint: 'Check the path; recipes/ holds configs to start from.',
+        details: { file },
+      },
+    )
   }
-  if (size > MAX_CONFIG_BYTES) throw configError(file, `expected at most ${MAX_CONFIG_BYTES} bytes, received ${size}`)
+  if (size > MAX_CONFIG_BYTES)
+    throw configError(file, `expected at most ${MAX_CONFIG_BYTES} bytes, received ${size}`)
   return parseYaml(await readFile(file, 'utf8'), file)
 }
 
@@ -58,7 +63,12 @@ export function applyOverrides(config: unknown, overrides: readonly string[]): u
 function setPath(root: Record<string, unknown>, path: string[], value: unknown, override: string): void {
   let node: unknown = root
   for (const [depth, key] of path.entries()) {
-    if (key === '__proto__' || typeof node !== 'object' || node === null || (Array.isArray(node) && !/^\d+$/.test(key))) {
+    if (
+      key === '__proto__' ||
+      typeof node !== 'object' ||
+      node === null ||
+      (Array.isArray(node) && !/^\d+$/.test(key))
+    ) {
       throw configError(override, `${path.slice(0, depth).join('.')} has no key '${key}'`)
     }
     const container = node as Record<string, unknown>
@@ -68,7 +78,11 @@ function setPath(root: Record<string, unknown>, path: string[], value: unknown, 
 }
 
 /** Checks a config against its schema; unknown keys are refused with the nearest known one. Throws ERR_CONFIG. */
-export function checkConfig<Schema extends z.ZodType>(schema: Schema, config: unknown, file: string): z.infer<Schema> {
+export function checkConfig<Schema extends z.ZodType>(
+  schema: Schema,
+  config: unknown,
+  file: string,
+): z.infer<Schema> {
   const result = schema.safeParse(config)
   if (result.success) return result.data
   const issue = result.error.issues[0]!
@@ -80,13 +94,25 @@ export function checkConfig<Schema extends z.ZodType>(schema: Schema, config: un
       key: [...path, key].join('.'),
     })
   }
-  const received = path.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], config)
+  const received = path.reduce<unknown>(
+    (node, key) => (node as Record<string, unknown> | undefined)?.[key],
+    config,
+  )
   const key = path.join('.') || '(top level)'
-  throw configError(file, `${key}: ${issue.message}, received ${JSON.stringify(received) ?? 'nothing'}`, { key })
+  throw configError(file, `${key}: ${issue.message}, received ${JSON.stringify(received) ?? 'nothing'}`, {
+    key,
+  })
 }
 
-function configError(file: string, problem: string, { hint, key }: { hint?: string | undefined; key?: string } = {}) {
-  return new TongueforgeError('ERR_CONFIG', `${file}: ${problem}`, { hint, details: { file, ...(key && { key }) } })
+function configError(
+  file: string,
+  problem: string,
+  { hint, key }: { hint?: string | undefined; key?: string } = {},
+) {
+  return new TongueforgeError('ERR_CONFIG', `${file}: ${problem}`, {
+    hint,
+    details: { file, ...(key && { key }) },
+  })
 }
 
 /** "Did you mean ...", where something near enough is known. */

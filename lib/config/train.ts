@@ -29,12 +29,16 @@ const source = z.strictObject({
     .describe('How often each document is seen an epoch; 0.5 takes a seeded half of them.'),
 })
 
-const sources = z.array(source, { error: 'expected a list of { path }' }).min(1, 'expected at least one source')
+const sources = z
+  .array(source, { error: 'expected a list of { path }' })
+  .min(1, 'expected at least one source')
 
 /** How random weights are drawn when training starts from `init`. */
 const initialization = z.strictObject({
   embedding_std: positive().default(0.02).describe('Standard deviation of the embedding.'),
-  matrix_std: positive().optional().describe('Of matrices and head; default 0.02 unless matrix_gain is given.'),
+  matrix_std: positive()
+    .optional()
+    .describe('Of matrices and head; default 0.02 unless matrix_gain is given.'),
   matrix_gain: positive().optional().describe('Instead of matrix_std: gain / sqrt(columns).'),
   attention_output_gain: positive().default(1).describe('o_proj is drawn smaller by this factor.'),
   mlp_output_gain: positive().default(1).describe('down_proj is drawn smaller by this factor.'),
@@ -48,26 +52,39 @@ const initialization = z.strictObject({
 })
 
 export const trainSchema = z.strictObject({
-  objective: oneOf(OBJECTIVES).default('cp').describe('cp: plain text; inscp: text in the chat template; sft: conversations.'),
+  objective: oneOf(OBJECTIVES)
+    .default('cp')
+    .describe('cp: plain text; inscp: text in the chat template; sft: conversations.'),
   model: text().optional().describe('Model folder or run folder to start from.'),
   init: z
     .looseObject({ initialization: initialization.prefault({}) })
     .optional()
     .describe('Instead of model: keys of config.json, and how the random weights are drawn.'),
-  tokenizer: text().optional().describe('Folder whose tokenizer and template are used instead of those of the model.'),
-  out: text().describe('Run folder: checkpoints/, metrics.jsonl, report.json, resolved.yaml, and model/ at the end.'),
+  tokenizer: text()
+    .optional()
+    .describe('Folder whose tokenizer and template are used instead of those of the model.'),
+  out: text().describe(
+    'Run folder: checkpoints/, metrics.jsonl, report.json, resolved.yaml, and model/ at the end.',
+  ),
   data: sources.describe('What is trained on.'),
   sequence_length: count(2).default(256).describe('Tokens a row.'),
   batch_size: count(1).default(8).describe('Rows a micro-step.'),
-  accumulation: count(1).default(1).describe('Micro-steps an update; the loss is the mean over all their targets.'),
+  accumulation: count(1)
+    .default(1)
+    .describe('Micro-steps an update; the loss is the mean over all their targets.'),
   steps: count(1).default(300).describe('Updates.'),
   optimizer: z
     .strictObject({
       lr: positive().default(1e-3),
-      weight_decay: z.number({ error: 'expected a number from 0' }).min(0, 'expected a number from 0').default(0.01),
+      weight_decay: z
+        .number({ error: 'expected a number from 0' })
+        .min(0, 'expected a number from 0')
+        .default(0.01),
       betas: z.tuple([share(), share()], { error: 'expected two numbers below 1' }).default([0.9, 0.95]),
       eps: positive().default(1e-8),
-      decay: oneOf(['matrices', 'all']).default('matrices').describe('all: norms and biases are decayed as well.'),
+      decay: oneOf(['matrices', 'all'])
+        .default('matrices')
+        .describe('all: norms and biases are decayed as well.'),
     })
     .prefault({})
     .describe('AdamW.'),

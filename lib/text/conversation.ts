@@ -99,11 +99,15 @@ function assistantTurns(
   const turns: { start: string; end: string }[] = []
   messages.forEach(({ role }, turn) => {
     if (role !== 'assistant') return
-    const start = template.render(messages.slice(0, turn), { addGenerationPrompt: true })
-    const end = turn === messages.length - 1 ? full : template.render(messages.slice(0, turn + 1))
-    if (!end.startsWith(start)) throw notAPrefix(turn, 'the prompt before it is not how the turn begins')
-    if (!full.startsWith(end)) throw notAPrefix(turn, 'later turns change how it is written')
-    turns.push({ start, end })
+    const before = messages.slice(0, turn)
+    const end = template.render([...before, messages[turn]!])
+    // Many templates write a newline at the very end, or before the generation prompt, that is not there in between.
+    const shownEnd = [end, end.trimEnd()].find((text) => full.startsWith(text))
+    if (shownEnd === undefined) throw notAPrefix(turn, 'later turns change how it is written')
+    const prompt = template.render(before, { addGenerationPrompt: true })
+    const start = end.startsWith(prompt) ? prompt : splitAssistant(template, before).prefix
+    if (!shownEnd.startsWith(start)) throw notAPrefix(turn, 'its words change how it begins')
+    turns.push({ start, end: shownEnd })
   })
   return turns
 }

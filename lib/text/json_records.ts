@@ -88,6 +88,7 @@ class ArrayScanner {
   private readonly decoder = new TextDecoder('utf-8', { fatal: true })
   private newlines = 0
   private depth = 0
+  private closed = false
   private inString = false
   private escaped = false
   private element = ''
@@ -114,16 +115,17 @@ class ArrayScanner {
     for (let i = 0; i < text.length; i++) {
       const character = text[i]!
       if (this.inString) this.followString(character)
+      else if (this.closed && character.trim() !== '') throw this.moreAfterTheEnd()
       else if (character === '[' || character === '{') {
+        this.begin()
         if (++this.depth === 1) start = i + 1
-        else this.begin()
       } else if (character === ',' || character === ']' || character === '}') {
         if (this.depth === 1) {
           this.element += text.slice(start, i)
           start = i + 1
           if (this.begun > 0) yield this.cut(true)
         }
-        if (character !== ',') this.depth--
+        if (character !== ',') this.closed = --this.depth === 0
       } else if (character.trim() !== '') {
         this.begin()
         this.inString = character === '"'
@@ -153,15 +155,16 @@ class ArrayScanner {
   }
 
   private begin(): void {
-    if (this.depth === 0) {
-      throw dataError(
-        this.file,
-        this.newlines + 1,
-        'expected nothing after the list, found more',
-        'Put one list in a file, or one record on a line.',
-      )
-    }
-    if (this.begun === 0) this.begun = this.newlines + 1
+    if (this.depth > 0 && this.begun === 0) this.begun = this.newlines + 1
+  }
+
+  private moreAfterTheEnd(): Error {
+    return dataError(
+      this.file,
+      this.newlines + 1,
+      'expected nothing after the list, found more',
+      'Put one list in a file, or one record on a line.',
+    )
   }
 
   private cut(complete: boolean): Piece {

@@ -47,10 +47,12 @@ const FORMATS: Readonly<Record<RecordFormat, Format>> = {
 }
 export const RECORD_FORMATS = Object.keys(FORMATS) as RecordFormat[]
 
-/** The format that the first records of a file have in common; undefined if there is none. */
+/** The format that the first records of a file have in common, else that of the very first; undefined if none fits. */
 export function guessFormat(records: readonly JsonRecord[]): RecordFormat | undefined {
   if (records.length === 0) return undefined
-  return RECORD_FORMATS.find((name) => records.every((record) => FORMATS[name].fits(record)))
+  const fitting = (some: readonly JsonRecord[]) =>
+    RECORD_FORMATS.find((name) => some.every((record) => FORMATS[name].fits(record)))
+  return fitting(records) ?? fitting(records.slice(0, 1))
 }
 
 /** Reads one record. `field` names the key of the text in format `text`. */

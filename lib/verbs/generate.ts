@@ -1,8 +1,8 @@
 /** From tokens to text as it comes: stop strings, streaming, speed. */
 import { TongueforgeError } from '../errors'
 import type { SamplingSettings } from '../native'
-import type { StreamDecoder } from '../text/stream_decoder'
 import { StopStrings } from '../text/stop_strings'
+import type { StreamDecoder } from '../text/stream_decoder'
 import type { Model } from './model'
 import { Run } from './run'
 

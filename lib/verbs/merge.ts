@@ -1,9 +1,8 @@
 /** Weight arithmetic on model folders. The chat vector: Huang et al., ACL 2024 (arXiv 2310.04799). */
-import { statfs } from 'node:fs/promises'
+import { statfs, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { writeFile } from 'node:fs/promises'
-import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { writeModelCard } from '../checkpoint/model_card'
+import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { provenance, recordInput } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
@@ -169,7 +168,11 @@ async function save(
   await writeFile(join(staged, 'resolved.yaml'), toYaml(config))
   const inputs = []
   for (const role of ROLES) inputs.push(await recordModel(role, models[role].folder, signal))
-  await writeJson(staged, 'provenance.json', provenance('graft', inputs, { arithmetic: 'float32, one rounding' }))
+  await writeJson(
+    staged,
+    'provenance.json',
+    provenance('graft', inputs, { arithmetic: 'float32, one rounding' }),
+  )
   await writeJson(staged, 'report.json', report)
   await writeModelCard(staged, {
     title: basename(report.out),

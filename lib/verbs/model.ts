@@ -4,10 +4,16 @@ import { join } from 'node:path'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { TongueforgeError } from '../errors'
-import { type ByteProgress, type Handle, type JobCallbacks, native, type NativeJobs, runJob } from '../native'
+import { type ByteProgress, type Handle, type JobCallbacks, type NativeJobs, native, runJob } from '../native'
 import type { Message } from '../text/chat_template'
 import { loadModelText, type ModelText } from '../text/model_text'
-import { type GenerateOptions, type GeneratedPiece, type Generation, generateText, samplingSettings } from './generate'
+import {
+  type GeneratedPiece,
+  type GenerateOptions,
+  type Generation,
+  generateText,
+  samplingSettings,
+} from './generate'
 import type { Run } from './run'
 
 export interface LoadOptions {
@@ -85,9 +91,14 @@ export class Model {
   }
 
   /** Continues a text, or token ids. Iterate over the pieces, or await `.result`. */
-  generate(prompt: string | readonly number[], options: GenerateOptions = {}): Run<GeneratedPiece, Generation> {
+  generate(
+    prompt: string | readonly number[],
+    options: GenerateOptions = {},
+  ): Run<GeneratedPiece, Generation> {
     const ids = async () =>
-      typeof prompt === 'string' ? (await this.text()).tokenizer.encodePrompt(prompt) : Int32Array.from(prompt)
+      typeof prompt === 'string'
+        ? (await this.text()).tokenizer.encodePrompt(prompt)
+        : Int32Array.from(prompt)
     return generateText(this, ids, options)
   }
 

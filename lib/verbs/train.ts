@@ -1,10 +1,10 @@
 /** Training: load -> plan -> run -> save -> report. The loop is here, the step is native. */
 import type { TrainConfig } from '../config/train'
+import { Run } from './run'
 import { type Checkpoint, Checkpoints } from './training/checkpoints'
 import { type PlanSummary, planTraining, readTrainConfig, summarise, type TrainPlan } from './training/plan'
 import { configHash, type Metrics, RunFolder } from './training/run_folder'
 import { Trainer } from './training/trainer'
-import { Run } from './run'
 
 export interface TrainOptions {
   /** `key.path=value` pairs, set over the config. */
@@ -80,7 +80,11 @@ interface Context {
   latest: TrainRun['latest']
 }
 
-async function runTraining(source: string | object, options: TrainOptions, context: Context): Promise<TrainResult> {
+async function runTraining(
+  source: string | object,
+  options: TrainOptions,
+  context: Context,
+): Promise<TrainResult> {
   const config = await readTrainConfig(source, options.overrides ?? [])
   const folder = new RunFolder(config)
   const finished = options.resume && !options.dryRun && (await folder.result())
@@ -90,7 +94,8 @@ async function runTraining(source: string | object, options: TrainOptions, conte
   await folder.claim({ resume: options.resume ?? false, overwrite: options.overwrite ?? false })
 
   const checkpoints = new Checkpoints(folder.path, config.checkpoint.keep, configHash(config))
-  const warn = (path: string, reason: string) => options.onWarning?.(`${path} is damaged and was passed over: ${reason}`)
+  const warn = (path: string, reason: string) =>
+    options.onWarning?.(`${path} is damaged and was passed over: ${reason}`)
   const start = await checkpoints.newest(warn)
   context.latest.checkpoint = start
   const trainer = await Trainer.open(plan, start?.path, context.signal)

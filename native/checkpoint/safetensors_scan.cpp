@@ -1,7 +1,8 @@
 #include "checkpoint/safetensors_scan.h"
 
-#include <bit>
+#include <algorithm>
 #include <cmath>
+#include <complex>
 #include <cstring>
 
 #include "checkpoint/strict_json.h"
@@ -9,53 +10,97 @@
 namespace tongueforge::checkpoint {
 namespace {
 
-constexpr size_t kChunk = size_t{4} << 20;  // a multiple of every element's size
+// A multiple of every element's size, also of the three bytes that four F6 share.
+constexpr size_t kChunk = size_t{3} << 20;
 
-enum class Kind { Finite, Zero, Nan, Inf };
+// ---- one element into its row ----
 
-Kind kind_of(double value) {
-  if (value == 0) return Kind::Zero;
-  return std::isnan(value) ? Kind::Nan : std::isinf(value) ? Kind::Inf : Kind::Finite;
+void add(ValueScan& row, double value) {
+  row.num_nan += std::isnan(value);
+  row.num_inf += std::isinf(value);
+  row.num_zero += value == 0;
+}
+
+void add_complex(ValueScan& row, std::complex<float> value) {
+  for (const float part : {value.real(), value.imag()}) {
+    row.num_nan += std::isnan(part);
+    row.num_inf += std::isinf(part);
+  }
+  row.num_zero += value == 0.0f;
 }
 
 // The 8-bit floats, by the definitions of OCP (E5M2, E4M3, E8M0) and of their FNUZ variants.
-Kind kind_of_e5m2(uint8_t bits) {
+void add_e5m2(ValueScan& row, uint8_t bits) {
   const int magnitude = bits & 0x7f;
-  if (magnitude == 0) return Kind::Zero;
-  return magnitude > 0x7c ? Kind::Nan : magnitude == 0x7c ? Kind::Inf : Kind::Finite;
+  row.num_nan += magnitude > 0x7c;
+  row.num_inf += magnitude == 0x7c;
+  row.num_zero += magnitude == 0;
 }
-Kind kind_of_e4m3(uint8_t bits) {
-  const int magnitude = bits & 0x7f;
-  return magnitude == 0 ? Kind::Zero : magnitude == 0x7f ? Kind::Nan : Kind::Finite;
-}
-Kind kind_of_e8m0(uint8_t bits) { return bits == 0xff ? Kind::Nan : Kind::Finite; }
-Kind kind_of_fnuz(uint8_t bits) { return bits == 0 ? Kind::Zero : bits == 0x80 ? Kind::Nan : Kind::Finite; }
 
-template <class T, class Classify>
-void count(const std::vector<char>& chunk, size_t num_bytes, ValueScan& row, Classify classify) {
+void add_e4m3(ValueScan& row, uint8_t bits) {
+  row.num_nan += (bits & 0x7f) == 0x7f;
+  row.num_zero += (bits & 0x7f) == 0;
+}
+
+void add_e8m0(ValueScan& row, uint8_t bits) { row.num_nan += bits == 0xff; }  // powers of two: no zero
+
+void add_fnuz(ValueScan& row, uint8_t bits) {
+  row.num_nan += bits == 0x80;
+  row.num_zero += bits == 0;
+}
+
+// Below a byte there is neither NaN nor infinity, only a sign on top.
+void add_f4_pair(ValueScan& row, uint8_t bits) { row.num_zero += ((bits & 0x07) == 0) + ((bits & 0x70) == 0); }
+
+void add_f6_four(ValueScan& row, const char* bytes) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, bytes, 3);
+  for (int i = 0; i < 4; ++i) row.num_zero += ((bits >> (6 * i)) & 0x1f) == 0;
+}
+
+// ---- all elements of a chunk ----
+
+template <class T, class Add>
+void for_each(const std::vector<char>& chunk, size_t num_bytes, ValueScan& row, Add add_one) {
   for (size_t at = 0; at < num_bytes; at += sizeof(T)) {
     T value;
     std::memcpy(&value, chunk.data() + at, sizeof(T));
-    const Kind kind = classify(value);
-    row.num_zero += kind == Kind::Zero;
-    row.num_nan += kind == Kind::Nan;
-    row.num_inf += kind == Kind::Inf;
+    add_one(row, value);
   }
 }
 
-void count_chunk(DType dtype, const std::vector<char>& chunk, size_t num_bytes, ValueScan& row) {
+template <class T>
+void count_zeros(const std::vector<char>& chunk, size_t num_bytes, ValueScan& row) {
+  for_each<T>(chunk, num_bytes, row, [](ValueScan& r, T value) { r.num_zero += value == 0; });
+}
+
+void count_integers(DType dtype, const std::vector<char>& chunk, size_t num_bytes, ValueScan& row) {
+  switch (dtype_bits(dtype)) {
+    case 8: return count_zeros<uint8_t>(chunk, num_bytes, row);
+    case 16: return count_zeros<uint16_t>(chunk, num_bytes, row);
+    case 32: return count_zeros<uint32_t>(chunk, num_bytes, row);
+    default: return count_zeros<uint64_t>(chunk, num_bytes, row);
+  }
+}
+
+void count(DType dtype, const std::vector<char>& chunk, size_t num_bytes, ValueScan& row) {
   switch (dtype) {
-    case DType::F8_E5M2: return count<uint8_t>(chunk, num_bytes, row, kind_of_e5m2);
-    case DType::F8_E4M3: return count<uint8_t>(chunk, num_bytes, row, kind_of_e4m3);
-    case DType::F8_E8M0: return count<uint8_t>(chunk, num_bytes, row, kind_of_e8m0);
+    case DType::F4: return for_each<uint8_t>(chunk, num_bytes, row, add_f4_pair);
+    case DType::F6_E2M3:
+    case DType::F6_E3M2:
+      for (size_t at = 0; at < num_bytes; at += 3) add_f6_four(row, chunk.data() + at);
+      return;
+    case DType::F8_E5M2: return for_each<uint8_t>(chunk, num_bytes, row, add_e5m2);
+    case DType::F8_E4M3: return for_each<uint8_t>(chunk, num_bytes, row, add_e4m3);
+    case DType::F8_E8M0: return for_each<uint8_t>(chunk, num_bytes, row, add_e8m0);
     case DType::F8_E4M3FNUZ:
-    case DType::F8_E5M2FNUZ: return count<uint8_t>(chunk, num_bytes, row, kind_of_fnuz);
-    case DType::F16: return count<uint16_t>(chunk, num_bytes, row, [](uint16_t v) { return kind_of(f16_to_float(v)); });
-    case DType::BF16: return count<uint16_t>(chunk, num_bytes, row, [](uint16_t v) { return kind_of(bf16_to_float(v)); });
-    case DType::F32:
-    case DType::C64: return count<float>(chunk, num_bytes, row, [](float v) { return kind_of(v); });
-    case DType::F64: return count<double>(chunk, num_bytes, row, [](double v) { return kind_of(v); });
-    default: return;  // F4 and F6 have neither NaN nor infinity
+    case DType::F8_E5M2FNUZ: return for_each<uint8_t>(chunk, num_bytes, row, add_fnuz);
+    case DType::F16: return for_each<uint16_t>(chunk, num_bytes, row, [](ValueScan& r, uint16_t v) { add(r, f16_to_float(v)); });
+    case DType::BF16: return for_each<uint16_t>(chunk, num_bytes, row, [](ValueScan& r, uint16_t v) { add(r, bf16_to_float(v)); });
+    case DType::F32: return for_each<float>(chunk, num_bytes, row, [](ValueScan& r, float v) { add(r, v); });
+    case DType::F64: return for_each<double>(chunk, num_bytes, row, add);
+    case DType::C64: return for_each<std::complex<float>>(chunk, num_bytes, row, add_complex);
+    default: return count_integers(dtype, chunk, num_bytes, row);
   }
 }
 
@@ -83,11 +128,11 @@ std::vector<ValueScan> scan(const SafetensorsFile& file, Job& job) {
       const size_t num_bytes = std::min<uint64_t>(kChunk, tensor.num_bytes() - offset);
       file.read_range(tensor, offset, num_bytes, chunk.data());
       if (tensor.dtype == DType::BOOL) check_bools(file, tensor, chunk, num_bytes, offset);
-      count_chunk(tensor.dtype, chunk, num_bytes, row);
+      count(tensor.dtype, chunk, num_bytes, row);
       done += num_bytes;
       job.progress(Value::Map{{"done_bytes", done}, {"total_bytes", total}});
     }
-    if (dtype_is_float(tensor.dtype)) rows.push_back(std::move(row));
+    rows.push_back(std::move(row));
   }
   return rows;
 }

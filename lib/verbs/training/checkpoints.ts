@@ -86,14 +86,19 @@ async function verify(path: string): Promise<Manifest> {
     const file = join(path, name)
     const { size } = await stat(file)
     if (size !== bytes) throw new Error(`${name}: expected ${bytes} bytes, found ${size}`)
-    if ((await sha256(file)) !== expected) throw new Error(`${name}: its content has changed since it was written`)
+    if ((await sha256(file)) !== expected)
+      throw new Error(`${name}: its content has changed since it was written`)
   }
   return manifest
 }
 
 function otherConfig(path: string): TongueforgeError {
-  return new TongueforgeError('ERR_CHECKPOINT', `${path}: expected a checkpoint of this config, found one of another`, {
-    hint: 'Resume with the config in resolved.yaml of the run folder, or start again with --overwrite.',
-    details: { path },
-  })
+  return new TongueforgeError(
+    'ERR_CHECKPOINT',
+    `${path}: expected a checkpoint of this config, found one of another`,
+    {
+      hint: 'Resume with the config in resolved.yaml of the run folder, or start again with --overwrite.',
+      details: { path },
+    },
+  )
 }

@@ -2,7 +2,7 @@
 import type { DataSource, TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { ConversationPacking } from '../../text/conversation_packing'
-import { type Document, readDocuments, type ResolvedSource, resolveSource } from '../../text/documents'
+import { type Document, type ResolvedSource, readDocuments, resolveSource } from '../../text/documents'
 import type { ModelText } from '../../text/model_text'
 import { objectives } from '../../text/objectives'
 import { type RowSource, StreamPacking, type TokenDocument } from '../../text/packing'
@@ -82,14 +82,19 @@ async function encodeSource(
 function weighted(documents: TokenDocument[], weight: number, random: Random): TokenDocument[] {
   const whole = Math.floor(weight)
   const some = Math.round((weight - whole) * documents.length)
-  const extra = some === 0 ? [] : [...random.permutation(documents.length).subarray(0, some)].sort((a, b) => a - b)
+  const extra =
+    some === 0 ? [] : [...random.permutation(documents.length).subarray(0, some)].sort((a, b) => a - b)
   return [...Array.from({ length: whole }, () => documents).flat(), ...extra.map((i) => documents[i]!)]
 }
 
 function nothingToLearn(sources: readonly ResolvedSource[]): TongueforgeError {
   const files = sources.map(({ path }) => path).join(', ')
-  return new TongueforgeError('ERR_DATA', `${files}: expected something to learn from, found no target token`, {
-    hint: 'Are the files empty, or is every conversation longer than sequence_length before its first answer?',
-    details: { files: sources.map(({ path }) => path) },
-  })
+  return new TongueforgeError(
+    'ERR_DATA',
+    `${files}: expected something to learn from, found no target token`,
+    {
+      hint: 'Are the files empty, or is every conversation longer than sequence_length before its first answer?',
+      details: { files: sources.map(({ path }) => path) },
+    },
+  )
 }

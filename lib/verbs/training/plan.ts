@@ -1,5 +1,5 @@
 /** Everything that is known before the first step: config, model, tokens, rows. */
-import { type DecoderSpec, countParameters, decoderSpec } from '../../checkpoint/model_config'
+import { countParameters, type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder, openTokenizerFolder } from '../../checkpoint/model_folder'
 import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
 import { type TrainConfig, trainSchema } from '../../config/train'
@@ -34,15 +34,22 @@ export interface PlanSummary {
 }
 
 /** Reads and checks a config: a YAML file or an object, then overrides. Throws ERR_CONFIG, ERR_NOT_FOUND, ERR_USAGE. */
-export async function readTrainConfig(source: string | object, overrides: readonly string[]): Promise<TrainConfig> {
+export async function readTrainConfig(
+  source: string | object,
+  overrides: readonly string[],
+): Promise<TrainConfig> {
   const file = typeof source === 'string' ? source : 'config'
   const raw = typeof source === 'string' ? await readYaml(source) : source
   const config = checkConfig(trainSchema, applyOverrides(raw, overrides), file)
   if ((config.model === undefined) === (config.init === undefined)) {
-    throw new TongueforgeError('ERR_CONFIG', `${file}: expected either model or init, received ${config.model ? 'both' : 'neither'}`, {
-      hint: 'model: FOLDER starts from a model, init: { ...keys of config.json } from random weights.',
-      details: { file, key: 'model' },
-    })
+    throw new TongueforgeError(
+      'ERR_CONFIG',
+      `${file}: expected either model or init, received ${config.model ? 'both' : 'neither'}`,
+      {
+        hint: 'model: FOLDER starts from a model, init: { ...keys of config.json } from random weights.',
+        details: { file, key: 'model' },
+      },
+    )
   }
   if (config.init !== undefined && config.tokenizer === undefined) {
     throw new TongueforgeError('ERR_CONFIG', `${file}: expected tokenizer beside init, received none`, {

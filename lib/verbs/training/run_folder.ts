@@ -112,17 +112,23 @@ export class RunFolder {
 
 // A slip such as `out=~ --overwrite` must not delete a home.
 function notARun(path: string): TongueforgeError {
-  return new TongueforgeError('ERR_EXISTS', `${path}: expected a run folder to overwrite, found another folder`, {
-    hint: 'Only a folder with resolved.yaml, as training writes it, is overwritten. Choose another out.',
-    details: { path },
-  })
+  return new TongueforgeError(
+    'ERR_EXISTS',
+    `${path}: expected a run folder to overwrite, found another folder`,
+    {
+      hint: 'Only a folder with resolved.yaml, as training writes it, is overwritten. Choose another out.',
+      details: { path },
+    },
+  )
 }
 
 async function recordInputs({ model, config }: TrainPlan) {
   const inputs = []
   if (model) {
     const { files } = await runJob('inspectWeights', { folder: model.path, scan: false })
-    inputs.push(await recordInput('model', model.path, [...files.map(({ name }) => name), ...configsOf(model)]))
+    inputs.push(
+      await recordInput('model', model.path, [...files.map(({ name }) => name), ...configsOf(model)]),
+    )
   }
   for (const { path } of config.data) inputs.push(await recordInput('data', resolve(path), []))
   return inputs

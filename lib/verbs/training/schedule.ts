@@ -1,7 +1,10 @@
 import type { TrainConfig } from '../../config/train'
 
 /** Learning rate of an update (from 0): a linear rise over the warm-up, then a fall to min_lr at the last update. */
-export function learningRate(config: Pick<TrainConfig, 'optimizer' | 'schedule' | 'steps'>, step: number): number {
+export function learningRate(
+  config: Pick<TrainConfig, 'optimizer' | 'schedule' | 'steps'>,
+  step: number,
+): number {
   const { lr } = config.optimizer
   const { kind, warmup, min_lr } = config.schedule
   if (step < warmup) return (lr * (step + 1)) / warmup

@@ -1,8 +1,8 @@
 /** The native trainer behind a typed face: one update, one evaluation, one checkpoint a call. */
-import { native, type Handle, type PackedBatch, runJob } from '../../native'
+import { type Handle, native, type PackedBatch, runJob } from '../../native'
 import { epochBatches, packedBatch, type RowSource } from '../../text/packing'
-import { learningRate } from './schedule'
 import type { TrainPlan } from './plan'
+import { learningRate } from './schedule'
 
 const MAX_SHARD_BYTES = 5e9
 
@@ -36,7 +36,8 @@ export class Trainer {
     const { betas, eps, weight_decay, decay } = config.optimizer
     const optimizer = { beta1: betas[0], beta2: betas[1], eps, weight_decay, decay_all: decay === 'all' }
     const handle = await runJob('makeTrainer', { model, ...optimizer })
-    if (checkpoint !== undefined) await runJob('trainResume', { trainer: handle, path: stateFile(checkpoint) })
+    if (checkpoint !== undefined)
+      await runJob('trainResume', { trainer: handle, path: stateFile(checkpoint) })
     return new Trainer(plan, model, handle)
   }
 
@@ -86,7 +87,12 @@ export class Trainer {
 
 const stateFile = (folder: string) => `${folder}/optimizer.safetensors`
 
-const nativeBatch = ({ ids, labels, segments, rows }: PackedBatch): PackedBatch => ({ ids, labels, segments, rows })
+const nativeBatch = ({ ids, labels, segments, rows }: PackedBatch): PackedBatch => ({
+  ids,
+  labels,
+  segments,
+  rows,
+})
 
 function nativeInit({ config }: TrainPlan): object {
   const how = config.init!.initialization

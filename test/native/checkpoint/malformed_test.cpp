@@ -241,7 +241,7 @@ TEST_CASE("the escapes of a header are decoded") {
   CHECK(file.metadata()[0].second == "\"\\/\b\f\n\r\t\xc3\xa9\xf0\x9f\x98\x80\xe4\xbd\xa0");
 }
 
-TEST_CASE("a scan counts NaN and infinities of every float type, and accepts them") {
+TEST_CASE("a scan counts NaN, infinities and zeros of every type, and accepts them") {
   const TempFolder folder;
   const auto bytes = [](std::initializer_list<int> list) { return std::string(list.begin(), list.end()); };
   using checkpoint::TensorSpec;
@@ -259,14 +259,21 @@ TEST_CASE("a scan counts NaN and infinities of every float type, and accepts the
       {{"e8m0", DType::F8_E8M0, {2}}, bytes({0xff, 0x7f})},
       {{"fnuz4", DType::F8_E4M3FNUZ, {2}}, bytes({0x80, 0x7f})},
       {{"fnuz5", DType::F8_E5M2FNUZ, {2}}, bytes({0x80, 0xff})},
-      {{"u8", DType::U8, {2}}, bytes({0xff, 0x80})},
-      {{"f4", DType::F4, {2}}, bytes({0xff})},
+      {{"u8", DType::U8, {3}}, bytes({0xff, 0x80, 0})},
+      {{"i64", DType::I64, {2}}, bytes({0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0})},
+      {{"z16", DType::F16, {3}}, bytes({0, 0x80, 0, 0, 1, 0})},
+      {{"z8", DType::F8_E4M3, {3}}, bytes({0x80, 0, 1})},
+      {{"zc", DType::C64, {2}}, bytes({0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0x80, 0x3f})},
+      {{"f4", DType::F4, {4}}, bytes({0x78, 0x10})},
+      {{"f6", DType::F6_E2M3, {4}}, bytes({0x20, 0xf0, 0x07})},
   };
   spill(folder / "s.safetensors", make_file_bytes(tensors));
   SilentJob job;
   std::string found;
   for (const auto& row : checkpoint::scan(SafetensorsFile::open(folder / "s.safetensors"), job)) {
-    found += str(row.name, ":", row.num_nan, ",", row.num_inf, " ");
+    found += str(row.name, ":", row.num_nan, ",", row.num_inf, ",", row.num_zero, " ");
   }
-  CHECK(found == "f64:2,1 c64:1,1 f32:1,1 bf16:2,1 f16:1,2 e5m2:1,2 e4m3:2,0 e8m0:1,0 fnuz4:1,0 fnuz5:1,0 f4:0,0 ");
+  CHECK(found ==
+        "f64:2,1,0 c64:1,1,0 f32:1,1,0 bf16:2,1,0 f16:1,2,0 e5m2:1,2,0 e4m3:2,0,0 e8m0:1,0,0 fnuz4:1,0,0 fnuz5:1,0,0 u8:0,0,1 "
+        "i64:0,0,1 z16:0,0,2 z8:0,0,2 zc:0,0,1 f4:0,0,2 f6:0,0,2 ");
 }

@@ -1,0 +1,52 @@
+// Models for tests that need no knowledge, only weights that run: random, with the demo's tokenizer and chat template.
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decoderSpec } from '#lib/checkpoint/model_config'
+import { native, runJob } from '#lib/native'
+import { VOCABULARY, writeTokenizer } from '#lib/world/tokenizer'
+
+const INIT = {
+  embedding_std: 1,
+  matrix_std: 0.08,
+  matrix_gain: 1,
+  attention_output_gain: 1,
+  mlp_output_gain: 1,
+  correlation: 0,
+  related_rows: [],
+}
+
+/** config.json of a Llama; 100 k parameters at width 32, 4.1 million at 256. */
+export function tinyConfig({ width = 32, layers = 2 } = {}) {
+  return {
+    model_type: 'llama',
+    architectures: ['LlamaForCausalLM'],
+    hidden_size: width,
+    intermediate_size: 4 * width,
+    num_hidden_layers: layers,
+    num_attention_heads: 4,
+    num_key_value_heads: 4,
+    max_position_embeddings: 256,
+    vocab_size: VOCABULARY.length,
+    hidden_act: 'silu',
+    rms_norm_eps: 1e-5,
+    rope_theta: 10000,
+    tie_word_embeddings: false,
+    torch_dtype: 'float32',
+  }
+}
+
+/** Writes a model folder with random weights; the same options give the same bytes. Returns the folder. */
+export async function writeTinyModel(folder, { seed = 1, ...size } = {}) {
+  const config = tinyConfig(size)
+  await mkdir(folder, { recursive: true })
+  await writeTokenizer(folder, { endOfTurn: false })
+  await writeFile(join(folder, 'config.json'), JSON.stringify(config))
+  const model = await runJob('initialiseModel', {
+    spec: decoderSpec(config),
+    init: { ...INIT, seed },
+    threads: 1,
+  })
+  await runJob('saveModel', { model, folder, dtype: 'float32', max_shard_bytes: 1e9 })
+  native().dispose(model)
+  return folder
+}

@@ -1,0 +1,51 @@
+// The native trainer without data files: step i trains on ids that are a function of i.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decoderSpec } from '#lib/checkpoint/model_config'
+import { native, runJob } from '#lib/native'
+
+const ROWS = 4
+const LENGTH = 64
+const MICRO_STEPS = 4
+const OPTIMIZER = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.01, decay_all: true }
+
+export class TrainingSteps {
+  #model
+  #trainer
+  #vocabulary
+
+  static async open(folder, { threads = 1 } = {}) {
+    const steps = new TrainingSteps()
+    const spec = decoderSpec(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')))
+    steps.threads = threads
+    steps.#vocabulary = spec.vocab_size
+    steps.#model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads })
+    steps.#trainer = await runJob('makeTrainer', { model: steps.#model, ...OPTIMIZER })
+    return steps
+  }
+
+  /** Takes update number `step`; resolves with {loss, grad_norm, tokens}. */
+  step(step, callbacks = {}) {
+    const batches = Array.from({ length: MICRO_STEPS }, (_, micro) => this.#batch(step * MICRO_STEPS + micro))
+    const options = { trainer: this.#trainer, batches, lr: 1e-3, clip: 1, threads: this.threads }
+    return runJob('trainStep', options, callbacks)
+  }
+
+  /** Writes weights and optimizer state; resolves with their bytes. */
+  async save(folder) {
+    const state = join(folder, 'optimizer.safetensors')
+    await runJob('saveModel', { model: this.#model, folder, dtype: 'float32', max_shard_bytes: 1e9 })
+    await runJob('trainSave', { trainer: this.#trainer, path: state })
+    return Buffer.concat([await readFile(join(folder, 'model.safetensors')), await readFile(state)])
+  }
+
+  dispose() {
+    native().dispose(this.#trainer)
+    native().dispose(this.#model)
+  }
+
+  #batch(number) {
+    const ids = Int32Array.from({ length: ROWS * LENGTH }, (_, i) => (i * i + 7 * number) % this.#vocabulary)
+    return { ids, labels: ids, segments: new Int32Array(ROWS * LENGTH), rows: ROWS }
+  }
+}
