@@ -113,8 +113,8 @@ export interface NativeJobs {
     { out: string; overwrite: boolean; inputs: readonly string[] },
     { path: string; removed_stale: string[] },
   ]
-  publishFolder: [{ staged: string; out: string; overwrite: boolean }, void]
-  discardFolder: [{ staged: string }, void]
+  publishFolder: [{ staged: string; out: string; overwrite: boolean }, undefined]
+  discardFolder: [{ staged: string }, undefined]
   loadModel: [{ folder: string; spec: object; dtype: string; threads: number }, Handle]
   initialiseModel: [{ spec: object; init: object; threads: number }, Handle]
   saveModel: [{ model: Handle; folder: string; dtype: string; max_shard_bytes: number }, { bytes: number }]
@@ -149,13 +149,13 @@ export interface NativeJobs {
     { trainer: Handle; batches: PackedBatch[]; lr: number; clip: number; threads: number },
     { loss: number; grad_norm: number; tokens: number },
   ]
-  trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, void]
+  trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]
   trainEvaluate: [
     { trainer: Handle; batches: PackedBatch[]; threads: number },
     { nll: number; tokens: number },
   ]
-  trainSave: [{ trainer: Handle; path: string }, void]
-  trainResume: [{ trainer: Handle; path: string }, void]
+  trainSave: [{ trainer: Handle; path: string }, undefined]
+  trainResume: [{ trainer: Handle; path: string }, undefined]
   planGraft: [GraftInputs, GraftPlan]
   graft: [GraftInputs & { scale: number; staged: string }, GraftStatistics]
 }

@@ -102,7 +102,7 @@ function jobs() {
 
 // From the first failure on, without the lines of progress: what a reader wants to see of a broken build.
 function firstFailure(output) {
-  const lines = output.split('\n').filter((line) => !/^\[\d+\/\d+\] (Building|Linking)/.test(line))
+  const lines = output.split('\n').filter((line) => !/^\[\d+\/\d+\] (Building|Linking)|^ERROR OMG/.test(line))
   const start = lines.findIndex((line) => /FAILED:|error:|Error \d/.test(line))
   return lines.slice(Math.max(0, start), Math.max(0, start) + 80).join('\n')
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { DemoRow } from '../index'
 import { library } from './library'
-import { JSON_OPTION, pick } from './options'
+import { integer, JSON_OPTION, pick } from './options'
 import { jsonText, tableText } from './print'
 import { defineVerb } from './verb'
 

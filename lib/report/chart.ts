@@ -43,7 +43,11 @@ function specification({
   share = false,
   logarithmic = false,
 }: LineChart): object {
-  const scale = { ...(share && { domain: [0, 1] }), ...(logarithmic && { type: 'log' }), ...(!logarithmic && { zero: share }) }
+  const scale = {
+    ...(share && { domain: [0, 1] }),
+    ...(logarithmic && { type: 'log' }),
+    ...(!logarithmic && { zero: share }),
+  }
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     ...SIZE,

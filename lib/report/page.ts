@@ -4,6 +4,8 @@ export interface Column<Row> {
   key: keyof Row & string
   title: string
   format: (value: never) => string
+  /** Left-aligned, and broken into lines. */
+  prose?: boolean
 }
 
 export interface Section {
@@ -14,7 +16,7 @@ export interface Section {
 
 const STYLE = `
 :root { color-scheme: light }
-body { font: 15px/1.5 system-ui, sans-serif; color: #1d2330; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1d2330; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
 .lead { color: #566074; margin-top: 0 }
 .scroll { overflow-x: auto }
@@ -22,11 +24,10 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .28rem .7rem; text-align: right; border-bottom: 1px solid #e3e7ee; white-space: nowrap }
 th { font-weight: 600; border-bottom: 2px solid #b9c2d0; vertical-align: bottom }
 th:first-child, td:first-child { text-align: left }
-td.text { text-align: left; white-space: normal }
+td.prose, th.prose { text-align: left; white-space: normal }
 tr:hover td { background: #f5f7fa }
 figure { margin: 1rem 0 } figure svg { max-width: 100%; height: auto }
-code { background: #f1f3f7; padding: .1em .3em; border-radius: 3px }
-.yes { color: #14713d } .no { color: #a4361c }`
+code { background: #f1f3f7; padding: .1em .3em; border-radius: 3px }`
 
 export function escapeHtml(text: string): string {
   const entities: Record<string, string> = {
@@ -45,8 +46,10 @@ export const figure = (svg: string): string => `<figure>${svg}</figure>`
 
 /** Rows as a table; cells are escaped. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
-  const head = columns.map(({ title }) => `<th>${escapeHtml(title)}</th>`).join('')
-  const cell = (row: Row, { key, format }: Column<Row>) => `<td>${escapeHtml(format(row[key] as never))}</td>`
+  const open = (tag: string, { prose }: Column<Row>) => (prose ? `<${tag} class="prose">` : `<${tag}>`)
+  const head = columns.map((column) => `${open('th', column)}${escapeHtml(column.title)}</th>`).join('')
+  const cell = (row: Row, column: Column<Row>) =>
+    `${open('td', column)}${escapeHtml(column.format(row[column.key] as never))}</td>`
   const body = rows.map((row) => `<tr>${columns.map((column) => cell(row, column)).join('')}</tr>`)
   return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>\n${body.join('\n')}\n</tbody></table></div>`
 }

@@ -19,7 +19,7 @@ import { World } from '../world/world'
 import { type Measured, measureModel, readQuestions, type Sample } from './demo/measure'
 import { writeReport } from './demo/report'
 import { graft } from './merge'
-import { train } from './train'
+import { type TrainReport, type TrainResult, train } from './train'
 
 export interface DemoOptions {
   /** Default: demo-out. */
@@ -42,7 +42,8 @@ export interface DemoResult {
   out: string
   report: string
   seed: number
-  seconds: number
+  /** Of all training runs together, those of an earlier demo included. */
+  training_seconds: number
   parameters: number
   claims: Claim[]
   table: DemoRow[]
@@ -58,6 +59,7 @@ class Demo {
   private readonly places: DemoPlaces
   private readonly seed: number
   private parameters = 0
+  private trainingSeconds = 0
 
   constructor(private readonly options: DemoOptions) {
     this.out = resolve(options.out ?? 'demo-out')
@@ -66,7 +68,6 @@ class Demo {
   }
 
   async run(): Promise<DemoResult> {
-    const began = performance.now()
     await this.makeWorld()
     await this.trainAll()
     const models = ['base', 'chat', 'org_cp', 'ins_cp', 'cp', ...(await this.graftAll())]
@@ -76,7 +77,7 @@ class Demo {
       out: this.out,
       report: join(this.out, 'report.html'),
       seed: this.seed,
-      seconds: (performance.now() - began) / 1000,
+      training_seconds: this.trainingSeconds,
       parameters: this.parameters,
       claims: readClaims(rows),
       table: models.map((model) => ({ model, ...rows[model]! })),
@@ -137,8 +138,10 @@ class Demo {
   }
 
   // A copy, so that OUT/NAME is a plain model folder and the run stays whole.
-  private async take(name: RunName, { model, report }: { model: string; report: object }): Promise<void> {
-    this.parameters = (report as { plan: { parameters: number } }).plan.parameters
+  private async take(name: RunName, { model, report }: TrainResult): Promise<void> {
+    const { plan, seconds } = report as TrainReport
+    this.parameters = plan.parameters
+    this.trainingSeconds += seconds
     await rm(join(this.out, name), { recursive: true, force: true })
     await cp(model, join(this.out, name), { recursive: true })
   }

@@ -30,16 +30,16 @@ const COLUMNS: readonly Column<DemoRow>[] = [
 ]
 
 const CLAIM_COLUMNS: readonly Column<Claim>[] = [
-  { key: 'claim', title: 'claim', format: plain },
-  { key: 'expected', title: 'sign, set beforehand', format: plain },
-  { key: 'measured', title: 'measured', format: plain },
+  { key: 'claim', title: 'claim', format: plain, prose: true },
+  { key: 'expected', title: 'sign, set beforehand', format: plain, prose: true },
+  { key: 'measured', title: 'measured', format: plain, prose: true },
   { key: 'holds', title: 'holds here', format: (holds: boolean) => (holds ? 'yes' : 'no') },
 ]
 
 const SAMPLE_COLUMNS: readonly Column<Sample & { model: string }>[] = [
   { key: 'model', title: 'model', format: plain },
-  { key: 'prompt', title: 'prompt in B', format: plain },
-  { key: 'answer', title: 'answer', format: plain },
+  { key: 'prompt', title: 'prompt in B', format: plain, prose: true },
+  { key: 'answer', title: 'answer', format: plain, prose: true },
 ]
 
 /** Writes report.html and report.json into the demo's folder. */
@@ -62,9 +62,9 @@ export async function writeReport(
 
 const TITLE = 'Two papers in miniature: InsCP and chat vectors'
 
-const lead = ({ seed, seconds, parameters }: DemoResult) =>
+const lead = ({ seed, training_seconds, parameters }: DemoResult) =>
   `A Llama of ${parameters.toLocaleString('en')} parameters in a world of two languages with the same facts; ` +
-  `seed ${seed}, ${Math.round(seconds)} s. One seed is an anecdote: stop, language and the shape of the sweep are ` +
+  `seed ${seed}, ${Math.round(training_seconds)} s of training. One seed is an anecdote: stop, language and the shape of the sweep are ` +
   'robust across seeds, refusals and right answers in B vary widely.'
 
 const LEGEND =
