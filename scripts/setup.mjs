@@ -106,7 +106,12 @@ function markExecutable() {
 async function fetchLibtorch(report) {
   const { fetchLibtorch } = require('../dist/setup/fetch_libtorch.js')
   require('../dist/libtorch.js').checkPlatform()
-  return fetchLibtorch({ onProgress: ({ step, done, total }) => report({ done, total, note: step }) })
+  return fetchLibtorch({
+    onProgress: ({ step, done, total }) => {
+      const size = done > 0 && !total ? `, ${Math.round(done / 1e6)} MB` : ''
+      report({ done, total, note: step + size })
+    },
+  })
 }
 
 function describe({ version, path, source }) {

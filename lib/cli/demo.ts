@@ -17,7 +17,7 @@ export default defineVerb<Values>({
   arguments: [],
   options: [
     { flags: '--out <folder>', description: 'where models and report go; default: demo-out' },
-    { flags: '--seed <integer>', description: 'another world and other weights; default: 0', parse: integer },
+    { flags: '--seed <n>', description: 'another world and other weights; default: 0', parse: integer },
     { flags: '--overwrite', description: 'train again what an earlier demo has left there' },
     JSON_OPTION,
   ],

@@ -2,7 +2,7 @@
 import type { Progress } from './progress'
 
 export interface Option {
-  /** In commander's notation: `--seed <integer>`, `--json`. */
+  /** In commander's notation: `--seed <n>`, `--json`. */
   flags: string
   description: string
   /** Makes the value of the text after the flag; throws ERR_USAGE. `previous` holds earlier ones, for repeatable flags. */

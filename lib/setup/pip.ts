@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import { devNull } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { TongueforgeError } from '../errors'
 import type { FetchOptions } from './fetch_libtorch'
 
@@ -48,39 +48,39 @@ export async function unpackWheels(folder: string, site: string, signal?: AbortS
   }
 }
 
-/** Reports the bytes that have arrived, twice a second; the total once pip has named it. */
+/** Reports twice a second what has arrived; of a single wheel also its size, once pip has named it. */
 function watchDownload(
   folder: string,
-  { onProgress }: FetchOptions,
+  { onProgress, dependencies }: FetchOptions & { dependencies: boolean },
 ): { onText(text: string): void; stop(): void } {
   let step = 'asking the package index'
   let total: number | undefined
-  const look = async () => {
-    const done = await bytesIn(folder)
-    onProgress?.({ step, done, total })
-  }
+  const look = async () => onProgress?.({ step, done: await wheelBytes(folder), total })
   const timer = setInterval(() => void look().catch(() => {}), 500)
   onProgress?.({ step })
   return {
     onText(text) {
-      const started =
-        /(?:Downloading|Processing) (?:\S*\/)?([^\s/-]+)-[^\s/]*\.whl(?:[^\n]*\(([\d.]+) ([kMG])B\))?/.exec(
-          text,
-        )
-      if (!started) return
-      step = `downloading ${started[1]}`
-      const unit = { k: 1e3, M: 1e6, G: 1e9 }[started[3] ?? '']
-      total = unit ? Number(started[2]) * unit : undefined
+      const said = /(?:Downloading|Processing) (?:\S*\/)?([^\s/-]+)-\S*\.whl(?: \(([\d.]+) ([kMG])B\))?/.exec(
+        text,
+      )
+      if (!said) return
+      step = `downloading ${said[1]}`
+      const unit = { k: 1e3, M: 1e6, G: 1e9 }[said[3] ?? '']
+      if (!dependencies && unit) total = Number(said[2]) * unit
     },
     stop: () => clearInterval(timer),
   }
 }
 
-async function bytesIn(folder: string): Promise<number> {
-  const names = await readdir(folder, { recursive: true })
-  const wheels = names.filter((name) => name.endsWith('.whl'))
-  const sizes = await Promise.all(wheels.map(async (name) => (await stat(join(folder, name))).size))
-  return Math.max(0, ...sizes)
+// pip downloads into folders of its own and copies at the end: a name counts once.
+async function wheelBytes(folder: string): Promise<number> {
+  const sizes = new Map<string, number>()
+  for (const path of await readdir(folder, { recursive: true })) {
+    if (!path.endsWith('.whl')) continue
+    const { size } = await stat(join(folder, path))
+    sizes.set(basename(path), Math.max(size, sizes.get(basename(path)) ?? 0))
+  }
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0)
 }
 
 interface Answer {

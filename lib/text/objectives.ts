@@ -77,21 +77,16 @@ async function encodeConversations(
   text: ModelText,
 ): Promise<TokenDocument[]> {
   const template = requireTemplate(text)
-  const encoded = documents.map(async (document) => {
+  const start = await startOf(text.tokenizer, template.render([{ role: 'user', content: 'x' }]))
+  const unlearnt = start.map(() => IGNORE)
+  const encode = async (document: Document): Promise<TokenDocument> => {
     if (!('messages' in document)) {
       throw wrongKind(document, 'a conversation', 'a text', 'Use objective: cp or inscp for texts.')
     }
     const { ids, labels } = await encodeConversation(text.tokenizer, template, document.messages)
-    return { ids, labels }
-  })
-  const start = await startOf(text.tokenizer, template.render([{ role: 'user', content: 'x' }]))
-  return (await Promise.all(encoded)).map(({ ids, labels }) => ({
-    ids: joined(start, ids),
-    labels: joined(
-      start.map(() => IGNORE),
-      labels,
-    ),
-  }))
+    return { ids: joined(start, ids), labels: joined(unlearnt, labels) }
+  }
+  return Promise.all(documents.map(encode))
 }
 
 // What the tokenizer puts before a text, unless the template has written it already.

@@ -17,7 +17,7 @@ const SAMPLING = [
 ]
 
 const SURFACE = {
-  demo: ['--out <folder>', '--json'],
+  demo: ['--out <folder>', '--seed <n>', '--overwrite', '--json'],
   train: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   graft: [
     '--target <model>',

@@ -58,7 +58,10 @@ export class Checkpoints {
   async newest(onDamaged: (path: string, reason: string) => void): Promise<Checkpoint | undefined> {
     for (const name of (await this.#names()).reverse()) {
       const path = join(this.folder, name)
-      const manifest = await verify(path).catch((error: Error) => onDamaged(path, error.message))
+      const manifest = await verify(path).catch((error: Error) => {
+        onDamaged(path, error.message)
+        return undefined
+      })
       if (!manifest) continue
       if (manifest.config_sha256 !== this.configHash) throw otherConfig(path)
       return { step: manifest.step, path }
