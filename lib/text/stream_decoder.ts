@@ -60,7 +60,7 @@ export class StreamDecoder {
     const text = this.pendingText()
     const final = finalLength(text)
     const piece = text.slice(this.given, final)
-    if (final === text.length) this.settle(text)
+    if (final === text.length) this.settle()
     else this.wait(final)
     return piece
   }
@@ -69,7 +69,7 @@ export class StreamDecoder {
   flush(): string {
     const text = this.pendingText()
     const piece = text.slice(this.given)
-    this.settle(text)
+    this.settle()
     return piece
   }
 
@@ -80,9 +80,8 @@ export class StreamDecoder {
     return this.decode(this.window.slice(this.settled))
   }
 
-  private settle(text: string): void {
-    // Ids without text stay: SentencePiece makes its first space from the id after them.
-    if (text !== '' || this.window.length > MAX_PENDING) this.window = this.window.slice(this.settled)
+  private settle(): void {
+    this.window = this.window.slice(this.settled)
     this.settled = this.window.length
     this.settledText = this.decode(this.window)
     this.given = 0

@@ -12,8 +12,8 @@ namespace tongueforge::generate {
 
 struct GenerateOptions {
   int64_t max_new_tokens = 256;
-  std::vector<int32_t> stop_ids;  // any of them ends a sequence; it is not part of the result
-  SamplingOptions sampling;       // row i draws from seed + i
+  std::vector<int32_t> stop_ids = {};  // any of them ends a sequence; it is not part of the result
+  SamplingOptions sampling = {};       // row i draws from seed + i
   bool stream = false;            // emit {row, id} for each new token
 };
 

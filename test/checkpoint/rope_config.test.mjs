@@ -65,7 +65,7 @@ test('yarn: the attention factor is given, follows from the factor, or from both
     (0.0707 * Math.log(4) + 1) / (0.05 * Math.log(4) + 1),
   )
   near(yarn({ mscale: 0.707 }).attention_factor, 0.1 * Math.log(4) + 1)
-  near(yarn({ factor: 1 }).attention_factor, 1)
+  near(yarn({ factor: 0.5 }).attention_factor, 1)
   assert.deepEqual([yarn({}).beta_fast, yarn({}).beta_slow, yarn({}).truncate], [32, 1, true])
   assert.deepEqual(yarn({ beta_fast: 16, beta_slow: 2, truncate: false }).truncate, false)
 })

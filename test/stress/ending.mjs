@@ -12,7 +12,8 @@ const ENDINGS = {
   rejection: () => {
     Promise.reject(new Error('rejected on purpose'))
   },
-  signal: () => {}, // sent by the parent, which reads 'running'
+  signal: () => {}, // comes from the parent, which reads 'running'
+  worker: () => {}, // ends itself
 }
 
 const end = () => setTimeout(ENDINGS[ending], after)

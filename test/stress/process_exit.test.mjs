@@ -17,7 +17,7 @@ const ENDINGS = {
   'an uncaught throw': { ending: 'throw', place: 'main', code: 1, err: /thrown on purpose/ },
   'an unhandled rejection': { ending: 'rejection', place: 'main', code: 1, err: /rejected on purpose/ },
   'SIGTERM without a handler': { ending: 'signal', place: 'main', code: null, signal: 'SIGTERM' },
-  'process.exit() in a worker': { place: 'exit in worker', code: 0, out: /worker 3\n$/ },
+  'process.exit() in a worker': { ending: 'worker', place: 'exit in worker', code: 0, out: /worker 3\n$/ },
 }
 
 const folders = await writeModels(temporaryFolder())

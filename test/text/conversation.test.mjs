@@ -62,6 +62,12 @@ test('the end of a turn is the added token after the words, blanks aside', () =>
   assert.equal(endOfTurnToken(chatml, pieces), undefined, 'this tokenizer lacks the token')
 })
 
+test('of added tokens that begin alike, the longest is meant', () => {
+  const file = JSON.parse(byteLevelTokenizer())
+  file.added_tokens.unshift({ ...file.added_tokens[0], content: '<|im', id: 0 })
+  assert.equal(endOfTurnToken(chatml, Tokenizer.fromJson(JSON.stringify(file))).content, '<|im_end|>')
+})
+
 test('only the words of the assistant are learnt, each with its end-of-turn token', async () => {
   const conversation = [user('hello'), assistant('你好😀'), user('the'), assistant(' world \n')]
   const encoded = await encodeConversation(bytes, chatml, conversation)

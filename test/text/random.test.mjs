@@ -40,6 +40,9 @@ test('numbers below a limit are in range and fall evenly', () => {
   for (const count of counts)
     assert.ok(Math.abs(count - 10000) < 5 * Math.sqrt(60000 * (1 / 6) * (5 / 6)), `${counts}`)
   assert.equal(random.below(1), 0)
+  // A plain remainder would give the first third of this range half of the numbers.
+  const low = Array.from({ length: 3000 }, () => random.below(3 * 2 ** 30)).filter((value) => value < 2 ** 30)
+  assert.ok(Math.abs(low.length - 1000) < 5 * Math.sqrt(3000 * (1 / 3) * (2 / 3)), `${low.length}`)
   for (let i = 0; i < 100; i++) assert.ok(random.below(2 ** 32) < 2 ** 32)
 })
 

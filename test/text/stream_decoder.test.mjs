@@ -108,6 +108,21 @@ test('bytes that are broken come out as U+FFFD at last, and what follows is whol
   assert.ok(endless.parts.slice(0, 10).join('').length > 0, 'not all held back')
 })
 
+test('bytes that never make a character do not pile up', () => {
+  for (const [tokenizer, byte, letter] of [
+    [pieces, pieces.tokenToId('<0xE4>'), pieces.tokenToId('b')],
+    [bytes, bytes.tokenToId('ä'), bytes.tokenToId('b')], // the byte E4 in the alphabet of bytes
+  ]) {
+    const decoder = tokenizer.stream()
+    let text = ''
+    for (let i = 0; i < 200; i++) {
+      text += decoder.push(byte)
+      assert.ok(decoder.window.length <= 34)
+    }
+    assert.equal(text + decoder.push(letter), `${'\uFFFD'.repeat(200)}b`)
+  }
+})
+
 test('a context of byte tokens is looked at from a whole character on', () => {
   const ids = [...Buffer.from('你好你好你好')].map((byte) => pieces.tokenToId(hex(byte)))
   const { parts } = stream(pieces, ids.slice(0, 3), { context: ids })

@@ -1,0 +1,87 @@
+#include "generate/sampler.h"
+
+#include <cmath>
+#include <map>
+
+#include "doctest.h"
+
+using namespace tongueforge::generate;
+
+namespace {
+
+std::map<int32_t, int> draws(SamplingOptions options, const std::vector<float>& logits, int count,
+                             const std::vector<int32_t>& context = {}) {
+  Sampler sampler(options);
+  std::map<int32_t, int> seen;
+  for (int i = 0; i < count; i++) {
+    auto copy = logits;
+    seen[sampler.next(copy, context)]++;
+  }
+  return seen;
+}
+
+const std::vector<float> kLogits = {0.0f, 2.0f, 1.0f, 2.0f, -1.0f};
+
+}  // namespace
+
+TEST_CASE("greedy takes the first of the largest") {
+  CHECK(draws({}, kLogits, 3) == std::map<int32_t, int>{{1, 3}});
+}
+
+TEST_CASE("frequencies follow the softmax at the temperature") {
+  for (const double temperature : {0.5, 1.0, 2.0}) {
+    const int count = 40000;
+    auto seen = draws({.temperature = temperature, .seed = 11}, kLogits, count);
+    double total = 0;
+    for (const float logit : kLogits) total += std::exp(logit / temperature);
+    for (int token = 0; token < 5; token++) {
+      const double p = std::exp(kLogits[token] / temperature) / total;
+      CAPTURE(temperature);
+      CAPTURE(token);
+      // six standard deviations of a binomial: fails once in 10^8 for a right sampler
+      CHECK(std::abs(seen[token] - p * count) < 6 * std::sqrt(p * (1 - p) * count) + 1);
+    }
+  }
+}
+
+TEST_CASE("the same seed draws the same tokens, another one others") {
+  const SamplingOptions options{.temperature = 1, .seed = 5};
+  Sampler a(options), b(options), c({.temperature = 1, .seed = 6});
+  int equal = 0;
+  for (int i = 0; i < 200; i++) {
+    auto x = kLogits, y = kLogits, z = kLogits;
+    const auto token = a.next(x, {});
+    CHECK(token == b.next(y, {}));
+    equal += token == c.next(z, {});
+  }
+  CHECK(equal < 150);
+}
+
+TEST_CASE("top_k keeps k tokens, and 1 is greedy") {
+  CHECK(draws({.temperature = 1, .top_k = 1}, kLogits, 100) == std::map<int32_t, int>{{1, 100}});
+  const auto seen = draws({.temperature = 1, .top_k = 3}, kLogits, 2000);
+  CHECK(seen.size() == 3);
+  CHECK(seen.count(0) + seen.count(4) == 0);
+}
+
+TEST_CASE("top_p keeps the smallest set that reaches p, and always one token") {
+  // probabilities of 1, 3, 2, 0, 4: .374 .374 .138 .051 .019 ... the two best reach .7
+  CHECK(draws({.temperature = 1, .top_p = 0.7}, kLogits, 2000).size() == 2);
+  CHECK(draws({.temperature = 1, .top_p = 0.8}, kLogits, 2000).size() == 3);
+  CHECK(draws({.temperature = 1, .top_p = 0.0}, kLogits, 100).size() == 1);
+}
+
+TEST_CASE("min_p leaves out what is less probable than that times the best") {
+  // against the best: token 2 has exp(-1) = .37, token 0 .14, token 4 .05
+  CHECK(draws({.temperature = 1, .min_p = 0.3}, kLogits, 2000).size() == 3);
+  CHECK(draws({.temperature = 1, .min_p = 0.1}, kLogits, 4000).size() == 4);
+  CHECK(draws({.temperature = 1, .min_p = 1.0}, kLogits, 2000).size() == 2);
+}
+
+TEST_CASE("a repetition penalty divides positive logits and multiplies negative ones, once a token") {
+  SamplingOptions options;
+  options.repetition_penalty = 3;
+  CHECK(draws(options, kLogits, 1, {1, 1, 3}).count(2) == 1);          // 2/3 and 2/3 fall below 1
+  CHECK(draws(options, {-1.0f, -2.0f}, 1, {0}).count(1) == 1);         // -1 becomes -3
+  CHECK(draws(options, {3.1f, 1.0f}, 1, {0, 0, 0}).count(0) == 1);     // divided by 3, not by 27
+}
