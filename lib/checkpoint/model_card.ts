@@ -1,7 +1,6 @@
 /** README.md of a model that we wrote: where it comes from, under which licence, and how it was made. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
 import { parseYaml, toYaml } from '../config/parse'
 import { VERSION } from '../version'
 import type { ModelFolder } from './model_folder'
@@ -30,7 +29,7 @@ export async function writeModelCard(folder: string, card: ModelCard): Promise<v
     tags: ['tongueforge'],
   }
   const text = [
-    `---\n${stringify(front)}---\n`,
+    `---\n${toYaml(front)}---\n`,
     `# ${card.title}\n`,
     `${card.summary}\n`,
     `## Origin\n`,

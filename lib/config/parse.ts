@@ -1,9 +1,11 @@
 /** Configs from files or objects: strict YAML, dotted overrides, and schema errors that name the key and help. */
 import { readFile, stat } from 'node:fs/promises'
 import { closest, distance } from 'fastest-levenshtein'
-import { parseDocument, stringify } from 'yaml'
 import type { z } from 'zod'
 import { TongueforgeError } from '../errors'
+
+// Loaded by the first config: it costs as much time as the rest of `require` together.
+const yaml = (): typeof import('yaml') => require('yaml')
 
 const MAX_CONFIG_BYTES = 1 << 20
 
@@ -30,7 +32,7 @@ export async function readYaml(file: string): Promise<unknown> {
 
 /** As readYaml, from text; `file` is only named in errors. */
 export function parseYaml(text: string, file: string): unknown {
-  const document = parseDocument(text, { uniqueKeys: true, merge: false, version: '1.2' })
+  const document = yaml().parseDocument(text, { uniqueKeys: true, merge: false, version: '1.2' })
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem) throw configError(file, problem.message.split('\n')[0] ?? 'not YAML')
   try {
@@ -42,7 +44,7 @@ export function parseYaml(text: string, file: string): unknown {
 
 /** The text that `resolved.yaml` holds. */
 export function toYaml(config: unknown): string {
-  return stringify(config, { aliasDuplicateObjects: false })
+  return yaml().stringify(config, { aliasDuplicateObjects: false })
 }
 
 /** Sets `key.path=value` pairs; values are YAML scalars or flow collections. Returns a new object. */
