@@ -33,7 +33,8 @@ export interface Provenance {
 /** SHA-256 of a file in hexadecimal, read in pieces of 1 MB that each take well under a millisecond. */
 export async function sha256(file: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
-  for await (const piece of createReadStream(file, { highWaterMark: 1 << 20, ...(signal && { signal }) })) {
+  for await (const piece of createReadStream(file, { highWaterMark: 1 << 20 })) {
+    signal?.throwIfAborted() // the stream itself would throw an error of its own instead of the reason
     hash.update(piece as Buffer)
   }
   return hash.digest('hex')

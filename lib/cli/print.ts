@@ -1,9 +1,13 @@
 // How results and failures look, for people and for programs.
 import type { TongueforgeError } from '../errors'
 
-/** One JSON document, indented: the whole of stdout under --json. */
+// A list of numbers or words, as JSON.stringify lays it out. Text in JSON holds no line breaks: no string is touched.
+const FLAT_LIST = /\[\n\s+([^[\]{}]*?)\n\s*\]/g
+
+/** One JSON document, indented, flat lists on one line: the whole of stdout under --json. */
 export function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`
+  const text = JSON.stringify(value, null, 2)
+  return `${text.replace(FLAT_LIST, (_, items: string) => `[${items.replace(/\n\s+/g, ' ')}]`)}\n`
 }
 
 /** A failure on stderr: the message, where it happened, what to do. */

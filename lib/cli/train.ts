@@ -1,4 +1,4 @@
-import { TongueforgeError } from '../errors'
+import { TongueforgeError, toTongueforgeError } from '../errors'
 import { library } from './library'
 import { JSON_OPTION, pick } from './options'
 import { factsText, jsonText } from './print'
@@ -41,21 +41,32 @@ export default defineVerb<Values>({
       io.write(io.json ? jsonText(result) : factsText(result))
       return 0
     } catch (error) {
-      throw io.signal.aborted ? interruption(error, run.latest.checkpoint) : error
+      throw io.signal.aborted ? interruption(error, run.latest.checkpoint, [config, ...overrides]) : error
     }
   },
 })
 
-/** What a stopped run says: with a checkpoint, that it can go on. */
-function interruption(error: unknown, saved: { path: string; step: number } | undefined): unknown {
+/** What a stopped run says: with a checkpoint, that it can go on and how. `args` are those of the command line. */
+function interruption(
+  error: unknown,
+  saved: { path: string; step: number } | undefined,
+  args: string[],
+): unknown {
   if (!saved) return error
+  const { code, message } = toTongueforgeError(error)
+  const failed = code === 'ERR_INTERRUPTED' ? '' : `; saving more failed: ${message}`
   return new TongueforgeError(
     'ERR_INTERRUPTED',
-    `stopped; what was learned up to step ${saved.step} is saved`,
+    `stopped; what was learned up to step ${saved.step} is saved${failed}`,
     {
-      hint: 'the same command with --resume goes on from there',
-      details: { resumable: true, checkpoint: saved.path },
+      hint: ['npx tongueforge train', ...args.map(quoted), '--resume'].join(' '),
+      details: { resumable: true, checkpoint: saved.path, step: saved.step },
       cause: error,
     },
   )
+}
+
+/** As a shell reads it back. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -24,7 +24,7 @@ export interface AddedToken {
 
 const MAX_FILE_BYTES = 256 * 1024 * 1024
 /** Characters that one call of the library encodes; it runs beside the event loop, but its answer is read on it. */
-const SLICE_CHARACTERS = 256 * 1024
+const SLICE_CHARACTERS = 64 * 1024
 
 /**
  * A Hugging Face fast tokenizer (tokenizer.json). Encoding and decoding run on other threads; loading is synchronous,
@@ -80,8 +80,8 @@ export class Tokenizer implements PieceDecoder {
 
   /** Ids of one text. */
   async encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): Promise<Int32Array> {
-    const encoding = await this.hub.encode(text, null, { addSpecialTokens })
-    return Int32Array.from(encoding.getIds())
+    const encoding = await coded(this.hub.encode(text, null, { addSpecialTokens }))
+    return new Int32Array(encoding.getIds())
   }
 
   /** Ids of many texts, in order. They go to the library in slices, so that the event loop turns in between. */
@@ -91,8 +91,8 @@ export class Tokenizer implements PieceDecoder {
   ): Promise<Int32Array[]> {
     const rows: Int32Array[] = []
     for (const slice of slicesOf(texts)) {
-      const encodings = await this.hub.encodeBatch(slice, { addSpecialTokens })
-      for (const encoding of encodings) rows.push(Int32Array.from(encoding.getIds()))
+      const encodings = await coded(this.hub.encodeBatch(slice, { addSpecialTokens }))
+      for (const encoding of encodings) rows.push(new Int32Array(encoding.getIds()))
     }
     return rows
   }
@@ -116,7 +116,7 @@ export class Tokenizer implements PieceDecoder {
 
   /** Text of the ids. */
   async decode(ids: ArrayLike<number>, { skipSpecialTokens = true }: DecodeOptions = {}): Promise<string> {
-    return this.hub.decode(Array.from(ids), skipSpecialTokens)
+    return coded(this.hub.decode(Array.from(ids), skipSpecialTokens))
   }
 
   /** As decode, on this thread at once: for a few ids. */
@@ -163,6 +163,18 @@ export class Tokenizer implements PieceDecoder {
     let start = 0
     while (start < count && !plain!.every((id, i) => full![start + i] === id)) start++
     return { prefix: [...full!.slice(0, start)], suffix: [...full!.slice(start + plain!.length)] }
+  }
+}
+
+/** What the library says, e.g. of a word that is not in the vocabulary, as ERR_TOKENIZER. */
+async function coded<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    throw new TongueforgeError('ERR_TOKENIZER', `tokenizer: ${(cause as Error).message}`, {
+      hint: 'Does tokenizer.json belong to this text, and does it name a token for unknown words?',
+      cause,
+    })
   }
 }
 

@@ -88,7 +88,10 @@ async function runTraining(
   const config = await readTrainConfig(source, options.overrides ?? [])
   const folder = new RunFolder(config)
   const finished = options.resume && !options.dryRun && (await folder.result())
-  if (finished) return { model: folder.model, report: finished as TrainReport }
+  if (finished) {
+    await folder.writeReport(finished) // an end by force may have come before it
+    return { model: folder.model, report: finished as TrainReport }
+  }
   const plan = await planTraining(config, context.signal)
   if (options.dryRun) return { model: folder.model, report: { dry_run: true, plan: summarise(plan) } }
   await folder.claim({ resume: options.resume ?? false, overwrite: options.overwrite ?? false })
@@ -98,6 +101,7 @@ async function runTraining(
     options.onWarning?.(`${path} is damaged and was passed over: ${reason}`)
   const start = await checkpoints.newest(warn)
   context.latest.checkpoint = start
+  await folder.writeConfig()
   const trainer = await Trainer.open(plan, start?.path, context.signal)
   try {
     const session = new Session(plan, trainer, folder, checkpoints, context)

@@ -17,14 +17,22 @@ void append_hex_escape(std::string& out, unsigned char byte) {
 /// The escapes that JSON has a letter for.
 char short_escape(char c) {
   switch (c) {
-    case '"': return '"';
-    case '\\': return '\\';
-    case '\b': return 'b';
-    case '\f': return 'f';
-    case '\n': return 'n';
-    case '\r': return 'r';
-    case '\t': return 't';
-    default: return 0;
+    case '"':
+      return '"';
+    case '\\':
+      return '\\';
+    case '\b':
+      return 'b';
+    case '\f':
+      return 'f';
+    case '\n':
+      return 'n';
+    case '\r':
+      return 'r';
+    case '\t':
+      return 't';
+    default:
+      return 0;
   }
 }
 
@@ -49,7 +57,8 @@ std::string printable(std::string_view text) {
   size_t cut = text.size();
   if (cut > kMaxShown) {
     cut = kMaxShown;
-    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) --cut;  // not inside a character
+    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80)
+      --cut;  // not inside a character
   }
   std::string out;
   for (const char c : text.substr(0, cut)) {

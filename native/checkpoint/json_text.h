@@ -8,7 +8,8 @@ namespace tongueforge::checkpoint {
 /// The JSON string for this UTF-8 text, quotes included: escapes what must be escaped and nothing else.
 std::string json_quoted(std::string_view text);
 
-/// Safe to show: control characters escaped, cut after 200 bytes. For names out of files that nobody vouches for.
+/// Safe to show: control characters escaped, cut after 200 bytes. For names out of files that nobody vouches
+/// for.
 std::string printable(std::string_view text);
 
 }  // namespace tongueforge::checkpoint

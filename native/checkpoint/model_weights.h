@@ -1,7 +1,8 @@
 // The weights of a model folder, whether they lie in one file or in shards.
 //
-// Where model.safetensors and model.safetensors.index.json both exist, the single file wins, as in transformers.
-// Links are followed (the hub's cache is made of links); an index may only name files of its own folder.
+// Where model.safetensors and model.safetensors.index.json both exist, the single file wins, as in
+// transformers. Links are followed (the hub's cache is made of links); an index may only name files of its
+// own folder.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -32,13 +33,16 @@ struct Weight {
   const std::vector<int64_t>& shape() const { return info->shape; }
   uint64_t num_bytes() const { return info->num_bytes(); }
   void read(void* dst) const { file->read(*info, dst); }
-  void read_range(uint64_t offset, uint64_t count, void* dst) const { file->read_range(*info, offset, count, dst); }
+  void read_range(uint64_t offset, uint64_t count, void* dst) const {
+    file->read_range(*info, offset, count, dst);
+  }
 };
 
 class ModelWeights {
  public:
   /// Opens every weight file of a folder and checks headers and index against each other.
-  /// @throws ERR_NOT_FOUND (no such folder, a hub id, only pickle files), ERR_SHARD_INDEX {file, offset, reason, tensor?},
+  /// @throws ERR_NOT_FOUND (no such folder, a hub id, only pickle files), ERR_SHARD_INDEX {file, offset,
+  /// reason, tensor?},
   ///   ERR_SAFETENSORS, ERR_IO
   static ModelWeights open(const std::string& folder);
 

@@ -20,27 +20,32 @@ Fault fault_of(int error_number) {
   switch (error_number) {
     case ENOENT:
     case ENOTDIR:
-    case ELOOP: return {"ERR_NOT_FOUND", "Check the path."};
+    case ELOOP:
+      return {"ERR_NOT_FOUND", "Check the path."};
     case EEXIST:
-    case ENOTEMPTY: return {"ERR_EXISTS", "Choose another place, or overwrite it on purpose."};
+    case ENOTEMPTY:
+      return {"ERR_EXISTS", "Choose another place, or overwrite it on purpose."};
     case ENOSPC:
-    case EDQUOT: return {"ERR_NO_SPACE", "Free space on this disk or write to another one."};
-    case EFBIG: return {"ERR_NO_SPACE", "Raise the limit on file sizes (ulimit -f), or write to another file system."};
+    case EDQUOT:
+      return {"ERR_NO_SPACE", "Free space on this disk or write to another one."};
+    case EFBIG:
+      return {"ERR_NO_SPACE", "Raise the limit on file sizes (ulimit -f), or write to another file system."};
     case EMFILE:
-    case ENFILE: return {"ERR_IO", "Raise the limit on open files (ulimit -n)."};
+    case ENFILE:
+      return {"ERR_IO", "Raise the limit on open files (ulimit -n)."};
     case EACCES:
     case EPERM:
-    case EROFS: return {"ERR_IO", "Check the permissions of the file and its folder."};
-    default: return {"ERR_IO", "Check the disk and the file system."};
+    case EROFS:
+      return {"ERR_IO", "Check the permissions of the file and its folder."};
+    default:
+      return {"ERR_IO", "Check the disk and the file system."};
   }
 }
 
 int open_or_throw(const std::string& path, int flags, const char* action) {
   if (path.find('\0') != std::string::npos) throw io_error(ENOENT, action, path.c_str());
   int fd;
-  do {
-    fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0666);
-  } while (fd < 0 && errno == EINTR);
+  do { fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0666); } while (fd < 0 && errno == EINTR);
   if (fd < 0) throw io_error(errno, action, path);
   return fd;
 }
@@ -56,7 +61,8 @@ Error io_error(int error_number, const std::string& action, const std::string& p
     details.emplace_back("bytes_needed", std::to_string(bytes_needed));
     needed = str(" (", bytes_needed, " bytes needed)");
   }
-  return Error(fault.code, str("Could not ", action, " ", path, ": ", what, needed), fault.hint, std::move(details));
+  return Error(fault.code, str("Could not ", action, " ", path, ": ", what, needed), fault.hint,
+               std::move(details));
 }
 
 PosixFile PosixFile::open_read(const std::string& path) {
@@ -64,7 +70,9 @@ PosixFile PosixFile::open_read(const std::string& path) {
   struct stat info;
   if (::fstat(file.fd_, &info) != 0) throw io_error(errno, "look at", path);
   if (!S_ISREG(info.st_mode)) {
-    throw Error("ERR_IO", str("Expected a regular file, received a ", S_ISDIR(info.st_mode) ? "folder" : "pipe or device", ": ", path),
+    throw Error("ERR_IO",
+                str("Expected a regular file, received a ",
+                    S_ISDIR(info.st_mode) ? "folder" : "pipe or device", ": ", path),
                 "Give the path of a file on disk.", {{"file", path}});
   }
   return file;
@@ -74,7 +82,8 @@ PosixFile PosixFile::create(const std::string& path) {
   return PosixFile(open_or_throw(path, O_WRONLY | O_CREAT | O_EXCL, "create"), path);
 }
 
-PosixFile::PosixFile(PosixFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
+PosixFile::PosixFile(PosixFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
 
 PosixFile& PosixFile::operator=(PosixFile&& other) noexcept {
   std::swap(fd_, other.fd_);
@@ -89,7 +98,8 @@ PosixFile::~PosixFile() {
 FileStamp PosixFile::stamp() const {
   struct stat info;
   if (::fstat(fd_, &info) != 0) throw io_error(errno, "look at", path_);
-  return {static_cast<uint64_t>(info.st_size), info.st_mtim.tv_sec * int64_t{1'000'000'000} + info.st_mtim.tv_nsec};
+  return {static_cast<uint64_t>(info.st_size),
+          info.st_mtim.tv_sec * int64_t{1'000'000'000} + info.st_mtim.tv_nsec};
 }
 
 void PosixFile::pread_exact(void* dst, size_t count, uint64_t offset) const {
@@ -99,9 +109,11 @@ void PosixFile::pread_exact(void* dst, size_t count, uint64_t offset) const {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw io_error(errno, "read", path_);
     if (got == 0) {
-      throw Error("ERR_IO", str("Expected ", count, " more bytes at byte ", offset, " of ", path_, ", received its end"),
-                  "The file became shorter while it was read; do not write to models that are in use.",
-                  {{"file", path_}, {"offset", std::to_string(offset)}});
+      throw Error(
+          "ERR_IO",
+          str("Expected ", count, " more bytes at byte ", offset, " of ", path_, ", received its end"),
+          "The file became shorter while it was read; do not write to models that are in use.",
+          {{"file", path_}, {"offset", std::to_string(offset)}});
     }
     to += got, offset += static_cast<uint64_t>(got), count -= static_cast<size_t>(got);
   }
@@ -121,9 +133,7 @@ void PosixFile::preallocate(uint64_t size) {
   const auto length = static_cast<off_t>(size);
   int result = -1;
   if (size > 0) {
-    do {
-      result = ::fallocate(fd_, 0, 0, length);
-    } while (result != 0 && errno == EINTR);
+    do { result = ::fallocate(fd_, 0, 0, length); } while (result != 0 && errno == EINTR);
     const bool unsupported = result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL);
     if (result != 0 && !unsupported) throw io_error(errno, "reserve space for", path_, size);
   }
@@ -137,9 +147,7 @@ void PosixFile::start_writeback(uint64_t offset, uint64_t count) {
 
 void PosixFile::sync() {
   int result;
-  do {
-    result = ::fsync(fd_);
-  } while (result != 0 && errno == EINTR);
+  do { result = ::fsync(fd_); } while (result != 0 && errno == EINTR);
   if (result != 0) throw io_error(errno, "bring to disk", path_);
 }
 

@@ -16,11 +16,14 @@ struct FileStamp {
   bool operator==(const FileStamp&) const = default;
 };
 
-/// The error of a failed system call on `path`: ERR_NOT_FOUND, ERR_EXISTS, ERR_NO_SPACE (with the bytes needed) or ERR_IO.
+/// The error of a failed system call on `path`: ERR_NOT_FOUND, ERR_EXISTS, ERR_NO_SPACE (with the bytes
+/// needed) or ERR_IO.
 /// @param action what was tried, as a verb with its object: "read", "create folder"
-Error io_error(int error_number, const std::string& action, const std::string& path, uint64_t bytes_needed = 0);
+Error io_error(int error_number, const std::string& action, const std::string& path,
+               uint64_t bytes_needed = 0);
 
-/// Owns a descriptor; movable. Never mapped into memory: a file that shrinks must give an error, not a signal.
+/// Owns a descriptor; movable. Never mapped into memory: a file that shrinks must give an error, not a
+/// signal.
 class PosixFile {
  public:
   /// Opens a regular file, or a link to one. A pipe or device is refused without waiting for its other end.
@@ -46,14 +49,15 @@ class PosixFile {
   /// Writes all of [offset, offset + count), over as many system calls as it takes.
   void pwrite_exact(const void* src, size_t count, uint64_t offset);
 
-  /// Makes the file `size` bytes long and reserves its blocks, so that a full disk is met now and not at the end.
-  /// File systems without reservation only get the length.
+  /// Makes the file `size` bytes long and reserves its blocks, so that a full disk is met now and not at the
+  /// end. File systems without reservation only get the length.
   void preallocate(uint64_t size);
 
   /// Asks the kernel to begin writing a range to disk, without waiting: later fsync finds little left to do.
   void start_writeback(uint64_t offset, uint64_t count);
 
-  /// Waits until the data is on the disk. A failure is final: the kernel has dropped the pages, write a new file.
+  /// Waits until the data is on the disk. A failure is final: the kernel has dropped the pages, write a new
+  /// file.
   void sync();
 
   /// Closes and reports what closing reports; the destructor closes in silence.

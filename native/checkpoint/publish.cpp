@@ -24,7 +24,8 @@ fs::path place_of(const std::string& out) {
   if (error) throw io_error(error.value(), "resolve", out);
   if (!place.has_filename()) place = place.parent_path();
   if (place.filename().empty()) {
-    throw Error("ERR_USAGE", str("Expected a folder to create, received ", out), "Give the path of a new folder.", {{"file", out}});
+    throw Error("ERR_USAGE", str("Expected a folder to create, received ", out),
+                "Give the path of a new folder.", {{"file", out}});
   }
   return place;
 }
@@ -32,7 +33,8 @@ fs::path place_of(const std::string& out) {
 bool is_ours_to_replace(const fs::path& folder) {
   std::error_code ignored;
   if (fs::is_empty(folder, ignored)) return true;
-  for (const char* name : {"config.json", "report.json", "provenance.json", "resolved.yaml", "model.safetensors"}) {
+  for (const char* name :
+       {"config.json", "report.json", "provenance.json", "resolved.yaml", "model.safetensors"}) {
     if (fs::exists(folder / name, ignored)) return true;
   }
   return false;
@@ -44,14 +46,17 @@ void check_place(const fs::path& place, bool overwrite) {
   if (status.type() == fs::file_type::not_found) return;
   const ErrorDetails details = {{"file", place.string()}};
   if (!fs::is_directory(status)) {
-    throw Error("ERR_EXISTS", str("Expected room for a folder, there is a file: ", place.string()), "Choose another place.", details);
+    throw Error("ERR_EXISTS", str("Expected room for a folder, there is a file: ", place.string()),
+                "Choose another place.", details);
   }
   if (!overwrite) {
     throw Error("ERR_EXISTS", str("Expected no folder at ", place.string(), " yet, there is one"),
                 "Choose another place, or add --overwrite to replace it.", details);
   }
   if (!is_ours_to_replace(place)) {
-    throw Error("ERR_EXISTS", str("Expected a model or run folder to overwrite, received a folder of other things: ", place.string()),
+    throw Error("ERR_EXISTS",
+                str("Expected a model or run folder to overwrite, received a folder of other things: ",
+                    place.string()),
                 "Choose another place, or delete that folder yourself.", details);
   }
 }
@@ -91,7 +96,8 @@ void sync_path(const fs::path& path, bool is_folder) {
 void sync_tree(const fs::path& root, Job& job) {
   std::vector<fs::path> files, folders = {root};
   std::error_code error;
-  for (auto it = fs::recursive_directory_iterator(root, error); !error && it != fs::end(it); it.increment(error)) {
+  for (auto it = fs::recursive_directory_iterator(root, error); !error && it != fs::end(it);
+       it.increment(error)) {
     const fs::file_type type = it->symlink_status(error).type();
     if (type == fs::file_type::regular) files.push_back(it->path());
     if (type == fs::file_type::directory) folders.push_back(it->path());
@@ -111,14 +117,16 @@ bool rename_unsupported(int error_number) { return error_number == EINVAL || err
 
 Error taken(const fs::path& place, const std::string& staged) {
   return Error("ERR_EXISTS", str("Expected no folder at ", place.string(), ", one has appeared meanwhile"),
-               "Choose another place, or add --overwrite to replace it.", {{"file", place.string()}, {"staged", staged}});
+               "Choose another place, or add --overwrite to replace it.",
+               {{"file", place.string()}, {"staged", staged}});
 }
 
 void rename_new(const std::string& staged, const fs::path& place) {
   if (::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, place.c_str(), RENAME_NOREPLACE) == 0) return;
   if (errno == EEXIST || errno == ENOTEMPTY) throw taken(place, staged);
   if (!rename_unsupported(errno)) throw io_error(errno, "publish", place.string());
-  // Plain rename would silently replace an empty folder that appears between these two lines: no harm is done by that.
+  // Plain rename would silently replace an empty folder that appears between these two lines: no harm is done
+  // by that.
   std::error_code ignored;
   if (fs::symlink_status(place, ignored).type() != fs::file_type::not_found) throw taken(place, staged);
   if (::rename(staged.c_str(), place.c_str()) != 0) throw io_error(errno, "publish", place.string());
@@ -127,18 +135,21 @@ void rename_new(const std::string& staged, const fs::path& place) {
 /// Afterwards the old folder has the trash name (or, at worst, the staged one).
 void swap_in(const std::string& staged, const fs::path& place, const fs::path& trash) {
   if (::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, place.c_str(), RENAME_EXCHANGE) == 0) {
-    (void)::rename(staged.c_str(), trash.c_str());  // published already: a refusal here only leaves a stale folder
+    (void)::rename(staged.c_str(),
+                   trash.c_str());  // published already: a refusal here only leaves a stale folder
     return;
   }
   if (!rename_unsupported(errno)) throw io_error(errno, "publish", place.string());
-  // Without exchange there is an instant with no folder at all; what was there is put back if the second step fails.
+  // Without exchange there is an instant with no folder at all; what was there is put back if the second step
+  // fails.
   if (::rename(place.c_str(), trash.c_str()) != 0) throw io_error(errno, "set aside", place.string());
   if (::rename(staged.c_str(), place.c_str()) != 0) {
     const int error_number = errno;
     if (::rename(trash.c_str(), place.c_str()) != 0) {
-      throw Error("ERR_IO", str("Could not publish ", place.string(), " nor put the old folder back"),
-                  str("The old folder is ", trash.string(), ", the new one ", staged, ": rename the one you want."),
-                  {{"file", place.string()}});
+      throw Error(
+          "ERR_IO", str("Could not publish ", place.string(), " nor put the old folder back"),
+          str("The old folder is ", trash.string(), ", the new one ", staged, ": rename the one you want."),
+          {{"file", place.string()}});
     }
     throw io_error(error_number, "publish", place.string());
   }
@@ -167,7 +178,8 @@ Staged stage(const std::string& out, bool overwrite) {
   if (error) throw io_error(error.value(), "create folder", place.parent_path().string());
   Staged staged;
   staged.removed_stale = remove_stale(place);
-  staged.path = (place.parent_path() / (kStagePrefix + place.filename().string() + '-' + new_stage_token())).string();
+  staged.path =
+      (place.parent_path() / (kStagePrefix + place.filename().string() + '-' + new_stage_token())).string();
   if (::mkdir(staged.path.c_str(), 0777) != 0) throw io_error(errno, "create folder", staged.path);
   return staged;
 }
@@ -203,8 +215,10 @@ void check_output_apart(const std::string& out, const std::vector<std::string>& 
   for (const std::string& input : inputs) {
     const fs::path source = place_of(input);
     if (!lies_in(place, source) && !lies_in(source, place)) continue;
-    throw Error("ERR_USAGE", str("Expected the output apart from the inputs, received output ", out, " and input ", input),
-                "Write to a folder that is neither an input, nor in one, nor around one.", {{"out", out}, {"input", input}});
+    throw Error("ERR_USAGE",
+                str("Expected the output apart from the inputs, received output ", out, " and input ", input),
+                "Write to a folder that is neither an input, nor in one, nor around one.",
+                {{"out", out}, {"input", input}});
   }
 }
 

@@ -1,5 +1,6 @@
-// Publishing a folder so that it is never seen half-written: it is made under another name beside its place, brought
-// to the disk, and renamed. After a crash at any instant the old folder, or nothing, or the whole new one is there.
+// Publishing a folder so that it is never seen half-written: it is made under another name beside its place,
+// brought to the disk, and renamed. After a crash at any instant the old folder, or nothing, or the whole new
+// one is there.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,15 +16,17 @@ struct Staged {
 };
 
 /// Makes the hidden folder to work in. Missing parents of `out` are created.
-/// With overwrite, an existing `out` must be empty or look like a folder of ours (config.json, report.json, ...):
-/// a slip such as `--out ~ --overwrite` must not delete a home.
+/// With overwrite, an existing `out` must be empty or look like a folder of ours (config.json, report.json,
+/// ...): a slip such as `--out ~ --overwrite` must not delete a home.
 /// @throws ERR_EXISTS, ERR_IO, ERR_NO_SPACE
 Staged stage(const std::string& out, bool overwrite);
 
-/// Brings every file of `staged_path` to the disk and gives the folder its final name; an old one is swapped and deleted.
-/// On error or cancellation `out` is as before and the staged folder remains: repeat, or discard it. (One exception:
-/// when only the last sync of the parent folder fails, `out` is already new and complete.)
-/// @throws ERR_EXISTS where `out` has appeared meanwhile and overwrite is false, ERR_IO, ERR_NO_SPACE, Cancelled
+/// Brings every file of `staged_path` to the disk and gives the folder its final name; an old one is swapped
+/// and deleted. On error or cancellation `out` is as before and the staged folder remains: repeat, or discard
+/// it. (One exception: when only the last sync of the parent folder fails, `out` is already new and
+/// complete.)
+/// @throws ERR_EXISTS where `out` has appeared meanwhile and overwrite is false, ERR_IO, ERR_NO_SPACE,
+/// Cancelled
 void publish(const std::string& staged_path, const std::string& out, bool overwrite, Job& job);
 
 /// Deletes a staged folder, as far as that is possible; a path that is not a staged folder is left alone.

@@ -27,10 +27,12 @@ uint64_t read_length(const PosixFile& file, uint64_t file_size) {
   for (size_t i = 0; i < kLengthBytes; ++i) length |= static_cast<uint64_t>(bytes[i]) << (8 * i);
   if (length == 0) refuse(0, "header_empty", "expected a header, received a length of 0");
   if (length > kMaxHeaderBytes) {
-    refuse(0, "header_too_large", str("expected a header of at most ", kMaxHeaderBytes, " bytes, received ", length));
+    refuse(0, "header_too_large",
+           str("expected a header of at most ", kMaxHeaderBytes, " bytes, received ", length));
   }
   if (length > file_size - kLengthBytes) {
-    refuse(0, "header_past_end", str("expected ", length, " bytes of header, received ", file_size - kLengthBytes));
+    refuse(0, "header_past_end",
+           str("expected ", length, " bytes of header, received ", file_size - kLengthBytes));
   }
   return length;
 }
@@ -77,15 +79,16 @@ void SafetensorsFile::read(const TensorInfo& tensor, void* dst) const {
 
 void SafetensorsFile::read_range(const TensorInfo& tensor, uint64_t offset, uint64_t count, void* dst) const {
   if (offset > tensor.num_bytes() || count > tensor.num_bytes() - offset) {
-    throw Error("ERR_INTERNAL", str("Expected a range within the ", tensor.num_bytes(), " bytes of ", printable(tensor.name),
-                                    ", received ", count, " bytes from ", offset));
+    throw Error("ERR_INTERNAL", str("Expected a range within the ", tensor.num_bytes(), " bytes of ",
+                                    printable(tensor.name), ", received ", count, " bytes from ", offset));
   }
   file_.pread_exact(dst, count, data_begin_ + tensor.begin + offset);
 }
 
 void SafetensorsFile::check_unchanged() const {
   if (file_.stamp() == stamp_) return;
-  throw Error("ERR_INPUT_CHANGED", str("Expected ", path(), " to stay as it was, but it was written to while it was read"),
+  throw Error("ERR_INPUT_CHANGED",
+              str("Expected ", path(), " to stay as it was, but it was written to while it was read"),
               "Do not write to a model that is in use; run again.", {{"file", path()}});
 }
 

@@ -1,6 +1,7 @@
 // Reads safetensors files, strictly: what is not certain to mean one thing is refused.
-// Format: https://github.com/huggingface/safetensors#format, with the further rules listed in safetensors_header.h.
-// Nothing is mapped into memory, and no size found in a file is believed before it is compared with the file's own.
+// Format: https://github.com/huggingface/safetensors#format, with the further rules listed in
+// safetensors_header.h. Nothing is mapped into memory, and no size found in a file is believed before it is
+// compared with the file's own.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -15,7 +15,8 @@ namespace {
 
 constexpr uint64_t kTextBegin = 8;
 constexpr uint64_t kMaxDimension = std::numeric_limits<int64_t>::max();
-constexpr const char* kHint = "The file is damaged or was not made by a safetensors writer: copy or convert it again.";
+constexpr const char* kHint =
+    "The file is damaged or was not made by a safetensors writer: copy or convert it again.";
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::string text = "[";
@@ -30,7 +31,8 @@ class HeaderParser {
       : json_(text, {"ERR_SAFETENSORS", file, kTextBegin, kHint}) {}
 
   Header parse() {
-    if (json_.peek() != JsonKind::Object) json_.refuse("root_not_object", "expected the header to be an object");
+    if (json_.peek() != JsonKind::Object)
+      json_.refuse("root_not_object", "expected the header to be an object");
     std::string key;
     json_.begin_object();
     while (json_.next_key(key)) {
@@ -95,43 +97,56 @@ class HeaderParser {
     std::string key;
     json_.begin_object();
     while (json_.next_key(key)) {
-      const unsigned field = key == "dtype" ? kDtype : key == "shape" ? kShape : key == "data_offsets" ? kOffsets : 0u;
-      if (field == 0) json_.refuse("unknown_field", str("expected dtype, shape and data_offsets, received \"", printable(key), "\""));
-      if (seen & field) json_.refuse("duplicate_field", str("expected \"", key, "\" once, received it twice"));
+      const unsigned field = key == "dtype"          ? kDtype
+                             : key == "shape"        ? kShape
+                             : key == "data_offsets" ? kOffsets
+                                                     : 0u;
+      if (field == 0)
+        json_.refuse("unknown_field",
+                     str("expected dtype, shape and data_offsets, received \"", printable(key), "\""));
+      if (seen & field)
+        json_.refuse("duplicate_field", str("expected \"", key, "\" once, received it twice"));
       seen |= field;
       if (field == kDtype) tensor.dtype = parse_dtype();
       if (field == kShape) tensor.shape = parse_shape();
       if (field == kOffsets) parse_offsets(tensor);
     }
-    if (seen != kAll) json_.refuse_at(begin, "missing_field", "expected dtype, shape and data_offsets, not all are there");
+    if (seen != kAll)
+      json_.refuse_at(begin, "missing_field", "expected dtype, shape and data_offsets, not all are there");
     return tensor;
   }
 
   DType parse_dtype() {
-    if (json_.peek() != JsonKind::String) json_.refuse("dtype_not_string", "expected dtype to be a string such as \"BF16\"");
+    if (json_.peek() != JsonKind::String)
+      json_.refuse("dtype_not_string", "expected dtype to be a string such as \"BF16\"");
     const std::string name = json_.read_string();
     const std::optional<DType> dtype = dtype_from_name(name);
-    if (!dtype) json_.refuse("unknown_dtype", str("expected a dtype such as BF16, received \"", printable(name), "\""));
+    if (!dtype)
+      json_.refuse("unknown_dtype", str("expected a dtype such as BF16, received \"", printable(name), "\""));
     return *dtype;
   }
 
   std::vector<int64_t> parse_shape() {
-    if (json_.peek() != JsonKind::Array) json_.refuse("shape_not_array", "expected shape to be an array of integers");
+    if (json_.peek() != JsonKind::Array)
+      json_.refuse("shape_not_array", "expected shape to be an array of integers");
     std::vector<int64_t> shape;
     json_.begin_array();
     while (json_.next_item()) {
       const uint64_t dimension = json_.read_u64();
       if (dimension > kMaxDimension) {
-        json_.refuse("dimension_too_large", str("expected a dimension of at most 2^63-1, received ", dimension));
+        json_.refuse("dimension_too_large",
+                     str("expected a dimension of at most 2^63-1, received ", dimension));
       }
-      if (shape.size() == kMaxRank) json_.refuse("rank_too_high", str("expected at most ", kMaxRank, " dimensions"));
+      if (shape.size() == kMaxRank)
+        json_.refuse("rank_too_high", str("expected at most ", kMaxRank, " dimensions"));
       shape.push_back(static_cast<int64_t>(dimension));
     }
     return shape;
   }
 
   void parse_offsets(TensorInfo& tensor) {
-    if (json_.peek() != JsonKind::Array) json_.refuse("offsets_not_array", "expected data_offsets to be [begin, end]");
+    if (json_.peek() != JsonKind::Array)
+      json_.refuse("offsets_not_array", "expected data_offsets to be [begin, end]");
     const uint64_t at = json_.offset();
     uint64_t values[2] = {0, 0};
     size_t count = 0;
@@ -143,7 +158,8 @@ class HeaderParser {
     }
     if (count != 2) json_.refuse_at(at, "offsets_count", str("expected two data_offsets, received ", count));
     if (values[0] > values[1]) {
-      json_.refuse_at(at, "offsets_reversed", str("expected begin <= end, received [", values[0], ",", values[1], "]"));
+      json_.refuse_at(at, "offsets_reversed",
+                      str("expected begin <= end, received [", values[0], ",", values[1], "]"));
     }
     tensor.begin = values[0], tensor.end = values[1];
   }
@@ -155,8 +171,9 @@ class HeaderParser {
       json_.refuse_at(offset, reason, str("expected a size in whole bytes below 2^63, received ", what));
     }
     if (num_bytes != tensor.end - tensor.begin) {
-      json_.refuse_at(offset, "size_mismatch", str("expected ", num_bytes, " bytes for ", what, ", received data_offsets [",
-                                                   tensor.begin, ",", tensor.end, "]"));
+      json_.refuse_at(offset, "size_mismatch",
+                      str("expected ", num_bytes, " bytes for ", what, ", received data_offsets [",
+                          tensor.begin, ",", tensor.end, "]"));
     }
   }
 
@@ -169,8 +186,8 @@ class HeaderParser {
 /// What must hold between tensors: each name once, and data without hole or overlap up to the last byte.
 class LayoutCheck {
  public:
-  LayoutCheck(const Header& header, const std::vector<uint64_t>& name_offsets, uint64_t data_begin, uint64_t data_bytes,
-              const std::string& file)
+  LayoutCheck(const Header& header, const std::vector<uint64_t>& name_offsets, uint64_t data_begin,
+              uint64_t data_bytes, const std::string& file)
       : tensors_(header.tensors),
         name_offsets_(name_offsets),
         data_begin_(data_begin),
@@ -201,15 +218,19 @@ class LayoutCheck {
     for (const uint32_t i : order_) {
       const TensorInfo& tensor = tensors_[i];
       if (tensor.end > data_bytes_) {
-        refuse(i, "past_end_of_file", str("expected data within ", data_bytes_, " bytes, received an end of ", tensor.end));
+        refuse(i, "past_end_of_file",
+               str("expected data within ", data_bytes_, " bytes, received an end of ", tensor.end));
       }
-      if (tensor.begin < covered) refuse(i, "overlap", str("expected data to begin at ", covered, ", received ", tensor.begin));
-      if (tensor.begin > covered) refuse(i, "hole", str("expected data to begin at ", covered, ", received ", tensor.begin));
+      if (tensor.begin < covered)
+        refuse(i, "overlap", str("expected data to begin at ", covered, ", received ", tensor.begin));
+      if (tensor.begin > covered)
+        refuse(i, "hole", str("expected data to begin at ", covered, ", received ", tensor.begin));
       covered = tensor.end;
     }
     if (covered < data_bytes_) {
       refuse_file("ERR_SAFETENSORS", file_, data_begin_ + covered, "trailing_bytes",
-                  str("expected the end of the file, received ", data_bytes_ - covered, " more bytes"), kHint);
+                  str("expected the end of the file, received ", data_bytes_ - covered, " more bytes"),
+                  kHint);
     }
   }
 

@@ -50,7 +50,9 @@ void add_fnuz(ValueScan& row, uint8_t bits) {
 }
 
 // Below a byte there is neither NaN nor infinity, only a sign on top.
-void add_f4_pair(ValueScan& row, uint8_t bits) { row.num_zero += ((bits & 0x07) == 0) + ((bits & 0x70) == 0); }
+void add_f4_pair(ValueScan& row, uint8_t bits) {
+  row.num_zero += ((bits & 0x07) == 0) + ((bits & 0x70) == 0);
+}
 
 void add_f6_four(ValueScan& row, const char* bytes) {
   uint32_t bits = 0;
@@ -76,41 +78,59 @@ void count_zeros(const std::vector<char>& chunk, size_t num_bytes, ValueScan& ro
 
 void count_integers(DType dtype, const std::vector<char>& chunk, size_t num_bytes, ValueScan& row) {
   switch (dtype_bits(dtype)) {
-    case 8: return count_zeros<uint8_t>(chunk, num_bytes, row);
-    case 16: return count_zeros<uint16_t>(chunk, num_bytes, row);
-    case 32: return count_zeros<uint32_t>(chunk, num_bytes, row);
-    default: return count_zeros<uint64_t>(chunk, num_bytes, row);
+    case 8:
+      return count_zeros<uint8_t>(chunk, num_bytes, row);
+    case 16:
+      return count_zeros<uint16_t>(chunk, num_bytes, row);
+    case 32:
+      return count_zeros<uint32_t>(chunk, num_bytes, row);
+    default:
+      return count_zeros<uint64_t>(chunk, num_bytes, row);
   }
 }
 
 void count(DType dtype, const std::vector<char>& chunk, size_t num_bytes, ValueScan& row) {
   switch (dtype) {
-    case DType::F4: return for_each<uint8_t>(chunk, num_bytes, row, add_f4_pair);
+    case DType::F4:
+      return for_each<uint8_t>(chunk, num_bytes, row, add_f4_pair);
     case DType::F6_E2M3:
     case DType::F6_E3M2:
       for (size_t at = 0; at < num_bytes; at += 3) add_f6_four(row, chunk.data() + at);
       return;
-    case DType::F8_E5M2: return for_each<uint8_t>(chunk, num_bytes, row, add_e5m2);
-    case DType::F8_E4M3: return for_each<uint8_t>(chunk, num_bytes, row, add_e4m3);
-    case DType::F8_E8M0: return for_each<uint8_t>(chunk, num_bytes, row, add_e8m0);
+    case DType::F8_E5M2:
+      return for_each<uint8_t>(chunk, num_bytes, row, add_e5m2);
+    case DType::F8_E4M3:
+      return for_each<uint8_t>(chunk, num_bytes, row, add_e4m3);
+    case DType::F8_E8M0:
+      return for_each<uint8_t>(chunk, num_bytes, row, add_e8m0);
     case DType::F8_E4M3FNUZ:
-    case DType::F8_E5M2FNUZ: return for_each<uint8_t>(chunk, num_bytes, row, add_fnuz);
-    case DType::F16: return for_each<uint16_t>(chunk, num_bytes, row, [](ValueScan& r, uint16_t v) { add(r, f16_to_float(v)); });
-    case DType::BF16: return for_each<uint16_t>(chunk, num_bytes, row, [](ValueScan& r, uint16_t v) { add(r, bf16_to_float(v)); });
-    case DType::F32: return for_each<float>(chunk, num_bytes, row, [](ValueScan& r, float v) { add(r, v); });
-    case DType::F64: return for_each<double>(chunk, num_bytes, row, add);
-    case DType::C64: return for_each<std::complex<float>>(chunk, num_bytes, row, add_complex);
-    default: return count_integers(dtype, chunk, num_bytes, row);
+    case DType::F8_E5M2FNUZ:
+      return for_each<uint8_t>(chunk, num_bytes, row, add_fnuz);
+    case DType::F16:
+      return for_each<uint16_t>(chunk, num_bytes, row,
+                                [](ValueScan& r, uint16_t v) { add(r, f16_to_float(v)); });
+    case DType::BF16:
+      return for_each<uint16_t>(chunk, num_bytes, row,
+                                [](ValueScan& r, uint16_t v) { add(r, bf16_to_float(v)); });
+    case DType::F32:
+      return for_each<float>(chunk, num_bytes, row, [](ValueScan& r, float v) { add(r, v); });
+    case DType::F64:
+      return for_each<double>(chunk, num_bytes, row, add);
+    case DType::C64:
+      return for_each<std::complex<float>>(chunk, num_bytes, row, add_complex);
+    default:
+      return count_integers(dtype, chunk, num_bytes, row);
   }
 }
 
-void check_bools(const SafetensorsFile& file, const TensorInfo& tensor, const std::vector<char>& chunk, size_t num_bytes,
-                 uint64_t offset) {
+void check_bools(const SafetensorsFile& file, const TensorInfo& tensor, const std::vector<char>& chunk,
+                 size_t num_bytes, uint64_t offset) {
   for (size_t i = 0; i < num_bytes; ++i) {
     const auto byte = static_cast<unsigned char>(chunk[i]);
     if (byte <= 1) continue;
     refuse_file("ERR_SAFETENSORS", file.path(), file.data_begin() + tensor.begin + offset + i, "bool_value",
-                str("expected 0 or 1 for a BOOL, received ", static_cast<int>(byte)), "Convert the file again.", tensor.name);
+                str("expected 0 or 1 for a BOOL, received ", static_cast<int>(byte)),
+                "Convert the file again.", tensor.name);
   }
 }
 

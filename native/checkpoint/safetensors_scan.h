@@ -1,5 +1,5 @@
-// Looks at the values of a file, which the format does not constrain: NaN, infinities, zeros, booleans that are neither
-// 0 nor 1.
+// Looks at the values of a file, which the format does not constrain: NaN, infinities, zeros, booleans that
+// are neither 0 nor 1.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace tongueforge::checkpoint {
 
-/// Counts for one tensor. Integers and booleans have only zeros; of a C64 element each part may be NaN or infinite,
-/// and it is zero where both parts are.
+/// Counts for one tensor. Integers and booleans have only zeros; of a C64 element each part may be NaN or
+/// infinite, and it is zero where both parts are.
 struct ValueScan {
   std::string name;
   uint64_t num_nan = 0, num_inf = 0;

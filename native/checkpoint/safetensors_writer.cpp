@@ -42,7 +42,8 @@ uint64_t lay_out(std::vector<TensorInfo>& tensors) {
   for (TensorInfo& tensor : tensors) {
     const uint64_t num_bytes = tensor.num_bytes();
     tensor.begin = at;
-    if (__builtin_add_overflow(at, num_bytes, &at)) refuse_spec("shape_overflow", "expected all data below 2^64", tensor.name);
+    if (__builtin_add_overflow(at, num_bytes, &at))
+      refuse_spec("shape_overflow", "expected all data below 2^64", tensor.name);
     tensor.end = at;
   }
   return at;
@@ -58,7 +59,8 @@ std::string metadata_json(const Metadata& metadata) {
 }
 
 std::string entry_json(const TensorInfo& tensor) {
-  std::string text = str(json_quoted(tensor.name), ":{\"dtype\":\"", dtype_name(tensor.dtype), "\",\"shape\":[");
+  std::string text =
+      str(json_quoted(tensor.name), ":{\"dtype\":\"", dtype_name(tensor.dtype), "\",\"shape\":[");
   for (size_t i = 0; i < tensor.shape.size(); ++i) text += str(i ? "," : "", tensor.shape[i]);
   return text + str("],\"data_offsets\":[", tensor.begin, ",", tensor.end, "]}");
 }
@@ -73,7 +75,8 @@ std::string header_bytes(const std::vector<TensorInfo>& tensors, const Metadata&
   text += '}';
   text.resize((text.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
   if (text.size() > kMaxHeaderBytes) {
-    throw Error("ERR_SAFETENSORS", str("Expected a header of at most ", kMaxHeaderBytes, " bytes, received ", text.size()),
+    throw Error("ERR_SAFETENSORS",
+                str("Expected a header of at most ", kMaxHeaderBytes, " bytes, received ", text.size()),
                 "Spread the tensors over several files.", {{"reason", "header_too_large"}});
   }
   std::string length(8, '\0');
@@ -94,7 +97,8 @@ std::vector<std::vector<TensorSpec>> split(const std::vector<TensorSpec>& tensor
   uint64_t filled = 0;
   for (const TensorSpec& tensor : tensors) {
     uint64_t num_bytes = 0;
-    if (size_of_tensor(tensor.dtype, tensor.shape, num_bytes)) num_bytes = 0;  // plan_file refuses it with its reason
+    if (size_of_tensor(tensor.dtype, tensor.shape, num_bytes))
+      num_bytes = 0;  // plan_file refuses it with its reason
     if (!groups.back().empty() && (filled > max_bytes || num_bytes > max_bytes - filled)) {
       groups.emplace_back();
       filled = 0;
@@ -112,7 +116,8 @@ std::string index_json(const ShardPlan& plan) {
     for (const TensorInfo& tensor : shard.plan.tensors) rows.emplace_back(tensor.name, shard.file_name);
   }
   std::sort(rows.begin(), rows.end());
-  std::string text = str("{\n  \"metadata\": {\n    \"total_size\": ", plan.total_size, "\n  },\n  \"weight_map\": {");
+  std::string text =
+      str("{\n  \"metadata\": {\n    \"total_size\": ", plan.total_size, "\n  },\n  \"weight_map\": {");
   const char* separator = "\n    ";
   for (const auto& [name, file] : rows) {
     text += str(separator, json_quoted(name), ": ", json_quoted(file));
@@ -124,7 +129,8 @@ std::string index_json(const ShardPlan& plan) {
 void check_names_across(const std::vector<TensorSpec>& tensors) {
   std::set<std::string_view> names;
   for (const TensorSpec& tensor : tensors) {
-    if (!names.insert(tensor.name).second) refuse_spec("duplicate_name", "expected every name once", tensor.name);
+    if (!names.insert(tensor.name).second)
+      refuse_spec("duplicate_name", "expected every name once", tensor.name);
   }
 }
 
@@ -149,16 +155,19 @@ void SafetensorsWriter::write(std::string_view name, const void* data, uint64_t 
   for (const TensorInfo& tensor : plan_.tensors) {
     if (tensor.name != name) continue;
     if (num_bytes != tensor.num_bytes()) {
-      throw Error("ERR_INTERNAL", str("Expected ", tensor.num_bytes(), " bytes for ", printable(name), ", received ", num_bytes));
+      throw Error("ERR_INTERNAL", str("Expected ", tensor.num_bytes(), " bytes for ", printable(name),
+                                      ", received ", num_bytes));
     }
     return write_range(tensor, 0, data, num_bytes);
   }
   throw Error("ERR_INTERNAL", str("Expected a tensor of the plan, received ", printable(name)));
 }
 
-void SafetensorsWriter::write_range(const TensorInfo& tensor, uint64_t offset, const void* data, uint64_t count) {
+void SafetensorsWriter::write_range(const TensorInfo& tensor, uint64_t offset, const void* data,
+                                    uint64_t count) {
   if (offset > tensor.num_bytes() || count > tensor.num_bytes() - offset) {
-    throw Error("ERR_INTERNAL", str("Expected a range within ", printable(tensor.name), ", received ", count, " bytes from ", offset));
+    throw Error("ERR_INTERNAL", str("Expected a range within ", printable(tensor.name), ", received ", count,
+                                    " bytes from ", offset));
   }
   const uint64_t at = plan_.header.size() + tensor.begin + offset;
   file_.pwrite_exact(data, count, at);
@@ -168,13 +177,15 @@ void SafetensorsWriter::write_range(const TensorInfo& tensor, uint64_t offset, c
 
 void SafetensorsWriter::finish() {
   if (bytes_written_ != plan_.data_bytes) {
-    throw Error("ERR_INTERNAL", str("Expected ", plan_.data_bytes, " bytes of data in ", file_.path(), ", received ", bytes_written_));
+    throw Error("ERR_INTERNAL", str("Expected ", plan_.data_bytes, " bytes of data in ", file_.path(),
+                                    ", received ", bytes_written_));
   }
   file_.sync();
   file_.close();
 }
 
-ShardPlan plan_shards(const std::vector<TensorSpec>& tensors, const Metadata& metadata, uint64_t max_shard_bytes) {
+ShardPlan plan_shards(const std::vector<TensorSpec>& tensors, const Metadata& metadata,
+                      uint64_t max_shard_bytes) {
   check_names_across(tensors);
   const std::vector<std::vector<TensorSpec>> groups = split(tensors, max_shard_bytes);
   ShardPlan plan;

@@ -1,4 +1,5 @@
-// Writes safetensors files: the header is planned first, then every tensor goes to its final place in any order.
+// Writes safetensors files: the header is planned first, then every tensor goes to its final place in any
+// order.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -72,6 +73,7 @@ struct ShardPlan {
 
 /// Fills shards in the order of the list; one larger tensor gets a shard of its own.
 /// A model that fits one shard is "model.safetensors" without an index.
-ShardPlan plan_shards(const std::vector<TensorSpec>& tensors, const Metadata& metadata, uint64_t max_shard_bytes);
+ShardPlan plan_shards(const std::vector<TensorSpec>& tensors, const Metadata& metadata,
+                      uint64_t max_shard_bytes);
 
 }  // namespace tongueforge::checkpoint

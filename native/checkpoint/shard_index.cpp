@@ -11,14 +11,18 @@
 namespace tongueforge::checkpoint {
 namespace {
 
-constexpr const char* kHint = "Download or convert the model again; every file of the folder must come from the same save.";
+constexpr const char* kHint =
+    "Download or convert the model again; every file of the folder must come from the same save.";
 
 bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-/// Letters, digits, '.', '_' and '-', beginning with one of the first two: nothing that a path could be made of.
+/// Letters, digits, '.', '_' and '-', beginning with one of the first two: nothing that a path could be made
+/// of.
 bool is_bare_file_name(std::string_view name) {
-  if (name.empty() || name.size() > 255 || !is_alnum(name.front()) || !name.ends_with(".safetensors")) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-'; });
+  if (name.empty() || name.size() > 255 || !is_alnum(name.front()) || !name.ends_with(".safetensors"))
+    return false;
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 /// The two numbers of "...-00002-of-00007.safetensors".
@@ -42,22 +46,26 @@ std::optional<Position> position_of(std::string_view file) {
   if (of == std::string_view::npos) return std::nullopt;
   const size_t dash = file.substr(0, of).rfind('-');
   if (dash == std::string_view::npos) return std::nullopt;
-  const auto number = parse_digits(file.substr(dash + 1, of - dash - 1)), count = parse_digits(file.substr(of + 4));
+  const auto number = parse_digits(file.substr(dash + 1, of - dash - 1)),
+             count = parse_digits(file.substr(of + 4));
   if (!number || !count) return std::nullopt;
   return Position{*number, *count};
 }
 
 class IndexParser {
  public:
-  IndexParser(std::string_view text, const std::string& path) : json_(text, {"ERR_SHARD_INDEX", path, 0, kHint}) {}
+  IndexParser(std::string_view text, const std::string& path)
+      : json_(text, {"ERR_SHARD_INDEX", path, 0, kHint}) {}
 
   ShardIndex parse() {
-    if (json_.peek() != JsonKind::Object) json_.refuse("root_not_object", "expected the index to be an object");
+    if (json_.peek() != JsonKind::Object)
+      json_.refuse("root_not_object", "expected the index to be an object");
     std::set<std::string> seen;
     std::string key;
     json_.begin_object();
     while (json_.next_key(key)) {
-      if (!seen.insert(key).second) json_.refuse("duplicate_field", str("expected \"", printable(key), "\" once"));
+      if (!seen.insert(key).second)
+        json_.refuse("duplicate_field", str("expected \"", printable(key), "\" once"));
       if (key == "metadata") {
         parse_metadata();
       } else if (key == "weight_map") {
@@ -67,7 +75,8 @@ class IndexParser {
       }
     }
     json_.expect_end();
-    if (index_.entries.empty()) json_.refuse_at(0, "no_weight_map", "expected a weight_map with at least one tensor");
+    if (index_.entries.empty())
+      json_.refuse_at(0, "no_weight_map", "expected a weight_map with at least one tensor");
     sort_files();
     check_positions();
     return std::move(index_);
@@ -75,12 +84,14 @@ class IndexParser {
 
  private:
   void parse_metadata() {
-    if (json_.peek() != JsonKind::Object) json_.refuse("metadata_not_object", "expected metadata to be an object");
+    if (json_.peek() != JsonKind::Object)
+      json_.refuse("metadata_not_object", "expected metadata to be an object");
     std::set<std::string> seen;
     std::string key;
     json_.begin_object();
     while (json_.next_key(key)) {
-      if (!seen.insert(key).second) json_.refuse("duplicate_field", str("expected \"", printable(key), "\" once"));
+      if (!seen.insert(key).second)
+        json_.refuse("duplicate_field", str("expected \"", printable(key), "\" once"));
       if (key == "total_size") {
         index_.total_size_offset = json_.offset();
         index_.total_size = json_.read_u64();
@@ -91,7 +102,8 @@ class IndexParser {
   }
 
   void parse_weight_map() {
-    if (json_.peek() != JsonKind::Object) json_.refuse("weight_map_not_object", "expected weight_map to be an object");
+    if (json_.peek() != JsonKind::Object)
+      json_.refuse("weight_map_not_object", "expected weight_map to be an object");
     std::string tensor;
     json_.begin_object();
     while (json_.next_key(tensor)) {
@@ -106,11 +118,13 @@ class IndexParser {
 
   uint32_t file_number(const std::string& name) {
     if (!is_bare_file_name(name)) {
-      json_.refuse("bad_file_name", str("expected a file of this folder such as model-00001-of-00002.safetensors, received \"",
-                                        printable(name), "\""));
+      json_.refuse("bad_file_name",
+                   str("expected a file of this folder such as model-00001-of-00002.safetensors, received \"",
+                       printable(name), "\""));
     }
     const auto [it, is_new] = files_.emplace(name, static_cast<uint32_t>(files_.size()));
-    if (is_new && files_.size() > kMaxShards) json_.refuse("too_many_shards", str("expected at most ", kMaxShards, " files"));
+    if (is_new && files_.size() > kMaxShards)
+      json_.refuse("too_many_shards", str("expected at most ", kMaxShards, " files"));
     return it->second;
   }
 
@@ -149,8 +163,9 @@ class IndexParser {
     const uint64_t count = *counts.begin();
     const bool complete = numbers.size() == count && *numbers.begin() == 1 && *numbers.rbegin() == count;
     if (counts.size() > 1 || !complete) {
-      json_.refuse_at(0, "incomplete_shards", str("expected shards 1 to ", *counts.rbegin(), ", received ", numbers.size(),
-                                                  " from ", *numbers.begin(), " to ", *numbers.rbegin()));
+      json_.refuse_at(0, "incomplete_shards",
+                      str("expected shards 1 to ", *counts.rbegin(), ", received ", numbers.size(), " from ",
+                          *numbers.begin(), " to ", *numbers.rbegin()));
     }
   }
 
@@ -162,12 +177,16 @@ class IndexParser {
 }  // namespace
 
 const ShardIndexEntry* ShardIndex::find(std::string_view tensor) const {
-  const auto less = [](const ShardIndexEntry& entry, std::string_view wanted) { return entry.tensor < wanted; };
+  const auto less = [](const ShardIndexEntry& entry, std::string_view wanted) {
+    return entry.tensor < wanted;
+  };
   const auto it = std::lower_bound(entries.begin(), entries.end(), tensor, less);
   return it == entries.end() || it->tensor != tensor ? nullptr : &*it;
 }
 
-ShardIndex parse_shard_index(std::string_view text, const std::string& path) { return IndexParser(text, path).parse(); }
+ShardIndex parse_shard_index(std::string_view text, const std::string& path) {
+  return IndexParser(text, path).parse();
+}
 
 void refuse_index(const std::string& path, uint64_t offset, const char* reason, const std::string& message,
                   std::string_view tensor) {

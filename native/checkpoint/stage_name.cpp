@@ -36,7 +36,8 @@ std::string read_small(const std::string& path) {
 /// With the pid it names a process for good, although pids are used again.
 std::string start_time(const std::string& pid) {
   const std::string stat = read_small("/proc/" + pid + "/stat");
-  const size_t after_name = stat.rfind(')');  // the name in parentheses may itself hold spaces and parentheses
+  const size_t after_name =
+      stat.rfind(')');  // the name in parentheses may itself hold spaces and parentheses
   if (after_name == std::string::npos) return {};
   size_t at = after_name + 1;
   for (int field = 3; field < 22; ++field) at = stat.find(' ', at + 1);
@@ -91,13 +92,15 @@ bool has_rested(const std::string& folder) {
 std::string new_stage_token() {
   const std::string pid = std::to_string(::getpid());
   const std::string started = start_time(pid);
-  return pid + '.' + (started.empty() ? "0" : started) + '.' + machine_tag() + '.' + hex8(std::random_device{}());
+  return pid + '.' + (started.empty() ? "0" : started) + '.' + machine_tag() + '.' +
+         hex8(std::random_device{}());
 }
 
 std::optional<std::string> stage_token_of(std::string_view entry, std::string_view name) {
   for (const char* prefix : {kStagePrefix, kTrashPrefix}) {
     const std::string head = prefix + std::string(name) + '-';
-    if (entry.starts_with(head) && is_token(entry.substr(head.size()))) return std::string(entry.substr(head.size()));
+    if (entry.starts_with(head) && is_token(entry.substr(head.size())))
+      return std::string(entry.substr(head.size()));
   }
   return std::nullopt;
 }

@@ -15,9 +15,9 @@ std::string new_stage_token();
 /// The token of ".tmp-<name>-<token>" or ".trash-<name>-<token>", for exactly this name.
 std::optional<std::string> stage_token_of(std::string_view entry, std::string_view name);
 
-/// True if nobody can be working on a stage any more. Where the token was made by this machine since it booted, the
-/// process must be gone; made elsewhere (another host on a shared disk, a container, before a reboot), the folder and
-/// its files must have rested for a day.
+/// True if nobody can be working on a stage any more. Where the token was made by this machine since it
+/// booted, the process must be gone; made elsewhere (another host on a shared disk, a container, before a
+/// reboot), the folder and its files must have rested for a day.
 bool is_abandoned(const std::string& folder, std::string_view token);
 
 }  // namespace tongueforge::checkpoint

@@ -18,13 +18,20 @@ bool is_low_surrogate(uint32_t unit) { return unit >= 0xdc00 && unit < 0xe000; }
 
 const char* kind_name(JsonKind kind) {
   switch (kind) {
-    case JsonKind::Object: return "an object";
-    case JsonKind::Array: return "an array";
-    case JsonKind::String: return "a string";
-    case JsonKind::Number: return "a number";
-    case JsonKind::True: return "true";
-    case JsonKind::False: return "false";
-    default: return "null";
+    case JsonKind::Object:
+      return "an object";
+    case JsonKind::Array:
+      return "an array";
+    case JsonKind::String:
+      return "a string";
+    case JsonKind::Number:
+      return "a number";
+    case JsonKind::True:
+      return "true";
+    case JsonKind::False:
+      return "false";
+    default:
+      return "null";
   }
 }
 
@@ -59,8 +66,10 @@ void JsonReader::refuse_here(const char* reason, const std::string& message) con
 void JsonReader::refuse_syntax(const std::string& expected) const {
   if (at_end()) refuse_here("json_syntax", str("expected ", expected, ", received the end of the JSON text"));
   const size_t length = utf8_length(text_, at_);
-  if (length == 0) refuse_here("invalid_utf8", str("expected ", expected, ", received a byte that is not UTF-8"));
-  refuse_here("json_syntax", str("expected ", expected, ", received '", printable(text_.substr(at_, length)), "'"));
+  if (length == 0)
+    refuse_here("invalid_utf8", str("expected ", expected, ", received a byte that is not UTF-8"));
+  refuse_here("json_syntax",
+              str("expected ", expected, ", received '", printable(text_.substr(at_, length)), "'"));
 }
 
 void JsonReader::skip_space() {
@@ -79,14 +88,22 @@ JsonKind JsonReader::peek() {
   const char c = current();
   if (is_digit(c)) return JsonKind::Number;
   switch (c) {
-    case '{': return JsonKind::Object;
-    case '[': return JsonKind::Array;
-    case '"': return JsonKind::String;
-    case '-': return JsonKind::Number;
-    case 't': return JsonKind::True;
-    case 'f': return JsonKind::False;
-    case 'n': return JsonKind::Null;
-    default: refuse_syntax("a JSON value");
+    case '{':
+      return JsonKind::Object;
+    case '[':
+      return JsonKind::Array;
+    case '"':
+      return JsonKind::String;
+    case '-':
+      return JsonKind::Number;
+    case 't':
+      return JsonKind::True;
+    case 'f':
+      return JsonKind::False;
+    case 'n':
+      return JsonKind::Null;
+    default:
+      refuse_syntax("a JSON value");
   }
 }
 
@@ -134,7 +151,8 @@ bool JsonReader::next_item() {
 void JsonReader::expect_end() {
   skip_space();
   if (at_end()) return;
-  if (text_[at_] == '\0') refuse_here("nul_padding", "expected spaces after the JSON text, received a NUL byte");
+  if (text_[at_] == '\0')
+    refuse_here("nul_padding", "expected spaces after the JSON text, received a NUL byte");
   refuse_here("text_after_end", "expected nothing after the JSON text, received more");
 }
 
@@ -160,7 +178,8 @@ std::string JsonReader::read_string() {
 
 void JsonReader::copy_character(std::string& out) {
   if (static_cast<unsigned char>(text_[at_]) < 0x20) {
-    refuse_here("control_character", "expected control characters in a string to be escaped, received one raw");
+    refuse_here("control_character",
+                "expected control characters in a string to be escaped, received one raw");
   }
   const size_t length = utf8_length(text_, at_);
   if (length == 0) refuse_here("invalid_utf8", "expected UTF-8 in a string, received other bytes");
@@ -173,12 +192,24 @@ void JsonReader::read_escape(std::string& out) {
   switch (const char c = current()) {
     case '"':
     case '\\':
-    case '/': out += c; break;
-    case 'b': out += '\b'; break;
-    case 'f': out += '\f'; break;
-    case 'n': out += '\n'; break;
-    case 'r': out += '\r'; break;
-    case 't': out += '\t'; break;
+    case '/':
+      out += c;
+      break;
+    case 'b':
+      out += '\b';
+      break;
+    case 'f':
+      out += '\f';
+      break;
+    case 'n':
+      out += '\n';
+      break;
+    case 'r':
+      out += '\r';
+      break;
+    case 't':
+      out += '\t';
+      break;
     case 'u': {
       const uint32_t code = read_code_point();
       if (is_high_surrogate(code) || is_low_surrogate(code)) {
@@ -188,7 +219,8 @@ void JsonReader::read_escape(std::string& out) {
       append_utf8(out, code);
       break;
     }
-    default: refuse_syntax("an escape: one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX");
+    default:
+      refuse_syntax("an escape: one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX");
   }
   ++at_;
 }
@@ -274,14 +306,21 @@ void JsonReader::skip_value() { skip_value(0); }
 void JsonReader::skip_value(int depth) {
   if (depth > kMaxDepth) refuse_here("nesting", str("expected at most ", kMaxDepth, " levels of nesting"));
   switch (peek()) {
-    case JsonKind::Object: skip_object(depth); break;
+    case JsonKind::Object:
+      skip_object(depth);
+      break;
     case JsonKind::Array:
       begin_array();
       while (next_item()) skip_value(depth + 1);
       break;
-    case JsonKind::String: read_string(); break;
-    case JsonKind::Number: read_number(); break;
-    default: skip_word();
+    case JsonKind::String:
+      read_string();
+      break;
+    case JsonKind::Number:
+      read_number();
+      break;
+    default:
+      skip_word();
   }
 }
 
@@ -290,7 +329,8 @@ void JsonReader::skip_object(int depth) {
   std::string key;
   begin_object();
   while (next_key(key)) {
-    if (!keys.insert(key).second) refuse("duplicate_key", str("expected every key once, received \"", printable(key), "\" twice"));
+    if (!keys.insert(key).second)
+      refuse("duplicate_key", str("expected every key once, received \"", printable(key), "\" twice"));
     skip_value(depth + 1);
   }
 }

@@ -1,6 +1,7 @@
 // A strict reader for the two JSON texts that weight files come with: headers and shard indexes.
-// It is pulled by a caller who knows what must come next, so that hostile text is refused where it departs from that and
-// nothing is built in memory for it. JSON as in RFC 8259 and stricter: UTF-8 without BOM, no lone surrogates, no -0.
+// It is pulled by a caller who knows what must come next, so that hostile text is refused where it departs
+// from that and nothing is built in memory for it. JSON as in RFC 8259 and stricter: UTF-8 without BOM, no
+// lone surrogates, no -0.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -11,8 +12,8 @@ namespace tongueforge::checkpoint {
 
 /// Where a text comes from and how its refusals are coded.
 struct JsonSource {
-  std::string code;         // "ERR_SAFETENSORS"
-  std::string file;         // path
+  std::string code;          // "ERR_SAFETENSORS"
+  std::string file;          // path
   uint64_t base_offset = 0;  // where the text begins in the file
   std::string hint;
 };
@@ -39,10 +40,12 @@ class JsonReader {
   /// The decoded string that must stand here.
   std::string read_string();
 
-  /// An integer of 0..2^64-1 without sign, fraction or exponent; "not_unsigned_integer" or "integer_overflow" otherwise.
+  /// An integer of 0..2^64-1 without sign, fraction or exponent; "not_unsigned_integer" or "integer_overflow"
+  /// otherwise.
   uint64_t read_u64();
 
-  /// Any value, fully checked and thrown away: also no object in it may have a key twice, nor stand 64 levels deep.
+  /// Any value, fully checked and thrown away: also no object in it may have a key twice, nor stand 64 levels
+  /// deep.
   void skip_value();
 
   /// Nothing but white space may follow: "text_after_end", "nul_padding".
@@ -55,7 +58,9 @@ class JsonReader {
   void set_tensor(std::string name) { tensor_ = std::move(name); }
 
   /// Throws the source's code with details {file, offset, reason, tensor?}.
-  [[noreturn]] void refuse(const char* reason, const std::string& message) const { refuse_at(offset(), reason, message); }
+  [[noreturn]] void refuse(const char* reason, const std::string& message) const {
+    refuse_at(offset(), reason, message);
+  }
   [[noreturn]] void refuse_at(uint64_t offset, const char* reason, const std::string& message) const;
 
  private:
@@ -84,7 +89,8 @@ class JsonReader {
 };
 
 /// Throws `code` for a file with details {file, offset, reason, tensor?}, in that order.
-[[noreturn]] void refuse_file(const std::string& code, const std::string& file, uint64_t offset, const char* reason,
-                              const std::string& message, const std::string& hint, std::string_view tensor = {});
+[[noreturn]] void refuse_file(const std::string& code, const std::string& file, uint64_t offset,
+                              const char* reason, const std::string& message, const std::string& hint,
+                              std::string_view tensor = {});
 
 }  // namespace tongueforge::checkpoint

@@ -6,7 +6,8 @@
 
 namespace tongueforge::checkpoint {
 
-/// Bytes of the well-formed character that begins at `at`, or 0: truncated, overlong, a surrogate, or above U+10FFFF.
+/// Bytes of the well-formed character that begins at `at`, or 0: truncated, overlong, a surrogate, or above
+/// U+10FFFF.
 size_t utf8_length(std::string_view text, size_t at);
 
 /// Appends a code point that is not a surrogate.

@@ -27,12 +27,15 @@ class Graft {
   GraftReport run() {
     for (const GraftFile& file : plan_.files) write_file(file);
     if (plan_.target->is_sharded()) copy_index();
-    for (const checkpoint::ModelWeights* model : {plan_.target, plan_.base, plan_.chat}) model->check_unchanged();
+    for (const checkpoint::ModelWeights* model : {plan_.target, plan_.base, plan_.chat})
+      model->check_unchanged();
     return report_;
   }
 
  private:
-  std::string path_of(const std::string& name) const { return (std::filesystem::path(folder_) / name).string(); }
+  std::string path_of(const std::string& name) const {
+    return (std::filesystem::path(folder_) / name).string();
+  }
 
   void write_file(const GraftFile& file) {
     const checkpoint::SafetensorsFile& source = file.source->file;
@@ -75,7 +78,8 @@ class Graft {
     add_to_report(step.kind, num_elements, sums);
   }
 
-  void blend_chunk(const GraftStep& step, uint64_t first, size_t num_elements, GraftSums& sums, PosixFile& out, uint64_t at) {
+  void blend_chunk(const GraftStep& step, uint64_t first, size_t num_elements, GraftSums& sums,
+                   PosixFile& out, uint64_t at) {
     size_t bytes_read = 0;
     const auto read = [&](const Weight& weight, char* buffer) {
       const size_t width = static_cast<size_t>(dtype_bits(weight.dtype()) / 8);
@@ -87,8 +91,8 @@ class Graft {
     const size_t width = read(step.target, target);
     read(step.base, buffers_[1].get());
     read(step.chat, buffers_[2].get());
-    graft_span({step.target.dtype(), step.base.dtype(), step.chat.dtype(), target, buffers_[1].get(), buffers_[2].get(), target,
-                num_elements},
+    graft_span({step.target.dtype(), step.base.dtype(), step.chat.dtype(), target, buffers_[1].get(),
+                buffers_[2].get(), target, num_elements},
                scale_, sums);
     write(out, at + first * width, num_elements * width, bytes_read);
   }
@@ -120,7 +124,8 @@ class Graft {
   }
 
   void copy_index() {
-    const std::filesystem::path source = std::filesystem::path(plan_.target->folder()) / checkpoint::kIndexFileName;
+    const std::filesystem::path source =
+        std::filesystem::path(plan_.target->folder()) / checkpoint::kIndexFileName;
     const std::string text = checkpoint::read_file(source.string(), checkpoint::kMaxIndexBytes);
     checkpoint::write_file(path_of(checkpoint::kIndexFileName), text);
     count(0, text.size());
@@ -139,7 +144,8 @@ class Graft {
 GraftReport run_graft(const GraftPlan& plan, const std::string& staged_folder, float scale, Job& job) {
   if (!plan.problems.empty()) throw plan.problems.front();
   if (!std::isfinite(scale)) {
-    throw Error("ERR_USAGE", str("Expected a finite scale, received ", scale), "1 adds the whole difference, 0 none of it.");
+    throw Error("ERR_USAGE", str("Expected a finite scale, received ", scale),
+                "1 adds the whole difference, 0 none of it.");
   }
   return Graft(plan, staged_folder, scale, job).run();
 }

@@ -1,5 +1,6 @@
-// The chat vector, Huang et al., ACL 2024 (arXiv 2310.04799): new = target + scale * (chat - base), streamed from files
-// to files. Memory is a few chunks, whatever the models' size; the output has the target's shards, headers and order.
+// The chat vector, Huang et al., ACL 2024 (arXiv 2310.04799): new = target + scale * (chat - base), streamed
+// from files to files. Memory is a few chunks, whatever the models' size; the output has the target's shards,
+// headers and order.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -44,14 +45,14 @@ struct GraftPlan {
   std::vector<Error> problems;
 };
 
-/// Matches the three models by tensor name, from headers alone. Throws nothing of its own: see GraftPlan::problems.
-/// Rotary `inv_freq` tables are left as the target has them. A base or chat model with a tied head lends its
-/// embedding as the head.
+/// Matches the three models by tensor name, from headers alone. Throws nothing of its own: see
+/// GraftPlan::problems. Rotary `inv_freq` tables are left as the target has them. A base or chat model with a
+/// tied head lends its embedding as the head.
 GraftPlan plan_graft(const checkpoint::ModelWeights& target, const checkpoint::ModelWeights& base,
                      const checkpoint::ModelWeights& chat, const GraftOptions& options);
 
-/// Writes the weight files (and the index of a sharded target) into an existing folder. Progress: {done_bytes, total_bytes}
-/// counts reads and writes. Every file is brought to the disk.
+/// Writes the weight files (and the index of a sharded target) into an existing folder. Progress:
+/// {done_bytes, total_bytes} counts reads and writes. Every file is brought to the disk.
 /// @throws the plan's first problem, ERR_INPUT_CHANGED, ERR_IO, ERR_NO_SPACE, ERR_EXISTS, Cancelled
 GraftReport run_graft(const GraftPlan& plan, const std::string& staged_folder, float scale, Job& job);
 

@@ -5,8 +5,9 @@
 #include <cmath>
 #include <cstring>
 
-// Everything below `graft_blocks` is inlined into two functions, one for every x86-64 and one for those with AVX2 and
-// FMA; the compiler makes vector code of the same plain loops for both. Fixed trip counts let it do so at -O2.
+// Everything below `graft_blocks` is inlined into two functions, one for every x86-64 and one for those with
+// AVX2 and FMA; the compiler makes vector code of the same plain loops for both. Fixed trip counts let it do
+// so at -O2.
 #define TONGUEFORGE_INLINE inline __attribute__((always_inline))
 
 namespace tongueforge::merge {
@@ -80,16 +81,19 @@ TONGUEFORGE_INLINE void blend(DType dtype, Block& block, float scale) {
     std::memcpy(block.out_bits, block.target_bits, sizeof block.out_bits);
   } else if (dtype == DType::BF16) {
     for (size_t i = 0; i < kBlock; ++i) {
-      block.out_bits[i] = kept_or(block, i, float_to_bf16(__builtin_fmaf(scale, block.delta[i], block.target[i])));
+      block.out_bits[i] =
+          kept_or(block, i, float_to_bf16(__builtin_fmaf(scale, block.delta[i], block.target[i])));
     }
   } else if (dtype == DType::F16) {
     for (size_t i = 0; i < kBlock; ++i) {
-      block.out_bits[i] = kept_or(block, i, float_to_f16(__builtin_fmaf(scale, block.delta[i], block.target[i])));
+      block.out_bits[i] =
+          kept_or(block, i, float_to_f16(__builtin_fmaf(scale, block.delta[i], block.target[i])));
     }
   } else {
     const double wide_scale = scale;  // its product with a float is exact in double
     for (size_t i = 0; i < kBlock; ++i) {
-      const double sum = static_cast<double>(block.target[i]) + wide_scale * static_cast<double>(block.delta[i]);
+      const double sum =
+          static_cast<double>(block.target[i]) + wide_scale * static_cast<double>(block.delta[i]);
       block.out_bits[i] = kept_or(block, i, std::bit_cast<uint32_t>(static_cast<float>(sum)));
     }
   }
@@ -100,7 +104,8 @@ TONGUEFORGE_INLINE void blend(DType dtype, Block& block, float scale) {
 TONGUEFORGE_INLINE double sum_of_squares(const float* values) {
   double lanes[8] = {};
   for (size_t i = 0; i < kBlock; i += 8) {
-    for (size_t j = 0; j < 8; ++j) lanes[j] += static_cast<double>(values[i + j]) * static_cast<double>(values[i + j]);
+    for (size_t j = 0; j < 8; ++j)
+      lanes[j] += static_cast<double>(values[i + j]) * static_cast<double>(values[i + j]);
   }
   return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
@@ -148,10 +153,13 @@ TONGUEFORGE_INLINE void graft_blocks(const GraftSpan& span, float scale, GraftSu
 void graft_any(const GraftSpan& span, float scale, GraftSums& sums) { graft_blocks(span, scale, sums); }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,fma,f16c"))) void graft_avx2(const GraftSpan& span, float scale, GraftSums& sums) {
+__attribute__((target("avx2,fma,f16c"))) void graft_avx2(const GraftSpan& span, float scale,
+                                                         GraftSums& sums) {
   graft_blocks(span, scale, sums);
 }
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
 #else
 void graft_avx2(const GraftSpan& span, float scale, GraftSums& sums) { graft_blocks(span, scale, sums); }
 bool has_avx2() { return false; }
@@ -159,7 +167,9 @@ bool has_avx2() { return false; }
 
 }  // namespace
 
-bool graft_supports(DType dtype) { return dtype == DType::BF16 || dtype == DType::F16 || dtype == DType::F32; }
+bool graft_supports(DType dtype) {
+  return dtype == DType::BF16 || dtype == DType::F16 || dtype == DType::F32;
+}
 
 void graft_span(const GraftSpan& span, float scale, GraftSums& sums) {
   if (has_avx2()) {

@@ -28,10 +28,11 @@ struct GraftSpan {
 /// True for the dtypes that graft_span takes.
 bool graft_supports(DType dtype);
 
-/// d = float32(chat) - float32(base), rounded to float32. A 16-bit target gets fma(scale, d, target) in float32, rounded
-/// once to its type; a float32 target gets float(double(target) + double(scale) * double(d)).
-/// Where d or scale is zero the target's bits are kept, so that -0.0 and the payloads of NaNs survive.
-/// The same input gives the same bits and sums on every machine and for every split at multiples of kGraftBlock.
+/// d = float32(chat) - float32(base), rounded to float32. A 16-bit target gets fma(scale, d, target) in
+/// float32, rounded once to its type; a float32 target gets float(double(target) + double(scale) *
+/// double(d)). Where d or scale is zero the target's bits are kept, so that -0.0 and the payloads of NaNs
+/// survive. The same input gives the same bits and sums on every machine and for every split at multiples of
+/// kGraftBlock.
 void graft_span(const GraftSpan& span, float scale, GraftSums& sums);
 
 /// Elements that the kernel handles at a time.

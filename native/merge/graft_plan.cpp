@@ -34,7 +34,8 @@ struct Complaint {
     std::string list;
     for (size_t i = 0; i < std::min(rows.size(), kMaxNamed); ++i) list += "\n  " + rows[i];
     if (rows.size() > kMaxNamed) list += str("\n  and ", rows.size() - kMaxNamed, " more");
-    return Error(code, str(expected, " (", rows.size(), "):", list), hint, {{"count", std::to_string(rows.size())}, {"tensors", list.substr(1)}});
+    return Error(code, str(expected, " (", rows.size(), "):", list), hint,
+                 {{"count", std::to_string(rows.size())}, {"tensors", list.substr(1)}});
   }
 };
 
@@ -47,12 +48,15 @@ struct Side {
   bool has_own_head() const { return !tied && weights.find(kHead); }
 
   /// What acts under this name in the model: a tied head is the embedding, whatever else the file stores.
-  const Weight* acting(std::string_view name) const { return weights.find(name == kHead && tied ? kEmbedding : name); }
+  const Weight* acting(std::string_view name) const {
+    return weights.find(name == kHead && tied ? kEmbedding : name);
+  }
 };
 
 class Planner {
  public:
-  Planner(const ModelWeights& target, const ModelWeights& base, const ModelWeights& chat, const GraftOptions& options)
+  Planner(const ModelWeights& target, const ModelWeights& base, const ModelWeights& chat,
+          const GraftOptions& options)
       : target_{target, "target", options.target_tied},
         base_{base, "base", options.base_tied},
         chat_{chat, "chat", options.chat_tied} {
@@ -75,23 +79,28 @@ class Planner {
   void check_tied_head() {
     if (!target_.tied) return;
     for (const Side* side : {&base_, &chat_}) {
-      if (side->has_own_head()) tied_.rows.push_back(str(kHead, ": stored apart from the embedding by the ", side->role, " model"));
+      if (side->has_own_head())
+        tied_.rows.push_back(str(kHead, ": stored apart from the embedding by the ", side->role, " model"));
     }
   }
 
   void check_extra(const Side& side) {
     for (const Weight& weight : side.weights.tensors()) {
       if (is_rotary_table(weight.name()) || target_.weights.find(weight.name())) continue;
-      if (weight.name() == kHead && (side.tied || target_.tied)) continue;  // a copy of the embedding, or complained of above
-      missing_.rows.push_back(str(checkpoint::printable(weight.name()), ": in the ", side.role, " model, not in the target"));
+      if (weight.name() == kHead && (side.tied || target_.tied))
+        continue;  // a copy of the embedding, or complained of above
+      missing_.rows.push_back(
+          str(checkpoint::printable(weight.name()), ": in the ", side.role, " model, not in the target"));
     }
   }
 
   void plan_file(const checkpoint::WeightFile& source) {
     GraftFile file{&source, {}};
-    for (const checkpoint::TensorInfo& tensor : source.file.tensors()) file.steps.push_back(plan_step({&tensor, &source.file}));
-    std::stable_sort(file.steps.begin(), file.steps.end(),
-                     [](const GraftStep& a, const GraftStep& b) { return a.target.info->begin < b.target.info->begin; });
+    for (const checkpoint::TensorInfo& tensor : source.file.tensors())
+      file.steps.push_back(plan_step({&tensor, &source.file}));
+    std::stable_sort(file.steps.begin(), file.steps.end(), [](const GraftStep& a, const GraftStep& b) {
+      return a.target.info->begin < b.target.info->begin;
+    });
     plan_.bytes_to_read += source.file.data_begin();
     plan_.bytes_to_write += source.file.file_size();
     plan_.files.push_back(std::move(file));
@@ -103,7 +112,8 @@ class Planner {
     if (is_rotary_table(target.name())) return step;
     const Weight* base = acting(base_, target.name());
     const Weight* chat = acting(chat_, target.name());
-    if (!base || !chat || !check_shapes(target, *base, *chat) || !check_dtypes(target, *base, *chat)) return step;
+    if (!base || !chat || !check_shapes(target, *base, *chat) || !check_dtypes(target, *base, *chat))
+      return step;
     if (!graft_supports(target.dtype())) return step;
     step.base = *base, step.chat = *chat;
     plan_.bytes_to_read += base->num_bytes() + chat->num_bytes();
@@ -112,7 +122,9 @@ class Planner {
 
   const Weight* acting(const Side& side, const std::string& name) {
     const Weight* weight = side.acting(name);
-    if (!weight) missing_.rows.push_back(str(checkpoint::printable(name), ": in the target, not in the ", side.role, " model"));
+    if (!weight)
+      missing_.rows.push_back(
+          str(checkpoint::printable(name), ": in the target, not in the ", side.role, " model"));
     return weight;
   }
 
@@ -120,33 +132,40 @@ class Planner {
     if (target.shape() == base.shape() && target.shape() == chat.shape()) return true;
     const bool is_vocabulary = target.name() == kHead || target.name() == kEmbedding;
     Complaint& complaint = is_vocabulary ? vocabulary_ : shapes_;
-    complaint.rows.push_back(str(checkpoint::printable(target.name()), ": target ", shape_text(target.shape()), ", base ",
-                                 shape_text(base.shape()), ", chat ", shape_text(chat.shape())));
+    complaint.rows.push_back(str(checkpoint::printable(target.name()), ": target ",
+                                 shape_text(target.shape()), ", base ", shape_text(base.shape()), ", chat ",
+                                 shape_text(chat.shape())));
     return false;
   }
 
   /// Three floats that we compute with, or nothing to compute with at all.
   bool check_dtypes(const Weight& target, const Weight& base, const Weight& chat) {
-    const auto all = [&](auto property) { return property(target.dtype()) && property(base.dtype()) && property(chat.dtype()); };
+    const auto all = [&](auto property) {
+      return property(target.dtype()) && property(base.dtype()) && property(chat.dtype());
+    };
     if (all(graft_supports) || all([](DType dtype) { return !dtype_is_float(dtype); })) return true;
-    dtypes_.rows.push_back(str(checkpoint::printable(target.name()), ": target ", dtype_name(target.dtype()), ", base ",
-                               dtype_name(base.dtype()), ", chat ", dtype_name(chat.dtype())));
+    dtypes_.rows.push_back(str(checkpoint::printable(target.name()), ": target ", dtype_name(target.dtype()),
+                               ", base ", dtype_name(base.dtype()), ", chat ", dtype_name(chat.dtype())));
     return false;
   }
 
   uint64_t index_bytes() const {
     std::error_code ignored;
-    const auto size = std::filesystem::file_size(std::filesystem::path(target_.weights.folder()) / checkpoint::kIndexFileName, ignored);
+    const auto size = std::filesystem::file_size(
+        std::filesystem::path(target_.weights.folder()) / checkpoint::kIndexFileName, ignored);
     return ignored ? 0 : size;
   }
 
   Side target_, base_, chat_;
   GraftPlan plan_;
-  Complaint tied_{"ERR_TIED_HEAD", "Expected base and chat to use their embedding as the head, as the target does",
-                  "Give the target a head of its own (tie_word_embeddings: false with a stored lm_head.weight), or take a "
+  Complaint tied_{"ERR_TIED_HEAD",
+                  "Expected base and chat to use their embedding as the head, as the target does",
+                  "Give the target a head of its own (tie_word_embeddings: false with a stored "
+                  "lm_head.weight), or take a "
                   "base and a chat model with tied heads."};
-  Complaint missing_{"ERR_MISSING_TENSOR", "Expected the three models to have the same tensors",
-                     "All three must be of one architecture: the target continues from the base, the chat model too."};
+  Complaint missing_{
+      "ERR_MISSING_TENSOR", "Expected the three models to have the same tensors",
+      "All three must be of one architecture: the target continues from the base, the chat model too."};
   Complaint vocabulary_{"ERR_VOCABULARY", "Expected the three models to have vocabularies of one size",
                         "Take a target with the vocabulary of its base."};
   Complaint shapes_{"ERR_SHAPE_MISMATCH", "Expected the three models to have the same shapes",
@@ -157,7 +176,8 @@ class Planner {
 
 }  // namespace
 
-GraftPlan plan_graft(const ModelWeights& target, const ModelWeights& base, const ModelWeights& chat, const GraftOptions& options) {
+GraftPlan plan_graft(const ModelWeights& target, const ModelWeights& base, const ModelWeights& chat,
+                     const GraftOptions& options) {
   return Planner(target, base, chat, options).plan();
 }
 

@@ -13,12 +13,12 @@ struct Rule {
 
 // The first row that fits decides: "self_attn.q_norm" is a norm, "attention.output.LayerNorm" too.
 constexpr Rule kRules[] = {
-    {ModuleKind::Head, "lm_head"},        {ModuleKind::Head, "score."},
-    {ModuleKind::Head, "classifier"},     {ModuleKind::Norm, "norm"},
-    {ModuleKind::Norm, "ln_"},            {ModuleKind::Embedding, "embed"},
-    {ModuleKind::Attention, "attn"},      {ModuleKind::Attention, "attention"},
-    {ModuleKind::Mlp, "mlp"},             {ModuleKind::Mlp, "feed_forward"},
-    {ModuleKind::Mlp, "intermediate."},   {ModuleKind::Mlp, "output.dense"},
+    {ModuleKind::Head, "lm_head"},      {ModuleKind::Head, "score."},
+    {ModuleKind::Head, "classifier"},   {ModuleKind::Norm, "norm"},
+    {ModuleKind::Norm, "ln_"},          {ModuleKind::Embedding, "embed"},
+    {ModuleKind::Attention, "attn"},    {ModuleKind::Attention, "attention"},
+    {ModuleKind::Mlp, "mlp"},           {ModuleKind::Mlp, "feed_forward"},
+    {ModuleKind::Mlp, "intermediate."}, {ModuleKind::Mlp, "output.dense"},
 };
 
 Value::Map module_value(const ModuleStats& stats) {
@@ -53,9 +53,12 @@ Value to_value(const GraftReport& report) {
     if (stats.num_tensors == 0) continue;
     modules.emplace_back(module_kind_name(static_cast<ModuleKind>(kind)), module_value(stats));
   }
-  return Value::Map{{"tensors_changed", report.tensors_changed}, {"tensors_kept", report.tensors_kept},
-                    {"tensors_copied", report.tensors_copied},   {"bytes_read", report.bytes_read},
-                    {"bytes_written", report.bytes_written},     {"nonfinite", report.num_nonfinite},
+  return Value::Map{{"tensors_changed", report.tensors_changed},
+                    {"tensors_kept", report.tensors_kept},
+                    {"tensors_copied", report.tensors_copied},
+                    {"bytes_read", report.bytes_read},
+                    {"bytes_written", report.bytes_written},
+                    {"nonfinite", report.num_nonfinite},
                     {"modules", std::move(modules)}};
 }
 

@@ -36,7 +36,8 @@ struct GraftReport {
 };
 
 /// {tensors_changed, tensors_kept, tensors_copied, bytes_read, bytes_written, nonfinite,
-///  modules: {attention: {tensors, elements, changed, nonfinite, delta_l2, target_l2}, ...}}; kinds without tensors are left out.
+///  modules: {attention: {tensors, elements, changed, nonfinite, delta_l2, target_l2}, ...}}; kinds without
+///  tensors are left out.
 Value to_value(const GraftReport& report);
 
 }  // namespace tongueforge::merge

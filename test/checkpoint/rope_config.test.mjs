@@ -61,10 +61,10 @@ test('yarn: the attention factor is given, follows from the factor, or from both
   near(yarn({}).attention_factor, 0.1 * Math.log(4) + 1)
   near(yarn({ attention_factor: 1.5 }).attention_factor, 1.5)
   near(
-    yarn({ mscale: 0.707, mscale_all_dim: 0.5 }).attention_factor,
-    (0.0707 * Math.log(4) + 1) / (0.05 * Math.log(4) + 1),
+    yarn({ mscale: 0.75, mscale_all_dim: 0.5 }).attention_factor,
+    (0.075 * Math.log(4) + 1) / (0.05 * Math.log(4) + 1),
   )
-  near(yarn({ mscale: 0.707 }).attention_factor, 0.1 * Math.log(4) + 1)
+  near(yarn({ mscale: 0.75 }).attention_factor, 0.1 * Math.log(4) + 1)
   near(yarn({ factor: 0.5 }).attention_factor, 1)
   assert.deepEqual([yarn({}).beta_fast, yarn({}).beta_slow, yarn({}).truncate], [32, 1, true])
   assert.deepEqual(yarn({ beta_fast: 16, beta_slow: 2, truncate: false }).truncate, false)
@@ -102,10 +102,7 @@ test('what we cannot compute is refused by its key', () => {
   )
   refuses({ partial_rotary_factor: 0.5 }, /partial_rotary_factor: expected 1 .*, received 0.5/)
   refuses({ rope_parameters: { partial_rotary_factor: 0.5 } }, /rope_parameters\.partial_rotary_factor/)
-  refuses(
-    { rope_parameters: { full_attention: {}, sliding_attention: {} } },
-    /expected one rope for all layers/,
-  )
+  refuses({ rope_parameters: { full_attention: {} } }, /expected one rope for all layers/)
   refuses({ rope_theta: 0 }, /rope_theta/)
   refuses({ rope_theta: null, rope_scaling: 'linear' }, /rope_scaling: expected a table/)
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { factsText, failureText, tableText } from '#lib/cli/print'
+import fc from 'fast-check'
+import { factsText, failureText, jsonText, tableText } from '#lib/cli/print'
 import { TongueforgeError } from '#lib/errors'
 
 test('a failure shows its message, the places that the message does not name, and the hint', () => {
@@ -27,4 +28,12 @@ test('a table aligns text to the left and numbers to the right', () => {
     { model: 'chat', share: 12.5 },
   ]
   assert.equal(tableText(rows), 'model  share\nbase       1\nchat    12.5\n')
+})
+
+test('JSON is indented, lists of numbers stand on one line, and it reads back as it was', () => {
+  assert.equal(
+    jsonText({ ids: [1, 2], text: 'a', list: [{ b: [] }] }),
+    '{\n  "ids": [1, 2],\n  "text": "a",\n  "list": [\n    {\n      "b": []\n    }\n  ]\n}\n',
+  )
+  fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(JSON.parse(jsonText(value)), value)))
 })

@@ -1,22 +1,28 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { cli, clone } from '../helpers/cli.mjs'
+import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { cli, clone, main } from '../helpers/cli.mjs'
 
-/** A generation that would take minutes; the small model has no tokenizer, so it speaks in ids. */
+/** A generation that would take hours: this small model never ends a text. It has no tokenizer and speaks in ids. */
 const LONG = [
   'generate',
-  join(clone, 'test/golden/decoder/llama'),
+  join(clone, 'test/golden/decoder/qwen2'),
   '--prompt-ids',
   '1,2,3',
   '--max-new-tokens',
   '1000000',
 ]
 
-/** Sends signals once the process has had time to load libtorch. */
+/** Sends signals once the process has loaded libtorch, so that the run is under way. */
 function interrupt(...signals) {
-  return (child) => {
-    for (const [i, signal] of signals.entries()) setTimeout(() => child.kill(signal), 1500 + 20 * i)
+  return async (child) => {
+    while (!readFileSync(`/proc/${child.pid}/maps`, 'utf8').includes('libtorch_cpu')) await setTimeout(50)
+    await setTimeout(200)
+    for (const signal of signals) child.kill(signal)
   }
 }
 
@@ -35,7 +41,7 @@ test('under --json the interruption is one JSON document', async () => {
 })
 
 test('a second signal ends the process at once, without a crash', async () => {
-  const { code, signal } = await cli(LONG, { onStart: interrupt('SIGINT', 'SIGINT') })
+  const { code, signal } = await cli(LONG, { onStart: interrupt('SIGINT', 'SIGTERM') })
   assert.equal(code, 130)
   assert.equal(signal, null)
 })
@@ -43,4 +49,11 @@ test('a second signal ends the process at once, without a crash', async () => {
 test('a reader that leaves early is no failure', async () => {
   const { code } = await cli(['--help'], { onStart: (child) => child.stdout.destroy() })
   assert.equal(code, 0)
+})
+
+test('a reader that is slow gets all of a long answer', async () => {
+  const noNumber = 'x'.repeat(100_000) // more than a pipe holds, and the message repeats it
+  const command = [process.execPath, main, 'generate', 'm', '--prompt-ids', noNumber, '--json']
+  const { stdout } = await promisify(execFile)('sh', ['-c', '"$0" "$@" | (sleep 1; cat)', ...command])
+  assert.ok(JSON.parse(stdout).error.message.includes(noNumber))
 })

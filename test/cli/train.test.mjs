@@ -52,7 +52,7 @@ dataTest(
 dataTest('--dry-run prints the plan and writes nothing', DATA, async (_t, paths) => {
   const folder = emptyFolder()
   const { code, out } = await cli(['train', makeConfig(paths, folder), 'steps=5', '--dry-run', '--json'])
-  assert.equal(code, 0)
+  assert.equal(code, 0, out)
   assert.equal(JSON.parse(out).report.dry_run, true)
   assert.deepEqual(readdirSync(folder), ['config.yaml'])
 })

@@ -10,7 +10,8 @@ export async function tinyTraining(folder, { steps = 40 } = {}) {
   mkdirSync(folder, { recursive: true })
   const tokenizer = join(folder, 'tokenizer')
   await writeTokenizer(tokenizer, { endOfTurn: false })
-  const sentence = (i) => Array.from({ length: 12 }, (_, j) => WORDS_A[(i * i + 3 * j) % WORDS_A.length]).join(' ')
+  const sentence = (i) =>
+    Array.from({ length: 12 }, (_, j) => WORDS_A[(i * i + 3 * j) % WORDS_A.length]).join(' ')
   const texts = { train: join(folder, 'train.txt'), heldOut: join(folder, 'held_out.txt') }
   writeFileSync(texts.train, Array.from({ length: 400 }, (_, i) => sentence(i)).join('\n\n'))
   writeFileSync(texts.heldOut, Array.from({ length: 20 }, (_, i) => sentence(1000 + i)).join('\n\n'))

@@ -1,17 +1,27 @@
 // Aborted at any instant, a job rejects with the reason of its signal, soon, and leaves everything usable.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { graft, loadModel, train } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { full, quantiles, random, report, rounds, seed, sleep, spread, withDeadline } from '../helpers/stress.mjs'
+import {
+  full,
+  quantiles,
+  random,
+  report,
+  rounds,
+  seed,
+  sleep,
+  spread,
+  withDeadline,
+} from '../helpers/stress.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
 import { writeModels } from './models.mjs'
-import { TrainingSteps } from './training_steps.mjs'
+import { MICRO_STEPS, TrainingSteps } from './training_steps.mjs'
 
 const count = rounds({ quick: 10, full: 200 })
-const LATENCY = 100 // ms that an abort may take beyond the native operation under way
+const LATENCY = 100 // ms that an abort may take, beside the native operation under way
 
 const home = temporaryFolder()
 const folders = await writeModels(home)
@@ -40,11 +50,14 @@ async function timed(run) {
   return { result, time: performance.now() - begin }
 }
 
-/** Aborts `start` again and again over its usual time; `check(aborted)` looks at what is left after each. */
+/**
+ * Aborts `start` again and again, at once or at instants of its usual time; `check(aborted)` looks at what is left
+ * after each. Resolves with the ms that each abort took.
+ */
 async function abortManyTimes(t, usual, start, check = () => {}, times = count) {
   const latencies = []
   for (let i = 0; i < times; i++) {
-    const latency = await abortAfter(draw() * 1.1 * usual, start)
+    const latency = await abortAfter(i === 0 ? 0 : draw() * 1.1 * usual, start)
     if (latency !== undefined) latencies.push(latency)
     await check(latency !== undefined)
   }
@@ -56,15 +69,15 @@ async function abortManyTimes(t, usual, start, check = () => {}, times = count) 
   return latencies
 }
 
-/** Checks the latency of native work, whose operations on these models take a few ms. */
-function assertSoon(latencies) {
-  if (full) assert.ok(quantiles(latencies).p99 < LATENCY, spread(latencies))
+/** Checks latencies; `operation`: ms of native work between two looks at the signal. */
+function assertSoon(latencies, operation) {
+  if (full) assert.ok(quantiles(latencies).p99 < LATENCY + operation, spread(latencies))
 }
 
 test('loading', async (t) => {
   const load = async (signal) => (await loadModel(folders.large, { signal })).dispose()
   const { time } = await timed(() => load())
-  assertSoon(await abortManyTimes(t, time, load))
+  assertSoon(await abortManyTimes(t, time, load), time)
   await load()
 })
 
@@ -73,51 +86,76 @@ test('generating', async (t) => {
   const generate = (signal) => model.generate('the fox', { maxNewTokens: 120, signal }).result
   const { result, time } = await timed(() => generate())
   const check = async () => assert.equal((await generate()).text, result.text)
-  assertSoon(await abortManyTimes(t, time, generate, full ? undefined : check))
+  assertSoon(await abortManyTimes(t, time, generate, full ? undefined : check), time / 120)
   await check()
   await model.dispose()
 })
 
 test('scoring', async (t) => {
   const model = await loadModel(folders.large, { threads: 1 })
-  const rows = [Int32Array.from({ length: 1500 }, (_, i) => i % 50)]
+  const rows = [Int32Array.from({ length: 700 }, (_, i) => i % 50)]
   const score = (signal) => model.scoreIds(rows, { signal })
   const { result, time } = await timed(() => score())
-  assertSoon(await abortManyTimes(t, time, score))
+  assertSoon(await abortManyTimes(t, time, score), time / 5)
   assert.deepEqual(await score(), result)
   await model.dispose()
 })
 
-test('a training step: the one after it has the bits of an undisturbed run', async (t) => {
-  const disturbed = await TrainingSteps.open(folders.large)
+test('a training step: what follows has the bits of an undisturbed run', async (t) => {
   const undisturbed = await TrainingSteps.open(folders.large)
-  let step = 0
-  const expect = async () => undisturbed.step(step)
-  const { time } = await timed(expect)
-  assert.deepEqual(await disturbed.step(step), { ...(await undisturbedFirst()) })
-  async function undisturbedFirst() {
-    const other = await TrainingSteps.open(folders.large)
-    const result = await other.step(0)
-    other.dispose()
-    return result
-  }
-  step = 1
-  let expected = await expect()
-  const latencies = await abortManyTimes(
-    t,
-    time,
-    (signal) => disturbed.step(step, { signal }).then((result) => assert.deepEqual(result, expected)),
-    async (aborted) => {
-      if (aborted) assert.deepEqual(await disturbed.step(step), expected)
-      step++
-      expected = await expect()
-    },
+  const disturbed = await TrainingSteps.open(folders.large)
+  const { result, time } = await timed(() => undisturbed.step(0))
+  assert.deepEqual(await disturbed.step(0), result)
+  let step = 1
+  const take = (signal) => disturbed.step(step, { signal }).then((taken) => void results.push(taken))
+  const results = []
+  const latencies = await abortManyTimes(t, time, take, async (aborted) => {
+    if (aborted) await take()
+    assert.deepEqual(results.pop(), await undisturbed.step(step), `step ${step}`)
+    step++
+  })
+  assertSoon(latencies, time / MICRO_STEPS)
+  const places = ['disturbed', 'undisturbed'].map((name) => join(home, name))
+  for (const place of places) mkdirSync(place)
+  assert.ok(
+    (await disturbed.save(places[0])).equals(await undisturbed.save(places[1])),
+    'weights and moments',
   )
-  assertSoon(latencies)
-  await disturbed.step(step)
-  const [first, second] = [join(home, 'disturbed'), join(home, 'undisturbed')]
-  for (const folder of [first, second]) mkdirSync(folder)
-  assert.ok((await disturbed.save(first)).equals(await undisturbed.save(second)), 'weights and moments')
   disturbed.dispose()
   undisturbed.dispose()
+})
+
+test('grafting: no folder is there afterwards, half made or hidden', async (t) => {
+  const { large, scratch } = folders
+  const out = join(scratch, 'model')
+  const run = (signal) => graft({ target: large, base: large, chat: large, scale: 1, out }, { signal })
+  const { time } = await timed(() => run())
+  const weights = readFileSync(join(out, 'model.safetensors'))
+  rmSync(out, { recursive: true })
+  const latencies = await abortManyTimes(t, time, run, (aborted) => {
+    assert.deepEqual(readdirSync(scratch), aborted ? [] : ['model'])
+    rmSync(out, { recursive: true, force: true })
+  })
+  assertSoon(latencies, time)
+  await run()
+  assert.ok(readFileSync(join(out, 'model.safetensors')).equals(weights))
+})
+
+test('training: resumed, it ends with the bytes of an undisturbed run', async (t) => {
+  const config = await tinyTraining(join(home, 'training'))
+  const weights = (name) => readFileSync(join(home, name, 'model/model.safetensors'))
+  const run = (name, options) => train({ ...config, out: join(home, name) }, options).result
+  const { time } = await timed(() => run('whole'))
+  const expected = weights('whole')
+  await abortManyTimes(
+    t,
+    time,
+    (signal) => run('stopped', { signal, resume: true }),
+    async () => {
+      await run('stopped', { resume: true })
+      assert.ok(weights('stopped').equals(expected))
+      rmSync(join(home, 'stopped'), { recursive: true })
+    },
+    rounds({ quick: 2, full: 40 }),
+  )
 })

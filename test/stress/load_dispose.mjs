@@ -13,7 +13,12 @@ const collectGarbage = runInNewContext('gc')
 function sample(cycle) {
   const status = readFileSync('/proc/self/status', 'utf8')
   const field = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)[1])
-  return { cycle, rss: 1024 * field('VmRSS'), threads: field('Threads'), files: readdirSync('/proc/self/fd').length }
+  return {
+    cycle,
+    rss: 1024 * field('VmRSS'),
+    threads: field('Threads'),
+    files: readdirSync('/proc/self/fd').length,
+  }
 }
 
 const samples = []

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
 
-const ROWS = 4
-const LENGTH = 64
-const MICRO_STEPS = 4
+const ROWS = 2
+const LENGTH = 32
+export const MICRO_STEPS = 4
 const OPTIMIZER = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.01, decay_all: true }
 
 export class TrainingSteps {

@@ -96,6 +96,23 @@ test('a tokenizer.json that is none is refused with its name and the reason', as
   }
 })
 
+test('what the library cannot encode is a coded error', async () => {
+  const words = { type: 'WordLevel', vocab: { a: 0 }, unk_token: '<none>' }
+  const tokenizer = Tokenizer.fromJson(
+    JSON.stringify({
+      ...JSON.parse(sentencePieceTokenizer()),
+      added_tokens: [],
+      normalizer: null,
+      post_processor: null,
+      model: words,
+    }),
+  )
+  assert.deepEqual(await tokenizer.encode('a'), Int32Array.of(0))
+  for (const encoding of [tokenizer.encode('b'), tokenizer.encodeBatch(['b'])]) {
+    await assert.rejects(encoding, { code: 'ERR_TOKENIZER', message: /^tokenizer: .+/ })
+  }
+})
+
 test('loading from a folder gives the same tokenizer', async () => {
   const loaded = await Tokenizer.load(temporaryFolder({ 'tokenizer.json': byteLevelTokenizer() }))
   assert.deepEqual(await loaded.encode('hello 你好'), await bytes.encode('hello 你好'))

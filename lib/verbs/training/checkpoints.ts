@@ -23,6 +23,7 @@ export interface Checkpoint {
 }
 
 const NAME = /^step-(\d{8})$/
+const LEFT_OVER = /^\.(tmp|trash)-step-/
 
 export class Checkpoints {
   private readonly folder: string
@@ -56,6 +57,7 @@ export class Checkpoints {
    * Throws ERR_CHECKPOINT if it was made under another config.
    */
   async newest(onDamaged: (path: string, reason: string) => void): Promise<Checkpoint | undefined> {
+    await this.#sweep()
     for (const name of (await this.#names()).reverse()) {
       const path = join(this.folder, name)
       const manifest = await verify(path).catch((error: Error) => {
@@ -69,8 +71,14 @@ export class Checkpoints {
     return undefined
   }
 
-  async #names(): Promise<string[]> {
-    return (await readdir(this.folder).catch(() => [])).filter((name) => NAME.test(name)).sort()
+  async #names(pattern = NAME): Promise<string[]> {
+    return (await readdir(this.folder).catch(() => [])).filter((name) => pattern.test(name)).sort()
+  }
+
+  // What a run left that was ended by force while it saved or purged.
+  async #sweep(): Promise<void> {
+    for (const name of await this.#names(LEFT_OVER))
+      await rm(join(this.folder, name), { recursive: true, force: true })
   }
 
   // Renamed before it is deleted: a checkpoint that is half deleted must not look like one.

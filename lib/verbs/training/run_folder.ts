@@ -1,7 +1,7 @@
 /** The folder of a run: claimed at the start, its record kept while training, its result published at the end. */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { writeModelCard } from '../../checkpoint/model_card'
 import type { ModelFolder } from '../../checkpoint/model_folder'
@@ -54,7 +54,8 @@ export class RunFolder {
   /** Makes the folder, or clears away an earlier run. Throws ERR_EXISTS unless told what to do with one. */
   async claim({ resume, overwrite }: { resume: boolean; overwrite: boolean }): Promise<void> {
     const isRun = existsSync(join(this.path, 'resolved.yaml'))
-    if (existsSync(this.path) && !(resume && isRun)) {
+    // Empty: a run that was killed as it began.
+    if (existsSync(this.path) && !(await isEmptyFolder(this.path)) && !(resume && isRun)) {
       if (!overwrite) throw this.#taken(isRun)
       if (!isRun) throw notARun(this.path)
       const trash = join(dirname(this.path), `.trash-${basename(this.path)}-${process.pid}`)
@@ -62,7 +63,11 @@ export class RunFolder {
       await rm(trash, { recursive: true, force: true })
     }
     await mkdir(this.path, { recursive: true })
-    await writeFile(join(this.path, 'resolved.yaml'), toYaml(this.config))
+  }
+
+  /** Marks the folder as a run of this config; to be called once nothing speaks against going on with it. */
+  writeConfig(): Promise<void> {
+    return writeFile(join(this.path, 'resolved.yaml'), toYaml(this.config))
   }
 
   /** The metrics up to a step; what an interrupted run wrote after its last checkpoint is dropped. */
@@ -73,7 +78,10 @@ export class RunFolder {
       .slice(0, -1)
       .map((line) => JSON.parse(line) as Metrics)
       .filter((metrics) => metrics.step <= step)
-    await writeFile(this.metricsFile, kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join(''))
+    // By a rename: a run that is killed here loses none of them.
+    const rewritten = `${this.metricsFile}.new`
+    await writeFile(rewritten, kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join(''))
+    await rename(rewritten, this.metricsFile)
     return kept
   }
 
@@ -99,7 +107,12 @@ export class RunFolder {
         config,
       })
     })
-    await writeJson(this.path, 'report.json', report)
+    await this.writeReport(report)
+  }
+
+  /** Puts the report where people look for it; `model/` holds its own. */
+  writeReport(report: object): Promise<void> {
+    return writeJson(this.path, 'report.json', report)
   }
 
   #taken(isRun: boolean): TongueforgeError {
@@ -109,6 +122,12 @@ export class RunFolder {
     })
   }
 }
+
+const isEmptyFolder = (path: string) =>
+  readdir(path).then(
+    (names) => names.length === 0,
+    () => false,
+  )
 
 // A slip such as `out=~ --overwrite` must not delete a home.
 function notARun(path: string): TongueforgeError {

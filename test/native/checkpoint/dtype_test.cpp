@@ -2,8 +2,8 @@
 #include <cstring>
 #include <limits>
 
-#include "fixtures.h"
 #include "core/dtype.h"
+#include "fixtures.h"
 
 using namespace tongueforge;
 using namespace tongueforge::testing;

@@ -1,4 +1,5 @@
-// Small helpers of the checkpoint and merge tests: temporary folders, hand-made files, caught errors, printed seeds.
+// Small helpers of the checkpoint and merge tests: temporary folders, hand-made files, caught errors, printed
+// seeds.
 #pragma once
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ class TempFolder {
   /// Names of everything inside, hidden ones included, sorted.
   std::vector<std::string> names() const {
     std::vector<std::string> all;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) all.push_back(entry.path().filename().string());
+    for (const auto& entry : std::filesystem::directory_iterator(path_))
+      all.push_back(entry.path().filename().string());
     std::sort(all.begin(), all.end());
     return all;
   }
@@ -65,9 +67,7 @@ inline std::string slurp(const std::string& path) {
 inline Error caught(const std::function<void()>& action) {
   try {
     action();
-  } catch (const Error& error) {
-    return error;
-  }
+  } catch (const Error& error) { return error; }
   FAIL("expected an error, none came");
   return Error("", "");
 }
@@ -83,7 +83,10 @@ inline std::string detail(const Error& error, const std::string& key) {
 struct Seeded {
   uint64_t seed;
   std::mt19937_64 engine;
-  Seeded() : seed(std::getenv("TONGUEFORGE_SEED") ? std::strtoull(std::getenv("TONGUEFORGE_SEED"), nullptr, 10) : std::random_device{}()), engine(seed) {}
+  Seeded()
+      : seed(std::getenv("TONGUEFORGE_SEED") ? std::strtoull(std::getenv("TONGUEFORGE_SEED"), nullptr, 10)
+                                             : std::random_device{}()),
+        engine(seed) {}
   uint64_t below(uint64_t bound) { return engine() % bound; }
 };
 
@@ -93,7 +96,8 @@ struct MadeTensor {
   std::string bytes;
 };
 
-inline std::string make_file_bytes(const std::vector<MadeTensor>& tensors, const checkpoint::Metadata& metadata = {},
+inline std::string make_file_bytes(const std::vector<MadeTensor>& tensors,
+                                   const checkpoint::Metadata& metadata = {},
                                    checkpoint::TensorOrder order = checkpoint::TensorOrder::AsGiven) {
   std::vector<checkpoint::TensorSpec> specs;
   for (const MadeTensor& tensor : tensors) specs.push_back(tensor.spec);
@@ -108,7 +112,8 @@ inline std::string make_file_bytes(const std::vector<MadeTensor>& tensors, const
 }
 
 /// A model folder, in one file or in shards of at most max_shard_bytes.
-inline void make_model(const std::string& folder, const std::vector<MadeTensor>& tensors, uint64_t max_shard_bytes = UINT64_MAX) {
+inline void make_model(const std::string& folder, const std::vector<MadeTensor>& tensors,
+                       uint64_t max_shard_bytes = UINT64_MAX) {
   std::filesystem::create_directories(folder);
   std::vector<checkpoint::TensorSpec> specs;
   for (const MadeTensor& tensor : tensors) specs.push_back(tensor.spec);

@@ -1,12 +1,12 @@
-// The malformed files that a strict reader must refuse, numbered as in the project's list of hostile inputs (1 to 50).
-// Number 25, a null __metadata__, is harmless and accepted.
+// The malformed files that a strict reader must refuse, numbered as in the project's list of hostile inputs
+// (1 to 50). Number 25, a null __metadata__, is harmless and accepted.
 #include <algorithm>
 #include <limits>
 #include <set>
 
-#include "fixtures.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_scan.h"
+#include "fixtures.h"
 
 using namespace tongueforge;
 using namespace tongueforge::testing;
@@ -26,14 +26,24 @@ std::string file_of(const std::string& header, size_t data_bytes = 0) {
 }
 
 /// An entry with the usual fields.
-std::string entry(const std::string& name, const std::string& dtype, const std::string& shape, const std::string& offsets) {
-  return "\"" + name + R"(":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
+std::string entry(const std::string& name, const std::string& dtype, const std::string& shape,
+                  const std::string& offsets) {
+  return "\"" + name + R"(":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets +
+         "}";
 }
 
-std::string with_shape(const std::string& shape) { return file_of("{" + entry("a", "\"F32\"", shape, "[0,8]") + "}", 8); }
-std::string with_dtype(const std::string& dtype) { return file_of("{" + entry("a", dtype, "[2]", "[0,8]") + "}", 8); }
-std::string with_offsets(const std::string& offsets) { return file_of("{" + entry("a", "\"F32\"", "[2]", offsets) + "}", 8); }
-std::string with_name(const std::string& name) { return file_of("{" + entry(name, "\"F32\"", "[2]", "[0,8]") + "}", 8); }
+std::string with_shape(const std::string& shape) {
+  return file_of("{" + entry("a", "\"F32\"", shape, "[0,8]") + "}", 8);
+}
+std::string with_dtype(const std::string& dtype) {
+  return file_of("{" + entry("a", dtype, "[2]", "[0,8]") + "}", 8);
+}
+std::string with_offsets(const std::string& offsets) {
+  return file_of("{" + entry("a", "\"F32\"", "[2]", offsets) + "}", 8);
+}
+std::string with_name(const std::string& name) {
+  return file_of("{" + entry(name, "\"F32\"", "[2]", "[0,8]") + "}", 8);
+}
 std::string f32(const std::string& name, const std::string& shape, const std::string& offsets) {
   return entry(name, "\"F32\"", shape, offsets);
 }
@@ -60,6 +70,7 @@ struct Malformed {
 
 const std::string kValid = "{" + f32("a", "[2]", "[0,8]") + "}";
 
+// clang-format off: a row a file
 const std::vector<Malformed> kMalformed = {
     {1, "empty file", [] { return std::string(); }, "file_too_short"},
     {2, "seven bytes", [] { return std::string(7, '\2'); }, "file_too_short"},
@@ -156,6 +167,7 @@ const std::vector<Malformed> kMalformed = {
     {49, "a name from the root", [] { return with_name("/etc/x"); }, "path_in_name"},
     {50, "a BOOL byte of 2", [] { return file_of("{" + entry("a", "\"BOOL\"", "[3]", "[0,3]") + "}") + "\1\2\1"; }, "bool_value", "a"},
 };
+// clang-format on
 
 void open_and_scan(const std::string& path) {
   SilentJob job;
@@ -210,13 +222,19 @@ TEST_CASE("valid files of every kind are accepted") {
       {"no tensor", file_of("{}")},
       {"25: null metadata", file_of(R"({"__metadata__":null})")},
       {"trailing spaces", file_of(kValid + "     ", 8)},
-      {"white space around and inside", file_of(" \n{ \"a\" : {\t\"dtype\":\"F32\" , \"shape\":[ 2 ],\r\n\"data_offsets\":[0 , 8]} } ", 8)},
-      {"header order against data order", file_of("{" + f32("a", "[1]", "[4,8]") + "," + f32("b", "[1]", "[0,4]") + "}", 8)},
+      {"white space around and inside",
+       file_of(" \n{ \"a\" : {\t\"dtype\":\"F32\" , \"shape\":[ 2 ],\r\n\"data_offsets\":[0 , 8]} } ", 8)},
+      {"header order against data order",
+       file_of("{" + f32("a", "[1]", "[4,8]") + "," + f32("b", "[1]", "[0,4]") + "}", 8)},
       {"rank 0", file_of("{" + f32("a", "[]", "[0,4]") + "}", 4)},
       {"rank 64", file_of("{" + f32("a", "[1" + repeat(",1", 63) + "]", "[0,4]") + "}", 4)},
-      {"empty at the begin", file_of("{" + f32("b", "[0]", "[0,0]") + "," + f32("a", "[2]", "[0,8]") + "}", 8)},
-      {"empty at a boundary", file_of("{" + f32("a", "[1]", "[0,4]") + "," + f32("c", "[1]", "[4,8]") + "," + f32("b", "[3,0]", "[4,4]") + "}", 8)},
-      {"empty at the end", file_of("{" + f32("a", "[2]", "[0,8]") + "," + f32("b", "[0,5]", "[8,8]") + "}", 8)},
+      {"empty at the begin",
+       file_of("{" + f32("b", "[0]", "[0,0]") + "," + f32("a", "[2]", "[0,8]") + "}", 8)},
+      {"empty at a boundary", file_of("{" + f32("a", "[1]", "[0,4]") + "," + f32("c", "[1]", "[4,8]") + "," +
+                                          f32("b", "[3,0]", "[4,4]") + "}",
+                                      8)},
+      {"empty at the end",
+       file_of("{" + f32("a", "[2]", "[0,8]") + "," + f32("b", "[0,5]", "[8,8]") + "}", 8)},
       {"F4 even", file_of("{" + entry("a", "\"F4\"", "[2,3]", "[0,3]") + "}", 3)},
       {"F6 in whole bytes", file_of("{" + entry("a", "\"F6_E2M3\"", "[4]", "[0,3]") + "}", 3)},
       {"a header of odd length", file_of(kValid + std::string(1 + kValid.size() % 2, ' '), 8)},
@@ -245,9 +263,11 @@ TEST_CASE("a scan counts NaN, infinities and zeros of every type, and accepts th
   const TempFolder folder;
   const auto bytes = [](std::initializer_list<int> list) { return std::string(list.begin(), list.end()); };
   using checkpoint::TensorSpec;
-  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN(), one = 1;
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN(),
+               one = 1;
   std::string doubles;
-  for (const double* value : {&inf, &nan, &one, &nan}) doubles.append(reinterpret_cast<const char*>(value), 8);
+  for (const double* value : {&inf, &nan, &one, &nan})
+    doubles.append(reinterpret_cast<const char*>(value), 8);
   const std::vector<MadeTensor> tensors = {
       {{"f64", DType::F64, {4}}, doubles},
       {{"c64", DType::C64, {1}}, bytes({0, 0, 0xc0, 0x7f, 0, 0, 0x80, 0xff})},
@@ -274,6 +294,7 @@ TEST_CASE("a scan counts NaN, infinities and zeros of every type, and accepts th
     found += str(row.name, ":", row.num_nan, ",", row.num_inf, ",", row.num_zero, " ");
   }
   CHECK(found ==
-        "f64:2,1,0 c64:1,1,0 f32:1,1,0 bf16:2,1,0 f16:1,2,0 e5m2:1,2,0 e4m3:2,0,0 e8m0:1,0,0 fnuz4:1,0,0 fnuz5:1,0,0 u8:0,0,1 "
+        "f64:2,1,0 c64:1,1,0 f32:1,1,0 bf16:2,1,0 f16:1,2,0 e5m2:1,2,0 e4m3:2,0,0 e8m0:1,0,0 fnuz4:1,0,0 "
+        "fnuz5:1,0,0 u8:0,0,1 "
         "i64:0,0,1 z16:0,0,2 z8:0,0,2 zc:0,0,1 f4:0,0,2 f6:0,0,2 ");
 }

@@ -2,8 +2,8 @@
 
 #include <sys/stat.h>
 
-#include "fixtures.h"
 #include "checkpoint/shard_index.h"
+#include "fixtures.h"
 
 using namespace tongueforge;
 using namespace tongueforge::testing;
@@ -104,7 +104,8 @@ TEST_CASE("a folder without weights says what it has instead") {
 TEST_CASE("a missing folder is not found, and a hub id gets its download command") {
   const Error hub = caught([] { ModelWeights::open("meta-llama/Llama-2-7b-hf"); });
   CHECK(hub.code() == "ERR_NOT_FOUND");
-  CHECK(hub.hint().find("hf download meta-llama/Llama-2-7b-hf --local-dir Llama-2-7b-hf") != std::string::npos);
+  CHECK(hub.hint().find("hf download meta-llama/Llama-2-7b-hf --local-dir Llama-2-7b-hf") !=
+        std::string::npos);
   for (const char* path : {"/no/such/folder", "./no/such", "no-such", "../no/such"}) {
     const Error error = caught([&] { ModelWeights::open(path); });
     CHECK(error.code() == "ERR_NOT_FOUND");
@@ -112,12 +113,14 @@ TEST_CASE("a missing folder is not found, and a hub id gets its download command
   }
   const TempFolder folder;
   spill(folder / "file", "");
-  CHECK(caught([&] { ModelWeights::open(folder / "file"); }).message().find("received a file") != std::string::npos);
+  CHECK(caught([&] { ModelWeights::open(folder / "file"); }).message().find("received a file") !=
+        std::string::npos);
 }
 
 TEST_CASE("file names of an index are bare names of its folder") {
-  for (const char* name : {"../x.safetensors", "/x.safetensors", "a/x.safetensors", "a\\\\x.safetensors", ".x.safetensors", "x.bin", "",
-                           "x.safetensors ", "C:x.safetensors", "x\\u0000.safetensors", "-x.safetensors", "\\u00e9.safetensors"}) {
+  for (const char* name : {"../x.safetensors", "/x.safetensors", "a/x.safetensors", "a\\\\x.safetensors",
+                           ".x.safetensors", "x.bin", "", "x.safetensors ", "C:x.safetensors",
+                           "x\\u0000.safetensors", "-x.safetensors", "\\u00e9.safetensors"}) {
     CAPTURE(name);
     CHECK(index_refusal(index_of("{\"a\":\"" + std::string(name) + "\"}")) == "bad_file_name");
   }
@@ -129,15 +132,20 @@ TEST_CASE("an index is refused for what its text alone shows") {
   CHECK(index_refusal(index_of("{}")) == "no_weight_map");
   CHECK(index_refusal(index_of("[]")) == "weight_map_not_object");
   CHECK(index_refusal(index_of("{\"a\":1}")) == "file_not_string");
-  CHECK(index_refusal(index_of("{\"a\":\"x.safetensors\",\"\\u0061\":\"y.safetensors\"}")) == "duplicate_name");
+  CHECK(index_refusal(index_of("{\"a\":\"x.safetensors\",\"\\u0061\":\"y.safetensors\"}")) ==
+        "duplicate_name");
   CHECK(index_refusal("{\"weight_map\":{},\"weight_map\":{}}") == "duplicate_field");
   CHECK(index_refusal(index_of("{\"a\":\"x.safetensors\"}", "[]")) == "metadata_not_object");
-  CHECK(index_refusal(index_of("{\"a\":\"x.safetensors\"}", "{\"total_size\":1.5}")) == "not_unsigned_integer");
+  CHECK(index_refusal(index_of("{\"a\":\"x.safetensors\"}", "{\"total_size\":1.5}")) ==
+        "not_unsigned_integer");
   CHECK(index_refusal(index_of("{\"a\":\"x.safetensors\"}", "{\"k\":1,\"k\":2}")) == "duplicate_field");
-  CHECK(index_refusal(index_of("{\"a\":\"x.safetensors\"}", "{\"k\":" + std::string(100'000, '[') + "}")) == "nesting");
+  CHECK(index_refusal(index_of("{\"a\":\"x.safetensors\"}", "{\"k\":" + std::string(100'000, '[') + "}")) ==
+        "nesting");
   CHECK(index_refusal(index_of("{\"a\":\"x.safetensors\"}") + "{}") == "text_after_end");
   CHECK(index_refusal(index_of("{\"a\":\"m-00001-of-00002.safetensors\"}")) == "incomplete_shards");
-  CHECK(index_refusal(index_of("{\"a\":\"m-00001-of-00002.safetensors\",\"b\":\"m-00002-of-00003.safetensors\"}")) == "incomplete_shards");
+  CHECK(index_refusal(
+            index_of("{\"a\":\"m-00001-of-00002.safetensors\",\"b\":\"m-00002-of-00003.safetensors\"}")) ==
+        "incomplete_shards");
 }
 
 TEST_CASE("an index has at most 10,000 files") {
@@ -148,7 +156,8 @@ TEST_CASE("an index has at most 10,000 files") {
 
 TEST_CASE("metadata that nobody reads is accepted in an index") {
   const auto index = checkpoint::parse_shard_index(
-      index_of("{\"a\":\"x.safetensors\"}", "{\"total_parameters\":1e9,\"nested\":{\"k\":[null]}}"), "i.json");
+      index_of("{\"a\":\"x.safetensors\"}", "{\"total_parameters\":1e9,\"nested\":{\"k\":[null]}}"),
+      "i.json");
   CHECK(index.files == std::vector<std::string>{"x.safetensors"});
   CHECK_FALSE(index.total_size);
 }

@@ -3,8 +3,8 @@
 
 #include <csignal>
 
-#include "fixtures.h"
 #include "checkpoint/posix_file.h"
+#include "fixtures.h"
 
 using namespace tongueforge;
 using namespace tongueforge::testing;
@@ -64,7 +64,8 @@ TEST_CASE("a missing file, a folder and a pipe are refused at once, by name") {
 TEST_CASE("a path with a NUL does not become a shorter path") {
   const TempFolder folder;
   spill(folder / "f", "x");
-  CHECK(caught([&] { PosixFile::open_read((folder / "f") + std::string("\0.txt", 5)); }).code() == "ERR_NOT_FOUND");
+  CHECK(caught([&] { PosixFile::open_read((folder / "f") + std::string("\0.txt", 5)); }).code() ==
+        "ERR_NOT_FOUND");
 }
 
 TEST_CASE("a link to a file is followed") {

@@ -6,8 +6,8 @@
 
 #include <chrono>
 
-#include "fixtures.h"
 #include "checkpoint/stage_name.h"
+#include "fixtures.h"
 
 using namespace tongueforge;
 using namespace tongueforge::testing;
@@ -106,11 +106,29 @@ TEST_CASE("a folder that appears meanwhile is kept, and so is the staged one unt
   SilentJob job;
   const Staged staged = staged_model(folder / "model", "mine");
   fs::create_directory(folder / "model");
-  CHECK(caught([&] { checkpoint::publish(staged.path, folder / "model", false, job); }).code() == "ERR_EXISTS");
+  CHECK(caught([&] { checkpoint::publish(staged.path, folder / "model", false, job); }).code() ==
+        "ERR_EXISTS");
   CHECK(fs::is_empty(folder / "model"));
   CHECK(slurp(staged.path + "/config.json") == "mine");
   checkpoint::discard(staged.path);
   CHECK(folder.names() == Names{"model"});
+}
+
+TEST_CASE("a folder that appears in the last instant is not replaced, not even an empty one") {
+  struct Rival final : Job {
+    std::string path;
+    bool cancelled() const override { return false; }
+    void emit(Value) override {}
+    void progress(Value) override { fs::create_directory(path); }
+  };
+  const TempFolder folder;
+  Rival rival;
+  rival.path = folder / "model";
+  const Staged staged = staged_model(folder / "model", "mine");
+  const Error error = caught([&] { checkpoint::publish(staged.path, folder / "model", false, rival); });
+  CHECK(error.code() == "ERR_EXISTS");
+  CHECK(detail(error, "staged") == staged.path);
+  CHECK(fs::is_empty(folder / "model"));
 }
 
 TEST_CASE("a cancelled publication leaves the old folder, and nothing once discarded") {
@@ -163,8 +181,9 @@ TEST_CASE("a stage of another machine is kept until it has rested for a day") {
 }
 
 TEST_CASE("names that only resemble a stage are nobody's to delete") {
-  for (const char* entry : {".tmp-model", ".tmp-model-notes", ".tmp-model-1.2.3", ".tmp-model-b-1.2.0badcafe.12345678", "model-1.2.0.0",
-                            ".tmp-model-1.2.xyz.0", ".tmp-model-1.2.0.0.0"}) {
+  for (const char* entry :
+       {".tmp-model", ".tmp-model-notes", ".tmp-model-1.2.3", ".tmp-model-b-1.2.0badcafe.12345678",
+        "model-1.2.0.0", ".tmp-model-1.2.xyz.0", ".tmp-model-1.2.0.0.0"}) {
     CAPTURE(entry);
     CHECK_FALSE(checkpoint::stage_token_of(entry, "model"));
   }
@@ -177,7 +196,9 @@ TEST_CASE("an output is apart from its inputs") {
   const TempFolder folder;
   fs::create_directories(folder / "models/a");
   fs::create_directory_symlink("models", folder / "link");
-  const auto check = [&](const std::string& out) { checkpoint::check_output_apart(folder / out, {folder / "models/a"}); };
+  const auto check = [&](const std::string& out) {
+    checkpoint::check_output_apart(folder / out, {folder / "models/a"});
+  };
   for (const char* out : {"models/a", "models/a/", "models/a/sub", "models", "link/a", "models/b/../a"}) {
     CAPTURE(out);
     const Error error = caught([&] { check(out); });

@@ -20,7 +20,8 @@ std::string random_bytes(Seeded& random, size_t count) {
 
 MadeTensor random_tensor(Seeded& random, const std::string& name) {
   MadeTensor tensor{{name, all_dtypes()[random.below(kNumDTypes)], {}}, {}};
-  for (uint64_t rank = random.below(4); rank > 0; --rank) tensor.spec.shape.push_back(static_cast<int64_t>(random.below(6)));
+  for (uint64_t rank = random.below(4); rank > 0; --rank)
+    tensor.spec.shape.push_back(static_cast<int64_t>(random.below(6)));
   if (dtype_bits(tensor.spec.dtype) % 8 != 0) tensor.spec.shape.push_back(4);  // whole bytes
   uint64_t num_bytes = 0;
   REQUIRE(size_of_tensor(tensor.spec.dtype, tensor.spec.shape, num_bytes) == nullptr);
@@ -29,7 +30,8 @@ MadeTensor random_tensor(Seeded& random, const std::string& name) {
 }
 
 std::string random_name(Seeded& random, size_t i) {
-  static const std::vector<std::string> kParts = {"layers.", "\"quoted\"", "\\", "\xe5\xb1\xa4", "weight", " ", "\xf0\x9f\x98\x80"};
+  static const std::vector<std::string> kParts = {
+      "layers.", "\"quoted\"", "\\", "\xe5\xb1\xa4", "weight", " ", "\xf0\x9f\x98\x80"};
   std::string name = std::to_string(i);
   for (uint64_t parts = random.below(4); parts > 0; --parts) name += kParts[random.below(kParts.size())];
   return name;
@@ -56,16 +58,19 @@ TEST_CASE("what is written is read back, for all dtypes, names and both orders")
   const TempFolder folder;
   for (int round = 0; round < 100; ++round) {
     std::vector<MadeTensor> tensors;
-    for (size_t i = random.below(8); i > 0; --i) tensors.push_back(random_tensor(random, random_name(random, i)));
+    for (size_t i = random.below(8); i > 0; --i)
+      tensors.push_back(random_tensor(random, random_name(random, i)));
     const Metadata metadata = {{"format", "pt"}, {"k\n\"", std::string(1, '\1')}};
     std::vector<TensorSpec> specs;
     for (const MadeTensor& tensor : tensors) specs.push_back(tensor.spec);
-    const FilePlan plan = plan_file(specs, metadata, random.below(2) ? TensorOrder::Reference : TensorOrder::AsGiven);
+    const FilePlan plan =
+        plan_file(specs, metadata, random.below(2) ? TensorOrder::Reference : TensorOrder::AsGiven);
     CHECK(plan.header.size() % 8 == 0);
     const std::string path = folder / str("f", round);
     SafetensorsWriter writer(path, plan);
     std::shuffle(tensors.begin(), tensors.end(), random.engine);  // any order of writing
-    for (const MadeTensor& tensor : tensors) writer.write(tensor.spec.name, tensor.bytes.data(), tensor.bytes.size());
+    for (const MadeTensor& tensor : tensors)
+      writer.write(tensor.spec.name, tensor.bytes.data(), tensor.bytes.size());
     writer.finish();
     const SafetensorsFile file = SafetensorsFile::open(path);
     check_same(file, tensors);
@@ -82,8 +87,10 @@ TEST_CASE("the 22 dtypes are written in the reference writer's order and bytes")
   // As safetensors 0.8.0 writes it (its Python binding knows no F6, so those two are left out here).
   std::erase_if(specs, [](const TensorSpec& spec) { return dtype_bits(spec.dtype) == 6; });
   const std::string header = plan_file(specs, {{"format", "pt"}}).header;
-  const std::string_view begin = R"({"__metadata__":{"format":"pt"},"t_U64":{"dtype":"U64","shape":[8],"data_offsets":[0,64]},"t_I64":{)";
-  const std::string_view end = R"("t_F4":{"dtype":"F4","shape":[8],"data_offsets":[472,476]},"t_BOOL":{"dtype":"BOOL","shape":[8],"data_offsets":[476,484]}}  )";
+  const std::string_view begin =
+      R"({"__metadata__":{"format":"pt"},"t_U64":{"dtype":"U64","shape":[8],"data_offsets":[0,64]},"t_I64":{)";
+  const std::string_view end =
+      R"("t_F4":{"dtype":"F4","shape":[8],"data_offsets":[472,476]},"t_BOOL":{"dtype":"BOOL","shape":[8],"data_offsets":[476,484]}}  )";
   CHECK(header.substr(0, 8) == std::string("\x18\x05\0\0\0\0\0\0", 8));
   CHECK(header.substr(8, begin.size()) == begin);
   CHECK(header.substr(header.size() - end.size()) == end);
@@ -92,11 +99,15 @@ TEST_CASE("the 22 dtypes are written in the reference writer's order and bytes")
 
 TEST_CASE("names are escaped as the reference writer escapes them") {
   const FilePlan plan = plan_file({{"\xc3\xa9\"\\/\xf0\x9f\x98\x80", DType::U8, {}}}, {{"a\tb", "c"}});
-  CHECK(plan.header.substr(8) == "{\"__metadata__\":{\"a\\tb\":\"c\"},\"\xc3\xa9\\\"\\\\/\xf0\x9f\x98\x80\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]}}      ");
+  CHECK(plan.header.substr(8) ==
+        "{\"__metadata__\":{\"a\\tb\":\"c\"},\"\xc3\xa9\\\"\\\\/"
+        "\xf0\x9f\x98\x80\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]}}      ");
 }
 
 TEST_CASE("the writer refuses what the reader would refuse") {
-  const auto reason = [](const std::vector<TensorSpec>& specs) { return detail(caught([&] { plan_file(specs, {}); }), "reason"); };
+  const auto reason = [](const std::vector<TensorSpec>& specs) {
+    return detail(caught([&] { plan_file(specs, {}); }), "reason");
+  };
   CHECK(reason({{"a", DType::U8, {}}, {"a", DType::U8, {}}}) == "duplicate_name");
   CHECK(reason({{"__metadata__", DType::U8, {}}}) == "duplicate_name");
   CHECK(reason({{"", DType::U8, {}}}) == "empty_name");
@@ -153,9 +164,11 @@ TEST_CASE("shards are filled in order, named by number, and listed in the index"
   CHECK(plan.index_json ==
         "{\n  \"metadata\": {\n    \"total_size\": 112\n  },\n  \"weight_map\": {\n"
         "    \"a\": \"model-00001-of-00003.safetensors\",\n    \"b\": \"model-00002-of-00003.safetensors\",\n"
-        "    \"c\": \"model-00001-of-00003.safetensors\",\n    \"huge\": \"model-00003-of-00003.safetensors\"\n  }\n}\n");
+        "    \"c\": \"model-00001-of-00003.safetensors\",\n    \"huge\": "
+        "\"model-00003-of-00003.safetensors\"\n  }\n}\n");
   const ShardPlan single = plan_shards(specs, {}, 112);
   CHECK(single.shards.at(0).file_name == "model.safetensors");
   CHECK(single.index_json.empty());
-  CHECK(detail(caught([&] { plan_shards({specs[0], specs[3], specs[0]}, {}, 8); }), "reason") == "duplicate_name");
+  CHECK(detail(caught([&] { plan_shards({specs[0], specs[3], specs[0]}, {}, 8); }), "reason") ==
+        "duplicate_name");
 }

@@ -1,7 +1,7 @@
 #include "checkpoint/strict_json.h"
 
-#include "fixtures.h"
 #include "checkpoint/json_text.h"
+#include "fixtures.h"
 
 using namespace tongueforge;
 using namespace tongueforge::testing;
@@ -12,7 +12,12 @@ namespace {
 JsonReader reader(std::string_view text) { return JsonReader(text, {"ERR_TEST", "t.json", 100, "hint"}); }
 
 std::string reason_of_skipping(const std::string& text) {
-  return detail(caught([&] { JsonReader json = reader(text); json.skip_value(); json.expect_end(); }), "reason");
+  return detail(caught([&] {
+                  JsonReader json = reader(text);
+                  json.skip_value();
+                  json.expect_end();
+                }),
+                "reason");
 }
 
 bool skips(const std::string& text) {
@@ -22,21 +27,25 @@ bool skips(const std::string& text) {
   return true;
 }
 
-std::string nested(int levels) { return std::string(static_cast<size_t>(levels), '[') + std::string(static_cast<size_t>(levels), ']'); }
+std::string nested(int levels) {
+  return std::string(static_cast<size_t>(levels), '[') + std::string(static_cast<size_t>(levels), ']');
+}
 
 }  // namespace
 
 TEST_CASE("JSON of every kind is read over") {
-  for (const char* text : {"null", " true ", "false", "0", "-1.5e+10", "10", "1E-2", "\"\"", "[]", "{}", "[[],{}]",
-                           "{\"a\":[1,{\"b\":null}],\"c\":\"\\u0041\"}", "[0.0, -0.5]"}) {
+  for (const char* text : {"null", " true ", "false", "0", "-1.5e+10", "10", "1E-2", "\"\"", "[]", "{}",
+                           "[[],{}]", "{\"a\":[1,{\"b\":null}],\"c\":\"\\u0041\"}", "[0.0, -0.5]"}) {
     CAPTURE(text);
     CHECK(skips(text));
   }
 }
 
 TEST_CASE("text that is almost JSON is refused") {
-  for (const char* text : {"", "nul", "tru e", "+1", ".5", "1.", "1e", "01", "-", "-01", "-0", "[1 2]", "[,1]", "[1,]", "{,}", "{\"a\"}",
-                           "{\"a\":1,}", "{a:1}", "{'a':1}", "\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u12", "[", "{\"a\":", "Infinity", "// c\n1"}) {
+  for (const char* text :
+       {"",        "nul", "tru e",   "+1",          ".5",      "1.",  "1e",      "01",         "-",
+        "-01",     "-0",  "[1 2]",   "[,1]",        "[1,]",    "{,}", "{\"a\"}", "{\"a\":1,}", "{a:1}",
+        "{'a':1}", "\"",  "\"\\x\"", "\"\\u12g4\"", "\"\\u12", "[",   "{\"a\":", "Infinity",   "// c\n1"}) {
     CAPTURE(text);
     CHECK(reason_of_skipping(text) == "json_syntax");
   }
@@ -60,7 +69,10 @@ TEST_CASE("integers are exact up to 2^64-1") {
 }
 
 TEST_CASE("refusals say where, from the start of the file") {
-  const Error error = caught([] { JsonReader json = reader("[1, x]"); json.skip_value(); });
+  const Error error = caught([] {
+    JsonReader json = reader("[1, x]");
+    json.skip_value();
+  });
   CHECK(error.code() == "ERR_TEST");
   CHECK(detail(error, "offset") == "104");
   CHECK(error.message() == "t.json, byte 104: expected a JSON value, received 'x'");

@@ -25,10 +25,13 @@ uint32_t bits_at(DType dtype, const std::string& bytes, size_t i) {
 
 float value_of(DType dtype, uint32_t bits) {
   if (dtype == DType::F32) return std::bit_cast<float>(bits);
-  return dtype == DType::BF16 ? bf16_to_float(static_cast<uint16_t>(bits)) : f16_to_float(static_cast<uint16_t>(bits));
+  return dtype == DType::BF16 ? bf16_to_float(static_cast<uint16_t>(bits))
+                              : f16_to_float(static_cast<uint16_t>(bits));
 }
 
-float value_at(DType dtype, const std::string& bytes, size_t i) { return value_of(dtype, bits_at(dtype, bytes, i)); }
+float value_at(DType dtype, const std::string& bytes, size_t i) {
+  return value_of(dtype, bits_at(dtype, bytes, i));
+}
 
 std::string any_bits(Seeded& random, DType dtype, size_t count) {
   std::string bytes(count * width(dtype), '\0');
@@ -40,9 +43,12 @@ std::string any_bits(Seeded& random, DType dtype, size_t count) {
 std::string tame_bits(Seeded& random, DType dtype, size_t count) {
   std::string bytes;
   for (size_t i = 0; i < count; ++i) {
-    const float value = std::ldexp(1.0f + static_cast<float>(random.below(1 << 23)) * 0x1p-23f, static_cast<int>(random.below(12)) - 6) *
+    const float value = std::ldexp(1.0f + static_cast<float>(random.below(1 << 23)) * 0x1p-23f,
+                                   static_cast<int>(random.below(12)) - 6) *
                         (random.below(2) ? 1.0f : -1.0f);
-    const uint32_t bits = dtype == DType::F32 ? std::bit_cast<uint32_t>(value) : dtype == DType::BF16 ? float_to_bf16(value) : float_to_f16(value);
+    const uint32_t bits = dtype == DType::F32    ? std::bit_cast<uint32_t>(value)
+                          : dtype == DType::BF16 ? float_to_bf16(value)
+                                                 : float_to_f16(value);
     bytes.append(reinterpret_cast<const char*>(&bits), width(dtype));
   }
   return bytes;
@@ -56,7 +62,9 @@ struct Case {
 
 std::string graft(const Case& c, float scale, GraftSums& sums) {
   std::string out(c.target.size(), '\0');
-  graft_span({c.target_dtype, c.base_dtype, c.chat_dtype, c.target.data(), c.base.data(), c.chat.data(), out.data(), c.count}, scale, sums);
+  graft_span({c.target_dtype, c.base_dtype, c.chat_dtype, c.target.data(), c.base.data(), c.chat.data(),
+              out.data(), c.count},
+             scale, sums);
   return out;
 }
 
@@ -115,7 +123,13 @@ TEST_CASE("at scale 0 every bit of the target stays, whatever the difference") {
   Seeded random;
   INFO("TONGUEFORGE_SEED=", random.seed);
   for_all_types([&](DType target, DType base, DType chat) {
-    const Case c{target, base, chat, any_bits(random, target, 700), any_bits(random, base, 700), any_bits(random, chat, 700), 700};
+    const Case c{target,
+                 base,
+                 chat,
+                 any_bits(random, target, 700),
+                 any_bits(random, base, 700),
+                 any_bits(random, chat, 700),
+                 700};
     CHECK(graft(c, 0.0f) == c.target);
     CHECK(graft(c, -0.0f) == c.target);
   });
@@ -125,14 +139,26 @@ TEST_CASE("the result is the rounding of the exact sum, by long double arithmeti
   Seeded random;
   INFO("TONGUEFORGE_SEED=", random.seed);
   for_all_types([&](DType target, DType base, DType chat) {
-    const Case c{target, base, chat, tame_bits(random, target, 2000), tame_bits(random, base, 2000), tame_bits(random, chat, 2000), 2000};
+    const Case c{target,
+                 base,
+                 chat,
+                 tame_bits(random, target, 2000),
+                 tame_bits(random, base, 2000),
+                 tame_bits(random, chat, 2000),
+                 2000};
     const float scale = 1.0f + static_cast<float>(random.below(1 << 23)) * 0x1p-23f;
     const std::string out = graft(c, scale);
     for (size_t i = 0; i < c.count; ++i) {
-      const long double d = nearest(static_cast<long double>(value_at(chat, c.chat, i)) - value_at(base, c.base, i), 24, -149);
+      const long double d =
+          nearest(static_cast<long double>(value_at(chat, c.chat, i)) - value_at(base, c.base, i), 24, -149);
       const long double exact = value_at(target, c.target, i) + scale * d;
-      long double expected = nearest(exact, target == DType::F32 ? 53 : 24, target == DType::F32 ? -1074 : -149);
-      expected = nearest(expected, target == DType::F32 ? 24 : target == DType::BF16 ? 8 : 11, target == DType::F16 ? -24 : -133);
+      long double expected =
+          nearest(exact, target == DType::F32 ? 53 : 24, target == DType::F32 ? -1074 : -149);
+      expected = nearest(expected,
+                         target == DType::F32    ? 24
+                         : target == DType::BF16 ? 8
+                                                 : 11,
+                         target == DType::F16 ? -24 : -133);
       REQUIRE(static_cast<long double>(value_at(target, out, i)) == expected);
     }
   });
@@ -142,16 +168,27 @@ TEST_CASE("the definition holds for all bit patterns: infinities, NaNs, subnorma
   Seeded random;
   INFO("TONGUEFORGE_SEED=", random.seed);
   for_all_types([&](DType target, DType base, DType chat) {
-    const Case c{target, base, chat, any_bits(random, target, 3000), any_bits(random, base, 3000), any_bits(random, chat, 3000), 3000};
+    const Case c{target,
+                 base,
+                 chat,
+                 any_bits(random, target, 3000),
+                 any_bits(random, base, 3000),
+                 any_bits(random, chat, 3000),
+                 3000};
     const float scale = -0.37f;
     GraftSums sums;
     const std::string out = graft(c, scale, sums);
     uint64_t nonfinite = 0;
     for (size_t i = 0; i < c.count; ++i) {
-      const float t = value_at(target, c.target, i), d = value_at(chat, c.chat, i) - value_at(base, c.base, i);
-      const float sum = target == DType::F32 ? static_cast<float>(static_cast<double>(t) + static_cast<double>(scale) * static_cast<double>(d))
-                                             : std::fma(scale, d, t);
-      const uint32_t rounded = target == DType::F32 ? std::bit_cast<uint32_t>(sum) : target == DType::BF16 ? float_to_bf16(sum) : float_to_f16(sum);
+      const float t = value_at(target, c.target, i),
+                  d = value_at(chat, c.chat, i) - value_at(base, c.base, i);
+      const float sum = target == DType::F32
+                            ? static_cast<float>(static_cast<double>(t) +
+                                                 static_cast<double>(scale) * static_cast<double>(d))
+                            : std::fma(scale, d, t);
+      const uint32_t rounded = target == DType::F32    ? std::bit_cast<uint32_t>(sum)
+                               : target == DType::BF16 ? float_to_bf16(sum)
+                                                       : float_to_f16(sum);
       const float got = value_at(target, out, i);
       nonfinite += !std::isfinite(got);
       if (std::isnan(sum)) {
@@ -169,29 +206,37 @@ TEST_CASE("with the base as target and scale 1 the result is the chat model, wit
   INFO("TONGUEFORGE_SEED=", random.seed);
   for (const DType dtype : kTypes) {
     INFO(dtype_name(dtype));
-    Case c{dtype, dtype, dtype, tame_bits(random, dtype, 20'000), {}, tame_bits(random, dtype, 20'000), 20'000};
+    Case c{dtype, dtype, dtype, tame_bits(random, dtype, 20'000), {}, tame_bits(random, dtype, 20'000),
+           20'000};
     c.base = c.target;
     const std::string out = graft(c, 1.0f);
     for (size_t i = 0; i < c.count; ++i) {
-      const double b = value_at(dtype, c.base, i), chat = value_at(dtype, c.chat, i), got = value_at(dtype, out, i);
+      const double b = value_at(dtype, c.base, i), chat = value_at(dtype, c.chat, i),
+                   got = value_at(dtype, out, i);
       const double d = static_cast<float>(chat) - static_cast<float>(b);
       REQUIRE(std::fabs(got - chat) <= half_step(DType::F32, d) + half_step(dtype, got));
     }
   }
 }
 
-TEST_CASE("splitting a tensor at blocks changes neither bytes nor sums, and lengths need not be whole blocks") {
+TEST_CASE(
+    "splitting a tensor at blocks changes neither bytes nor sums, and lengths need not be whole blocks") {
   Seeded random;
   INFO("TONGUEFORGE_SEED=", random.seed);
   for (const size_t count : {size_t{1}, size_t{511}, size_t{512}, size_t{513}, size_t{2000}}) {
-    const Case c{DType::BF16, DType::F16, DType::F32, tame_bits(random, DType::BF16, count), tame_bits(random, DType::F16, count),
-                 tame_bits(random, DType::F32, count), count};
+    const Case c{DType::BF16,
+                 DType::F16,
+                 DType::F32,
+                 tame_bits(random, DType::BF16, count),
+                 tame_bits(random, DType::F16, count),
+                 tame_bits(random, DType::F32, count),
+                 count};
     GraftSums whole, parts;
     const std::string expected = graft(c, 0.5f, whole);
     std::string out = c.target;  // in place
     for (size_t at = 0; at < count; at += merge::kGraftBlock) {
-      graft_span({c.target_dtype, c.base_dtype, c.chat_dtype, out.data() + at * 2, c.base.data() + at * 2, c.chat.data() + at * 4,
-                  out.data() + at * 2, std::min(merge::kGraftBlock, count - at)},
+      graft_span({c.target_dtype, c.base_dtype, c.chat_dtype, out.data() + at * 2, c.base.data() + at * 2,
+                  c.chat.data() + at * 4, out.data() + at * 2, std::min(merge::kGraftBlock, count - at)},
                  0.5f, parts);
     }
     CHECK(out == expected);
@@ -202,7 +247,8 @@ TEST_CASE("splitting a tensor at blocks changes neither bytes nor sums, and leng
 }
 
 TEST_CASE("the sums are those of the values") {
-  const std::string target("\0\0\x80\x3f\0\0\0\x40", 8), base("\0\0\0\0\0\0\0\0", 8), chat("\0\0\x40\x40\0\0\0\0", 8);
+  const std::string target("\0\0\x80\x3f\0\0\0\x40", 8), base("\0\0\0\0\0\0\0\0", 8),
+      chat("\0\0\x40\x40\0\0\0\0", 8);
   GraftSums sums;  // target 1, 2; d = 3, 0
   graft({DType::F32, DType::F32, DType::F32, target, base, chat, 2}, 1.0f, sums);
   CHECK(sums.delta_squared == 9);

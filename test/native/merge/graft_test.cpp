@@ -32,7 +32,9 @@ std::string random_values(Seeded& random, DType dtype, size_t count) {
   std::string bytes;
   for (size_t i = 0; i < count; ++i) {
     const float value = normal(random.engine);
-    const uint32_t bits = dtype == DType::F32 ? std::bit_cast<uint32_t>(value) : dtype == DType::BF16 ? float_to_bf16(value) : float_to_f16(value);
+    const uint32_t bits = dtype == DType::F32    ? std::bit_cast<uint32_t>(value)
+                          : dtype == DType::BF16 ? float_to_bf16(value)
+                                                 : float_to_f16(value);
     bytes.append(reinterpret_cast<const char*>(&bits), static_cast<size_t>(dtype_bits(dtype) / 8));
   }
   return bytes;
@@ -54,7 +56,8 @@ std::vector<MadeTensor> without(std::vector<MadeTensor> tensors, const std::stri
 }
 
 MadeTensor& named(std::vector<MadeTensor>& tensors, const std::string& name) {
-  return *std::find_if(tensors.begin(), tensors.end(), [&](const MadeTensor& tensor) { return tensor.spec.name == name; });
+  return *std::find_if(tensors.begin(), tensors.end(),
+                       [&](const MadeTensor& tensor) { return tensor.spec.name == name; });
 }
 
 /// Three models on disk, opened.
@@ -62,13 +65,18 @@ struct Trio {
   TempFolder folder;
   ModelWeights target, base, chat;
 
-  Trio(const std::vector<MadeTensor>& t, const std::vector<MadeTensor>& b, const std::vector<MadeTensor>& c, uint64_t target_shard = UINT64_MAX,
-       uint64_t base_shard = UINT64_MAX)
-      : target(open("target", t, target_shard)), base(open("base", b, base_shard)), chat(open("chat", c, UINT64_MAX)) {}
+  Trio(const std::vector<MadeTensor>& t, const std::vector<MadeTensor>& b, const std::vector<MadeTensor>& c,
+       uint64_t target_shard = UINT64_MAX, uint64_t base_shard = UINT64_MAX)
+      : target(open("target", t, target_shard)),
+        base(open("base", b, base_shard)),
+        chat(open("chat", c, UINT64_MAX)) {}
 
-  merge::GraftPlan plan(const merge::GraftOptions& options = {}) const { return merge::plan_graft(target, base, chat, options); }
+  merge::GraftPlan plan(const merge::GraftOptions& options = {}) const {
+    return merge::plan_graft(target, base, chat, options);
+  }
 
-  merge::GraftReport run(float scale, const merge::GraftOptions& options = {}, const std::string& out = "out") const {
+  merge::GraftReport run(float scale, const merge::GraftOptions& options = {},
+                         const std::string& out = "out") const {
     SilentJob job;
     fs::create_directories(folder / out);
     return merge::run_graft(plan(options), folder / out, scale, job);
@@ -109,7 +117,8 @@ TEST_CASE("grafting nothing returns the target's files byte for byte") {
   Seeded random;
   INFO("TONGUEFORGE_SEED=", random.seed);
   for (const DType dtype : {DType::BF16, DType::F16, DType::F32}) {
-    const auto target = random_model(random, dtype), base = random_model(random, DType::BF16), chat = random_model(random, DType::F32);
+    const auto target = random_model(random, dtype), base = random_model(random, DType::BF16),
+               chat = random_model(random, DType::F32);
     for (const uint64_t shard : {UINT64_MAX, uint64_t{600}}) {
       const Trio different(target, base, chat, shard), equal(target, base, base, shard);
       CHECK(different.run(0.0f).tensors_kept == 5);
@@ -126,7 +135,8 @@ TEST_CASE("grafting nothing returns the target's files byte for byte") {
 TEST_CASE("shards and dtypes of the inputs do not change the values") {
   Seeded random;
   INFO("TONGUEFORGE_SEED=", random.seed);
-  const auto target = random_model(random, DType::BF16), base = random_model(random, DType::F16), chat = random_model(random, DType::F32);
+  const auto target = random_model(random, DType::BF16), base = random_model(random, DType::F16),
+             chat = random_model(random, DType::F32);
   const Trio one(target, base, chat), many(target, base, chat, 300, 200);
   REQUIRE(many.target.is_sharded());
   one.run(0.8f), many.run(0.8f);
@@ -161,7 +171,8 @@ TEST_CASE("a tensor above the chunk's size is grafted over all its chunks") {
 TEST_CASE("integers and rotary tables are the target's") {
   Seeded random;
   INFO("TONGUEFORGE_SEED=", random.seed);
-  auto target = random_model(random, DType::F32), base = random_model(random, DType::F32), chat = random_model(random, DType::F32);
+  auto target = random_model(random, DType::F32), base = random_model(random, DType::F32),
+       chat = random_model(random, DType::F32);
   target.push_back({{"position_ids", DType::I64, {1}}, "12345678"});
   base.push_back({{"position_ids", DType::I64, {1}}, "abcdefgh"});
   chat.push_back({{"position_ids", DType::I64, {1}}, "ijklmnop"});
@@ -189,7 +200,8 @@ TEST_CASE("missing and further tensors are refused by name, at most 20 of them")
   CHECK(error.message().find("and 12 more") != std::string::npos);
   CHECK(detail(error, "count") == "32");
   const auto swapped = Trio(target, target, chat).plan();
-  CHECK(problems(swapped) == "ERR_MISSING_TENSOR:   model.layers.0.mlp.up_proj.weight: in the target, not in the chat model\n");
+  CHECK(problems(swapped) ==
+        "ERR_MISSING_TENSOR:   model.layers.0.mlp.up_proj.weight: in the target, not in the chat model\n");
 }
 
 TEST_CASE("a plan with problems does not run") {
@@ -209,7 +221,8 @@ TEST_CASE("other vocabularies and other shapes are told apart") {
   const auto plan = Trio(random_model(random, DType::F32, layout), small, small).plan();
   REQUIRE(plan.problems.size() == 2);
   CHECK(plan.problems[0].code() == "ERR_VOCABULARY");
-  CHECK(plan.problems[0].message().find("model.embed_tokens.weight: target [22, 8], base [20, 8], chat [20, 8]") != std::string::npos);
+  CHECK(plan.problems[0].message().find(
+            "model.embed_tokens.weight: target [22, 8], base [20, 8], chat [20, 8]") != std::string::npos);
   CHECK(plan.problems[1].code() == "ERR_SHAPE_MISMATCH");
   CHECK(detail(plan.problems[1], "count") == "1");
 }
@@ -226,7 +239,8 @@ TEST_CASE("a tied head of base and chat is their embedding") {
   Seeded random;
   INFO("TONGUEFORGE_SEED=", random.seed);
   const auto target = random_model(random, DType::F32);
-  const auto base = without(random_model(random, DType::F32), kHead), chat = without(random_model(random, DType::F32), kHead);
+  const auto base = without(random_model(random, DType::F32), kHead),
+             chat = without(random_model(random, DType::F32), kHead);
   auto base_full = base, chat_full = chat;
   base_full.push_back({{kHead, DType::F32, {20, 8}}, base[0].bytes});
   chat_full.push_back({{kHead, DType::F32, {20, 8}}, chat[0].bytes});
@@ -234,13 +248,15 @@ TEST_CASE("a tied head of base and chat is their embedding") {
   tied.run(1.0f, {.target_tied = false, .base_tied = true, .chat_tied = true});
   full.run(1.0f);
   CHECK(tied.bytes(kHead) == full.bytes(kHead));
-  CHECK(problems(tied.plan()).starts_with("ERR_MISSING_TENSOR:   lm_head.weight: in the target, not in the base model"));
+  CHECK(problems(tied.plan())
+            .starts_with("ERR_MISSING_TENSOR:   lm_head.weight: in the target, not in the base model"));
 }
 
 TEST_CASE("a stored copy of a tied head is ignored") {
   Seeded random;
   INFO("TONGUEFORGE_SEED=", random.seed);
-  const auto target = without(random_model(random, DType::F32), kHead), base = random_model(random, DType::F32);
+  const auto target = without(random_model(random, DType::F32), kHead),
+             base = random_model(random, DType::F32);
   const auto chat = random_model(random, DType::F32);
   const merge::GraftOptions all_tied = {.target_tied = true, .base_tied = true, .chat_tied = true};
   const Trio trio(target, base, chat);
@@ -253,17 +269,21 @@ TEST_CASE("a copy of its tied head in the target stays a copy") {
   INFO("TONGUEFORGE_SEED=", random.seed);
   auto target = random_model(random, DType::BF16);
   named(target, kHead).bytes = named(target, kEmbedding).bytes;
-  const Trio trio(target, random_model(random, DType::BF16), without(random_model(random, DType::BF16), kHead));
+  const Trio trio(target, random_model(random, DType::BF16),
+                  without(random_model(random, DType::BF16), kHead));
   trio.run(0.5f, {.target_tied = true, .base_tied = true, .chat_tied = true});
   CHECK(trio.bytes(kHead) == trio.bytes(kEmbedding));
 }
 
 TEST_CASE("a tied target cannot take the change of a head of its own") {
   Seeded random;
-  const auto target = without(random_model(random, DType::F32), kHead), full = random_model(random, DType::F32);
-  const auto plan = Trio(target, full, full).plan({.target_tied = true, .base_tied = false, .chat_tied = false});
-  CHECK(problems(plan) == "ERR_TIED_HEAD:   lm_head.weight: stored apart from the embedding by the base model\n"
-                          "  lm_head.weight: stored apart from the embedding by the chat model\n");
+  const auto target = without(random_model(random, DType::F32), kHead),
+             full = random_model(random, DType::F32);
+  const auto plan =
+      Trio(target, full, full).plan({.target_tied = true, .base_tied = false, .chat_tied = false});
+  CHECK(problems(plan) ==
+        "ERR_TIED_HEAD:   lm_head.weight: stored apart from the embedding by the base model\n"
+        "  lm_head.weight: stored apart from the embedding by the chat model\n");
 }
 
 TEST_CASE("the report adds up by kind of module") {
@@ -292,7 +312,9 @@ TEST_CASE("the report adds up by kind of module") {
 TEST_CASE("outputs that overflow are counted") {
   const uint16_t big = 0x7bff, zero = 0;  // the largest half
   const auto half = [](uint16_t bits) { return std::string(reinterpret_cast<const char*>(&bits), 2); };
-  const auto model = [&](uint16_t bits) { return std::vector<MadeTensor>{{{"w", DType::F16, {1}}, half(bits)}}; };
+  const auto model = [&](uint16_t bits) {
+    return std::vector<MadeTensor>{{{"w", DType::F16, {1}}, half(bits)}};
+  };
   const Trio trio(model(big), model(zero), model(big));
   CHECK(trio.run(1.0f).num_nonfinite == 1);
   CHECK(caught([&] { trio.run(std::numeric_limits<float>::infinity(), {}, "other"); }).code() == "ERR_USAGE");
