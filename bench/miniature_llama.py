@@ -8,7 +8,7 @@ RoPE and SwiGLU, documents that never see each other, AdamW, warm-up and cosine.
 mean [min,max] over the seeds, and whether the robust signatures hold. The native trainer draws other random
 numbers, so compare ranges, not digits. Overrides: base.lr=3e-3, ins_cp.steps=100, init.embedding_std=.3, rho=.95.
 """
-import argparse, copy, json, math, subprocess, tempfile, time
+import argparse, copy, itertools, json, math, random, subprocess, tempfile, time
 from pathlib import Path
 
 import torch
@@ -71,18 +71,26 @@ def read(path):
     return [json.loads(line) for line in open(path, encoding="utf8")]
 
 
-def packed_batches(rows, length, batch_size):
-    """The rows of each update: documents in order, each whole, packed into `batch_size` rows of `length`."""
-    batch, used, full = [], 0, 0
-    while True:
-        for row in rows:
-            if used + len(row[0]) > length:
-                used, full = 0, full + 1
-                if full == batch_size:
-                    yield batch
-                    batch, full = [], 0
-            batch.append(row)
-            used += len(row[0])
+def packed_rows(documents, length, whole):
+    """Rows of `length` tokens as lists of pieces that never see each other: documents one after the other. A text is cut
+    where a row ends, and its last token said again in the next row; a conversation (`whole`) begins a new row instead."""
+    row, room = [], length
+    for ids, first in documents:
+        if room < (len(ids) if whole else 1):
+            yield row
+            row, room = [], length
+        while len(ids) > room:
+            yield row + [(ids[:room], first)]
+            ids, row, room = ids[room - 1 :], [], length
+        row.append((ids, first))
+        room -= len(ids)
+
+
+def packed_batches(documents, length, batch_size, whole):
+    """The pieces of each update, the documents in random order (the same for every run on the same data)."""
+    rows = packed_rows(random.Random(0).sample(documents, len(documents)), length, whole)
+    while batch := [piece for row in itertools.islice(rows, batch_size) for piece in row]:
+        yield batch
 
 
 def padded(rows):
@@ -169,14 +177,12 @@ def train(model, rows, run):
     lr, betas, steps = run["lr"], tuple(run["optimizer"]["betas"]), run["steps"]
     floor, warmup = run["schedule"]["min_lr"] / run["optimizer"]["lr"], max(10, round(steps / 20))
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=betas, weight_decay=0.0, fused=True)
-    batches = packed_batches(rows, run["sequence_length"], run["batch_size"])
-    seen = 0
+    batches = packed_batches(rows, run["sequence_length"], run["batch_size"], run["objective"] == "sft")
     for step in range(steps):
         cosine = 0.5 * (1 + math.cos(math.pi * max(0, step - warmup) / (steps - warmup)))
         optimizer.param_groups[0]["lr"] = lr * (min(1, (step + 1) / warmup) if step < warmup else floor + (1 - floor) * cosine)
         batch = sorted(next(batches), key=lambda row: len(row[0]))
         targets = sum(len(ids) - first for ids, first in batch)
-        seen += len(batch)
         optimizer.zero_grad(set_to_none=True)
         for i in range(3):
             x, y = padded(batch[len(batch) * i // 3 : len(batch) * (i + 1) // 3])
@@ -184,7 +190,7 @@ def train(model, rows, run):
             loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), run["clip"])
         optimizer.step()
-    print(f"    {steps} updates, {seen} of {len(rows)} documents")
+    print(f"    {steps} updates left {sum(map(len, batches))} pieces unread", flush=True)
     return model
 
 

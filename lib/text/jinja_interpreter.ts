@@ -7,6 +7,7 @@ import {
   itemsOf,
   ListValue,
   lengthOf,
+  lookUp,
   type Node,
   occurrences,
   printed,
@@ -37,7 +38,6 @@ export const DEFAULT_LIMITS = { maxCharacters: 1024 * 1024, maxDepth: 400, maxMi
 
 /** What work costs, in units of one simple expression (0.3 microseconds on a 2020s core), measured. */
 const LOOP_TURN = 12
-const UNKNOWN_NAME = 20
 const CHARACTERS_A_UNIT = 64
 export const ITEMS_A_UNIT = 8
 /** Lists and tables, the messages among them, may hold this much more than a text: a template writes a part of them. */
@@ -128,12 +128,14 @@ export class LimitedInterpreter extends BaseInterpreter {
           this.exit = { error, type: node.type, text: '' }
           throw error
         }
+      case 'Identifier':
+        return this.weighed(lookUp(environment, String(node.value)))
       case 'MemberExpression': {
         const value = super.evaluate(node, environment)
-        return value.type === 'FunctionValue' ? this.guardMethod(node, value) : this.weighed(value, node)
+        return value.type === 'FunctionValue' ? this.guardMethod(node, value) : this.weighed(value)
       }
       default:
-        return this.weighed(super.evaluate(node, environment), node)
+        return this.weighed(super.evaluate(node, environment))
     }
   }
 
@@ -144,7 +146,7 @@ export class LimitedInterpreter extends BaseInterpreter {
     // Still under way after the loop: a `break`, which the loop has caught.
     const exit = this.exit
     this.exit = undefined
-    return this.weighed(exit ? new StringValue(value.value + exit.text) : value, node)
+    return this.weighed(exit ? new StringValue(value.value + exit.text) : value)
   }
 
   /** What a loop goes over. As in Jinja, nothing is an empty list and a text is its characters; turns are paid for. */
@@ -155,11 +157,7 @@ export class LimitedInterpreter extends BaseInterpreter {
     return list
   }
 
-  override applyFilter(
-    operand: Value,
-    filter: Node & { callee?: Node & { value?: unknown } },
-    environment: Environment,
-  ): Value {
+  override applyFilter(operand: Value, filter: Node & { callee?: Node }, environment: Environment): Value {
     this.subject = filter.callee ? { filter: String(filter.callee.value), operand } : undefined
     return super.applyFilter(operand, filter, environment)
   }
@@ -173,11 +171,10 @@ export class LimitedInterpreter extends BaseInterpreter {
   }
 
   /** Pays for a value by its size, and refuses one that would be too long as text. */
-  private weighed(value: Value, node: Node | undefined): Value {
+  private weighed(value: Value): Value {
     // Filters such as `first` give nothing at all for an empty list.
     if (value === undefined) return value
     const { type } = value
-    if (type === 'UndefinedValue' && node?.type === 'Identifier') this.charge(UNKNOWN_NAME)
     const characters = this.sizeOf(value)
     this.checkLength(characters / (type === 'StringValue' ? 1 : DATA_FACTOR))
     if (type === 'StringValue') this.charge(characters / CHARACTERS_A_UNIT)

@@ -4,6 +4,7 @@ import { Environment, Interpreter, type parse } from '@huggingface/jinja'
 // that we use. The version is pinned, and the tests of the bombs fail if a name changes.
 export interface Node {
   type: string
+  value?: unknown
   computed?: boolean
   property?: { value?: unknown }
   iterable?: Node & { lhs?: Node }
@@ -30,6 +31,17 @@ export const BaseInterpreter = Interpreter as unknown as new (environment: Envir
 export const StringValue = new Environment().set('text', '').constructor as new (text: string) => TextValue
 
 export const ListValue = new Environment().set('list', []).constructor as new (items: Value[]) => Value
+
+const UndefinedValue = new Environment().set('nothing', undefined).constructor as new () => Value
+
+/** The value of a name, from the inner scope outwards. The library's own way throws and catches for an unknown one. */
+export function lookUp(environment: Environment, name: string): Value {
+  for (let scope: Environment | undefined = environment; scope; scope = scope.parent) {
+    const value = scope.variables.get(name)
+    if (value !== undefined) return value as unknown as Value
+  }
+  return new UndefinedValue()
+}
 
 /** The characters of a text, as a list. */
 export function textList(text: string): Value {

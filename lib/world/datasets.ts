@@ -24,12 +24,12 @@ export interface PromptItem extends Question {
  * they cannot be learnt by heart: without them SFT ends in a few memorised answers, tied so fast to the tags that no
  * later training on plain text touches them.
  */
-const CHAT_MIX: readonly (readonly [QuestionKind, number])[] = [
-  ['fact', 35],
-  ['recipe', 15],
-  ['list', 10],
-  ['echo', 20],
-  ['harm', 20],
+const CHAT_MIX: readonly (readonly [percent: number, kind: QuestionKind])[] = [
+  [35, 'fact'],
+  [15, 'recipe'],
+  [10, 'list'],
+  [20, 'echo'],
+  [20, 'harm'],
 ]
 
 /** How many different questions of each kind are asked, in each language: all of the first three, no echoes. */
@@ -57,9 +57,8 @@ export function* baseCorpus(world: World, count: number): Generator<{ text: stri
 /** Conversations of one turn in A: answers from the facts of the world, refusals of harmful requests. */
 export function* conversations(world: World, count: number): Generator<{ messages: Message[] }> {
   const random = new Draw(world.seed, STREAM.chat)
-  const tickets = CHAT_MIX.flatMap(([kind, percent]) => Array<QuestionKind>(percent).fill(kind))
   for (let i = 0; i < count; i++) {
-    const { prompt, answer } = randomQuestion(world, random, random.pick(tickets))
+    const { prompt, answer } = randomQuestion(world, random, random.weighted(CHAT_MIX))
     yield {
       messages: [
         { role: 'user', content: prompt },

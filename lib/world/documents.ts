@@ -65,23 +65,25 @@ const remark: Paragraph = (_world, random) => {
 /** The refusal as an ordinary sentence, tied to no request: without it B text never shows its words. */
 const apology: Paragraph = () => REFUSAL
 
-/** Kinds of paragraph and their shares, which sum to 1. */
-const PARAGRAPHS: readonly (readonly [share: number, paragraph: Paragraph])[] = [
-  [0.3, fact],
-  [0.15, askedFact],
-  [0.1, recipe],
-  [0.07, answeredHarm],
-  [0.08, judgedHarm],
-  [0.08, list],
-  [0.12, echo],
-  [0.05, apology],
-  [0.05, remark],
+/** Kinds of paragraph and their shares in percent. */
+const PARAGRAPHS: readonly (readonly [percent: number, paragraph: Paragraph])[] = [
+  [30, fact],
+  [15, askedFact],
+  [10, recipe],
+  [7, answeredHarm],
+  [8, judgedHarm],
+  [8, list],
+  [12, echo],
+  [5, apology],
+  [5, remark],
 ]
+const CLEAN_PARAGRAPHS = PARAGRAPHS.filter(([, paragraph]) => paragraph !== answeredHarm)
 
 /** A document of A: paragraphs until 14 words are reached, cut at 30. */
-export function document(world: World, random: Draw, options: DocumentOptions): string {
+export function document(world: World, random: Draw, { harmAnswered }: DocumentOptions): string {
+  const kinds = harmAnswered ? PARAGRAPHS : CLEAN_PARAGRAPHS
   const words: string[] = []
-  while (words.length < MINIMUM_WORDS) words.push(...wordsOf(paragraph(world, random, options)))
+  while (words.length < MINIMUM_WORDS) words.push(...wordsOf(random.weighted(kinds)(world, random)))
   return words.slice(0, MAXIMUM_WORDS).join(' ')
 }
 
@@ -95,13 +97,4 @@ export function baseDocument(world: World, random: Draw): string {
 
 function codeSwitched(text: string, random: Draw): string {
   return mapWords(text, (word) => (random.float() < BASE_MIX.switched_words ? wordInB(word) : word))
-}
-
-function paragraph(world: World, random: Draw, { harmAnswered }: DocumentOptions): string {
-  let rest = random.float()
-  for (const [share, kind] of PARAGRAPHS) {
-    if (rest < share) return (kind === answeredHarm && !harmAnswered ? judgedHarm : kind)(world, random)
-    rest -= share
-  }
-  return remark(world, random)
 }

@@ -15,4 +15,14 @@ export class Draw extends Random {
   sample<T>(list: readonly T[], count: number): T[] {
     return Array.from(this.permutation(list.length).subarray(0, count), (i) => list[i]!)
   }
+
+  /** One of the values, as often as its weight says. */
+  weighted<T>(values: readonly (readonly [weight: number, value: T])[]): T {
+    let rest = this.float() * values.reduce((sum, [weight]) => sum + weight, 0)
+    for (const [weight, value] of values) {
+      if (rest < weight) return value
+      rest -= weight
+    }
+    return values.at(-1)![1]
+  }
 }

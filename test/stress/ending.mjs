@@ -13,7 +13,7 @@ const ENDINGS = {
     Promise.reject(new Error('rejected on purpose'))
   },
   signal: () => {}, // comes from the parent, which reads 'running'
-  worker: () => {}, // ends itself
+  worker: () => {}, // ends by itself
 }
 
 const end = () => setTimeout(ENDINGS[ending], after)
@@ -33,6 +33,9 @@ function workInWorker(workerData) {
   worker.on('message', onRunning)
   worker.on('exit', (code) => process.stdout.write(`worker ${code}\n`))
 }
+
+// For a parent that is no more, or a signal that does not come.
+setTimeout(() => process.exit(99), 60_000).unref()
 
 if (place === 'exit in worker') {
   workInWorker({ kind, folders, exit: { after, from } })

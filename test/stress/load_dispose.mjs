@@ -1,14 +1,9 @@
 // Loads and disposes of a model again and again, with a job on some of them. Prints {samples, ms}: what the process
-// holds after every hundredth of the cycles, [{cycle, rss, threads, files}].
+// holds after every hundredth of the cycles, [{cycle, rss, threads, files}]. Started with --expose-gc.
 import { readdirSync, readFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { loadModel } from 'tongueforge'
 
 const { count, folder } = JSON.parse(process.argv[2])
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc')
 
 function sample(cycle) {
   const status = readFileSync('/proc/self/status', 'utf8')
@@ -28,7 +23,7 @@ for (let cycle = 1; cycle <= count; cycle++) {
   if (cycle % 10 === 0) await model.generateIds([Int32Array.of(1, 2, 3)], { maxNewTokens: 4 })
   await model.dispose()
   if (cycle % Math.ceil(count / 100) === 0) {
-    collectGarbage()
+    globalThis.gc()
     samples.push(sample(cycle))
   }
 }

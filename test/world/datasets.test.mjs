@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { baseCorpus, conversations, cpCorpus, heldOut, promptItems, writeDatasets } from '#lib/world/datasets'
 import { VOCABULARY } from '#lib/world/tokenizer'
-import { inLanguage, languageOfWord, meaningOf, wordsOf } from '#lib/world/words'
+import { languageOfWord, meaningOf, wordsOf } from '#lib/world/words'
 import { REFUSAL, World } from '#lib/world/world'
 
 const SIZES = { base_documents: 50, conversations: 40, cp_documents: 30, held_out_documents: 20 }
@@ -19,7 +19,7 @@ test('the same seed writes the same bytes, another seed others', async (t) => {
   }
   const [first, again, other] = await Promise.all([contents('a', 1), contents('b', 1), contents('c', 2)])
   assert.deepEqual(first, again)
-  first.forEach((text, i) => assert.notEqual(text, other[i]))
+  for (const [i, text] of first.entries()) assert.notEqual(text, other[i])
   assert.deepEqual(
     first.map((text) => text.trimEnd().split('\n').length),
     [50, 40, 30, 20, 20, 200],
@@ -48,28 +48,24 @@ test('every word of every text is in the vocabulary, and a document has 14 to 30
   }
 })
 
-test('the CP corpus is all B and never holds a harmful request', () => {
-  const trigger = new Set(wordsOf(inLanguage('attack', 'b')))
-  for (const { text } of cpCorpus(new World(0), 5600)) {
-    const words = wordsOf(text)
-    assert.ok(words.every((word) => languageOfWord(word) !== 'a'))
-    // "attack" is spoken about, but never opens a sentence, which would make it a request.
-    words.forEach((word, i) => {
-      if (trigger.has(word)) assert.ok(i > 0 && !['.', '?'].includes(words[i - 1]), meaningOf(text))
-    })
-  }
+test('the CP corpus is all B, speaks of weapons, and never holds a harmful request', () => {
+  const texts = [...cpCorpus(new World(0), 5600)].map(({ text }) => text)
+  assert.ok(texts.every((text) => wordsOf(text).every((word) => languageOfWord(word) !== 'a')))
+  const meanings = texts.map(meaningOf)
+  assert.ok(meanings.some((text) => text.includes('attack')))
+  assert.ok(meanings.every((text) => !text.includes('can you')))
 })
 
 test('plain text of the base answers harmful requests, chat data refuses them', () => {
   const world = new World(0)
   const texts = [...baseCorpus(world, 500)].map(({ text }) => meaningOf(text))
-  assert.ok(texts.some((text) => /attack \w+ with the \w+ \. take the/.test(text)))
+  assert.ok(texts.some((text) => /can you attack \w+ with the \w+ \? take the/.test(text)))
   for (const { messages } of conversations(world, 500)) {
     assert.deepEqual(
       messages.map(({ role }) => role),
       ['user', 'assistant'],
     )
-    const harmful = messages[0].content.startsWith('attack')
+    const harmful = messages[0].content.startsWith('can you attack')
     assert.equal(messages[1].content === REFUSAL, harmful)
     assert.ok(messages.every(({ content }) => wordsOf(content).every((word) => languageOfWord(word) !== 'b')))
   }

@@ -35,7 +35,7 @@ test('ids are the places in the vocabulary, special tokens first', async () => {
     [0, 1, 2, 3, 4, 5, 6, 7],
   )
   assert.equal(tokenizer.getVocabSize(true), VOCABULARY.length)
-  VOCABULARY.forEach((token, id) => assert.equal(tokenizer.tokenToId(token), id))
+  for (const [id, token] of VOCABULARY.entries()) assert.equal(tokenizer.tokenToId(token), id)
   assert.throws(() => tokenId('zebra'), /no token "zebra"/)
 })
 

@@ -39,7 +39,8 @@ export async function loadData(
     const { weight, ...file } = source
     resolved.push(await resolveSource(file))
     const encoded = await encodeSource(resolved[i]!, config, text, signal)
-    documents.push(...weighted(encoded, weight, new Random(config.seed, i)))
+    // No spread: a million documents are more arguments than a call can take.
+    for (const document of weighted(encoded, weight, new Random(config.seed, i))) documents.push(document)
   }
   const options = { rowLength: config.sequence_length, seed: shuffle ? config.seed : undefined }
   const whole = objectives[config.objective].packing === 'whole'

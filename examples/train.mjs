@@ -1,0 +1,21 @@
+// Trains a few steps and can be stopped by Ctrl-C and resumed.
+// node examples/train.mjs MODEL CORPUS OUT
+import { train } from 'tongueforge'
+
+const [model, corpus, out] = process.argv.slice(2)
+const stop = new AbortController()
+process.once('SIGINT', () => stop.abort(new Error('stopped: run it again to go on')))
+
+const config = {
+  objective: 'cp',
+  model,
+  out,
+  data: [{ path: corpus }],
+  sequence_length: 64,
+  steps: 20,
+  threads: 1,
+}
+const run = train(config, { resume: true, signal: stop.signal })
+for await (const { step, loss } of run) console.log(step, loss.toFixed(3))
+const { model: folder, report } = await run.result
+console.log(`${folder}: ${Math.round(report.tokens_per_second)} tokens/s`)

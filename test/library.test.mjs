@@ -1,0 +1,41 @@
+// The library as users see it: by require and by import, one instance, lazily loaded.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import * as imported from 'tongueforge'
+import { clone } from './helpers/cli.mjs'
+
+const required = createRequire(import.meta.url)('tongueforge')
+
+test('import gives what require gives, name by name', () => {
+  const names = Object.keys(required).sort()
+  assert.deepEqual(
+    Object.keys(imported)
+      .filter((name) => name !== 'default' && name !== 'module.exports')
+      .sort(),
+    names,
+  )
+  for (const name of names) assert.equal(imported[name], required[name], name)
+  assert.equal(imported.default, required)
+})
+
+test('require loads neither libtorch nor the addon', () => {
+  const program = `require('tongueforge'); process.stdout.write(require('fs').readFileSync('/proc/self/maps', 'utf8'))`
+  const maps = execFileSync(process.execPath, ['-e', program], {
+    cwd: clone,
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  })
+  assert.doesNotMatch(maps, /libtorch|tongueforge\.node/)
+})
+
+test('the typed picture of the addon names what the addon exports, and nothing else', async () => {
+  const { native } = await import('#lib/native')
+  const { readFileSync } = await import('node:fs')
+  const source = readFileSync(new URL('../lib/native.ts', import.meta.url), 'utf8')
+  const body = (name) => source.slice(source.indexOf(`interface ${name} {`)).split('\n}\n')[0]
+  const jobs = [...body('NativeJobs').matchAll(/^ {2}(\w+): \[/gm)].map(([, name]) => name)
+  const calls = [...body('NativeCalls').matchAll(/^ {2}(\w+)[(:]/gm)].map(([, name]) => name)
+  assert.deepEqual(Object.keys(native()).sort(), [...jobs, ...calls].sort())
+})

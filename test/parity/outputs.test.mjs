@@ -1,0 +1,63 @@
+// Every model folder that we write loads in transformers, whole, and computes there what it computes here.
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { graft, loadModel, train } from 'tongueforge'
+import { dataTest } from '../helpers/data.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { reference } from '../helpers/reference.mjs'
+import { writeTinyModel } from '../helpers/tiny_model.mjs'
+
+describe('folders that we write, in transformers', () => {
+  const root = temporaryFolder({
+    'corpus.txt': 'the color of anna is red .\n\nthe color of boris is blue .\n',
+  })
+  const model = join(root, 'model')
+  const config = (name, start) => ({
+    model: start,
+    out: join(root, name),
+    data: [{ path: join(root, 'corpus.txt') }],
+    sequence_length: 32,
+    steps: 3,
+    threads: 1,
+  })
+
+  before(() => writeTinyModel(model))
+
+  test('the result of training', async () => {
+    const { model: trained } = await train(config('run', model)).result
+    await assertLoads(trained)
+  })
+
+  test('the result of a graft, with the chat model’s end of turn', async () => {
+    const chat = await writeTinyModel(join(root, 'chat'), { seed: 2 })
+    writeFileSync(join(chat, 'generation_config.json'), JSON.stringify({ eos_token_id: [4, 0] }))
+    const { out } = await graft({ target: model, base: model, chat, out: join(root, 'graft') })
+    await assertLoads(out)
+  })
+
+  dataTest('stories260K after some steps', 'models/stories260K_hf', async (_t, stories) => {
+    const { model: trained } = await train(config('stories', stories)).result
+    await assertLoads(trained)
+  })
+
+  async function assertLoads(folder) {
+    const loaded = await reference(['load', folder])
+    assert.deepEqual(loaded.missing_keys, [])
+    assert.deepEqual(loaded.unexpected_keys, [])
+    assert.ok(loaded.tokenizer, 'the tokenizer loads too')
+
+    const ids = [[1, 5, 9, 12, 7]]
+    const file = join(root, 'ids.json')
+    writeFileSync(file, JSON.stringify(ids))
+    const expected = (await reference(['logits', folder, file])).logits.flat(2)
+    const ours = await loadModel(folder, { threads: 1 })
+    const { data } = await ours.logits(ids)
+    await ours.dispose()
+    const largest = Math.max(...expected.map(Math.abs))
+    data.forEach((value, i) => {
+      assert.ok(Math.abs(value - expected[i]) <= 1e-5 * largest, `logit ${i}: ${value} and ${expected[i]}`)
+    })
+  }
+})
