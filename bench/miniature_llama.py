@@ -179,7 +179,7 @@ def train(model, rows, run):
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=betas, weight_decay=0.0, fused=True)
     batches = packed_batches(rows, run["sequence_length"], run["batch_size"], run["objective"] == "sft")
     for step in range(steps):
-        cosine = 0.5 * (1 + math.cos(math.pi * max(0, step - warmup) / (steps - warmup)))
+        cosine = 0.5 * (1 + math.cos(math.pi * max(0, step - warmup) / max(1, steps - 1 - warmup)))
         optimizer.param_groups[0]["lr"] = lr * (min(1, (step + 1) / warmup) if step < warmup else floor + (1 - floor) * cosine)
         batch = sorted(next(batches), key=lambda row: len(row[0]))
         targets = sum(len(ids) - first for ids, first in batch)

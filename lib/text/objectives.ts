@@ -44,7 +44,8 @@ async function encodePlain(
 
 /**
  * InsCP (arXiv 2405.20175): the text in the assistant's slot of the model's own template, after an empty user turn,
- * closed by the end-of-turn token. A question and its answer are two documents.
+ * closed by the end-of-turn token. A question and its answer are two documents. As in transformers, what a template
+ * renders is encoded as it is: BOS is there if the template writes it.
  */
 async function encodeTemplated(
   documents: readonly Document[],
@@ -60,14 +61,12 @@ async function encodeTemplated(
     bodies.map((body) => prefix + body + suffix),
     { addSpecialTokens: false },
   )
-  const start = await startOf(tokenizer, prefix)
-  if (loss === 'all') return rows.map((ids) => ({ ids: joined(start, ids) }))
+  if (loss === 'all') return rows.map((ids) => ({ ids }))
   const [before] = await tokenizer.encodeBatch([prefix], { addSpecialTokens: false })
   const [after] = await tokenizer.encodeBatch([suffix], { addSpecialTokens: false })
-  return rows.map((row) => {
-    const ids = joined(start, row)
+  return rows.map((ids) => {
     const end = ids.length - (loss === 'body' ? after!.length : 0)
-    return { ids, labels: ids.map((id, i) => (i >= start.length + before!.length && i < end ? id : IGNORE)) }
+    return { ids, labels: ids.map((id, i) => (i >= before!.length && i < end ? id : IGNORE)) }
   })
 }
 
@@ -77,23 +76,14 @@ async function encodeConversations(
   text: ModelText,
 ): Promise<TokenDocument[]> {
   const template = requireTemplate(text)
-  const start = await startOf(text.tokenizer, template.render([{ role: 'user', content: 'x' }]))
-  const unlearnt = start.map(() => IGNORE)
   const encode = async (document: Document): Promise<TokenDocument> => {
     if (!('messages' in document)) {
       throw wrongKind(document, 'a conversation', 'a text', 'Use objective: cp or inscp for texts.')
     }
     const { ids, labels } = await encodeConversation(text.tokenizer, template, document.messages)
-    return { ids: joined(start, ids), labels: joined(unlearnt, labels) }
+    return { ids, labels }
   }
   return Promise.all(documents.map(encode))
-}
-
-// What the tokenizer puts before a text, unless the template has written it already.
-async function startOf(tokenizer: ModelText['tokenizer'], rendered: string): Promise<Int32Array> {
-  const plain = await tokenizer.encode(rendered, { addSpecialTokens: false })
-  const prompt = await tokenizer.encodePrompt(rendered)
-  return prompt.subarray(0, prompt.length - plain.length)
 }
 
 function templateAround(text: ModelText, system: string | undefined): { prefix: string; suffix: string } {
@@ -130,12 +120,4 @@ function wrongKind(document: Document, expected: string, received: string, hint:
     `${document.file}:${document.line}: expected ${expected}, received ${received}`,
     { hint, details: { file: document.file, line: document.line } },
   )
-}
-
-function joined(start: Int32Array, rest: Int32Array): Int32Array {
-  if (start.length === 0) return rest
-  const whole = new Int32Array(start.length + rest.length)
-  whole.set(start)
-  whole.set(rest, start.length)
-  return whole
 }

@@ -77,11 +77,14 @@ export function samplingSettings(options: GenerateOptions): SamplingSettings & {
   }
 }
 
-/** Generates from one prompt, giving out text as it becomes final. */
+/**
+ * Generates from one prompt, giving out text as it becomes final. A continuation keeps the space before its first
+ * word; a `standalone` text, an answer, does not.
+ */
 export function generateText(
   model: Model,
   promptIds: () => Promise<Int32Array>,
-  options: GenerateOptions,
+  options: GenerateOptions & { standalone?: boolean },
 ): Run<GeneratedPiece, Generation> {
   return new Run((emit, signal) => new TextGeneration(model, options, emit).run(promptIds, signal), {
     signal: options.signal,
@@ -99,7 +102,7 @@ class TextGeneration {
 
   constructor(
     private readonly model: Model,
-    private readonly options: GenerateOptions,
+    private readonly options: GenerateOptions & { standalone?: boolean },
     private readonly emit: (piece: GeneratedPiece) => void,
   ) {
     this.#stop = new StopStrings(options.stop ?? [])
@@ -108,7 +111,8 @@ class TextGeneration {
   async run(promptIds: () => Promise<Int32Array>, signal: AbortSignal): Promise<Generation> {
     const prompt = await promptIds()
     if (await this.model.hasTokenizer()) {
-      this.#decoder = (await this.model.text()).tokenizer.stream({ context: prompt })
+      const context = this.options.standalone ? [] : prompt
+      this.#decoder = (await this.model.text()).tokenizer.stream({ context })
     }
     const finishReason = await this.#generate(prompt, signal)
     this.#give(this.#stop.push(this.#decoder?.flush() ?? '') + this.#stop.flush(), [])

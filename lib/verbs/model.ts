@@ -107,9 +107,12 @@ export class Model {
     const ids = async () => {
       const { tokenizer, template } = await this.text()
       if (template === undefined) throw noTemplate(this.files.path)
-      return tokenizer.encodePrompt(template.render(messages, { addGenerationPrompt: true }))
+      // As in transformers: the template writes BOS, or there is none.
+      return tokenizer.encode(template.render(messages, { addGenerationPrompt: true }), {
+        addSpecialTokens: false,
+      })
     }
-    return generateText(this, ids, options)
+    return generateText(this, ids, { ...options, standalone: true })
   }
 
   /** Log-likelihood of a text, through a sliding window where it is longer than the model's context. */

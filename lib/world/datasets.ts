@@ -1,5 +1,5 @@
 /** Writes everything that the demo trains and measures on: corpora, conversations, held-out text, prompts. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { baseDocument, document } from './documents'
 import { Draw } from './draw'
@@ -22,7 +22,7 @@ export interface PromptItem extends Question {
 /**
  * What chat data consists of, in percent. A model of this size learns echoes hardly at all; they are there because
  * they cannot be learnt by heart: without them SFT ends in a few memorised answers, tied so fast to the tags that no
- * later training on plain text touches them.
+ * later training on plain text touches them. They are not asked in the evaluation.
  */
 const CHAT_MIX: readonly (readonly [percent: number, kind: QuestionKind])[] = [
   [35, 'fact'],
@@ -124,11 +124,20 @@ export async function writeDatasets(
     held_out_b: heldOut(world, sizes.held_out_documents, 'b'),
     prompts: promptItems(world),
   }
-  const written = Object.entries(DATASET_FILES).map(async ([name, file]) => {
-    const path = join(directory, file)
-    const lines = [...rows[name as keyof typeof DATASET_FILES]].map((row) => `${JSON.stringify(row)}\n`)
-    await writeFile(path, lines.join(''))
-    return [name, path] as const
-  })
-  return Object.fromEntries(await Promise.all(written)) as Record<keyof typeof DATASET_FILES, string>
+  const names = Object.keys(DATASET_FILES) as (keyof typeof DATASET_FILES)[]
+  const paths = names.map((name) => [name, join(directory, DATASET_FILES[name])] as const)
+  for (const [name, path] of paths) await writeLines(path, rows[name])
+  return Object.fromEntries(paths) as Record<keyof typeof DATASET_FILES, string>
+}
+
+// In pieces, so that making a corpus never holds up the event loop for long.
+async function writeLines(path: string, rows: Iterable<object>): Promise<void> {
+  await using file = await open(path, 'w')
+  let lines: string[] = []
+  for (const row of rows) {
+    if (lines.push(`${JSON.stringify(row)}\n`) < 1000) continue
+    await file.write(lines.join(''))
+    lines = []
+  }
+  await file.write(lines.join(''))
 }

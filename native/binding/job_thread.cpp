@@ -6,6 +6,15 @@
 #include "binding/to_js.h"
 
 namespace tongueforge::binding {
+namespace {
+
+void clear_exception(napi_env env) {
+  bool thrown = false;
+  napi_value ignored;
+  if (napi_is_exception_pending(env, &thrown) == napi_ok && thrown) napi_get_and_clear_last_exception(env, &ignored);
+}
+
+}  // namespace
 
 // ---- [job] ----------------------------------------------------------------------------------------------
 
@@ -74,9 +83,7 @@ void JobThread::deliver(napi_env env, napi_value callback, void* context, void*)
       napi_call_function(env, receiver, callback, 2, arguments, &ignored) == napi_ok)
     return;
   // The listener threw, or this environment is stopping. Either way the job has no reader: end it.
-  bool thrown = false;
-  napi_value error;
-  if (napi_is_exception_pending(env, &thrown) == napi_ok && thrown) napi_get_and_clear_last_exception(env, &error);
+  clear_exception(env);
   self->fail(Error("ERR_CALLBACK", "The progress listener threw", "Mend onProgress: the job was stopped."));
   self->cancel_.store(true, std::memory_order_release);
 }
@@ -95,11 +102,13 @@ void JobThread::on_environment_cleanup(void* context) {
 // Plain C calls, their status ignored: JavaScript may already be stopping.
 void JobThread::settle(napi_env env) {
   napi_value value;
-  if (error_) {
-    if (error_to_js(env, *error_, &value) == napi_ok) napi_reject_deferred(env, deferred_, value);
-  } else if (to_js(env, result_, &value) == napi_ok) {
+  if (!error_ && to_js(env, result_, &value) == napi_ok) {
     napi_resolve_deferred(env, deferred_, value);
+    return;
   }
+  clear_exception(env);
+  if (!error_) error_.emplace("ERR_INTERNAL", "The result of a job could not be handed to JavaScript");
+  if (error_to_js(env, *error_, &value) == napi_ok) napi_reject_deferred(env, deferred_, value);
 }
 
 // Runs once, after every queued call, when the job released its reference or at teardown.
@@ -128,7 +137,12 @@ Napi::Value JobThread::start(Napi::Env env, Napi::Function on_event, Body body) 
   }
   napi_add_env_cleanup_hook(env, on_environment_cleanup, self);
   environment.jobs.emplace(self->id_, self);
-  self->thread_ = std::thread(&JobThread::run, self);
+  try {
+    self->thread_ = std::thread(&JobThread::run, self);
+  } catch (...) {  // no more threads: finalize() rejects the promise
+    self->fail(current_error());
+    napi_release_threadsafe_function(self->function_, napi_tsfn_release);
+  }
   auto started = Napi::Object::New(env);
   started.Set("id", static_cast<double>(self->id_));
   started.Set("promise", Napi::Value(env, promise));

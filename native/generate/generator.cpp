@@ -11,6 +11,7 @@ namespace {
 
 // Prefill in blocks, so that a long prompt can be cancelled and never holds more than a block's activations.
 constexpr int64_t kPrefillBlock = 512;
+constexpr int64_t kFirstRoom = 256;  // new tokens that the cache has room for from the start
 
 // Sequences of one batch: those that have ended leave it, so that the rest go faster.
 class Batch {
@@ -25,7 +26,7 @@ class Batch {
       samplers_.emplace_back(sampling);
     }
     const auto length = static_cast<int64_t>(contexts_[0].size());
-    cache_ = model.make_cache(static_cast<int64_t>(rows_.size()), length + options.max_new_tokens);
+    cache_ = model.make_cache(static_cast<int64_t>(rows_.size()), length + std::min(options.max_new_tokens, kFirstRoom));
   }
 
   void run(std::vector<Generated>& results) {

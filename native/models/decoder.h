@@ -52,7 +52,7 @@ class Decoder final : public Object {
   /// (..., D) -> (..., V)
   at::Tensor logits(const at::Tensor& hidden) const;
 
-  /// Room for `batch` sequences of `capacity` positions.
+  /// Room for `batch` sequences of `capacity` positions; more is taken when needed.
   DecoderCache make_cache(int64_t batch, int64_t capacity) const;
 
   at::ScalarType dtype() const { return embedding_.scalar_type(); }

@@ -1,5 +1,7 @@
 #include "nn/attention.h"
 
+#include <algorithm>
+
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
 #include "nn/aten.h"
@@ -14,10 +16,22 @@ at::Tensor split_heads(const at::Tensor& x, int64_t num_heads, int64_t head_dim,
   return heads_BTNH.transpose(1, 2);
 }
 
+// The cache itself, or a copy of twice the room: a million tokens may be asked for and ten come.
+at::Tensor with_room(const at::Tensor& cache_BKSH, int64_t filled, int64_t needed) {
+  const int64_t room = cache_BKSH.size(2);
+  if (needed <= room) return cache_BKSH;
+  auto shape = cache_BKSH.sizes().vec();
+  shape[2] = std::max(needed, 2 * room);
+  auto larger = at::empty(shape, cache_BKSH.options());
+  larger.narrow(2, 0, filled).copy_(cache_BKSH.narrow(2, 0, filled));
+  return larger;
+}
+
 }  // namespace
 
 std::pair<at::Tensor, at::Tensor> KvCache::append(int64_t past, const at::Tensor& k_BKTH, const at::Tensor& v_BKTH) {
   const int64_t time = k_BKTH.size(2);
+  for (auto* cache : {&k_BKSH, &v_BKSH}) *cache = with_room(*cache, past, past + time);
   k_BKSH.narrow(2, past, time).copy_(k_BKTH);
   v_BKSH.narrow(2, past, time).copy_(v_BKTH);
   return {k_BKSH.narrow(2, 0, past + time), v_BKSH.narrow(2, 0, past + time)};

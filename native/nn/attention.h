@@ -10,7 +10,7 @@
 
 namespace tongueforge::nn {
 
-/// Keys and values of one layer so far; room for all positions is taken at the start.
+/// Keys and values of one layer so far; the room for them doubles when it is full.
 struct KvCache {
   at::Tensor k_BKSH, v_BKSH;
 

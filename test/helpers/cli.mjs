@@ -1,7 +1,8 @@
 // The real command as a child process, with an environment that knows nothing of this machine's libtorch or cache
 // unless a test says so.
 import { spawn } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { setMaxListeners } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,9 +10,13 @@ import { fileURLToPath } from 'node:url'
 export const clone = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 export const main = join(clone, 'dist/cli/main.js')
 
-/** An empty folder of the system's, for one test file. */
+setMaxListeners(100, process) // one a folder
+
+/** An empty folder of the system's, gone when the test file has ended. */
 export function emptyFolder() {
-  return mkdtempSync(join(tmpdir(), 'tongueforge-cli-'))
+  const folder = mkdtempSync(join(tmpdir(), 'tongueforge-test-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 /** Runs the command to its end: {code, signal, out, err}. `input` is its stdin; `onStart(child)` sees it run. */

@@ -2,24 +2,22 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, test } from 'node:test'
 import { cacheFolder } from '#lib/libtorch_folders'
 import { cleanCache, libtorchFrom } from '#lib/setup/index'
 import { pipFailure } from '#lib/setup/pip'
-
-const folder = () => mkdtempSync(join(tmpdir(), 'tongueforge-fetch-'))
+import { emptyFolder } from '../helpers/cli.mjs'
 
 beforeEach(() => {
-  process.env.TONGUEFORGE_CACHE = join(folder(), 'cache')
+  process.env.TONGUEFORGE_CACHE = join(emptyFolder(), 'cache')
   delete process.env.LIBTORCH
 })
 
 /** Makes a wheel of some files in a folder; `recorded` replaces contents in the list of hashes only. */
 function makeWheel(target, name, version, files, { requires = [], recorded = {} } = {}) {
-  const tree = folder()
+  const tree = emptyFolder()
   const info = `${name.replaceAll('-', '_')}-${version}.dist-info`
   const metadata = ['Metadata-Version: 2.1', `Name: ${name}`, `Version: ${version}`]
   const all = {
@@ -53,7 +51,7 @@ function torchFiles(cuda) {
 const leftovers = () => readdirSync(cacheFolder()).filter((name) => name.startsWith('.tmp-'))
 
 test('a wheel is unpacked into the cache and found there, with its progress told', async () => {
-  const wheels = folder()
+  const wheels = emptyFolder()
   makeWheel(wheels, 'torch', '2.13.0', torchFiles(), { requires: ['sympy>=1'] })
   const steps = []
   const found = await libtorchFrom(wheels, { onProgress: ({ step }) => steps.push(step) })
@@ -71,7 +69,7 @@ test('a wheel is unpacked into the cache and found there, with its progress told
 })
 
 test('a CUDA build brings the CUDA libraries that it names, and nothing else', async () => {
-  const wheels = folder()
+  const wheels = emptyFolder()
   const requires = [
     'nvidia-runtime==13.0; platform_system == "Linux"',
     'triton==3.9; platform_system == "Linux"',
@@ -85,7 +83,7 @@ test('a CUDA build brings the CUDA libraries that it names, and nothing else', a
 })
 
 test('a library that differs from its recorded hash is refused, and the cache stays empty', async () => {
-  const wheels = folder()
+  const wheels = emptyFolder()
   makeWheel(wheels, 'torch', '2.13.0', torchFiles(), {
     recorded: { 'torch/lib/libgomp.so.1': 'other bytes' },
   })
@@ -97,7 +95,7 @@ test('a library that differs from its recorded hash is refused, and the cache st
 })
 
 test('two fetches at once both end with the one libtorch', async () => {
-  const wheels = folder()
+  const wheels = emptyFolder()
   makeWheel(wheels, 'torch', '2.13.0', torchFiles())
   const [one, two] = await Promise.all([libtorchFrom(wheels), libtorchFrom(wheels)])
   assert.deepEqual(one, two)
@@ -105,7 +103,7 @@ test('two fetches at once both end with the one libtorch', async () => {
 })
 
 test('an aborted fetch rejects with the reason and leaves nothing', async () => {
-  const wheels = folder()
+  const wheels = emptyFolder()
   makeWheel(wheels, 'torch', '2.13.0', torchFiles())
   const reason = new Error('enough')
   const abort = new AbortController()
@@ -116,14 +114,14 @@ test('an aborted fetch rejects with the reason and leaves nothing', async () => 
 
 test('what a killed fetch left is removed by the next one', async () => {
   mkdirSync(join(cacheFolder(), '.tmp-999999999-abc'), { recursive: true })
-  const wheels = folder()
+  const wheels = emptyFolder()
   makeWheel(wheels, 'torch', '2.13.0', torchFiles())
   await libtorchFrom(wheels)
   assert.deepEqual(leftovers(), [])
 })
 
 test('a libtorch folder is linked, and cleaning removes the link alone', async () => {
-  const site = folder()
+  const site = emptyFolder()
   for (const [path, content] of Object.entries(torchFiles())) {
     mkdirSync(dirname(join(site, path)), { recursive: true })
     writeFileSync(join(site, path), content)
@@ -135,7 +133,7 @@ test('a libtorch folder is linked, and cleaning removes the link alone', async (
 })
 
 test('a folder without wheel or libtorch is refused', async () => {
-  await assert.rejects(libtorchFrom(folder()), {
+  await assert.rejects(libtorchFrom(emptyFolder()), {
     code: 'ERR_NOT_FOUND',
     message: /^--from: expected a folder/,
   })

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, test } from 'node:test'
 import { checkFit } from '#lib/libtorch'
@@ -11,8 +10,7 @@ import {
   pythonLibtorch,
   readLibtorch,
 } from '#lib/libtorch_folders'
-
-const folder = () => mkdtempSync(join(tmpdir(), 'tongueforge-libtorch-'))
+import { emptyFolder } from '../helpers/cli.mjs'
 
 /** What the search looks at in a torch folder; no library in it is ever opened here. */
 function makeTorch(path, version, cuda = null) {
@@ -28,12 +26,12 @@ function makeTorch(path, version, cuda = null) {
 }
 
 beforeEach(() => {
-  process.env.TONGUEFORGE_CACHE = folder()
+  process.env.TONGUEFORGE_CACHE = emptyFolder()
   delete process.env.LIBTORCH
 })
 
 test('a torch folder tells its version and CUDA without being imported', () => {
-  const path = makeTorch(join(folder(), 'torch'), '2.13.0+cu130', '13.0')
+  const path = makeTorch(join(emptyFolder(), 'torch'), '2.13.0+cu130', '13.0')
   assert.deepEqual(readLibtorch(path, 'LIBTORCH'), {
     path,
     version: '2.13.0+cu130',
@@ -43,10 +41,10 @@ test('a torch folder tells its version and CUDA without being imported', () => {
 })
 
 test("the folder above it will do, and so will libtorch's zip", () => {
-  const site = folder()
+  const site = emptyFolder()
   makeTorch(join(site, 'torch'), '2.14.1')
   assert.equal(readLibtorch(site, 'cache').path, join(site, 'torch'))
-  const zip = folder()
+  const zip = emptyFolder()
   mkdirSync(join(zip, 'lib'))
   writeFileSync(join(zip, 'lib', 'libtorch_cpu.so'), '')
   writeFileSync(join(zip, 'build-version'), '2.11.0+cu130\n')
@@ -59,7 +57,7 @@ test("the folder above it will do, and so will libtorch's zip", () => {
 })
 
 test('LIBTORCH of an unsupported version is refused', () => {
-  process.env.LIBTORCH = makeTorch(folder(), '2.7.1')
+  process.env.LIBTORCH = makeTorch(emptyFolder(), '2.7.1')
   assert.throws(namedLibtorch, {
     code: 'ERR_LIBTORCH',
     message: 'LIBTORCH: expected libtorch 2.11, 2.13, 2.14, received 2.7.1',
@@ -67,7 +65,7 @@ test('LIBTORCH of an unsupported version is refused', () => {
 })
 
 test("Python's torch is found without importing it, an unsupported one passed over", () => {
-  const site = folder()
+  const site = emptyFolder()
   makeTorch(join(site, 'torch'), '2.14.0+cpu')
   process.env.PYTHONPATH = site
   assert.equal(pythonLibtorch()?.version, '2.14.0+cpu')

@@ -9,7 +9,7 @@ import { KINDS } from './endless_work.mjs'
 import { writeModels } from './models.mjs'
 
 const count = rounds({ quick: 8, full: 100 })
-const START_UP = 800 // ms in which a process loads libtorch and starts its first job
+const START_UP = 500 // ms in which a process loads libtorch and starts its first job
 
 const ENDINGS = {
   'process.exit() in the main thread': { ending: 'exit', place: 'main', code: 7 },

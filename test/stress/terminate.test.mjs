@@ -5,7 +5,7 @@ import { report, rounds, runProgram, seed, spread } from '../helpers/stress.mjs'
 import { writeModels } from './models.mjs'
 
 const count = rounds({ quick: 6, full: 100 })
-const START_UP = 800 // ms in which a worker loads libtorch and starts its first job
+const START_UP = 300 // ms in which a worker loads libtorch and starts its first job
 
 for (const [where, loadInMain] of [
   ['in the main thread too', true],

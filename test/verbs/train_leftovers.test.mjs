@@ -1,0 +1,57 @@
+// What an end by force can leave in a run folder stands in nobody's way. test/stress/kill.test.mjs makes such ends;
+// here they are laid out by hand, one by one.
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { train } from 'tongueforge'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { tinyTraining } from '../helpers/tiny_training.mjs'
+
+const home = temporaryFolder()
+const config = { ...(await tinyTraining(home, { steps: 4 })), checkpoint: { every: 2, keep: 1 } }
+let runs = 0
+const newRun = () => ({ ...config, out: join(home, `run-${runs++}`) })
+
+test('an empty folder is a run that was killed as it began', async () => {
+  const options = newRun()
+  mkdirSync(options.out)
+  await train(options, { resume: true }).result
+  assert.ok(existsSync(join(options.out, 'model')))
+})
+
+test('a folder with something else in it is still refused', async () => {
+  const options = newRun()
+  mkdirSync(options.out)
+  writeFileSync(join(options.out, 'notes.txt'), 'mine')
+  await assert.rejects(train(options, { resume: true }).result, { code: 'ERR_EXISTS' })
+})
+
+test('half-written and half-deleted checkpoints are swept away', async () => {
+  const options = newRun()
+  await train(options).result
+  const checkpoints = join(options.out, 'checkpoints')
+  rmSync(join(options.out, 'model'), { recursive: true })
+  for (const name of ['.tmp-step-00000003-1.2.abcdef12.12345678', '.trash-step-00000001']) {
+    mkdirSync(join(checkpoints, name))
+    writeFileSync(join(checkpoints, name, 'model.safetensors'), 'half')
+  }
+  await train(options, { resume: true }).result
+  assert.deepEqual(readdirSync(checkpoints), ['step-00000002'])
+})
+
+test('a finished run without its report, which is written last, gets it back', async () => {
+  const options = newRun()
+  const { report } = await train(options).result
+  rmSync(join(options.out, 'report.json'))
+  await train(options, { resume: true }).result
+  assert.deepEqual(JSON.parse(readFileSync(join(options.out, 'report.json'), 'utf8')), report)
+})
+
+test('a refused resume leaves resolved.yaml, which its hint names, as it was', async () => {
+  const options = newRun()
+  await train(options).result
+  const before = readFileSync(join(options.out, 'resolved.yaml'), 'utf8')
+  await assert.rejects(train({ ...options, seed: 99 }, { resume: true }).result, { code: 'ERR_CHECKPOINT' })
+  assert.equal(readFileSync(join(options.out, 'resolved.yaml'), 'utf8'), before)
+})
