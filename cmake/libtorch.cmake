@@ -23,7 +23,9 @@ target_include_directories(libtorch SYSTEM INTERFACE "${LIBTORCH}/include"
                                                      "${LIBTORCH}/include/torch/csrc/api/include")
 target_link_options(libtorch INTERFACE -Wl,--allow-shlib-undefined)
 target_link_libraries(libtorch INTERFACE "${LIBTORCH_LIB}/libtorch_cpu.so" "${LIBTORCH_LIB}/libc10.so")
+set(LIBTORCH_CUDA false)
 if(EXISTS "${LIBTORCH_LIB}/libtorch_cuda.so")
+  set(LIBTORCH_CUDA true)
   target_link_options(libtorch INTERFACE -Wl,--no-as-needed "${LIBTORCH_LIB}/libtorch_cuda.so"
                                          "${LIBTORCH_LIB}/libc10_cuda.so" -Wl,--as-needed)
 endif()

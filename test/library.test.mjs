@@ -16,7 +16,9 @@ test('import gives what require gives, name by name', () => {
       .sort(),
     names,
   )
-  for (const name of names) assert.equal(imported[name], required[name], name)
+  for (const [name, value] of Object.entries(imported)) {
+    if (names.includes(name)) assert.equal(value, required[name], name)
+  }
   assert.equal(imported.default, required)
 })
 

@@ -1,5 +1,5 @@
 /** Writes everything that the demo trains and measures on: corpora, conversations, held-out text, prompts. */
-import { mkdir, open } from 'node:fs/promises'
+import { appendFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { baseDocument, document } from './documents'
 import { Draw } from './draw'
@@ -132,12 +132,13 @@ export async function writeDatasets(
 
 // In pieces, so that making a corpus never holds up the event loop for long.
 async function writeLines(path: string, rows: Iterable<object>): Promise<void> {
-  await using file = await open(path, 'w')
+  await writeFile(path, '')
   let lines: string[] = []
+  const flush = () => appendFile(path, lines.join(''))
   for (const row of rows) {
     if (lines.push(`${JSON.stringify(row)}\n`) < 1000) continue
-    await file.write(lines.join(''))
+    await flush()
     lines = []
   }
-  await file.write(lines.join(''))
+  await flush()
 }

@@ -25,10 +25,11 @@ Napi::Function guarded(Napi::Env env, const char* name, Export function) {
 Napi::Value start_job(const Napi::CallbackInfo& info, JobThread::Body body) {
   const Options options(info[0]);
   const int threads = options.has("threads") ? static_cast<int>(options.integer("threads")) : 0;
-  return JobThread::start(info.Env(), info[1].As<Napi::Function>(), [threads, body = std::move(body)](Job& job) {
-    if (threads > 0) at::set_num_threads(threads);
-    return body(job);
-  });
+  return JobThread::start(info.Env(), info[1].As<Napi::Function>(),
+                          [threads, body = std::move(body)](Job& job) {
+                            if (threads > 0) at::set_num_threads(threads);
+                            return body(job);
+                          });
 }
 
 }  // namespace tongueforge::binding

@@ -10,7 +10,8 @@ namespace {
 Value describe(const checkpoint::Weight& weight) {
   Value::List shape;
   for (const int64_t size : weight.shape()) shape.emplace_back(size);
-  return Value::Map{{"name", weight.name()}, {"dtype", dtype_name(weight.dtype())}, {"shape", std::move(shape)}};
+  return Value::Map{
+      {"name", weight.name()}, {"dtype", dtype_name(weight.dtype())}, {"shape", std::move(shape)}};
 }
 
 Value describe(const checkpoint::WeightFile& file) {
@@ -38,7 +39,8 @@ Napi::Value inspect_weights(const Napi::CallbackInfo& info) {
       Value::List rows;
       for (const auto& file : weights.files())
         for (const auto& row : checkpoint::scan(file.file, job))
-          rows.push_back(Value::Map{{"name", row.name}, {"nan", row.num_nan}, {"inf", row.num_inf}, {"zero", row.num_zero}});
+          rows.push_back(Value::Map{
+              {"name", row.name}, {"nan", row.num_nan}, {"inf", row.num_inf}, {"zero", row.num_zero}});
       result.emplace_back("scan", std::move(rows));
     }
     return result;
@@ -48,23 +50,26 @@ Napi::Value inspect_weights(const Napi::CallbackInfo& info) {
 // stageFolder({out, overwrite, inputs}, on_event): {path, removed_stale}
 Napi::Value stage_folder(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [out = options.text("out"), overwrite = options.flag("overwrite"),
-                          inputs = options.texts("inputs")](Job&) -> Value {
-    checkpoint::check_output_apart(out, inputs);
-    const auto staged = checkpoint::stage(out, overwrite);
-    return Value::Map{{"path", staged.path},
-                      {"removed_stale", Value::List(staged.removed_stale.begin(), staged.removed_stale.end())}};
-  });
+  return start_job(info,
+                   [out = options.text("out"), overwrite = options.flag("overwrite"),
+                    inputs = options.texts("inputs")](Job&) -> Value {
+                     checkpoint::check_output_apart(out, inputs);
+                     const auto staged = checkpoint::stage(out, overwrite);
+                     return Value::Map{{"path", staged.path},
+                                       {"removed_stale", Value::List(staged.removed_stale.begin(),
+                                                                     staged.removed_stale.end())}};
+                   });
 }
 
 // publishFolder({staged, out, overwrite}, on_event): void
 Napi::Value publish_folder(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [staged = options.text("staged"), out = options.text("out"),
-                          overwrite = options.flag("overwrite")](Job& job) -> Value {
-    checkpoint::publish(staged, out, overwrite, job);
-    return {};
-  });
+  return start_job(info,
+                   [staged = options.text("staged"), out = options.text("out"),
+                    overwrite = options.flag("overwrite")](Job& job) -> Value {
+                     checkpoint::publish(staged, out, overwrite, job);
+                     return {};
+                   });
 }
 
 // discardFolder({staged}, on_event): void

@@ -1,5 +1,5 @@
-// Every function of the addon. Each reads its options, converts, calls the core and wraps the result; one file a verb.
-// The TypeScript signatures stand in lib/native.ts.
+// Every function of the addon. Each reads its options, converts, calls the core and wraps the result; one
+// file a verb. The TypeScript signatures stand in lib/native.ts.
 #pragma once
 #include <napi.h>
 

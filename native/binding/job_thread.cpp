@@ -1,6 +1,6 @@
 #include "binding/job_thread.h"
 
-#include <c10/util/Exception.h>
+#include <system_error>
 
 #include "binding/environment.h"
 #include "binding/to_js.h"
@@ -11,7 +11,8 @@ namespace {
 void clear_exception(napi_env env) {
   bool thrown = false;
   napi_value ignored;
-  if (napi_is_exception_pending(env, &thrown) == napi_ok && thrown) napi_get_and_clear_last_exception(env, &ignored);
+  if (napi_is_exception_pending(env, &thrown) == napi_ok && thrown)
+    napi_get_and_clear_last_exception(env, &ignored);
 }
 
 }  // namespace
@@ -21,9 +22,7 @@ void clear_exception(napi_env env) {
 void JobThread::run() {
   try {
     result_ = body_(*this);
-  } catch (...) {
-    fail(current_error());
-  }
+  } catch (...) { fail(current_error()); }
   body_ = nullptr;  // tensors die here, on this thread
   post(/*final=*/true);
   // Our only reference. After napi_closing it was already taken away: do not touch function_ then.
@@ -139,8 +138,9 @@ Napi::Value JobThread::start(Napi::Env env, Napi::Function on_event, Body body) 
   environment.jobs.emplace(self->id_, self);
   try {
     self->thread_ = std::thread(&JobThread::run, self);
-  } catch (...) {  // no more threads: finalize() rejects the promise
-    self->fail(current_error());
+  } catch (const std::system_error& error) {  // finalize() rejects the promise
+    self->fail(Error("ERR_OUT_OF_MEMORY", str("Could not start a thread: ", error.what()),
+                     "Raise the limit of processes (ulimit -u), or run fewer jobs at once."));
     napi_release_threadsafe_function(self->function_, napi_tsfn_release);
   }
   auto started = Napi::Object::New(env);

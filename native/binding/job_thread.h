@@ -2,13 +2,17 @@
 // process.exit(), an uncaught throw and an abort at any instant.
 //
 // Threads: [JS] = the thread of the environment that started the job, [job] = its own. Rules of its life:
-// 1. [JS] start: the promise, then the thread-safe function, then the cleanup hook (hooks run last-in first-out,
+// 1. [JS] start: the promise, then the thread-safe function, then the cleanup hook (hooks run last-in
+// first-out,
 //    so ours runs before the thread-safe function is torn down), then the thread.
 // 2. [job] events go into a slot under a mutex; at most one call is pending, never blocking: a blocking call
 //    would deadlock with rule 4.
-// 3. [JS] deliver: an environment that is stopping gives env == null, and *this may already be gone: touch nothing.
-// 4. [JS] cleanup hook: cancel, then join. [JS] finalizer: settle the promise unless the environment is gone, delete.
-// 5. [JS] shutdown_jobs() on process 'exit': the main thread runs no cleanup hooks, but C++ static destructors
+// 3. [JS] deliver: an environment that is stopping gives env == null, and *this may already be gone: touch
+// nothing.
+// 4. [JS] cleanup hook: cancel, then join. [JS] finalizer: settle the promise unless the environment is gone,
+// delete.
+// 5. [JS] shutdown_jobs() on process 'exit': the main thread runs no cleanup hooks, but C++ static
+// destructors
 //    do run there and would pull libtorch away from under a running job.
 #pragma once
 #include <napi.h>
@@ -52,11 +56,11 @@ class JobThread final : public Job {
     bool empty() const { return !progress && items.empty(); }
   };
 
-  void run();                // [job]
-  void post(bool final);     // [job]
-  void stop();               // [JS] cancel and join; may be called twice
-  void fail(Error error);    // the first failure wins
-  void settle(napi_env env); // [JS]
+  void run();                 // [job]
+  void post(bool final);      // [job]
+  void stop();                // [JS] cancel and join; may be called twice
+  void fail(Error error);     // the first failure wins
+  void settle(napi_env env);  // [JS]
   static void deliver(napi_env env, napi_value callback, void* self, void*);  // [JS]
   static void finalize(napi_env env, void* self, void*);                      // [JS]
   static void on_environment_cleanup(void* self);                             // [JS]

@@ -10,8 +10,8 @@ struct Graft {
   checkpoint::ModelWeights target, base, chat;
   merge::GraftPlan plan;
 
-  explicit Graft(const std::string& target_folder, const std::string& base_folder, const std::string& chat_folder,
-                 const merge::GraftOptions& options)
+  explicit Graft(const std::string& target_folder, const std::string& base_folder,
+                 const std::string& chat_folder, const merge::GraftOptions& options)
       : target(checkpoint::ModelWeights::open(target_folder)),
         base(checkpoint::ModelWeights::open(base_folder)),
         chat(checkpoint::ModelWeights::open(chat_folder)),
@@ -24,13 +24,16 @@ struct Inputs {
   merge::GraftOptions options;
 
   explicit Inputs(const Options& o)
-      : target(o.text("target")), base(o.text("base")), chat(o.text("chat")),
+      : target(o.text("target")),
+        base(o.text("base")),
+        chat(o.text("chat")),
         options{o.flag("target_tied"), o.flag("base_tied"), o.flag("chat_tied")} {}
 };
 
 }  // namespace
 
-// planGraft({target, base, chat, *_tied}, on_event): {bytes_to_read, bytes_to_write, problems: {code, message, hint}[]}
+// planGraft({target, base, chat, *_tied}, on_event): {bytes_to_read, bytes_to_write, problems: {code,
+// message, hint}[]}
 Napi::Value plan_graft(const Napi::CallbackInfo& info) {
   return start_job(info, [inputs = Inputs(Options(info[0]))](Job&) -> Value {
     const Graft graft(inputs.target, inputs.base, inputs.chat, inputs.options);
@@ -47,11 +50,12 @@ Napi::Value plan_graft(const Napi::CallbackInfo& info) {
 // graft({target, base, chat, *_tied, scale, staged}, on_event): the report of merge/graft_report.h
 Napi::Value graft(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [inputs = Inputs(options), staged = options.text("staged"),
-                          scale = static_cast<float>(options.number("scale"))](Job& job) -> Value {
-    const Graft graft(inputs.target, inputs.base, inputs.chat, inputs.options);
-    return merge::to_value(merge::run_graft(graft.plan, staged, scale, job));
-  });
+  return start_job(info,
+                   [inputs = Inputs(options), staged = options.text("staged"),
+                    scale = static_cast<float>(options.number("scale"))](Job& job) -> Value {
+                     const Graft graft(inputs.target, inputs.base, inputs.chat, inputs.options);
+                     return merge::to_value(merge::run_graft(graft.plan, staged, scale, job));
+                   });
 }
 
 }  // namespace tongueforge::binding

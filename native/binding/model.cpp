@@ -22,9 +22,12 @@ generate::GenerateOptions read_generate_options(const Options& options) {
   read.max_new_tokens = options.integer("max_new_tokens");
   read.stop_ids = options.int32s("stop_ids");
   read.stream = options.flag("stream");
-  read.sampling = {options.number("temperature"), options.integer("top_k"),
-                   options.number("top_p"),       options.number("min_p"),
-                   options.number("repetition_penalty"), static_cast<uint64_t>(options.integer("seed"))};
+  read.sampling = {options.number("temperature"),
+                   options.integer("top_k"),
+                   options.number("top_p"),
+                   options.number("min_p"),
+                   options.number("repetition_penalty"),
+                   static_cast<uint64_t>(options.integer("seed"))};
   return read;
 }
 
@@ -37,7 +40,8 @@ models::InitOptions read_init_options(const Options& options) {
   read.attention_output_gain = options.number("attention_output_gain");
   read.mlp_output_gain = options.number("mlp_output_gain");
   read.correlation = options.number("correlation");
-  for (const auto& pair : options.rows("related_rows")) read.related_rows.emplace_back(pair.at(0), pair.at(1));
+  for (const auto& pair : options.rows("related_rows"))
+    read.related_rows.emplace_back(pair.at(0), pair.at(1));
   return read;
 }
 
@@ -46,29 +50,32 @@ models::InitOptions read_init_options(const Options& options) {
 // loadModel({folder, spec, dtype}, on_event): Handle
 Napi::Value load_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [folder = options.text("folder"), spec = read_decoder_spec(options.object("spec")),
-                          dtype = models::scalar_type_from_name(options.text("dtype"))](Job& job) -> Value {
-    return models::load_decoder(folder, spec, dtype, job);
-  });
+  return start_job(info,
+                   [folder = options.text("folder"), spec = read_decoder_spec(options.object("spec")),
+                    dtype = models::scalar_type_from_name(options.text("dtype"))](Job& job) -> Value {
+                     return models::load_decoder(folder, spec, dtype, job);
+                   });
 }
 
 // initialiseModel({spec, init}, on_event): Handle
 Napi::Value initialise_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [spec = read_decoder_spec(options.object("spec")),
-                          init = read_init_options(options.object("init"))](Job&) -> Value {
-    return models::initialise_decoder(spec, init);
-  });
+  return start_job(
+      info,
+      [spec = read_decoder_spec(options.object("spec")), init = read_init_options(options.object("init"))](
+          Job&) -> Value { return models::initialise_decoder(spec, init); });
 }
 
 // saveModel({model, folder, dtype, max_shard_bytes}, on_event): {bytes}
 Napi::Value save_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [model = model_of(options), folder = options.text("folder"),
-                          dtype = models::scalar_type_from_name(options.text("dtype")),
-                          max_shard_bytes = options.integer("max_shard_bytes")](Job& job) -> Value {
-    return Value::Map{{"bytes", models::save_decoder(*model, folder, dtype, max_shard_bytes, job)}};
-  });
+  return start_job(
+      info,
+      [model = model_of(options), folder = options.text("folder"),
+       dtype = models::scalar_type_from_name(options.text("dtype")),
+       max_shard_bytes = options.integer("max_shard_bytes")](Job& job) -> Value {
+        return Value::Map{{"bytes", models::save_decoder(*model, folder, dtype, max_shard_bytes, job)}};
+      });
 }
 
 // logits({model, rows}, on_event): {data: Float32 ArrayBuffer, shape: [B, T, V]}
@@ -77,23 +84,26 @@ Napi::Value logits(const Napi::CallbackInfo& info) {
   return start_job(info, [model = model_of(options), rows = options.rows("rows")](Job&) -> Value {
     const at::NoGradGuard no_grad;
     models::check_token_rows(rows, model->spec().vocab_size);
-    const auto logits_BTV = model->logits(model->hidden(models::stack_rows(rows))).to(at::kFloat).contiguous();
+    const auto logits_BTV =
+        model->logits(model->hidden(models::stack_rows(rows))).to(at::kFloat).contiguous();
     const auto* data = logits_BTV.data_ptr<float>();
     return Value::Map{{"data", std::vector<float>(data, data + logits_BTV.numel())},
                       {"shape", Value::List{logits_BTV.size(0), logits_BTV.size(1), logits_BTV.size(2)}}};
   });
 }
 
-// generate({model, prompts, max_new_tokens, stop_ids, stream, ...sampling}, on_event): {ids: Int32 ArrayBuffer, stopped}[]
+// generate({model, prompts, max_new_tokens, stop_ids, stream, ...sampling}, on_event): {ids: Int32
+// ArrayBuffer, stopped}[]
 Napi::Value generate(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [model = model_of(options), prompts = options.rows("prompts"),
-                          settings = read_generate_options(options)](Job& job) -> Value {
-    Value::List results;
-    for (auto& row : generate::generate(*model, prompts, settings, job))
-      results.push_back(Value::Map{{"ids", std::move(row.ids)}, {"stopped", row.stopped}});
-    return results;
-  });
+  return start_job(info,
+                   [model = model_of(options), prompts = options.rows("prompts"),
+                    settings = read_generate_options(options)](Job& job) -> Value {
+                     Value::List results;
+                     for (auto& row : generate::generate(*model, prompts, settings, job))
+                       results.push_back(Value::Map{{"ids", std::move(row.ids)}, {"stopped", row.stopped}});
+                     return results;
+                   });
 }
 
 // score({model, rows, window, stride, first_target}, on_event): {tokens, nll}[]
@@ -101,12 +111,13 @@ Napi::Value score(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const score::ScoreOptions settings = {options.integer("window"), options.integer("stride"),
                                         options.integer("first_target")};
-  return start_job(info, [model = model_of(options), rows = options.rows("rows"), settings](Job& job) -> Value {
-    Value::List results;
-    for (const auto& row : score::score(*model, rows, settings, job))
-      results.push_back(Value::Map{{"tokens", row.tokens}, {"nll", row.nll}});
-    return results;
-  });
+  return start_job(info,
+                   [model = model_of(options), rows = options.rows("rows"), settings](Job& job) -> Value {
+                     Value::List results;
+                     for (const auto& row : score::score(*model, rows, settings, job))
+                       results.push_back(Value::Map{{"tokens", row.tokens}, {"nll", row.nll}});
+                     return results;
+                   });
 }
 
 }  // namespace tongueforge::binding

@@ -1,4 +1,5 @@
-// Reads the one options object of a native call. The facade has checked it: what is missing here is our mistake.
+// Reads the one options object of a native call. The facade has checked it: what is missing here is our
+// mistake.
 #pragma once
 #include <napi.h>
 

@@ -34,7 +34,8 @@ models::DecoderSpec read_decoder_spec(const Options& o) {
   spec.qk_norm = o.flag("qk_norm");
   spec.rope = read_rope_spec(o.object("rope"));
   for (const int64_t window : o.integers("layer_windows"))
-    spec.layers.push_back({o.integer("num_heads"), o.integer("num_kv_heads"), o.integer("intermediate_size"), window});
+    spec.layers.push_back(
+        {o.integer("num_heads"), o.integer("num_kv_heads"), o.integer("intermediate_size"), window});
   return spec;
 }
 

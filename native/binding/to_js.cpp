@@ -8,8 +8,8 @@
 #include "binding/handle.h"
 #include "core/job.h"
 
-#define RETURN_IF_FAILED(call)                                    \
-  do {                                                            \
+#define RETURN_IF_FAILED(call)                                            \
+  do {                                                                    \
     if (napi_status status_ = (call); status_ != napi_ok) return status_; \
   } while (0)
 
@@ -37,9 +37,13 @@ struct ToJs {
   napi_status operator()(bool value) const { return napi_get_boolean(env, value, result); }
   napi_status operator()(double value) const { return napi_create_double(env, value, result); }
   napi_status operator()(const std::string& value) const { return text(env, value, result); }
-  napi_status operator()(const std::vector<int32_t>& values) const { return array_buffer(env, values, result); }
+  napi_status operator()(const std::vector<int32_t>& values) const {
+    return array_buffer(env, values, result);
+  }
   napi_status operator()(const std::vector<float>& values) const { return array_buffer(env, values, result); }
-  napi_status operator()(const std::shared_ptr<Object>& object) const { return wrap_handle(env, object, result); }
+  napi_status operator()(const std::shared_ptr<Object>& object) const {
+    return wrap_handle(env, object, result);
+  }
 
   napi_status operator()(const Value::List& list) const {
     RETURN_IF_FAILED(napi_create_array_with_length(env, list.size(), result));
@@ -85,9 +89,7 @@ napi_status error_to_js(napi_env env, const Error& error, napi_value* result) {
 Error current_error() {
   try {
     throw;
-  } catch (const Error& error) {
-    return error;
-  } catch (const Cancelled& cancelled) {
+  } catch (const Error& error) { return error; } catch (const Cancelled& cancelled) {
     return Error("ABORT_ERR", cancelled.what());
   } catch (const c10::OutOfMemoryError& error) {
     return Error("ERR_OUT_OF_MEMORY", error.what_without_backtrace(), "Use a smaller batch or sequence.");
@@ -95,9 +97,7 @@ Error current_error() {
     return Error("ERR_TORCH", error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     return Error("ERR_OUT_OF_MEMORY", "Out of memory", "Use a smaller batch, sequence or model.");
-  } catch (const std::exception& error) {
-    return Error("ERR_INTERNAL", error.what());
-  } catch (...) {
+  } catch (const std::exception& error) { return Error("ERR_INTERNAL", error.what()); } catch (...) {
     return Error("ERR_INTERNAL", "Unknown native error");
   }
 }

@@ -19,7 +19,9 @@ struct PackedRows {
   int64_t rows;
 
   explicit PackedRows(const Options& options)
-      : ids(options.int32s("ids")), labels(options.int32s("labels")), segments(options.int32s("segments")),
+      : ids(options.int32s("ids")),
+        labels(options.int32s("labels")),
+        segments(options.int32s("segments")),
         rows(options.integer("rows")) {}
 
   train::Batch batch(const train::Trainer& trainer) const {
@@ -44,8 +46,9 @@ std::vector<train::Batch> to_batches(const std::vector<PackedRows>& packed, cons
 // makeTrainer({model, beta1, beta2, eps, weight_decay, decay_all}, on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  const train::OptimizerOptions optimizer = {options.number("beta1"), options.number("beta2"), options.number("eps"),
-                                             options.number("weight_decay"), options.flag("decay_all")};
+  const train::OptimizerOptions optimizer = {options.number("beta1"), options.number("beta2"),
+                                             options.number("eps"), options.number("weight_decay"),
+                                             options.flag("decay_all")};
   return start_job(info, [model = unwrap<models::Decoder>(options.value("model")), optimizer](Job&) -> Value {
     return std::make_shared<train::Trainer>(model, optimizer);
   });
@@ -55,20 +58,22 @@ Napi::Value make_trainer(const Napi::CallbackInfo& info) {
 Napi::Value train_step(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const train::StepOptions step = {options.number("lr"), options.number("clip")};
-  return start_job(info, [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
-    const auto result = trainer->step(to_batches(packed, *trainer), step, job);
-    return Value::Map{{"loss", result.loss}, {"grad_norm", result.grad_norm}, {"tokens", result.tokens}};
-  });
+  return start_job(
+      info, [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
+        const auto result = trainer->step(to_batches(packed, *trainer), step, job);
+        return Value::Map{{"loss", result.loss}, {"grad_norm", result.grad_norm}, {"tokens", result.tokens}};
+      });
 }
 
 // trainGradients({trainer, batches, path}, on_event): void; one safetensors file of all gradients
 Napi::Value train_gradients(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [trainer = trainer_of(options), packed = read_batches(options),
-                          path = options.text("path")](Job& job) -> Value {
-    models::save_tensors(path, trainer->gradients(to_batches(packed, *trainer), job), job);
-    return {};
-  });
+  return start_job(info,
+                   [trainer = trainer_of(options), packed = read_batches(options),
+                    path = options.text("path")](Job& job) -> Value {
+                     models::save_tensors(path, trainer->gradients(to_batches(packed, *trainer), job), job);
+                     return {};
+                   });
 }
 
 // trainEvaluate({trainer, batches}, on_event): {nll, tokens}

@@ -1,4 +1,5 @@
-// The one exception of the core: a stable code, a message that names the place, a hint that says what to do next.
+// The one exception of the core: a stable code, a message that names the place, a hint that says what to do
+// next.
 #pragma once
 #include <exception>
 #include <sstream>
@@ -14,7 +15,10 @@ using ErrorDetails = std::vector<std::pair<std::string, std::string>>;
 class Error : public std::exception {
  public:
   Error(std::string code, std::string message, std::string hint = {}, ErrorDetails details = {})
-      : code_(std::move(code)), message_(std::move(message)), hint_(std::move(hint)), details_(std::move(details)) {}
+      : code_(std::move(code)),
+        message_(std::move(message)),
+        hint_(std::move(hint)),
+        details_(std::move(details)) {}
 
   const char* what() const noexcept override { return message_.c_str(); }
   const std::string& code() const { return code_; }

@@ -1,5 +1,5 @@
-// A small seeded generator for sampling tokens: SplitMix64 (Steele, Lea & Flood 2014). Its numbers are part of
-// what "same seed, same text" means, so they do not come from a library that may change them.
+// A small seeded generator for sampling tokens: SplitMix64 (Steele, Lea & Flood 2014). Its numbers are part
+// of what "same seed, same text" means, so they do not come from a library that may change them.
 #pragma once
 #include <cstdint>
 

@@ -16,8 +16,8 @@ constexpr int64_t kFirstRoom = 256;  // new tokens that the cache has room for f
 // Sequences of one batch: those that have ended leave it, so that the rest go faster.
 class Batch {
  public:
-  Batch(const models::Decoder& model, const std::vector<std::vector<int32_t>>& prompts, std::vector<size_t> rows,
-        const GenerateOptions& options, Job& job)
+  Batch(const models::Decoder& model, const std::vector<std::vector<int32_t>>& prompts,
+        std::vector<size_t> rows, const GenerateOptions& options, Job& job)
       : model_(model), options_(options), job_(job), rows_(std::move(rows)) {
     for (const size_t row : rows_) {
       contexts_.push_back(prompts[row]);
@@ -26,7 +26,8 @@ class Batch {
       samplers_.emplace_back(sampling);
     }
     const auto length = static_cast<int64_t>(contexts_[0].size());
-    cache_ = model.make_cache(static_cast<int64_t>(rows_.size()), length + std::min(options.max_new_tokens, kFirstRoom));
+    cache_ = model.make_cache(static_cast<int64_t>(rows_.size()),
+                              length + std::min(options.max_new_tokens, kFirstRoom));
   }
 
   void run(std::vector<Generated>& results) {
@@ -61,16 +62,19 @@ class Batch {
     const int64_t vocabulary = logits_BV.size(1);
     std::vector<int64_t> going, next;
     for (size_t b = 0; b < rows_.size(); b++) {
-      const std::span<float> logits(logits_BV.data_ptr<float>() + static_cast<int64_t>(b) * vocabulary, vocabulary);
+      const std::span<float> logits(logits_BV.data_ptr<float>() + static_cast<int64_t>(b) * vocabulary,
+                                    vocabulary);
       const int32_t token = samplers_[b].next(logits, contexts_[b]);
       auto& result = results[rows_[b]];
-      result.stopped = std::find(options_.stop_ids.begin(), options_.stop_ids.end(), token) != options_.stop_ids.end();
+      result.stopped =
+          std::find(options_.stop_ids.begin(), options_.stop_ids.end(), token) != options_.stop_ids.end();
       if (result.stopped) continue;
       result.ids.push_back(token);
       contexts_[b].push_back(token);
       going.push_back(static_cast<int64_t>(b));
       next.push_back(token);
-      if (options_.stream) job_.emit(Value::Map{{"row", static_cast<int64_t>(rows_[b])}, {"id", int64_t{token}}});
+      if (options_.stream)
+        job_.emit(Value::Map{{"row", static_cast<int64_t>(rows_[b])}, {"id", int64_t{token}}});
     }
     if (going.size() < rows_.size()) keep(going);
     return at::tensor(next, at::kLong).unsqueeze(1);
@@ -101,7 +105,8 @@ class Batch {
 
 }  // namespace
 
-std::vector<Generated> generate(const models::Decoder& model, const std::vector<std::vector<int32_t>>& prompts,
+std::vector<Generated> generate(const models::Decoder& model,
+                                const std::vector<std::vector<int32_t>>& prompts,
                                 const GenerateOptions& options, Job& job) {
   const at::NoGradGuard no_grad;
   models::check_token_rows(prompts, model.spec().vocab_size);

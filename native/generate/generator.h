@@ -14,7 +14,7 @@ struct GenerateOptions {
   int64_t max_new_tokens = 256;
   std::vector<int32_t> stop_ids = {};  // any of them ends a sequence; it is not part of the result
   SamplingOptions sampling = {};       // row i draws from seed + i
-  bool stream = false;            // emit {row, id} for each new token
+  bool stream = false;                 // emit {row, id} for each new token
 };
 
 struct Generated {
@@ -24,7 +24,8 @@ struct Generated {
 
 /// One result a prompt, in their order. Prompts of equal length run as one batch.
 /// Throws ERR_DATA for an empty prompt or an id outside the vocabulary.
-std::vector<Generated> generate(const models::Decoder& model, const std::vector<std::vector<int32_t>>& prompts,
+std::vector<Generated> generate(const models::Decoder& model,
+                                const std::vector<std::vector<int32_t>>& prompts,
                                 const GenerateOptions& options, Job& job);
 
 }  // namespace tongueforge::generate

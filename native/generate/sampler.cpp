@@ -37,7 +37,8 @@ int32_t Sampler::draw(std::span<const float> logits) {
     return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
   };
   size_t kept = options_.top_k > 0 ? std::min<size_t>(options_.top_k, vocabulary) : vocabulary;
-  std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(kept), order_.end(), more_probable);
+  std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(kept), order_.end(),
+                    more_probable);
 
   weights_.resize(kept);
   const double best = logits[order_[0]];
@@ -53,7 +54,8 @@ int32_t Sampler::draw(std::span<const float> logits) {
   // The best has weight 1, so min_p compares with weights as they stand.
   while (kept > 1 && weights_[kept - 1] < options_.min_p) kept--;
 
-  double left = random_.uniform() * std::accumulate(weights_.begin(), weights_.begin() + static_cast<std::ptrdiff_t>(kept), 0.0);
+  double left = random_.uniform() *
+                std::accumulate(weights_.begin(), weights_.begin() + static_cast<std::ptrdiff_t>(kept), 0.0);
   for (size_t i = 0; i + 1 < kept; i++) {
     left -= weights_[i];
     if (left < 0) return order_[i];

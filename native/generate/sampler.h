@@ -10,11 +10,12 @@
 namespace tongueforge::generate {
 
 struct SamplingOptions {
-  double temperature = 0;         // 0 = greedy
-  int64_t top_k = 0;              // keep the k most probable tokens; 0 = all
-  double top_p = 1;               // keep the smallest set whose probability reaches p
-  double min_p = 0;               // keep tokens at least this times as probable as the best
-  double repetition_penalty = 1;  // Keskar et al. 2019, arXiv 1909.05858: > 1 discourages what was already said
+  double temperature = 0;  // 0 = greedy
+  int64_t top_k = 0;       // keep the k most probable tokens; 0 = all
+  double top_p = 1;        // keep the smallest set whose probability reaches p
+  double min_p = 0;        // keep tokens at least this times as probable as the best
+  double repetition_penalty =
+      1;  // Keskar et al. 2019, arXiv 1909.05858: > 1 discourages what was already said
   uint64_t seed = 0;
 };
 

@@ -10,7 +10,8 @@ struct AdamWCoefficients {
   double lr, beta1, beta2, eps, weight_decay;
 };
 
-/// All lists in the same order and of equal length; steps are float32 scalars, already counted up for this update.
+/// All lists in the same order and of equal length; steps are float32 scalars, already counted up for this
+/// update.
 struct AdamWState {
   std::vector<at::Tensor> parameters, gradients, first_moments, second_moments, steps;
 };

@@ -1,4 +1,5 @@
-// Root mean square normalisation: y = x / sqrt(mean(x^2) + eps) * weight (Zhang & Sennrich 2019, arXiv 1910.07467).
+// Root mean square normalisation: y = x / sqrt(mean(x^2) + eps) * weight (Zhang & Sennrich 2019, arXiv
+// 1910.07467).
 #pragma once
 #include <ATen/core/Tensor.h>
 

@@ -1,4 +1,5 @@
-// Rotary position embedding, half-split layout (Su et al. 2021, arXiv 2104.09864): dimension i turns with i + H/2.
+// Rotary position embedding, half-split layout (Su et al. 2021, arXiv 2104.09864): dimension i turns with i +
+// H/2.
 #pragma once
 #include <ATen/core/Tensor.h>
 

@@ -52,7 +52,8 @@ std::vector<Parameter> Decoder::parameters() {
   using K = ParameterKind;
   const int64_t d = spec_.hidden_size, h = spec_.head_dim, v = spec_.vocab_size;
   std::vector<Parameter> all;
-  const auto linear = [&](const std::string& name, nn::Linear& l, int64_t out, int64_t in, bool bias, K kind) {
+  const auto linear = [&](const std::string& name, nn::Linear& l, int64_t out, int64_t in, bool bias,
+                          K kind) {
     all.push_back({name + ".weight", &l.weight, {out, in}, kind});
     if (bias) all.push_back({name + ".bias", &l.bias, {out}, K::bias});
   };
@@ -85,7 +86,8 @@ at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache) const 
   const int64_t past = cache ? cache->length : 0, time = ids_BT.size(1);
   const auto visibility =
       visibility_of_layers(spec_, [&](int64_t window) { return nn::causal_visibility(past, time, window); });
-  auto x = run_layers(at::embedding(embedding_, ids_BT), at::arange(past, past + time), past + time, visibility, cache);
+  auto x = run_layers(at::embedding(embedding_, ids_BT), at::arange(past, past + time), past + time,
+                      visibility, cache);
   if (cache) cache->length += time;
   return x;
 }
@@ -106,7 +108,8 @@ at::Tensor Decoder::run_layers(at::Tensor x_BTD, const at::Tensor& positions, in
   for (size_t i = 0; i < layers_.size(); i++) {
     const auto& layer = layers_[i];
     const auto a_BTD = kernels::rms_norm(x_BTD, layer.attention_norm, eps);
-    x_BTD = x_BTD + layer.attention(a_BTD, rotation, visibility[i], cache ? &cache->layers[i] : nullptr, past);
+    x_BTD =
+        x_BTD + layer.attention(a_BTD, rotation, visibility[i], cache ? &cache->layers[i] : nullptr, past);
     const auto m_BTD = kernels::rms_norm(x_BTD, layer.mlp_norm, eps);
     x_BTD = x_BTD + layer.mlp(m_BTD);
   }

@@ -1,5 +1,5 @@
-// Llama-like decoders: Llama 2/3, Mistral, Qwen2, Qwen3. They differ by the options of their DecoderSpec only.
-// Letters: B batch, T time, D model, V vocabulary.
+// Llama-like decoders: Llama 2/3, Mistral, Qwen2, Qwen3. They differ by the options of their DecoderSpec
+// only. Letters: B batch, T time, D model, V vocabulary.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -21,7 +21,8 @@ struct DecoderLayer {
 
 enum class ParameterKind { embedding, head, norm, bias, matrix, attention_output, mlp_output };
 
-/// One tensor of the model under its name on disk. The outputs are the matrices that write into the residual stream.
+/// One tensor of the model under its name on disk. The outputs are the matrices that write into the residual
+/// stream.
 struct Parameter {
   std::string name;
   at::Tensor* tensor;
@@ -46,8 +47,8 @@ class Decoder final : public Object {
 
   /// ids (B,T) int64 -> hidden states before the head, (B,T,D). With a cache, continues after its positions.
   at::Tensor hidden(const at::Tensor& ids_BT, DecoderCache* cache = nullptr) const;
-  /// As hidden(), for packed rows: segments (B,T) number the documents of a row; attention and positions restart
-  /// at each of them.
+  /// As hidden(), for packed rows: segments (B,T) number the documents of a row; attention and positions
+  /// restart at each of them.
   at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT) const;
   /// (..., D) -> (..., V)
   at::Tensor logits(const at::Tensor& hidden) const;

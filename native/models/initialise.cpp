@@ -21,7 +21,8 @@ void relate_rows(at::Tensor& table_VD, const InitOptions& options) {
   const double own = std::sqrt(1 - options.correlation * options.correlation);
   for (const auto& [row, model_row] : options.related_rows) {
     if (row < 0 || model_row < 0 || row >= table_VD.size(0) || model_row >= table_VD.size(0))
-      throw Error("ERR_CONFIG", str("Expected related rows within the vocabulary, received ", row, " and ", model_row));
+      throw Error("ERR_CONFIG",
+                  str("Expected related rows within the vocabulary, received ", row, " and ", model_row));
     table_VD[row].mul_(own).add_(table_VD[model_row], options.correlation);
   }
 }
@@ -34,11 +35,17 @@ std::shared_ptr<Decoder> initialise_decoder(DecoderSpec spec, const InitOptions&
   for (const auto& parameter : model->parameters()) {
     auto& tensor = *parameter.tensor;
     switch (parameter.kind) {
-      case ParameterKind::norm: tensor = at::ones(parameter.shape); break;
-      case ParameterKind::bias: tensor = at::zeros(parameter.shape); break;
-      default: tensor = at::empty(parameter.shape).normal_(0, standard_deviation(parameter, options), generator);
+      case ParameterKind::norm:
+        tensor = at::ones(parameter.shape);
+        break;
+      case ParameterKind::bias:
+        tensor = at::zeros(parameter.shape);
+        break;
+      default:
+        tensor = at::empty(parameter.shape).normal_(0, standard_deviation(parameter, options), generator);
     }
-    if (parameter.kind == ParameterKind::embedding || parameter.kind == ParameterKind::head) relate_rows(tensor, options);
+    if (parameter.kind == ParameterKind::embedding || parameter.kind == ParameterKind::head)
+      relate_rows(tensor, options);
   }
   return model;
 }

@@ -9,13 +9,15 @@ namespace tongueforge::models {
 
 void check_token_rows(const std::vector<std::vector<int32_t>>& rows, int64_t vocab_size) {
   for (size_t row = 0; row < rows.size(); row++) {
-    if (rows[row].empty()) throw Error("ERR_DATA", str("Expected at least one token in row ", row, ", received none"));
+    if (rows[row].empty())
+      throw Error("ERR_DATA", str("Expected at least one token in row ", row, ", received none"));
     for (size_t i = 0; i < rows[row].size(); i++) {
       const int32_t id = rows[row][i];
       if (id >= 0 && id < vocab_size) continue;
-      throw Error("ERR_DATA",
-                  str("Expected token ids from 0 to ", vocab_size - 1, ", received ", id, " in row ", row, " at ", i),
-                  "Does the tokenizer belong to this model?");
+      throw Error(
+          "ERR_DATA",
+          str("Expected token ids from 0 to ", vocab_size - 1, ", received ", id, " in row ", row, " at ", i),
+          "Does the tokenizer belong to this model?");
     }
   }
 }

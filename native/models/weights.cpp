@@ -19,12 +19,14 @@ struct TypePair {
   at::ScalarType torch;
 };
 constexpr TypePair kTypes[] = {
-    {DType::BOOL, at::kBool}, {DType::U8, at::kByte},    {DType::I8, at::kChar},       {DType::I16, at::kShort},
-    {DType::I32, at::kInt},   {DType::I64, at::kLong},   {DType::F16, at::kHalf},      {DType::BF16, at::kBFloat16},
-    {DType::F32, at::kFloat}, {DType::F64, at::kDouble},
+    {DType::BOOL, at::kBool},  {DType::U8, at::kByte},       {DType::I8, at::kChar},
+    {DType::I16, at::kShort},  {DType::I32, at::kInt},       {DType::I64, at::kLong},
+    {DType::F16, at::kHalf},   {DType::BF16, at::kBFloat16}, {DType::F32, at::kFloat},
+    {DType::F64, at::kDouble},
 };
 
-at::Tensor read_tensor(const checkpoint::SafetensorsFile& file, const checkpoint::TensorInfo& info, Job& job) {
+at::Tensor read_tensor(const checkpoint::SafetensorsFile& file, const checkpoint::TensorInfo& info,
+                       Job& job) {
   auto tensor = at::empty(info.shape, scalar_type(info.dtype, info.name));
   auto* bytes = static_cast<char*>(tensor.data_ptr());
   const auto total = static_cast<int64_t>(info.num_bytes());
@@ -50,7 +52,8 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 // Old checkpoints carry rotary tables, which the model computes itself.
 bool is_derived(const std::string& name) { return name.ends_with("rotary_emb.inv_freq"); }
 
-void check_names(const checkpoint::ModelWeights& weights, const std::vector<Parameter>& parameters, bool tied_head) {
+void check_names(const checkpoint::ModelWeights& weights, const std::vector<Parameter>& parameters,
+                 bool tied_head) {
   std::vector<std::string> missing, unexpected;
   std::set<std::string> expected;
   for (const auto& parameter : parameters) {
@@ -59,14 +62,18 @@ void check_names(const checkpoint::ModelWeights& weights, const std::vector<Para
   }
   for (const auto& weight : weights.tensors()) {
     const bool tied_copy = tied_head && weight.name() == "lm_head.weight";
-    if (!expected.count(weight.name()) && !is_derived(weight.name()) && !tied_copy) unexpected.push_back(weight.name());
+    if (!expected.count(weight.name()) && !is_derived(weight.name()) && !tied_copy)
+      unexpected.push_back(weight.name());
   }
   if (!missing.empty())
     throw Error("ERR_MISSING_TENSOR", str(weights.folder(), " lacks ", first_names(missing)),
-                "Is the download complete, and does config.json belong to these weights?", {{"folder", weights.folder()}});
+                "Is the download complete, and does config.json belong to these weights?",
+                {{"folder", weights.folder()}});
   if (!unexpected.empty())
-    throw Error("ERR_UNEXPECTED_TENSOR", str(weights.folder(), " holds tensors unknown to its config.json: ", first_names(unexpected)),
-                "Check model_type, num_hidden_layers and the bias options of config.json.", {{"folder", weights.folder()}});
+    throw Error("ERR_UNEXPECTED_TENSOR",
+                str(weights.folder(), " holds tensors unknown to its config.json: ", first_names(unexpected)),
+                "Check model_type, num_hidden_layers and the bias options of config.json.",
+                {{"folder", weights.folder()}});
 }
 
 void check_shape(const Parameter& parameter, const checkpoint::Weight& weight) {
@@ -78,13 +85,15 @@ void check_shape(const Parameter& parameter, const checkpoint::Weight& weight) {
               {{"file", weight.file->path()}, {"tensor", parameter.name}});
 }
 
-// A head stored beside the embedding it is tied to must be the same tensor, or one of the two is lost in silence.
+// A head stored beside the embedding it is tied to must be the same tensor, or one of the two is lost in
+// silence.
 void check_tied_copy(const checkpoint::ModelWeights& weights, const at::Tensor& embedding, Job& job) {
   const auto* copy = weights.find("lm_head.weight");
   if (!copy) return;
   const auto head = read_tensor(*copy->file, *copy->info, job);
   if (head.sizes() == embedding.sizes() && head.equal(embedding)) return;
-  throw Error("ERR_TIED_WEIGHTS", str(weights.folder(), " ties the head to the embedding, but stores a different lm_head.weight"),
+  throw Error("ERR_TIED_WEIGHTS",
+              str(weights.folder(), " ties the head to the embedding, but stores a different lm_head.weight"),
               "Set tie_word_embeddings to false in config.json if the stored head is the right one.");
 }
 
@@ -93,7 +102,8 @@ void check_tied_copy(const checkpoint::ModelWeights& weights, const at::Tensor& 
 at::ScalarType scalar_type(DType dtype, const std::string& tensor) {
   for (const auto& type : kTypes)
     if (type.file == dtype) return type.torch;
-  throw Error("ERR_SAFETENSORS", str("Tensor ", tensor, " has dtype ", dtype_name(dtype), ", which is not supported here"),
+  throw Error("ERR_SAFETENSORS",
+              str("Tensor ", tensor, " has dtype ", dtype_name(dtype), ", which is not supported here"),
               "Supported: F64, F32, F16, BF16 and integers.");
 }
 
@@ -110,7 +120,8 @@ at::ScalarType scalar_type_from_name(const std::string& name) {
   throw Error("ERR_USAGE", str("Expected dtype float32, bfloat16 or float16, received '", name, "'"));
 }
 
-std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec, at::ScalarType dtype, Job& job) {
+std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec, at::ScalarType dtype,
+                                      Job& job) {
   const auto weights = checkpoint::ModelWeights::open(folder);
   auto model = std::make_shared<Decoder>(std::move(spec));
   const auto parameters = model->parameters();
@@ -120,7 +131,8 @@ std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spe
     const auto& weight = weights.at(parameter.name);
     check_shape(parameter, weight);
     const auto stored = read_tensor(*weight.file, *weight.info, job);
-    if (parameter.kind == ParameterKind::embedding && model->spec().tied_head) check_tied_copy(weights, stored, job);
+    if (parameter.kind == ParameterKind::embedding && model->spec().tied_head)
+      check_tied_copy(weights, stored, job);
     *parameter.tensor = stored.to(dtype);
     done += static_cast<int64_t>(weight.num_bytes());
     job.progress(Value::Map{{"done_bytes", done}, {"total_bytes", weights.total_bytes()}});
@@ -129,8 +141,8 @@ std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spe
   return model;
 }
 
-int64_t save_decoder(const Decoder& model, const std::string& folder, at::ScalarType dtype, int64_t max_shard_bytes,
-                     Job& job) {
+int64_t save_decoder(const Decoder& model, const std::string& folder, at::ScalarType dtype,
+                     int64_t max_shard_bytes, Job& job) {
   std::vector<checkpoint::TensorSpec> specs;
   std::map<std::string, at::Tensor> tensors;
   for (const auto& parameter : model.parameters()) {
@@ -150,13 +162,15 @@ int64_t save_decoder(const Decoder& model, const std::string& folder, at::Scalar
     }
     writer.finish();
   }
-  if (!plan.index_json.empty()) checkpoint::write_file(folder + "/" + checkpoint::kIndexFileName, plan.index_json);
+  if (!plan.index_json.empty())
+    checkpoint::write_file(folder + "/" + checkpoint::kIndexFileName, plan.index_json);
   return done;
 }
 
 void save_tensors(const std::string& path, const std::vector<NamedTensor>& tensors, Job& job) {
   std::vector<checkpoint::TensorSpec> specs;
-  for (const auto& [name, tensor] : tensors) specs.push_back({name, dtype_of(tensor.scalar_type()), tensor.sizes().vec()});
+  for (const auto& [name, tensor] : tensors)
+    specs.push_back({name, dtype_of(tensor.scalar_type()), tensor.sizes().vec()});
   checkpoint::SafetensorsWriter writer(path, checkpoint::plan_file(specs, {{"format", "pt"}}));
   for (const auto& [name, tensor] : tensors) {
     job.check();

@@ -17,11 +17,13 @@ using NamedTensor = std::pair<std::string, at::Tensor>;
 
 /// Reads every weight of a model folder into a decoder of this spec, converted to `dtype`.
 /// Throws ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, each naming the tensors.
-std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec, at::ScalarType dtype, Job& job);
+std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec, at::ScalarType dtype,
+                                      Job& job);
 
-/// Writes the weights into `folder` as `dtype`, sharded where they exceed max_shard_bytes. Returns the bytes written.
-int64_t save_decoder(const Decoder& model, const std::string& folder, at::ScalarType dtype, int64_t max_shard_bytes,
-                     Job& job);
+/// Writes the weights into `folder` as `dtype`, sharded where they exceed max_shard_bytes. Returns the bytes
+/// written.
+int64_t save_decoder(const Decoder& model, const std::string& folder, at::ScalarType dtype,
+                     int64_t max_shard_bytes, Job& job);
 
 /// Writes tensors, in any layout and as they are, into one safetensors file: optimizer states, small extras.
 void save_tensors(const std::string& path, const std::vector<NamedTensor>& tensors, Job& job);

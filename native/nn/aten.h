@@ -1,5 +1,5 @@
-// libtorch as this project uses it: ATen operators and autograd, never torch/torch.h (it costs five times as much
-// to compile). Precompiled; differences between libtorch versions would be bridged here.
+// libtorch as this project uses it: ATen operators and autograd, never torch/torch.h (it costs five times as
+// much to compile). Precompiled; differences between libtorch versions would be bridged here.
 #pragma once
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

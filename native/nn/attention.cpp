@@ -10,7 +10,8 @@ namespace tongueforge::nn {
 namespace {
 
 // (B,T,N*H) -> (B,T,N,H), normed per head where the model does so, -> (B,N,T,H)
-at::Tensor split_heads(const at::Tensor& x, int64_t num_heads, int64_t head_dim, const at::Tensor& norm, double eps) {
+at::Tensor split_heads(const at::Tensor& x, int64_t num_heads, int64_t head_dim, const at::Tensor& norm,
+                       double eps) {
   auto heads_BTNH = x.unflatten(-1, {num_heads, head_dim});
   if (norm.defined()) heads_BTNH = kernels::rms_norm(heads_BTNH, norm, eps);
   return heads_BTNH.transpose(1, 2);
@@ -29,7 +30,8 @@ at::Tensor with_room(const at::Tensor& cache_BKSH, int64_t filled, int64_t neede
 
 }  // namespace
 
-std::pair<at::Tensor, at::Tensor> KvCache::append(int64_t past, const at::Tensor& k_BKTH, const at::Tensor& v_BKTH) {
+std::pair<at::Tensor, at::Tensor> KvCache::append(int64_t past, const at::Tensor& k_BKTH,
+                                                  const at::Tensor& v_BKTH) {
   const int64_t time = k_BKTH.size(2);
   for (auto* cache : {&k_BKSH, &v_BKSH}) *cache = with_room(*cache, past, past + time);
   k_BKSH.narrow(2, past, time).copy_(k_BKTH);
@@ -55,8 +57,8 @@ Visibility packed_visibility(const at::Tensor& segments_BT, int64_t window) {
   return {same.logical_and(order).unsqueeze(1)};
 }
 
-at::Tensor Attention::operator()(const at::Tensor& x_BTD, const Rotation& rotation, const Visibility& visibility,
-                                 KvCache* cache, int64_t past) const {
+at::Tensor Attention::operator()(const at::Tensor& x_BTD, const Rotation& rotation,
+                                 const Visibility& visibility, KvCache* cache, int64_t past) const {
   auto q_BNTH = split_heads(q(x_BTD), num_heads, head_dim, q_norm, eps);
   auto k_BKTH = split_heads(k(x_BTD), num_kv_heads, head_dim, k_norm, eps);
   auto v_BKTH = split_heads(v(x_BTD), num_kv_heads, head_dim, {}, eps);

@@ -13,10 +13,12 @@ namespace {
 constexpr double kTurn = 2 * std::numbers::pi;
 
 float standard_frequency(double theta, int64_t pair, int64_t head_dim) {
-  return 1.0f / std::pow(static_cast<float>(theta), static_cast<float>(2 * pair) / static_cast<float>(head_dim));
+  return 1.0f /
+         std::pow(static_cast<float>(theta), static_cast<float>(2 * pair) / static_cast<float>(head_dim));
 }
 
-// NTK-aware: the base grows so that the lowest frequency spans `length` (reddit/u/emozilla, as in transformers).
+// NTK-aware: the base grows so that the lowest frequency spans `length` (reddit/u/emozilla, as in
+// transformers).
 double dynamic_theta(const RopeSpec& spec, int64_t head_dim, int64_t length) {
   const double trained = static_cast<double>(spec.original_max_positions);
   const double stretch = spec.factor * std::max<double>(length, trained) / trained - (spec.factor - 1);
@@ -35,8 +37,8 @@ float llama3_frequency(const RopeSpec& spec, float frequency) {
   return static_cast<float>((1 - blend) * frequency / spec.factor + blend * frequency);
 }
 
-// YaRN (Peng et al. 2023, arXiv 2309.00071): pairs that turn more than beta_fast times within the trained length
-// are kept, those below beta_slow interpolated, a linear ramp between.
+// YaRN (Peng et al. 2023, arXiv 2309.00071): pairs that turn more than beta_fast times within the trained
+// length are kept, those below beta_slow interpolated, a linear ramp between.
 struct YarnRamp {
   double low, high;
 
@@ -77,9 +79,15 @@ std::vector<float> rope_frequencies(const RopeSpec& spec, int64_t head_dim, int6
     const float f = standard_frequency(theta, pair, head_dim);
     switch (spec.kind) {
       case RopeKind::standard:
-      case RopeKind::dynamic: frequencies[pair] = f; break;
-      case RopeKind::linear: frequencies[pair] = f / static_cast<float>(spec.factor); break;
-      case RopeKind::llama3: frequencies[pair] = llama3_frequency(spec, f); break;
+      case RopeKind::dynamic:
+        frequencies[pair] = f;
+        break;
+      case RopeKind::linear:
+        frequencies[pair] = f / static_cast<float>(spec.factor);
+        break;
+      case RopeKind::llama3:
+        frequencies[pair] = llama3_frequency(spec, f);
+        break;
       case RopeKind::yarn: {
         const float share = YarnRamp(spec, head_dim).interpolated_share(pair);
         frequencies[pair] = f / static_cast<float>(spec.factor) * share + f * (1 - share);

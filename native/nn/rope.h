@@ -1,4 +1,5 @@
-// Frequencies of the rotary position embedding, with the scalings that published models use for long contexts.
+// Frequencies of the rotary position embedding, with the scalings that published models use for long
+// contexts.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -17,11 +18,11 @@ struct RopeSpec {
   RopeKind kind = RopeKind::standard;
   double theta = 10000.0;
   double factor = 1.0;
-  int64_t original_max_positions = 0;                     // dynamic, llama3, yarn
-  double low_freq_factor = 1.0, high_freq_factor = 4.0;   // llama3
-  double beta_fast = 32.0, beta_slow = 1.0;               // yarn
-  double attention_factor = 1.0;                          // yarn: multiplies cos and sin
-  bool truncate = true;                                   // yarn: whole-number correction range
+  int64_t original_max_positions = 0;                    // dynamic, llama3, yarn
+  double low_freq_factor = 1.0, high_freq_factor = 4.0;  // llama3
+  double beta_fast = 32.0, beta_slow = 1.0;              // yarn
+  double attention_factor = 1.0;                         // yarn: multiplies cos and sin
+  bool truncate = true;                                  // yarn: whole-number correction range
 };
 
 /// Turns per position of each pair of dimensions: H/2 float32 values. `length` is the number of positions in

@@ -51,11 +51,13 @@ std::vector<Score> score(const models::Decoder& model, const std::vector<std::ve
   const int64_t window = options.window > 0 ? options.window : model.spec().max_positions;
   const int64_t stride = options.stride > 0 ? options.stride : std::max<int64_t>(window / 2, 1);
   if (window < 2 || stride >= window)
-    throw Error("ERR_USAGE", str("Expected 0 < stride < window, received stride ", stride, ", window ", window));
+    throw Error("ERR_USAGE",
+                str("Expected 0 < stride < window, received stride ", stride, ", window ", window));
   std::vector<Score> results;
   for (const auto& row : rows) {
     results.push_back(score_row(model, row, window, stride, options.first_target, job));
-    job.progress(Value::Map{{"done", static_cast<int64_t>(results.size())}, {"total", static_cast<int64_t>(rows.size())}});
+    job.progress(Value::Map{{"done", static_cast<int64_t>(results.size())},
+                            {"total", static_cast<int64_t>(rows.size())}});
   }
   return results;
 }

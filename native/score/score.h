@@ -9,8 +9,9 @@
 namespace tongueforge::score {
 
 struct ScoreOptions {
-  int64_t window = 0;        // longest context, 0 = the model's max_positions
-  int64_t stride = 0;        // new tokens a window, 0 = half of it; each is scored with at least window - stride context
+  int64_t window = 0;  // longest context, 0 = the model's max_positions
+  int64_t stride =
+      0;  // new tokens a window, 0 = half of it; each is scored with at least window - stride context
   int64_t first_target = 1;  // index of the first token that counts; a sequence's first token has no context
 };
 

@@ -13,7 +13,8 @@ at::Tensor as_rows(const std::vector<int32_t>& values, int64_t rows) {
   return tensor;
 }
 
-void check_ids(const std::vector<int32_t>& ids, int32_t lowest_allowed, int64_t vocab_size, const char* what) {
+void check_ids(const std::vector<int32_t>& ids, int32_t lowest_allowed, int64_t vocab_size,
+               const char* what) {
   for (const int32_t id : ids)
     if (id != lowest_allowed && (id < 0 || id >= vocab_size))
       throw Error("ERR_DATA", str("Expected ", what, " from 0 to ", vocab_size - 1, ", received ", id),
@@ -25,9 +26,10 @@ void check_ids(const std::vector<int32_t>& ids, int32_t lowest_allowed, int64_t 
 Batch make_batch(const std::vector<int32_t>& ids, const std::vector<int32_t>& labels,
                  const std::vector<int32_t>& segments, int64_t rows, int64_t vocab_size) {
   const size_t size = ids.size();
-  if (rows < 1 || size == 0 || size % static_cast<size_t>(rows) != 0 || labels.size() != size || segments.size() != size)
-    throw Error("ERR_DATA", str("Expected ids, labels and segments of ", rows, " equal rows, received ", size, ", ",
-                                labels.size(), " and ", segments.size(), " values"));
+  if (rows < 1 || size == 0 || size % static_cast<size_t>(rows) != 0 || labels.size() != size ||
+      segments.size() != size)
+    throw Error("ERR_DATA", str("Expected ids, labels and segments of ", rows, " equal rows, received ", size,
+                                ", ", labels.size(), " and ", segments.size(), " values"));
   check_ids(ids, 0, vocab_size, "token ids");
   check_ids(labels, -100, vocab_size, "labels (or -100)");
   return {as_rows(ids, rows), as_rows(labels, rows), as_rows(segments, rows)};

@@ -11,7 +11,8 @@
 namespace tongueforge::train {
 namespace {
 
-// Where a token is to be predicted: the place before it. (B,T) -> indexes into the flattened rows, and the tokens.
+// Where a token is to be predicted: the place before it. (B,T) -> indexes into the flattened rows, and the
+// tokens.
 struct Targets {
   at::Tensor places_M, tokens_M;
 
@@ -25,7 +26,8 @@ struct Targets {
 
 // Logits only where there is a target: padding and prompts cost no head.
 at::Tensor loss_sum(const models::Decoder& model, const Batch& batch, const Targets& targets) {
-  const auto hidden_MD = model.hidden_packed(batch.ids_BT, batch.segments_BT).flatten(0, 1).index_select(0, targets.places_M);
+  const auto hidden_MD =
+      model.hidden_packed(batch.ids_BT, batch.segments_BT).flatten(0, 1).index_select(0, targets.places_M);
   return kernels::cross_entropy_sum(model.logits(hidden_MD), targets.tokens_M);
 }
 
@@ -34,7 +36,8 @@ bool is_decayed(models::ParameterKind kind) {
 }
 
 [[noreturn]] void throw_non_finite(double loss, double grad_norm) {
-  throw Error("ERR_NON_FINITE", str("The loss is ", loss, " and the gradient's norm ", grad_norm, "; the step was not taken"),
+  throw Error("ERR_NON_FINITE",
+              str("The loss is ", loss, " and the gradient's norm ", grad_norm, "; the step was not taken"),
               "Lower optimizer.lr or set clip; check the data named in the last steps of metrics.jsonl.");
 }
 
@@ -72,7 +75,8 @@ void Trainer::collect_gradients() {
   for (auto& group : groups_) {
     group.state.gradients.clear();
     for (const auto& parameter : group.state.parameters)
-      group.state.gradients.push_back(parameter.grad().defined() ? parameter.grad() : at::zeros_like(parameter).detach());
+      group.state.gradients.push_back(parameter.grad().defined() ? parameter.grad()
+                                                                 : at::zeros_like(parameter).detach());
   }
 }
 
@@ -86,18 +90,21 @@ void Trainer::clear_gradients() {
 double Trainer::clip_gradients(double limit) {
   double sum_of_squares = 0;
   for (const auto& group : groups_)
-    for (const auto& gradient : group.state.gradients) sum_of_squares += std::pow(gradient.norm().item<double>(), 2);
+    for (const auto& gradient : group.state.gradients)
+      sum_of_squares += std::pow(gradient.norm().item<double>(), 2);
   const double norm = std::sqrt(sum_of_squares);
   if (limit > 0 && norm > limit)
     for (auto& group : groups_)
-      for (auto& gradient : group.state.gradients) gradient.mul_(limit / (norm + 1e-6));  // as clip_grad_norm_ does
+      for (auto& gradient : group.state.gradients)
+        gradient.mul_(limit / (norm + 1e-6));  // as clip_grad_norm_ does
   return norm;
 }
 
 StepResult Trainer::step(const std::vector<Batch>& micro_batches, const StepOptions& options, Job& job) {
   StepResult result;
   for (const auto& batch : micro_batches) result.tokens += Targets(batch).count();
-  if (result.tokens == 0) throw Error("ERR_DATA", "Expected at least one target token in a step, received none");
+  if (result.tokens == 0)
+    throw Error("ERR_DATA", "Expected at least one target token in a step, received none");
   clear_gradients();
   result.loss = accumulate(micro_batches, result.tokens, job);
 
@@ -110,7 +117,8 @@ StepResult Trainer::step(const std::vector<Batch>& micro_batches, const StepOpti
   }
   for (auto& group : groups_) {
     for (auto& step : group.state.steps) step.add_(1);
-    kernels::adamw_(group.state, {options.lr, options_.beta1, options_.beta2, options_.eps, group.weight_decay});
+    kernels::adamw_(group.state,
+                    {options.lr, options_.beta1, options_.beta2, options_.eps, group.weight_decay});
   }
   clear_gradients();
   return result;
@@ -123,7 +131,8 @@ std::pair<double, int64_t> Trainer::evaluate(const Batch& batch) const {
   return {loss_sum(*model_, batch, targets).item<double>(), targets.count()};
 }
 
-std::vector<std::pair<std::string, at::Tensor>> Trainer::gradients(const std::vector<Batch>& micro_batches, Job& job) {
+std::vector<std::pair<std::string, at::Tensor>> Trainer::gradients(const std::vector<Batch>& micro_batches,
+                                                                   Job& job) {
   int64_t targets = 0;
   for (const auto& batch : micro_batches) targets += Targets(batch).count();
   clear_gradients();
@@ -131,7 +140,8 @@ std::vector<std::pair<std::string, at::Tensor>> Trainer::gradients(const std::ve
   collect_gradients();
   std::vector<std::pair<std::string, at::Tensor>> all;
   for (const auto& group : groups_)
-    for (size_t i = 0; i < group.names.size(); i++) all.emplace_back(group.names[i], group.state.gradients[i].clone());
+    for (size_t i = 0; i < group.names.size(); i++)
+      all.emplace_back(group.names[i], group.state.gradients[i].clone());
   clear_gradients();
   return all;
 }
@@ -154,7 +164,8 @@ void Trainer::load_state(const std::string& path, Job& job) {
     const auto it = stored.find(name);
     if (it == stored.end() || it->second.sizes() != into.sizes())
       throw Error("ERR_CHECKPOINT", str("Expected optimizer state ", name, " of this model in ", path),
-                  "The checkpoint is of another model: start again with --overwrite.", {{"file", path}, {"tensor", name}});
+                  "The checkpoint is of another model: start again with --overwrite.",
+                  {{"file", path}, {"tensor", name}});
     into.copy_(it->second);
   };
   for (auto& group : groups_)

@@ -1,5 +1,5 @@
-// One optimizer step at a time on a decoder: loss, gradients, clipping, AdamW. The loop, the data and the schedule
-// are the facade's.
+// One optimizer step at a time on a decoder: loss, gradients, clipping, AdamW. The loop, the data and the
+// schedule are the facade's.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -14,8 +14,8 @@
 
 namespace tongueforge::train {
 
-/// Packed rows, (B,T) each. labels: the token that stands at each place where it is to be predicted from those
-/// before it, else -100. segments: number of the document within its row.
+/// Packed rows, (B,T) each. labels: the token that stands at each place where it is to be predicted from
+/// those before it, else -100. segments: number of the document within its row.
 struct Batch {
   at::Tensor ids_BT, labels_BT, segments_BT;  // int64
 };
@@ -44,14 +44,16 @@ class Trainer final : public Object {
   const models::Decoder& model() const { return *model_; }
 
   /// One update from the gradient of the mean loss over all micro-batches together: how they are cut does not
-  /// change it. Throws ERR_NON_FINITE, with parameters and moments as they were, if loss or gradient is not finite.
+  /// change it. Throws ERR_NON_FINITE, with parameters and moments as they were, if loss or gradient is not
+  /// finite.
   StepResult step(const std::vector<Batch>& micro_batches, const StepOptions& options, Job& job);
 
   /// Sum of the loss over the targets of a batch, and their number; nothing changes.
   std::pair<double, int64_t> evaluate(const Batch& batch) const;
 
   /// Gradients of the last step's micro-batches, before clipping, under the names of their parameters.
-  std::vector<std::pair<std::string, at::Tensor>> gradients(const std::vector<Batch>& micro_batches, Job& job);
+  std::vector<std::pair<std::string, at::Tensor>> gradients(const std::vector<Batch>& micro_batches,
+                                                            Job& job);
 
   /// Moments and step count, into one file; and back. Throws ERR_CHECKPOINT if it is of another model.
   void save_state(const std::string& path, Job& job) const;

@@ -30,7 +30,8 @@ TEST_CASE("prompts of several lengths give, in their order, what each gives alon
   const auto model = test::tiny_decoder();
   const Prompts prompts = {{1, 2, 3}, {4, 5}, {6, 7, 8}, {9}, {10, 11}};
   for (const double temperature : {0.0, 1.0}) {
-    generate::GenerateOptions options{.max_new_tokens = 12, .sampling = {.temperature = temperature, .seed = 3}};
+    generate::GenerateOptions options{.max_new_tokens = 12,
+                                      .sampling = {.temperature = temperature, .seed = 3}};
     SilentJob job;
     const auto together = generate::generate(*model, prompts, options, job);
     for (size_t row = 0; row < prompts.size(); row++) {
@@ -74,9 +75,7 @@ TEST_CASE("empty prompts and ids outside the vocabulary are refused by row and p
   const auto code_of = [&](const Prompts& prompts) -> std::string {
     try {
       generate::generate(*model, prompts, {}, job);
-    } catch (const Error& error) {
-      return error.code() + ": " + error.message();
-    }
+    } catch (const Error& error) { return error.code() + ": " + error.message(); }
     return "accepted";
   };
   CHECK(code_of({{1}, {}}).find("ERR_DATA: Expected at least one token in row 1") == 0);

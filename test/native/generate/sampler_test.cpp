@@ -81,7 +81,7 @@ TEST_CASE("min_p leaves out what is less probable than that times the best") {
 TEST_CASE("a repetition penalty divides positive logits and multiplies negative ones, once a token") {
   SamplingOptions options;
   options.repetition_penalty = 3;
-  CHECK(draws(options, kLogits, 1, {1, 1, 3}).count(2) == 1);          // 2/3 and 2/3 fall below 1
-  CHECK(draws(options, {-1.0f, -2.0f}, 1, {0}).count(1) == 1);         // -1 becomes -3
-  CHECK(draws(options, {3.1f, 1.0f}, 1, {0, 0, 0}).count(0) == 1);     // divided by 3, not by 27
+  CHECK(draws(options, kLogits, 1, {1, 1, 3}).count(2) == 1);       // 2/3 and 2/3 fall below 1
+  CHECK(draws(options, {-1.0f, -2.0f}, 1, {0}).count(1) == 1);      // -1 becomes -3
+  CHECK(draws(options, {3.1f, 1.0f}, 1, {0, 0, 0}).count(0) == 1);  // divided by 3, not by 27
 }

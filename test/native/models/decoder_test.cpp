@@ -50,7 +50,8 @@ TEST_CASE("documents packed into a row are read as if each stood alone") {
     const auto model = tiny_decoder(tiny_spec(window));
     const auto first = random_ids(1, 6, 2), second = random_ids(1, 9, 3);
     const auto packed = at::cat({first, second, at::zeros({1, 3}, at::kLong)}, 1);
-    const auto segments = at::tensor({0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1}, at::kLong).unsqueeze(0);
+    const auto segments =
+        at::tensor({0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1}, at::kLong).unsqueeze(0);
     const auto hidden = model->hidden_packed(packed, segments);
     CHECK(distance(hidden.slice(1, 0, 6), model->hidden(first)) < kTolerance);
     CHECK(distance(hidden.slice(1, 6, 15), model->hidden(second)) < kTolerance);
@@ -95,7 +96,9 @@ TEST_CASE("random weights are a function of the seed, and related rows correlate
   init.related_rows = {{10, 20}};
   init.correlation = 0.9;
   const auto a = models::initialise_decoder(spec, init), b = models::initialise_decoder(spec, init);
-  const auto table = [](const std::shared_ptr<models::Decoder>& model) { return *model->parameters()[0].tensor; };
+  const auto table = [](const std::shared_ptr<models::Decoder>& model) {
+    return *model->parameters()[0].tensor;
+  };
   CHECK(table(a).equal(table(b)));
   const auto x = table(a)[10], y = table(a)[20];
   const double correlation = (x * y).sum().item<double>() / (x.norm() * y.norm()).item<double>();

@@ -1,4 +1,5 @@
-// A random decoder small enough for any test, with everything that can go wrong: grouped heads, biases, q/k norm.
+// A random decoder small enough for any test, with everything that can go wrong: grouped heads, biases, q/k
+// norm.
 #pragma once
 #include <memory>
 
@@ -18,7 +19,8 @@ inline models::DecoderSpec tiny_spec(int64_t window = 0) {
   return spec;
 }
 
-inline std::shared_ptr<models::Decoder> tiny_decoder(models::DecoderSpec spec = tiny_spec(), uint64_t seed = 7) {
+inline std::shared_ptr<models::Decoder> tiny_decoder(models::DecoderSpec spec = tiny_spec(),
+                                                     uint64_t seed = 7) {
   models::InitOptions init;
   init.seed = seed;
   init.embedding_std = 1.0;

@@ -16,7 +16,8 @@ std::vector<int32_t> random_row(int64_t length, uint64_t seed) {
 }
 
 // -ln p of one token after a context, by one forward pass of its own.
-double nll_after(const models::Decoder& model, const std::vector<int32_t>& row, int64_t begin, int64_t target) {
+double nll_after(const models::Decoder& model, const std::vector<int32_t>& row, int64_t begin,
+                 int64_t target) {
   const at::NoGradGuard no_grad;
   const std::vector<int64_t> context(row.begin() + begin, row.begin() + target);
   const auto hidden = model.hidden(at::tensor(context, at::kLong).unsqueeze(0));

@@ -27,7 +27,8 @@ train::Batch row_of(const train::Batch& batch, int64_t row) {
 
 at::Tensor all_weights(const train::Trainer& trainer) {
   std::vector<at::Tensor> flat;
-  for (const auto& parameter : trainer.model().parameters()) flat.push_back(parameter.tensor->detach().flatten());
+  for (const auto& parameter : trainer.model().parameters())
+    flat.push_back(parameter.tensor->detach().flatten());
   return at::cat(flat);
 }
 
@@ -39,11 +40,13 @@ TEST_CASE("how a batch is cut into micro-batches changes neither loss nor update
   const auto batch = random_batch(4, 10, 1);
   auto uneven = batch;
   uneven.labels_BT = batch.labels_BT.clone();
-  uneven.labels_BT[2].slice(0, 3).fill_(-100);  // rows with unequal numbers of targets: a mean of means would differ
+  uneven.labels_BT[2].slice(0, 3).fill_(
+      -100);  // rows with unequal numbers of targets: a mean of means would differ
   train::Trainer whole(test::tiny_decoder(), kOptimizer), parts(test::tiny_decoder(), kOptimizer);
   SilentJob job;
   const auto a = whole.step({uneven}, {.lr = 0.01}, job);
-  const auto b = parts.step({row_of(uneven, 0), row_of(uneven, 1), row_of(uneven, 2), row_of(uneven, 3)}, {.lr = 0.01}, job);
+  const auto b = parts.step({row_of(uneven, 0), row_of(uneven, 1), row_of(uneven, 2), row_of(uneven, 3)},
+                            {.lr = 0.01}, job);
   CHECK(a.tokens == b.tokens);
   CHECK(a.loss == doctest::Approx(b.loss).epsilon(1e-6));
   CHECK(a.grad_norm == doctest::Approx(b.grad_norm).epsilon(1e-5));
