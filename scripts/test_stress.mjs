@@ -8,7 +8,8 @@ await runScript(async () => {
   await setUp()
   let failed = 0
   for (const file of testFiles(['test/stress'], process.argv.slice(2))) {
-    failed ||= await runNodeTests([file], { TONGUEFORGE_STRESS: 'full' })
+    const code = await runNodeTests([file], { TONGUEFORGE_STRESS: 'full' })
+    failed = failed || code
   }
   return failed
 })
