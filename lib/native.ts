@@ -113,6 +113,7 @@ export interface NativeJobs {
     { out: string; overwrite: boolean; inputs: readonly string[] },
     { path: string; removed_stale: string[] },
   ]
+  checkOutput: [{ out: string; overwrite: boolean; inputs: readonly string[] }, undefined]
   publishFolder: [{ staged: string; out: string; overwrite: boolean }, undefined]
   discardFolder: [{ staged: string }, undefined]
   loadModel: [{ folder: string; spec: object; dtype: string; threads: number }, Handle]
@@ -211,10 +212,11 @@ export async function runJob<Name extends keyof NativeJobs, Progress = unknown, 
       throw error // tells the job that its reader is gone
     }
   }
-  const { id, promise } = native()[name](options, listener)
-  const cancel = () => native().cancelJob(id)
-  signal?.addEventListener('abort', cancel, { once: true })
+  let cancel = () => {}
   try {
+    const { id, promise } = native()[name](options, listener) // throws at once for options that cannot be read
+    cancel = () => native().cancelJob(id)
+    signal?.addEventListener('abort', cancel, { once: true })
     return (await promise) as NativeJobs[Name][1]
   } catch (error) {
     if (thrown !== undefined) throw thrown.error

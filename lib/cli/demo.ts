@@ -13,7 +13,7 @@ interface Values {
 
 export default defineVerb<Values>({
   name: 'demo',
-  summary: 'run the three papers in miniature on a generated two-language world',
+  summary: 'run two papers in miniature, InsCP and the chat vector, on a generated two-language world',
   arguments: [],
   options: [
     { flags: '--out <folder>', description: 'where models and report go; default: demo-out' },

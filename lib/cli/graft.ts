@@ -25,7 +25,7 @@ export default defineVerb<Values>({
     { flags: '--out <folder>', description: 'where the result goes', required: true },
     { flags: '--scale <x>', description: 'how much of the vector to add; default: 1', parse: number },
     { flags: '--dry-run', description: 'check everything and print the plan, write nothing' },
-    { flags: '--resume', description: 'go on where an interrupted run stopped, else start' },
+    { flags: '--resume', description: 'starts anew: an interrupted graft leaves nothing to go on from' },
     { flags: '--overwrite', description: 'replace what is at --out' },
     JSON_OPTION,
   ],

@@ -58,7 +58,7 @@ export const MODEL_OPTIONS: Option[] = [
     description: 'float32 (default), bfloat16 or float16',
     parse: oneOf(...DTYPES),
   },
-  { flags: '--threads <n>', description: 'threads of tensor operations', parse: integer },
+  { flags: '--threads <n>', description: "threads of tensor operations; default: libtorch's choice", parse: integer },
 ]
 
 export function modelOptions(values: ModelValues): ModelValues {
@@ -77,7 +77,7 @@ export interface SamplingValues {
 }
 
 export const SAMPLING_OPTIONS: Option[] = [
-  { flags: '--max-new-tokens <n>', description: 'the longest answer, in tokens', parse: integer },
+  { flags: '--max-new-tokens <n>', description: 'the longest answer, in tokens; default: 256', parse: integer },
   {
     flags: '--temperature <t>',
     description: 'sample at this temperature; default: 0, greedy',
@@ -92,7 +92,7 @@ export const SAMPLING_OPTIONS: Option[] = [
     parse: number,
   },
   { flags: '--stop <text>', description: 'end the answer before this text (repeatable)', parse: repeated },
-  { flags: '--seed <n>', description: 'make sampling repeatable', parse: integer },
+  { flags: '--seed <n>', description: 'same seed, same sample; default: 0', parse: integer },
 ]
 
 export function samplingOptions(values: SamplingValues): SamplingValues {

@@ -132,7 +132,8 @@ function longestMatch(
     .sort((a, b) => b.content.length - a.content.length)[0]
 }
 
-function commonPrefix(a: Int32Array, b: Int32Array): number {
+/** How many ids both rows begin with. */
+export function commonPrefix(a: Int32Array, b: Int32Array): number {
   let length = 0
   while (length < a.length && length < b.length && a[length] === b[length]) length++
   return length

@@ -1,6 +1,6 @@
 /** What each training objective makes of a document: a row each. To add one: a row here, its name in config/train.ts. */
 import { TongueforgeError } from '../errors'
-import { encodeConversation, IGNORE, splitAssistant } from './conversation'
+import { commonPrefix, encodeConversation, IGNORE, splitAssistant } from './conversation'
 import type { Document } from './documents'
 import type { ModelText } from './model_text'
 import type { TokenDocument } from './packing'
@@ -65,10 +65,14 @@ async function encodeTemplated(
   const [before] = await tokenizer.encodeBatch([prefix], { addSpecialTokens: false })
   const [after] = await tokenizer.encodeBatch([suffix], { addSpecialTokens: false })
   return rows.map((ids) => {
-    const end = ids.length - (loss === 'body' ? after!.length : 0)
-    return { ids, labels: ids.map((id, i) => (i >= before!.length && i < end ? id : IGNORE)) }
+    // Encoded alone, the frame may differ where it meets the text: a token of both is learnt.
+    const start = commonPrefix(ids, before!)
+    const end = ids.length - (loss === 'body' ? commonPrefix(reversed(ids), reversed(after!)) : 0)
+    return { ids, labels: ids.map((id, i) => (i >= start && i < end ? id : IGNORE)) }
   })
 }
+
+const reversed = (ids: Int32Array) => ids.slice().reverse()
 
 /** SFT: whole conversations, loss on the assistant's words and the end of each of its turns. */
 async function encodeConversations(

@@ -2,8 +2,9 @@
  * The papers in miniature, end to end on a world that is generated here: base -> chat; base -> CP on B; chat -> plain
  * CP on B; chat -> InsCP on B; CP + chat vector at several scales; then the questions.
  */
-import { cp, mkdir, rm } from 'node:fs/promises'
+import { cp, mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { withStagedFolder } from '../checkpoint/staged_folder'
 import { type Claim, type ClaimRow, readClaims } from '../world/claims'
 import { writeDatasets } from '../world/datasets'
 import {
@@ -142,8 +143,9 @@ class Demo {
     const { plan, seconds } = report as TrainReport
     this.parameters = plan.parameters
     this.trainingSeconds += seconds
-    await rm(join(this.out, name), { recursive: true, force: true })
-    await cp(model, join(this.out, name), { recursive: true })
+    await withStagedFolder(join(this.out, name), { overwrite: true }, (staged) =>
+      cp(model, staged, { recursive: true }),
+    )
   }
 
   private async graftAll(): Promise<string[]> {

@@ -1,6 +1,6 @@
 /** What a model folder holds. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readJsonObjectIfPresent } from '../checkpoint/json_file'
 import { decoderSpec } from '../checkpoint/model_config'
 import { openModelFolder } from '../checkpoint/model_folder'
 import type { Provenance } from '../checkpoint/provenance'
@@ -37,7 +37,7 @@ export async function inspect(
   const weights = await runJob('inspectWeights', { folder: model.path, scan: true }, { signal, onProgress })
   const total = weights.tensors.reduce((sum, { shape }) => sum + count(shape), 0)
   const zeros = (weights.scan ?? []).reduce((sum, { zero }) => sum + zero, 0)
-  const provenance = await readFile(join(model.path, 'provenance.json'), 'utf8').catch(() => undefined)
+  const provenance = await readJsonObjectIfPresent(join(model.path, 'provenance.json'), { code: 'ERR_DATA' })
   return {
     architecture: spec.architecture,
     parameters: { total, nonzero: total - zeros },
@@ -45,7 +45,7 @@ export async function inspect(
     dtype: commonDtype(weights.tensors),
     vocab_size: spec.vocab_size,
     tensors: weights.tensors,
-    ...(provenance !== undefined && { provenance: JSON.parse(provenance) as Provenance }),
+    ...(provenance !== undefined && { provenance: provenance as unknown as Provenance }),
   }
 }
 

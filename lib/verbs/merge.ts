@@ -63,6 +63,8 @@ export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {
     throw new TongueforgeError('ERR_USAGE', `scale: expected a finite number, received ${scale}`)
   }
   const models = await load(options)
+  const inputs = ROLES.map((role) => models[role].folder.path)
+  await runJob('checkOutput', { out: options.out, overwrite, inputs })
   const { native, plan, freeBytes } = await prepare(models, options.out)
   const report: GraftReport = {
     out: resolve(options.out),
@@ -74,7 +76,6 @@ export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {
   }
   if (dryRun) return report
 
-  const inputs = ROLES.map((role) => models[role].folder.path)
   return withStagedFolder(options.out, { overwrite, inputs, signal: callbacks.signal }, async (staged) => {
     const start = performance.now()
     const statistics = await runJob('graft', { ...native, scale, staged }, callbacks)

@@ -96,9 +96,7 @@ export class Model {
     options: GenerateOptions = {},
   ): Run<GeneratedPiece, Generation> {
     const ids = async () =>
-      typeof prompt === 'string'
-        ? (await this.text()).tokenizer.encodePrompt(prompt)
-        : Int32Array.from(prompt)
+      typeof prompt === 'string' ? (await this.text()).tokenizer.encodePrompt(prompt) : int32Row(prompt)
     return generateText(this, ids, options)
   }
 
@@ -211,4 +209,16 @@ function noTemplate(folder: string): TongueforgeError {
   })
 }
 
-const int32Rows = (rows: readonly ArrayLike<number>[]) => rows.map((row) => Int32Array.from(row))
+const int32Rows = (rows: readonly ArrayLike<number>[]) => rows.map(int32Row)
+
+// What does not fit is refused: a conversion would make another token of it without a word.
+function int32Row(row: ArrayLike<number>): Int32Array {
+  if (row instanceof Int32Array) return row
+  const ids = Int32Array.from(row)
+  const place = ids.findIndex((id, i) => id !== row[i])
+  if (place < 0) return ids
+  throw new TongueforgeError('ERR_DATA', `Expected token ids, received ${row[place]} at ${place}`, {
+    hint: 'An id is a whole number from 0 to below the size of the vocabulary.',
+    details: { place, received: row[place] },
+  })
+}

@@ -92,9 +92,11 @@ async function runTraining(
     await folder.writeReport(finished) // an end by force may have come before it
     return { model: folder.model, report: finished as TrainReport }
   }
+  const claim = { resume: options.resume ?? false, overwrite: options.overwrite ?? false }
+  await folder.check(claim) // before the data are read, which may take long
   const plan = await planTraining(config, context.signal)
   if (options.dryRun) return { model: folder.model, report: { dry_run: true, plan: summarise(plan) } }
-  await folder.claim({ resume: options.resume ?? false, overwrite: options.overwrite ?? false })
+  await folder.claim(claim)
 
   const checkpoints = new Checkpoints(folder.path, config.checkpoint.keep, configHash(config))
   const warn = (path: string, reason: string) =>

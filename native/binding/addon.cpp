@@ -19,6 +19,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"dispose", dispose},
       {"inspectWeights", inspect_weights},
       {"stageFolder", stage_folder},
+      {"checkOutput", check_output},
       {"publishFolder", publish_folder},
       {"discardFolder", discard_folder},
       {"loadModel", load_model},

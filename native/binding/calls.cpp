@@ -4,6 +4,19 @@
 #include "binding/to_js.h"
 
 namespace tongueforge::binding {
+namespace {
+
+// OpenMP ends the process, without an exception, when it cannot have as many as it was told.
+constexpr int64_t kMaxThreads = 1024;
+
+int read_threads(const Options& options) {
+  const int64_t threads = options.has("threads") ? options.integer("threads") : 0;
+  if (threads >= 0 && threads <= kMaxThreads) return static_cast<int>(threads);
+  throw Error("ERR_USAGE", str("threads: expected a whole number from 0 to ", kMaxThreads, ", received ", threads),
+              "Leave it out, or give the number of cores.");
+}
+
+}  // namespace
 
 Napi::Function guarded(Napi::Env env, const char* name, Export function) {
   return Napi::Function::New(
@@ -24,7 +37,7 @@ Napi::Function guarded(Napi::Env env, const char* name, Export function) {
 
 Napi::Value start_job(const Napi::CallbackInfo& info, JobThread::Body body) {
   const Options options(info[0]);
-  const int threads = options.has("threads") ? static_cast<int>(options.integer("threads")) : 0;
+  const int threads = read_threads(options);
   return JobThread::start(info.Env(), info[1].As<Napi::Function>(),
                           [threads, body = std::move(body)](Job& job) {
                             if (threads > 0) at::set_num_threads(threads);

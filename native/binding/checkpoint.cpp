@@ -27,7 +27,7 @@ Value::List describe_all(const Things& things) {
 
 }  // namespace
 
-// inspectWeights({folder, scan}, on_event): {tensors, files, total_bytes, nonzero?, scan?}
+// inspectWeights({folder, scan}, on_event): {tensors, files, total_bytes, scan?}
 Napi::Value inspect_weights(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info, [folder = options.text("folder"), scan = options.flag("scan")](Job& job) -> Value {
@@ -58,6 +58,17 @@ Napi::Value stage_folder(const Napi::CallbackInfo& info) {
                      return Value::Map{{"path", staged.path},
                                        {"removed_stale", Value::List(staged.removed_stale.begin(),
                                                                      staged.removed_stale.end())}};
+                   });
+}
+
+// checkOutput({out, overwrite, inputs}, on_event): void; what stageFolder would refuse, nothing is made
+Napi::Value check_output(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info,
+                   [out = options.text("out"), overwrite = options.flag("overwrite"),
+                    inputs = options.texts("inputs")](Job&) -> Value {
+                     checkpoint::check_output(out, overwrite, inputs);
+                     return {};
                    });
 }
 

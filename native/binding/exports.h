@@ -25,6 +25,7 @@ Napi::Value dispose(const Napi::CallbackInfo& info);
 // checkpoint.cpp
 Napi::Value inspect_weights(const Napi::CallbackInfo& info);
 Napi::Value stage_folder(const Napi::CallbackInfo& info);
+Napi::Value check_output(const Napi::CallbackInfo& info);
 Napi::Value publish_folder(const Napi::CallbackInfo& info);
 Napi::Value discard_folder(const Napi::CallbackInfo& info);
 // model.cpp

@@ -184,6 +184,11 @@ Staged stage(const std::string& out, bool overwrite) {
   return staged;
 }
 
+void check_output(const std::string& out, bool overwrite, const std::vector<std::string>& inputs) {
+  check_output_apart(out, inputs);
+  check_place(place_of(out), overwrite);
+}
+
 void publish(const std::string& staged_path, const std::string& out, bool overwrite, Job& job) {
   const fs::path place = place_of(out);
   const fs::path trash = trash_of(place, staged_path);

@@ -32,6 +32,10 @@ void publish(const std::string& staged_path, const std::string& out, bool overwr
 /// Deletes a staged folder, as far as that is possible; a path that is not a staged folder is left alone.
 void discard(const std::string& staged_path) noexcept;
 
+/// What stage() and a check of the inputs would refuse, before anything is read or made.
+/// @throws ERR_EXISTS, ERR_USAGE
+void check_output(const std::string& out, bool overwrite, const std::vector<std::string>& inputs);
+
 /// An output may not be an input, lie in one, or contain one. @throws ERR_USAGE naming both
 void check_output_apart(const std::string& out, const std::vector<std::string>& inputs);
 

@@ -44,6 +44,18 @@ describe('objectives', () => {
     }
   })
 
+  test('inscp learns the whole text where its first token reaches into the template', async () => {
+    const { ChatTemplate } = await import('#lib/text/chat_template')
+    const template = new ChatTemplate(TEMPLATE)
+    const tokenizer = await Tokenizer.fromJson(byteLevelTokenizer())
+    const inChars = { ...text, template, tokenizer, endOfTurnId: tokenizer.tokenToId('<|im_end|>') }
+    for (const body of ['hello world', 'world']) {
+      const [row] = await objectives.inscp.encode([{ ...document, text: body }], inChars, { loss: 'body' })
+      const learns = await tokenizer.decode(row.ids.filter((_, i) => row.labels[i] !== IGNORE))
+      assert.ok(learns.includes(body), `${body}: ${learns}`)
+    }
+  })
+
   test('inscp makes two documents of a question and its answer', async () => {
     const rows = await objectives.inscp.encode([conversation], text, { loss: 'body' })
     assert.deepEqual(rows.map(learnt), ['what is bad ?', 'the police is bad .'])

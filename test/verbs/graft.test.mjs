@@ -146,6 +146,16 @@ describe('graft', () => {
     assert.ok(!existsSync(place))
   })
 
+  test('a dry run refuses the place that a run would refuse', async () => {
+    const place = out()
+    await graft({ target, base, chat, out: place })
+    await assert.rejects(graft({ target, base, chat, out: place, dryRun: true }), { code: 'ERR_EXISTS' })
+    await assert.rejects(graft({ target, base, chat, out: target, overwrite: true, dryRun: true }), {
+      code: 'ERR_USAGE',
+    })
+    assert.equal((await graft({ target, base, chat, out: place, dryRun: true, overwrite: true })).dry_run, true)
+  })
+
   test('nothing hidden is left beside the results', () => {
     assert.deepEqual(
       readdirSync(root).filter((name) => name.startsWith('.')),

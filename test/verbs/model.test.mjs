@@ -47,6 +47,23 @@ describe('model', () => {
     assert.equal(await say({ temperature: 1, topK: 1 }), await say({}))
   })
 
+  test('what is no token id is refused, not turned into another one', async () => {
+    for (const id of [2 ** 32 + 1, 1.5, Number.NaN, 'x']) {
+      await assert.rejects(model.generate([1, id]).result, { code: 'ERR_DATA', message: /at 1$/ })
+      await assert.rejects(model.scoreIds([[1, id]]), { code: 'ERR_DATA' })
+    }
+  })
+
+  test('options that native code refuses at once are TongueforgeErrors too, and too many threads are refused', async () => {
+    for (const options of [{ dtype: 'int3' }, { threads: 100_000 }, { threads: -1 }]) {
+      await assert.rejects(loadModel(folder, options), (error) => {
+        assert.ok(error instanceof TongueforgeError)
+        assert.equal(error.code, 'ERR_USAGE')
+        return true
+      })
+    }
+  })
+
   test('a stop string ends the text before it', async () => {
     const whole = await model.generate('the', { maxNewTokens: 30, temperature: 1, seed: 5 }).result
     const words = whole.text.trim().split(' ')

@@ -1,6 +1,6 @@
 // Training runs from config to model folder, small ones. test/golden/training.test.mjs compares the steps with torch.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { loadModel, train } from 'tongueforge'
@@ -144,6 +144,48 @@ describe('train', () => {
     await run({ ...options, seed: 9 }, { overwrite: true })
     await assert.rejects(run({ ...options, out: root }, { overwrite: true }), { code: 'ERR_EXISTS' })
     assert.ok(existsSync(model))
+  })
+
+  test('a finished run is not replaced by resuming under another config, with or without checkpoints', async () => {
+    const options = config({ checkpoint: { every: 0 } })
+    await run(options)
+    const finished = weights(options.out)
+    await assert.rejects(run({ ...options, steps: 7 }, { resume: true }), { code: 'ERR_CHECKPOINT' })
+    assert.ok(weights(options.out).equals(finished))
+  })
+
+  test('a run is not cleared away under its own model or data', async () => {
+    const options = config()
+    await run(options)
+    const data = join(options.out, 'texts.jsonl')
+    cpSync(texts, data)
+    for (const change of [
+      { model: options.out },
+      { model: join(options.out, 'model') },
+      { data: [{ path: data }] },
+      { eval: { every: 1, data: [{ path: data }] } },
+    ]) {
+      await assert.rejects(run({ ...options, ...change }, { overwrite: true }), {
+        code: 'ERR_USAGE',
+        message: /expected a run folder apart from what is read/,
+      })
+    }
+    assert.ok(existsSync(join(options.out, 'model')) && existsSync(data))
+  })
+
+  test('a dry run refuses the run folder that a run would refuse', async () => {
+    const options = config()
+    await run(options)
+    await assert.rejects(run(options, { dryRun: true }), { code: 'ERR_EXISTS' })
+    assert.equal((await run(options, { dryRun: true, overwrite: true })).report.dry_run, true)
+    assert.ok(weights(options.out).length > 0)
+  })
+
+  test('the provenance names libtorch beside the numerics', async () => {
+    const { folder } = await run(config({ steps: 1 }))
+    const { numerics } = JSON.parse(readFileSync(join(folder, 'provenance.json'), 'utf8'))
+    assert.equal(numerics.dtype, 'float32')
+    assert.match(numerics.libtorch, /^2\.\d+/)
   })
 
   test('sft learns the assistant alone; inscp wraps every text in the empty turn', async () => {

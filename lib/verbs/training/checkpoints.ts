@@ -65,7 +65,7 @@ export class Checkpoints {
         return undefined
       })
       if (!manifest) continue
-      if (manifest.config_sha256 !== this.configHash) throw otherConfig(path)
+      if (manifest.config_sha256 !== this.configHash) throw otherConfig(path, 'a checkpoint')
       return { step: manifest.step, path }
     }
     return undefined
@@ -103,10 +103,11 @@ async function verify(path: string): Promise<Manifest> {
   return manifest
 }
 
-function otherConfig(path: string): TongueforgeError {
+/** The refusal to go on with what another config has made. */
+export function otherConfig(path: string, what: string): TongueforgeError {
   return new TongueforgeError(
     'ERR_CHECKPOINT',
-    `${path}: expected a checkpoint of this config, found one of another`,
+    `${path}: expected ${what} of this config, found one of another`,
     {
       hint: 'Resume with the config in resolved.yaml of the run folder, or start again with --overwrite.',
       details: { path },

@@ -1,8 +1,9 @@
 /** The folder of a run: claimed at the start, its record kept while training, its result published at the end. */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { appendFile, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve, sep } from 'node:path'
+import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { writeModelCard } from '../../checkpoint/model_card'
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import { provenance, recordInput } from '../../checkpoint/provenance'
@@ -11,7 +12,8 @@ import { carryOver, writeJson } from '../../checkpoint/write_folder'
 import { toYaml } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
-import { runJob } from '../../native'
+import { native, runJob } from '../../native'
+import { otherConfig } from './checkpoints'
 import type { TrainPlan } from './plan'
 import type { Trainer } from './trainer'
 
@@ -32,6 +34,12 @@ export function configHash(config: TrainConfig): string {
   return createHash('sha256').update(JSON.stringify(decisive)).digest('hex')
 }
 
+/** What may be done with a run that is already there. */
+export interface Claim {
+  resume: boolean
+  overwrite: boolean
+}
+
 export class RunFolder {
   readonly path: string
   readonly model: string
@@ -43,21 +51,30 @@ export class RunFolder {
     this.metricsFile = join(this.path, 'metrics.jsonl')
   }
 
-  /** The report of an earlier run of this config that has come to its end. */
+  /** The report of an earlier run that has come to its end. Throws ERR_CHECKPOINT if its config was another. */
   async result(): Promise<object | undefined> {
-    const text = await readFile(join(this.model, 'report.json'), 'utf8').catch(() => undefined)
-    if (text === undefined) return undefined
-    const report = JSON.parse(text) as { config_sha256?: string }
-    return report.config_sha256 === configHash(this.config) ? report : undefined
+    const report = await readJsonObjectIfPresent(join(this.model, 'report.json'), { code: 'ERR_DATA' })
+    if (report === undefined || report.config_sha256 === configHash(this.config)) return report
+    throw otherConfig(this.path, 'a finished run')
   }
 
-  /** Makes the folder, or clears away an earlier run. Throws ERR_EXISTS unless told what to do with one. */
-  async claim({ resume, overwrite }: { resume: boolean; overwrite: boolean }): Promise<void> {
+  /**
+   * Whether an earlier run has to go. Throws ERR_EXISTS unless told what to do with what is there, ERR_USAGE if
+   * something to be read lies in it.
+   */
+  async check({ resume, overwrite }: Claim): Promise<boolean> {
     const isRun = existsSync(join(this.path, 'resolved.yaml'))
     // Empty: a run that was killed as it began.
-    if (existsSync(this.path) && !(await isEmptyFolder(this.path)) && !(resume && isRun)) {
-      if (!overwrite) throw this.#taken(isRun)
-      if (!isRun) throw notARun(this.path)
+    if (!existsSync(this.path) || (await isEmptyFolder(this.path)) || (resume && isRun)) return false
+    if (!overwrite) throw this.#taken(isRun)
+    if (!isRun) throw notARun(this.path)
+    await this.#checkInputsApart()
+    return true
+  }
+
+  /** Makes the folder, or clears away an earlier run. Throws as `check` does. */
+  async claim(claim: Claim): Promise<void> {
+    if (await this.check(claim)) {
       const trash = join(dirname(this.path), `.trash-${basename(this.path)}-${process.pid}`)
       await rename(this.path, trash)
       await rm(trash, { recursive: true, force: true })
@@ -98,7 +115,7 @@ export class RunFolder {
       await carryOver(plan.files, staged, new Set(['config.json', 'README.md']))
       await writeJson(staged, 'config.json', plan.modelConfig)
       await writeFile(join(staged, 'resolved.yaml'), toYaml(config))
-      await writeJson(staged, 'provenance.json', provenance('train', inputs, { dtype: this.config.dtype }))
+      await writeJson(staged, 'provenance.json', provenance('train', inputs, numerics(this.config)))
       await writeJson(staged, 'report.json', report)
       await writeModelCard(staged, {
         title: basename(this.path),
@@ -115,6 +132,17 @@ export class RunFolder {
     return writeJson(this.path, 'report.json', report)
   }
 
+  async #checkInputsApart(): Promise<void> {
+    const { model, tokenizer, data, eval: evaluation } = this.config
+    const inputs = [model, tokenizer, ...[...data, ...(evaluation?.data ?? [])].map(({ path }) => path)]
+    const place = (await realpath(this.path)) + sep
+    for (const input of inputs) {
+      if (input === undefined) continue
+      const real = (await realpath(input).catch(() => resolve(input))) + sep
+      if (real.startsWith(place)) throw inputInside(this.path, input)
+    }
+  }
+
   #taken(isRun: boolean): TongueforgeError {
     return new TongueforgeError('ERR_EXISTS', `${this.path}: expected a new run folder, and it exists`, {
       hint: isRun ? 'Use --resume to go on with it, or --overwrite to start again.' : 'Choose another out.',
@@ -128,6 +156,15 @@ const isEmptyFolder = (path: string) =>
     (names) => names.length === 0,
     () => false,
   )
+
+// A run that starts from its own result would delete it first.
+function inputInside(path: string, input: string): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_USAGE',
+    `${path}: expected a run folder apart from what is read, received the input ${input} in it`,
+    { hint: 'Choose another out.', details: { path, input } },
+  )
+}
 
 // A slip such as `out=~ --overwrite` must not delete a home.
 function notARun(path: string): TongueforgeError {
@@ -151,6 +188,11 @@ async function recordInputs({ model, config }: TrainPlan) {
   }
   for (const { path } of config.data) inputs.push(await recordInput('data', resolve(path), []))
   return inputs
+}
+
+function numerics({ dtype }: TrainConfig) {
+  const { torch_version, cpu_capability } = native().runtimeInfo()
+  return { dtype, libtorch: torch_version, cpu_capability }
 }
 
 const configsOf = (model: ModelFolder) =>

@@ -1,0 +1,91 @@
+// The floors of the house: an include or import goes down, never up, nor across between verbs of the native side.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'node:test'
+import { clone } from './helpers/cli.mjs'
+
+function files(folder, pattern) {
+  return readdirSync(join(clone, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && pattern.test(entry.name))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(clone.length + 1))
+}
+
+test('native: each folder includes its own files and those of the floors below', () => {
+  const below = {
+    core: [],
+    checkpoint: ['core'],
+    kernels: ['nn/aten.h', 'core'],
+    nn: ['kernels', 'core'],
+    models: ['nn', 'kernels', 'checkpoint', 'core'],
+    generate: ['models', 'nn', 'kernels', 'core'],
+    score: ['models', 'nn', 'kernels', 'core'],
+    train: ['models', 'nn', 'kernels', 'checkpoint', 'core'],
+    merge: ['checkpoint', 'core'],
+  }
+  for (const file of files('native', /\.(h|cpp)$/)) {
+    const folder = file.split('/')[1]
+    if (folder === 'binding') continue // the top floor includes everything
+    assert.ok(below[folder], `${folder} has a floor`)
+    for (const [, included] of readFileSync(join(clone, file), 'utf8').matchAll(/^#include "(.*)"/gm)) {
+      const allowed = [folder, ...below[folder]].some(
+        (part) => included === part || included.startsWith(`${part}/`),
+      )
+      assert.ok(allowed, `${file} includes ${included}`)
+    }
+  }
+})
+
+test('native: merge, checkpoint and core see no libtorch', () => {
+  for (const folder of ['core', 'checkpoint', 'merge']) {
+    for (const file of files(join('native', folder), /\.(h|cpp)$/))
+      assert.doesNotMatch(readFileSync(join(clone, file), 'utf8'), /#include <(ATen|torch|c10)/, file)
+  }
+})
+
+test('lib: an import goes down', () => {
+  // From the top; files of one line may import each other.
+  const floors = [
+    ['cli'],
+    ['index'],
+    ['verbs'],
+    ['report', 'world'],
+    ['text', 'checkpoint', 'config'],
+    ['native'],
+  ]
+  const bottom = ['libtorch', 'setup', 'libtorch_folders', 'version', 'errors']
+  const floorOf = (path) => {
+    const part = path.split('/')[1].replace(/\.ts$/, '')
+    const floor = floors.findIndex((names) => names.includes(part))
+    if (floor < 0) assert.ok(bottom.includes(part), `lib/${part} has a floor`)
+    return floor < 0 ? floors.length : floor
+  }
+  for (const file of files('lib', /\.ts$/)) {
+    for (const [, imported] of readFileSync(join(clone, file), 'utf8').matchAll(
+      /(?:from|import\(|require\() ?'(\.[^']*)'/g,
+    )) {
+      const target = normalize(join(dirname(file), imported))
+      assert.ok(floorOf(target) >= floorOf(file), `${file} imports ${target}`)
+    }
+  }
+})
+
+test('no file tells of the machine it was written on', () => {
+  const told = /(^|[^a-zA-Z0-9_.])\/(root|home|opt|work)\/[a-z.]/
+  for (const folder of [
+    'native',
+    'lib',
+    'test',
+    'scripts',
+    'docs',
+    'bench',
+    'examples',
+    'recipes',
+    'cmake',
+  ]) {
+    for (const file of files(folder, /\.(h|cpp|ts|mjs|cjs|md|py|yaml|json|cmake|in)$/)) {
+      if (file === 'test/structure.test.mjs') continue
+      assert.doesNotMatch(readFileSync(join(clone, file), 'utf8'), told, file)
+    }
+  }
+})
