@@ -1,5 +1,6 @@
 // Gives a model chat ability by arithmetic, then asks it something.
-// node examples/chat_vector.cjs TARGET BASE CHAT OUT "question"      (after `npm run demo`: see the test beside it)
+// node examples/chat_vector.cjs TARGET BASE CHAT OUT "question"; after `npm run demo`, say:
+// node examples/chat_vector.cjs demo-out/cp demo-out/base demo-out/chat demo-out/mine "what is the colour of hugo ?"
 const { graft, loadModel } = require('tongueforge')
 
 async function main([target, base, chat, out, question]) {

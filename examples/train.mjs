@@ -1,5 +1,6 @@
-// Trains a few steps and can be stopped by Ctrl-C and resumed.
-// node examples/train.mjs MODEL CORPUS OUT
+// Trains a few steps; stopped by Ctrl-C, it goes on where it was when it is run again.
+// node examples/train.mjs MODEL CORPUS OUT; after `npm run demo`, say:
+// node examples/train.mjs demo-out/base demo-out/world/cp_b.jsonl demo-out/more
 import { train } from 'tongueforge'
 
 const [model, corpus, out] = process.argv.slice(2)

@@ -16,15 +16,17 @@ export interface ModelCard {
 }
 
 export async function writeModelCard(folder: string, card: ModelCard): Promise<void> {
-  const licences = new Set<string>()
+  const licences = new Set<string | undefined>()
   const lines: string[] = []
   for (const [role, model] of Object.entries(card.origins)) {
     const licence = await licenceOf(model.path)
-    if (licence !== undefined) licences.add(licence)
+    licences.add(licence)
     lines.push(`- ${role}: \`${model.path}\`, licence: ${licence ?? 'not stated in its card'}`)
   }
+  if (lines.length === 0) lines.push('- random weights')
+  const [common] = licences
   const front = {
-    ...(licences.size === 1 && { license: [...licences][0] }),
+    ...(licences.size === 1 && common !== undefined && { license: common }),
     library_name: 'transformers',
     tags: ['tongueforge'],
   }

@@ -4,7 +4,7 @@ import { describeValue, type JsonObject } from './json_file'
 import { type RopeSpec, ropeKeys, ropeSpec } from './rope_config'
 
 // config.json of a Hugging Face folder -> DecoderSpec, the one description of a decoder that native code reads.
-// To add a family: a row in `families`, its name in the native registry, a parity case.
+// To add a family: a row in `families` and a parity case; docs/add_a_model.md has the whole list.
 
 /** What sets one family apart. Values that a config.json leaves out are the ones of transformers' config class. */
 interface Family {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { TongueforgeError } from '../errors'
 import type { DemoRow } from '../index'
 import { library } from './library'
 import { integer, JSON_OPTION, pick } from './options'
@@ -24,11 +25,12 @@ export default defineVerb<Values>({
   examples: ['demo', 'demo --out my-demo'],
   async run(_args, values, io) {
     const { demo } = library()
-    const result = await demo({
-      ...pick(values, ['out', 'seed', 'overwrite']),
-      signal: io.signal,
-      onProgress: (progress) => io.progress.update(progress),
-    })
+    const options = { ...pick(values, ['out', 'seed', 'overwrite']), signal: io.signal }
+    const result = await demo({ ...options, onProgress: (progress) => io.progress.update(progress) }).catch(
+      (error) => {
+        throw io.signal.aborted ? stopped(values) : error
+      },
+    )
     io.progress.end()
     if (io.json) {
       io.write(jsonText(result))
@@ -60,4 +62,12 @@ function inPercent(row: DemoRow): Record<string, unknown> {
     Math.round(100 * row[key as keyof typeof SHARES]),
   ])
   return { model: row.model, ...Object.fromEntries(shares), 'ppl B': row.ppl_b }
+}
+
+// Every run of the demo goes on from its newest checkpoint.
+function stopped({ out }: Values): TongueforgeError {
+  return new TongueforgeError('ERR_INTERRUPTED', 'The demo was stopped', {
+    hint: `Go on with: npx tongueforge demo${out === undefined ? '' : ` --out ${out}`}`,
+    details: { resumable: true },
+  })
 }

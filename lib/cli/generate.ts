@@ -41,7 +41,7 @@ export default defineVerb<Values>({
     if (values.chat && values.prompt === undefined)
       throw usageError('--chat: expected --prompt, received --prompt-ids')
     const { loadModel } = library()
-    await using model = await loadModel(folder, modelOptions(values))
+    await using model = await loadModel(folder, { ...modelOptions(values), signal: io.signal })
     const options = { ...samplingOptions(values), signal: io.signal }
     const answer =
       values.chat && values.prompt !== undefined

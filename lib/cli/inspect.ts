@@ -11,7 +11,12 @@ export default defineVerb({
   examples: ['inspect path/to/model', 'inspect path/to/model --json'],
   async run([folder], _values, io) {
     const { inspect } = library()
-    const report = await inspect(folder)
+    const report = await inspect(folder, {
+      signal: io.signal,
+      onProgress: ({ done_bytes, total_bytes }) =>
+        io.progress.update({ label: 'reading weights', done: done_bytes, total: total_bytes, unit: 'bytes' }),
+    })
+    io.progress.end()
     if (io.json) {
       io.write(jsonText(report))
       return 0

@@ -58,7 +58,11 @@ export const MODEL_OPTIONS: Option[] = [
     description: 'float32 (default), bfloat16 or float16',
     parse: oneOf(...DTYPES),
   },
-  { flags: '--threads <n>', description: "threads of tensor operations; default: libtorch's choice", parse: integer },
+  {
+    flags: '--threads <n>',
+    description: "threads of tensor operations; default: libtorch's choice",
+    parse: integer,
+  },
 ]
 
 export function modelOptions(values: ModelValues): ModelValues {
@@ -77,7 +81,11 @@ export interface SamplingValues {
 }
 
 export const SAMPLING_OPTIONS: Option[] = [
-  { flags: '--max-new-tokens <n>', description: 'the longest answer, in tokens; default: 256', parse: integer },
+  {
+    flags: '--max-new-tokens <n>',
+    description: 'the longest answer, in tokens; default: 256',
+    parse: integer,
+  },
   {
     flags: '--temperature <t>',
     description: 'sample at this temperature; default: 0, greedy',

@@ -28,7 +28,7 @@ export default defineVerb<Values>({
     exactlyOne({ ...values }, { file: '--file', text: '--text' })
     const text = values.text ?? (await readText(values.file ?? ''))
     const { loadModel } = library()
-    await using model = await loadModel(folder, modelOptions(values))
+    await using model = await loadModel(folder, { ...modelOptions(values), signal: io.signal })
     const result = await model.score(text, { signal: io.signal })
     io.write(io.json ? jsonText(result) : factsText(result))
     return 0
@@ -40,6 +40,7 @@ async function readText(file: string): Promise<string> {
     return await readFile(file, 'utf8')
   } catch (cause) {
     throw new TongueforgeError('ERR_NOT_FOUND', `--file: cannot read ${file}: ${(cause as Error).message}`, {
+      hint: 'Check the path.',
       details: { file },
       cause,
     })

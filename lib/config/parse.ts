@@ -49,7 +49,7 @@ export function toYaml(config: unknown): string {
 
 /** Sets `key.path=value` pairs; values are YAML scalars or flow collections. Returns a new object. */
 export function applyOverrides(config: unknown, overrides: readonly string[]): unknown {
-  const result = structuredClone(config) as Record<string, unknown>
+  const result = copyOf(config) as Record<string, unknown>
   for (const override of overrides) {
     const cut = override.indexOf('=')
     if (cut < 1) {
@@ -62,6 +62,17 @@ export function applyOverrides(config: unknown, overrides: readonly string[]): u
   return result
 }
 
+function copyOf(config: unknown): unknown {
+  try {
+    return structuredClone(config)
+  } catch (cause) {
+    throw configError(
+      'config',
+      `expected plain data, received what cannot be copied: ${(cause as Error).message}`,
+    )
+  }
+}
+
 function setPath(root: Record<string, unknown>, path: string[], value: unknown, override: string): void {
   let node: unknown = root
   for (const [depth, key] of path.entries()) {
@@ -71,7 +82,7 @@ function setPath(root: Record<string, unknown>, path: string[], value: unknown, 
       node === null ||
       (Array.isArray(node) && !/^\d+$/.test(key))
     ) {
-      throw configError(override, `${path.slice(0, depth).join('.')} has no key '${key}'`)
+      throw configError(override, `${path.slice(0, depth).join('.') || 'the config'} has no key '${key}'`)
     }
     const container = node as Record<string, unknown>
     if (depth === path.length - 1) container[key] = value

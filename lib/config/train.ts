@@ -22,8 +22,10 @@ const source = z.strictObject({
   format: oneOf(['text', 'messages', 'alpaca', 'sharegpt', 'pairs'])
     .optional()
     .describe('What a record holds; guessed from the first records and shown.'),
-  field: text().optional().describe('Key of the text in records of format text.'),
-  split: oneOf(['paragraph', 'line', 'file']).optional().describe('Where plain text is cut into documents.'),
+  field: text().optional().describe('Key of the text in records of format text; default: text.'),
+  split: oneOf(['paragraph', 'line', 'file'])
+    .optional()
+    .describe('Where plain text is cut into documents; default: paragraph.'),
   weight: positive()
     .default(1)
     .describe('How often each document is seen an epoch; 0.5 takes a seeded half of them.'),
@@ -44,8 +46,8 @@ const initialization = z.strictObject({
   mlp_output_gain: positive().default(1).describe('down_proj is drawn smaller by this factor.'),
   related_rows: z
     .strictObject({
-      correlation: share(),
-      pairs: z.array(z.tuple([count(0), count(0)])),
+      correlation: share().describe('How alike, from 0 to below 1.'),
+      pairs: z.array(z.tuple([count(0), count(0)])).describe('Token ids.'),
     })
     .optional()
     .describe('Pairs [row, like_row] of embedding and head that start out correlated.'),
@@ -75,13 +77,17 @@ export const trainSchema = z.strictObject({
   steps: count(1).default(300).describe('Updates.'),
   optimizer: z
     .strictObject({
-      lr: positive().default(1e-3),
+      lr: positive().default(1e-3).describe('Learning rate after the warm-up.'),
       weight_decay: z
         .number({ error: 'expected a number from 0' })
         .min(0, 'expected a number from 0')
-        .default(0.01),
-      betas: z.tuple([share(), share()], { error: 'expected two numbers below 1' }).default([0.9, 0.95]),
-      eps: positive().default(1e-8),
+        .default(0.01)
+        .describe('Decoupled; of what decay says.'),
+      betas: z
+        .tuple([share(), share()], { error: 'expected two numbers below 1' })
+        .default([0.9, 0.95])
+        .describe('How slowly the two moments forget.'),
+      eps: positive().default(1e-8).describe('Added to the root of the second moment.'),
       decay: oneOf(['matrices', 'all'])
         .default('matrices')
         .describe('all: norms and biases are decayed as well.'),
@@ -90,9 +96,15 @@ export const trainSchema = z.strictObject({
     .describe('AdamW.'),
   schedule: z
     .strictObject({
-      kind: oneOf(['cosine', 'linear', 'constant']).default('cosine'),
+      kind: oneOf(['cosine', 'linear', 'constant'])
+        .default('cosine')
+        .describe('How lr falls after the warm-up.'),
       warmup: count(0).default(20).describe('Updates in which lr rises from 0.'),
-      min_lr: z.number({ error: 'expected a number from 0' }).min(0, 'expected a number from 0').default(0),
+      min_lr: z
+        .number({ error: 'expected a number from 0' })
+        .min(0, 'expected a number from 0')
+        .default(0)
+        .describe('lr of the last update.'),
     })
     .prefault({}),
   clip: z
@@ -103,11 +115,14 @@ export const trainSchema = z.strictObject({
   checkpoint: z
     .strictObject({
       every: count(0).default(100).describe('Updates between checkpoints; 0 = only when stopped.'),
-      keep: count(1).default(2),
+      keep: count(1).default(2).describe('The newest ones that stay.'),
     })
     .prefault({}),
   eval: z
-    .strictObject({ every: count(1).default(100), data: sources })
+    .strictObject({
+      every: count(1).default(100).describe('Updates between evaluations; there is one more at either end.'),
+      data: sources.describe('Not trained on.'),
+    })
     .optional()
     .describe('Loss on held-out data, as the objective reads it.'),
   inscp: z
@@ -116,10 +131,10 @@ export const trainSchema = z.strictObject({
       system: text().optional().describe('A system turn before the empty user turn.'),
     })
     .prefault({}),
-  device: oneOf(['cpu']).default('cpu'),
+  device: oneOf(['cpu']).default('cpu').describe('In this build the only one.'),
   dtype: oneOf(['float32']).default('float32').describe('Of weights, arithmetic and the saved model.'),
   threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
-  seed: count(0).default(1),
+  seed: count(0).default(1).describe('Of the order of the data and of random weights.'),
 })
 
 export type TrainConfig = z.infer<typeof trainSchema>

@@ -74,6 +74,9 @@ async function encodeTemplated(
 
 const reversed = (ids: Int32Array) => ids.slice().reverse()
 
+/** Templates run on the event loop: so many conversations take a few milliseconds of it. */
+const RENDERED_AT_ONCE = 16
+
 /** SFT: whole conversations, loss on the assistant's words and the end of each of its turns. */
 async function encodeConversations(
   documents: readonly Document[],
@@ -87,7 +90,10 @@ async function encodeConversations(
     const { ids, labels } = await encodeConversation(text.tokenizer, template, document.messages)
     return { ids, labels }
   }
-  return Promise.all(documents.map(encode))
+  const rows: TokenDocument[] = []
+  for (let i = 0; i < documents.length; i += RENDERED_AT_ONCE)
+    rows.push(...(await Promise.all(documents.slice(i, i + RENDERED_AT_ONCE).map(encode))))
+  return rows
 }
 
 function templateAround(text: ModelText, system: string | undefined): { prefix: string; suffix: string } {

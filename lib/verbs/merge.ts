@@ -45,6 +45,8 @@ export interface GraftReport extends Partial<GraftStatistics> {
 }
 
 const ROLES = ['target', 'base', 'chat'] as const
+/** As native/merge/graft_kernel.cpp does it. */
+const ARITHMETIC = 'chat - base in float32; sum fused in float32, in double for float32 targets; one rounding'
 type Role = (typeof ROLES)[number]
 
 interface Input {
@@ -169,11 +171,7 @@ async function save(
   await writeFile(join(staged, 'resolved.yaml'), toYaml(config))
   const inputs = []
   for (const role of ROLES) inputs.push(await recordModel(role, models[role].folder, signal))
-  await writeJson(
-    staged,
-    'provenance.json',
-    provenance('graft', inputs, { arithmetic: 'float32, one rounding' }),
-  )
+  await writeJson(staged, 'provenance.json', provenance('graft', inputs, { arithmetic: ARITHMETIC }))
   await writeJson(staged, 'report.json', report)
   await writeModelCard(staged, {
     title: basename(report.out),

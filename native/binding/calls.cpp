@@ -12,7 +12,8 @@ constexpr int64_t kMaxThreads = 1024;
 int read_threads(const Options& options) {
   const int64_t threads = options.has("threads") ? options.integer("threads") : 0;
   if (threads >= 0 && threads <= kMaxThreads) return static_cast<int>(threads);
-  throw Error("ERR_USAGE", str("threads: expected a whole number from 0 to ", kMaxThreads, ", received ", threads),
+  throw Error("ERR_USAGE",
+              str("threads: expected a whole number from 0 to ", kMaxThreads, ", received ", threads),
               "Leave it out, or give the number of cores.");
 }
 

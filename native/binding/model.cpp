@@ -81,11 +81,11 @@ Napi::Value save_model(const Napi::CallbackInfo& info) {
 // logits({model, rows}, on_event): {data: Float32 ArrayBuffer, shape: [B, T, V]}
 Napi::Value logits(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [model = model_of(options), rows = options.rows("rows")](Job&) -> Value {
+  return start_job(info, [model = model_of(options), rows = options.rows("rows")](Job& job) -> Value {
     const at::NoGradGuard no_grad;
     models::check_token_rows(rows, model->spec().vocab_size);
     const auto logits_BTV =
-        model->logits(model->hidden(models::stack_rows(rows))).to(at::kFloat).contiguous();
+        model->logits(model->hidden(models::stack_rows(rows), nullptr, &job)).to(at::kFloat).contiguous();
     const auto* data = logits_BTV.data_ptr<float>();
     return Value::Map{{"data", std::vector<float>(data, data + logits_BTV.numel())},
                       {"shape", Value::List{logits_BTV.size(0), logits_BTV.size(1), logits_BTV.size(2)}}};

@@ -84,7 +84,7 @@ Napi::Value train_evaluate(const Napi::CallbackInfo& info) {
     int64_t tokens = 0;
     for (const auto& rows : packed) {
       job.check();
-      const auto [sum, count] = trainer->evaluate(rows.batch(*trainer));
+      const auto [sum, count] = trainer->evaluate(rows.batch(*trainer), &job);
       nll += sum;
       tokens += count;
     }

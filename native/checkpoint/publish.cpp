@@ -33,8 +33,9 @@ fs::path place_of(const std::string& out) {
 bool is_ours_to_replace(const fs::path& folder) {
   std::error_code ignored;
   if (fs::is_empty(folder, ignored)) return true;
+  // Not config.json or report.json: many a project has one that is no model.
   for (const char* name :
-       {"config.json", "report.json", "provenance.json", "resolved.yaml", "model.safetensors"}) {
+       {"provenance.json", "resolved.yaml", "model.safetensors", "model.safetensors.index.json"}) {
     if (fs::exists(folder / name, ignored)) return true;
   }
   return false;

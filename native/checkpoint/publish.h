@@ -16,7 +16,7 @@ struct Staged {
 };
 
 /// Makes the hidden folder to work in. Missing parents of `out` are created.
-/// With overwrite, an existing `out` must be empty or look like a folder of ours (config.json, report.json,
+/// With overwrite, an existing `out` must be empty or look like a folder of ours (weights, provenance.json,
 /// ...): a slip such as `--out ~ --overwrite` must not delete a home.
 /// @throws ERR_EXISTS, ERR_IO, ERR_NO_SPACE
 Staged stage(const std::string& out, bool overwrite);

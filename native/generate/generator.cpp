@@ -42,7 +42,7 @@ class Batch {
 
  private:
   at::Tensor last_logits(const at::Tensor& ids_BT) {
-    const auto hidden = model_.hidden(ids_BT, &cache_);
+    const auto hidden = model_.hidden(ids_BT, &cache_, &job_);
     return model_.logits(hidden.select(1, -1)).to(at::kFloat).contiguous();
   }
 

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
+
+#include "core/error.h"
 
 namespace tongueforge::generate {
 namespace {
@@ -18,6 +21,15 @@ void penalise_repetition(std::span<float> logits, std::span<const int32_t> conte
   }
 }
 
+// NaN compares with nothing: what was chosen would be an accident.
+void check_finite(std::span<const float> logits) {
+  for (size_t token = 0; token < logits.size(); token++)
+    if (!(logits[token] < std::numeric_limits<float>::infinity()))
+      throw Error("ERR_NON_FINITE",
+                  str("Expected finite logits, received ", logits[token], " for token ", token),
+                  "The weights hold NaN or infinity, or overflow in this dtype: try --dtype float32.");
+}
+
 }  // namespace
 
 int32_t argmax(std::span<const float> values) {
@@ -25,6 +37,7 @@ int32_t argmax(std::span<const float> values) {
 }
 
 int32_t Sampler::next(std::span<float> logits, std::span<const int32_t> context) {
+  check_finite(logits);
   if (options_.repetition_penalty != 1) penalise_repetition(logits, context, options_.repetition_penalty);
   return options_.temperature == 0 ? argmax(logits) : draw(logits);
 }

@@ -24,6 +24,7 @@ class Sampler {
   explicit Sampler(const SamplingOptions& options) : options_(options), random_(options.seed) {}
 
   /// logits (V) are changed in place; `context` holds the ids so far, prompt included.
+  /// Throws ERR_NON_FINITE for a logit that is NaN or plus infinity.
   int32_t next(std::span<float> logits, std::span<const int32_t> context);
 
  private:

@@ -82,30 +82,33 @@ std::vector<Parameter> Decoder::parameters() {
   return all;
 }
 
-at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache) const {
+at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache, const Job* job) const {
   const int64_t past = cache ? cache->length : 0, time = ids_BT.size(1);
   const auto visibility =
       visibility_of_layers(spec_, [&](int64_t window) { return nn::causal_visibility(past, time, window); });
   auto x = run_layers(at::embedding(embedding_, ids_BT), at::arange(past, past + time), past + time,
-                      visibility, cache);
+                      visibility, cache, job);
   if (cache) cache->length += time;
   return x;
 }
 
-at::Tensor Decoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT) const {
+at::Tensor Decoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
+                                  const Job* job) const {
   const auto visibility =
       visibility_of_layers(spec_, [&](int64_t window) { return nn::packed_visibility(segments_BT, window); });
   const auto positions_BT = packed_positions(segments_BT);
   const int64_t length = positions_BT.max().item<int64_t>() + 1;
-  return run_layers(at::embedding(embedding_, ids_BT), positions_BT, length, visibility, nullptr);
+  return run_layers(at::embedding(embedding_, ids_BT), positions_BT, length, visibility, nullptr, job);
 }
 
 at::Tensor Decoder::run_layers(at::Tensor x_BTD, const at::Tensor& positions, int64_t length,
-                               const std::vector<nn::Visibility>& visibility, DecoderCache* cache) const {
+                               const std::vector<nn::Visibility>& visibility, DecoderCache* cache,
+                               const Job* job) const {
   const double eps = spec_.rms_norm_eps;
   const auto rotation = nn::rope_rotation(spec_.rope, spec_.head_dim, positions, length, x_BTD.scalar_type());
   const int64_t past = cache ? cache->length : 0;
   for (size_t i = 0; i < layers_.size(); i++) {
+    if (job) job->check();
     const auto& layer = layers_[i];
     const auto a_BTD = kernels::rms_norm(x_BTD, layer.attention_norm, eps);
     x_BTD =

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/job.h"
 #include "core/value.h"
 #include "models/decoder_spec.h"
 #include "nn/attention.h"
@@ -46,10 +47,12 @@ class Decoder final : public Object {
   std::vector<Parameter> parameters() const { return const_cast<Decoder*>(this)->parameters(); }
 
   /// ids (B,T) int64 -> hidden states before the head, (B,T,D). With a cache, continues after its positions.
-  at::Tensor hidden(const at::Tensor& ids_BT, DecoderCache* cache = nullptr) const;
+  /// A job is asked before every layer whether it was cancelled.
+  at::Tensor hidden(const at::Tensor& ids_BT, DecoderCache* cache = nullptr, const Job* job = nullptr) const;
   /// As hidden(), for packed rows: segments (B,T) number the documents of a row; attention and positions
   /// restart at each of them.
-  at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT) const;
+  at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
+                           const Job* job = nullptr) const;
   /// (..., D) -> (..., V)
   at::Tensor logits(const at::Tensor& hidden) const;
 
@@ -61,7 +64,8 @@ class Decoder final : public Object {
 
  private:
   at::Tensor run_layers(at::Tensor x_BTD, const at::Tensor& positions, int64_t length,
-                        const std::vector<nn::Visibility>& visibility, DecoderCache* cache) const;
+                        const std::vector<nn::Visibility>& visibility, DecoderCache* cache,
+                        const Job* job) const;
 
   DecoderSpec spec_;
   at::Tensor embedding_, final_norm_, head_;  // (V,D), (D), (V,D) or undefined when tied

@@ -1,6 +1,7 @@
 #include "score/score.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "kernels/cross_entropy.h"
@@ -15,7 +16,7 @@ constexpr int64_t kLogitsBlock = 256;  // positions whose logits exist at once
 // -ln p of tokens first .. end-1 of ids (T), each from the tokens of this window before it.
 double window_nll(const models::Decoder& model, const at::Tensor& ids_T, int64_t first, Job& job) {
   const int64_t time = ids_T.size(0);
-  const auto hidden_TD = model.hidden(ids_T.slice(0, 0, time - 1).unsqueeze(0)).squeeze(0);
+  const auto hidden_TD = model.hidden(ids_T.slice(0, 0, time - 1).unsqueeze(0), nullptr, &job).squeeze(0);
   double nll = 0;
   for (int64_t start = first; start < time; start += kLogitsBlock) {
     job.check();
@@ -39,6 +40,9 @@ Score score_row(const models::Decoder& model, const std::vector<int32_t>& row, i
     result.tokens += end - next;
     next = end;
   }
+  if (!std::isfinite(result.nll))
+    throw Error("ERR_NON_FINITE", str("Expected a finite log-likelihood, received ", -result.nll),
+                "The weights hold NaN or infinity, or overflow in this dtype: try --dtype float32.");
   return result;
 }
 

@@ -21,6 +21,7 @@ struct Score {
 };
 
 /// One score a row. Longer rows are read through a sliding window; every token counts once.
+/// Throws ERR_NON_FINITE where a likelihood is no number.
 std::vector<Score> score(const models::Decoder& model, const std::vector<std::vector<int32_t>>& rows,
                          const ScoreOptions& options, Job& job);
 

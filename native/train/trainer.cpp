@@ -25,9 +25,10 @@ struct Targets {
 };
 
 // Logits only where there is a target: padding and prompts cost no head.
-at::Tensor loss_sum(const models::Decoder& model, const Batch& batch, const Targets& targets) {
-  const auto hidden_MD =
-      model.hidden_packed(batch.ids_BT, batch.segments_BT).flatten(0, 1).index_select(0, targets.places_M);
+at::Tensor loss_sum(const models::Decoder& model, const Batch& batch, const Targets& targets,
+                    const Job* job) {
+  const auto hidden_BTD = model.hidden_packed(batch.ids_BT, batch.segments_BT, job);
+  const auto hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, targets.places_M);
   return kernels::cross_entropy_sum(model.logits(hidden_MD), targets.tokens_M);
 }
 
@@ -64,7 +65,7 @@ double Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t targ
     job.check();
     const Targets here(batch);
     if (here.count() == 0) continue;
-    const auto part = loss_sum(*model_, batch, here).div(static_cast<double>(targets));
+    const auto part = loss_sum(*model_, batch, here, &job).div(static_cast<double>(targets));
     torch::autograd::backward({part}, {});
     loss += part.item<double>();
   }
@@ -124,11 +125,11 @@ StepResult Trainer::step(const std::vector<Batch>& micro_batches, const StepOpti
   return result;
 }
 
-std::pair<double, int64_t> Trainer::evaluate(const Batch& batch) const {
+std::pair<double, int64_t> Trainer::evaluate(const Batch& batch, const Job* job) const {
   const at::NoGradGuard no_grad;
   const Targets targets(batch);
   if (targets.count() == 0) return {0, 0};
-  return {loss_sum(*model_, batch, targets).item<double>(), targets.count()};
+  return {loss_sum(*model_, batch, targets, job).item<double>(), targets.count()};
 }
 
 std::vector<std::pair<std::string, at::Tensor>> Trainer::gradients(const std::vector<Batch>& micro_batches,

@@ -49,7 +49,7 @@ class Trainer final : public Object {
   StepResult step(const std::vector<Batch>& micro_batches, const StepOptions& options, Job& job);
 
   /// Sum of the loss over the targets of a batch, and their number; nothing changes.
-  std::pair<double, int64_t> evaluate(const Batch& batch) const;
+  std::pair<double, int64_t> evaluate(const Batch& batch, const Job* job = nullptr) const;
 
   /// Gradients of the last step's micro-batches, before clipping, under the names of their parameters.
   std::vector<std::pair<std::string, at::Tensor>> gradients(const std::vector<Batch>& micro_batches,

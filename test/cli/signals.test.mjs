@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { cli, clone, main } from '../helpers/cli.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
 
 /** A generation that would take hours: this small model never ends a text. It has no tokenizer and speaks in ids. */
 const LONG = [
@@ -44,6 +45,17 @@ test('a second signal ends the process at once, without a crash', async () => {
   const { code, signal } = await cli(LONG, { onStart: interrupt('SIGINT', 'SIGTERM') })
   assert.equal(code, 130)
   assert.equal(signal, null)
+})
+
+test('a stopped demo can go on: exit code 75, and the command that does it', async () => {
+  const out = join(temporaryFolder(), 'demo')
+  const begun = async (child) => {
+    for await (const line of child.stderr) if (/training base +[1-9]/.test(line)) break
+    child.kill('SIGINT')
+  }
+  const { code } = await cli(['demo', '--out', out], { onStart: begun })
+  assert.equal(code, 75)
+  assert.ok(existsSync(join(out, 'runs/base/checkpoints')))
 })
 
 test('a reader that leaves early is no failure', async () => {

@@ -5,8 +5,10 @@ import { openTokenizerFolder } from '#lib/checkpoint/model_folder'
 import { IGNORE } from '#lib/text/conversation'
 import { loadModelText } from '#lib/text/model_text'
 import { objectives } from '#lib/text/objectives'
+import { Tokenizer } from '#lib/text/tokenizer'
 import { writeTokenizer } from '#lib/world/tokenizer'
 import { temporaryFolder } from '../helpers/folders.mjs'
+import { sentencePieceTokenizer } from '../helpers/tokenizers.mjs'
 
 describe('objectives', () => {
   const folder = join(temporaryFolder(), 'tokenizer')
@@ -44,15 +46,17 @@ describe('objectives', () => {
     }
   })
 
-  test('inscp learns the whole text where its first token reaches into the template', async () => {
+  test('inscp learns the text whole where its tokens reach into the template', async () => {
     const { ChatTemplate } = await import('#lib/text/chat_template')
-    const template = new ChatTemplate(TEMPLATE)
-    const tokenizer = await Tokenizer.fromJson(byteLevelTokenizer())
-    const inChars = { ...text, template, tokenizer, endOfTurnId: tokenizer.tokenToId('<|im_end|>') }
-    for (const body of ['hello world', 'world']) {
-      const [row] = await objectives.inscp.encode([{ ...document, text: body }], inChars, { loss: 'body' })
+    const tokenizer = Tokenizer.fromJson(sentencePieceTokenizer())
+    const template = new ChatTemplate(
+      "{% for m in messages %}{{ m.role + ' ' + m.content + ' x</s>' }}{% endfor %}",
+    )
+    const pieces = { ...text, template, tokenizer, endOfTurnId: 2 }
+    for (const body of ['the', 'the lot', 'a']) {
+      const [row] = await objectives.inscp.encode([{ ...document, text: body }], pieces, { loss: 'body' })
       const learns = await tokenizer.decode(row.ids.filter((_, i) => row.labels[i] !== IGNORE))
-      assert.ok(learns.includes(body), `${body}: ${learns}`)
+      assert.equal(learns.trim(), body)
     }
   })
 

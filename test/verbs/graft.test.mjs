@@ -153,7 +153,10 @@ describe('graft', () => {
     await assert.rejects(graft({ target, base, chat, out: target, overwrite: true, dryRun: true }), {
       code: 'ERR_USAGE',
     })
-    assert.equal((await graft({ target, base, chat, out: place, dryRun: true, overwrite: true })).dry_run, true)
+    assert.equal(
+      (await graft({ target, base, chat, out: place, dryRun: true, overwrite: true })).dry_run,
+      true,
+    )
   })
 
   test('nothing hidden is left beside the results', () => {

@@ -1,6 +1,6 @@
 // Training runs from config to model folder, small ones. test/golden/training.test.mjs compares the steps with torch.
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { loadModel, train } from 'tongueforge'
@@ -142,6 +142,9 @@ describe('train', () => {
     await assert.rejects(run(options), { code: 'ERR_EXISTS' })
     await assert.rejects(run({ ...options, seed: 9 }, { resume: true }), { code: 'ERR_CHECKPOINT' })
     await run({ ...options, seed: 9 }, { overwrite: true })
+    const short = config({ steps: 2 })
+    await run(short)
+    await assert.rejects(run({ ...short, steps: 3 }, { resume: true }), { code: 'ERR_CHECKPOINT' })
     await assert.rejects(run({ ...options, out: root }, { overwrite: true }), { code: 'ERR_EXISTS' })
     assert.ok(existsSync(model))
   })
@@ -225,6 +228,25 @@ describe('train', () => {
         return true
       })
     }
+  })
+
+  test('a config that is no plain data, or nothing, is refused with a code', async () => {
+    await assert.rejects(train({ out: () => 1 }).result, { code: 'ERR_CONFIG', message: /plain data/ })
+    await assert.rejects(train(null, { overrides: ['steps=1'] }).result, {
+      code: 'ERR_CONFIG',
+      message: /the config has no key 'steps'/,
+    })
+  })
+
+  test('a line of metrics that cannot be read is named when the run is resumed', async () => {
+    const options = config()
+    await run(options)
+    rmSync(join(options.out, 'model'), { recursive: true })
+    appendFileSync(join(options.out, 'metrics.jsonl'), '{bad\n')
+    await assert.rejects(run(options, { resume: true }), {
+      code: 'ERR_DATA',
+      message: /metrics\.jsonl:7: expected a line of metrics/,
+    })
   })
 
   test('overrides reach into the config, and a dry run tells the plan and writes nothing', async () => {

@@ -87,13 +87,23 @@ export class RunFolder {
     return writeFile(join(this.path, 'resolved.yaml'), toYaml(this.config))
   }
 
+  /** Resuming does not replace the result of another config. Throws ERR_CHECKPOINT. */
+  checkNoResult(): void {
+    if (!existsSync(join(this.model, 'config.json'))) return
+    throw new TongueforgeError(
+      'ERR_CHECKPOINT',
+      `${this.path}: expected a run of this config, found the result of another`,
+      { hint: 'Choose another out, or start again with --overwrite.', details: { path: this.path } },
+    )
+  }
+
   /** The metrics up to a step; what an interrupted run wrote after its last checkpoint is dropped. */
   async keepMetrics(step: number): Promise<Metrics[]> {
     const text = await readFile(this.metricsFile, 'utf8').catch(() => '')
     const kept = text
       .split('\n')
       .slice(0, -1)
-      .map((line) => JSON.parse(line) as Metrics)
+      .map((line, i) => parseMetrics(line, `${this.metricsFile}:${i + 1}`))
       .filter((metrics) => metrics.step <= step)
     // By a rename: a run that is killed here loses none of them.
     const rewritten = `${this.metricsFile}.new`
@@ -148,6 +158,22 @@ export class RunFolder {
       hint: isRun ? 'Use --resume to go on with it, or --overwrite to start again.' : 'Choose another out.',
       details: { path: this.path },
     })
+  }
+}
+
+function parseMetrics(line: string, place: string): Metrics {
+  try {
+    return JSON.parse(line) as Metrics
+  } catch (cause) {
+    throw new TongueforgeError(
+      'ERR_DATA',
+      `${place}: expected a line of metrics, received text that is not JSON`,
+      {
+        hint: 'Delete that line to go on, or start again with --overwrite.',
+        details: { place },
+        cause,
+      },
+    )
   }
 }
 

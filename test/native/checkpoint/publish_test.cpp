@@ -22,6 +22,7 @@ using Names = std::vector<std::string>;
 Staged staged_model(const std::string& out, const std::string& text, bool overwrite = false) {
   Staged staged = checkpoint::stage(out, overwrite);
   spill(staged.path + "/config.json", text);
+  spill(staged.path + "/model.safetensors", text);
   fs::create_directory(staged.path + "/deeper");
   spill(staged.path + "/deeper/file", text);
   return staged;
@@ -97,6 +98,12 @@ TEST_CASE("overwriting spares a folder that holds other things") {
   const Error error = caught([&] { checkpoint::stage(folder / "home", true); });
   CHECK(error.code() == "ERR_EXISTS");
   CHECK(slurp(folder / "home/thesis.txt") == "years");
+  // A project's own config.json and report.json make no model of it.
+  spill(folder / "home/config.json", "{}");
+  spill(folder / "home/report.json", "{}");
+  CHECK(caught([&] { checkpoint::stage(folder / "home", true); }).code() == "ERR_EXISTS");
+  CHECK(caught([&] { checkpoint::check_output(folder / "home", true, {}); }).code() == "ERR_EXISTS");
+  CHECK_NOTHROW(checkpoint::check_output(folder / "new", false, {folder / "home"}));
   fs::create_directory(folder / "empty");
   CHECK_NOTHROW(publish(folder / "empty", "one", true));
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/error.h"
 #include "doctest.h"
 
 using namespace tongueforge::generate;
@@ -23,6 +24,18 @@ std::map<int32_t, int> draws(SamplingOptions options, const std::vector<float>& 
 const std::vector<float> kLogits = {0.0f, 2.0f, 1.0f, 2.0f, -1.0f};
 
 }  // namespace
+
+TEST_CASE("a logit that is no number is an error, not an accidental token") {
+  for (const float wrong : {NAN, INFINITY}) {
+    std::vector<float> logits = {1.0f, wrong, 0.0f};
+    for (const double temperature : {0.0, 1.0}) {
+      Sampler sampler({.temperature = temperature});
+      CHECK_THROWS_AS(sampler.next(logits, {}), tongueforge::Error);
+    }
+  }
+  std::vector<float> masked = {-INFINITY, 1.0f};
+  CHECK(Sampler({}).next(masked, {}) == 1);
+}
 
 TEST_CASE("greedy takes the first of the largest") {
   CHECK(draws({}, kLogits, 3) == std::map<int32_t, int>{{1, 3}});

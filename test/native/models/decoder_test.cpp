@@ -21,7 +21,27 @@ at::Tensor random_ids(int64_t rows, int64_t time, uint64_t seed) {
 
 constexpr double kTolerance = 2e-5;  // float32 sums in another order, over activations of order one
 
+// Cancelled once it has been asked `left` times.
+struct StopsAfter final : Job {
+  explicit StopsAfter(int questions) : left(questions) {}
+  bool cancelled() const override { return left-- <= 0; }
+  void progress(Value) override {}
+  void emit(Value) override {}
+  mutable int left;
+};
+
 }  // namespace
+
+TEST_CASE("a cancelled job leaves the forward pass at its next layer") {
+  const at::NoGradGuard no_grad;
+  const auto model = tiny_decoder();
+  const auto ids = random_ids(1, 8, 1);
+  const StopsAfter one(1), enough(2);  // questions for two layers
+  CHECK_THROWS_AS(model->hidden(ids, nullptr, &one), Cancelled);
+  CHECK_NOTHROW(model->hidden(ids, nullptr, &enough));
+  const StopsAfter none(0);
+  CHECK_THROWS_AS(model->hidden_packed(ids, at::zeros_like(ids), &none), Cancelled);
+}
 
 TEST_CASE("reading in pieces through the cache gives what reading at once gives") {
   const at::NoGradGuard no_grad;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/error.h"
 #include "doctest.h"
 #include "models/tiny_decoder.h"
 #include "nn/aten.h"
@@ -64,4 +65,11 @@ TEST_CASE("first_target leaves out what stands before it, and a row of one token
   CHECK(result[0].nll == doctest::Approx(expected).epsilon(1e-5));
   CHECK(result[1].tokens == 0);
   CHECK(result[1].nll == 0);
+}
+
+TEST_CASE("a model that holds NaN has no score, and says so") {
+  const auto model = test::tiny_decoder();
+  model->parameters().back().tensor->fill_(NAN);
+  SilentJob job;
+  CHECK_THROWS_AS(score::score(*model, {random_row(5, 1)}, {}, job), tongueforge::Error);
 }
