@@ -49,12 +49,13 @@ test('a second signal ends the process at once, without a crash', async () => {
 
 test('a stopped demo can go on: exit code 75, and the command that does it', async () => {
   const out = join(temporaryFolder(), 'demo')
-  const begun = async (child) => {
-    for await (const line of child.stderr) if (/training base +[1-9]/.test(line)) break
-    child.kill('SIGINT')
-  }
-  const { code } = await cli(['demo', '--out', out], { onStart: begun })
+  const begun = (child) =>
+    child.stderr.on('data', (line) => {
+      if (/training base/.test(line)) setTimeout(500).then(() => child.kill('SIGINT'))
+    })
+  const { code, err } = await cli(['demo', '--out', out], { onStart: begun })
   assert.equal(code, 75)
+  assert.match(err, /hint: Go on with: npx tongueforge demo --out/)
   assert.ok(existsSync(join(out, 'runs/base/checkpoints')))
 })
 
