@@ -3,11 +3,11 @@
 #include "binding/handle.h"
 #include "binding/read_spec.h"
 #include "generate/generator.h"
+#include "kernels/aten.h"
 #include "models/decoder.h"
 #include "models/initialise.h"
 #include "models/token_rows.h"
 #include "models/weights.h"
-#include "nn/aten.h"
 #include "score/score.h"
 
 namespace tongueforge::binding {

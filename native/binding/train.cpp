@@ -3,8 +3,8 @@
 
 #include "binding/exports.h"
 #include "binding/handle.h"
+#include "kernels/aten.h"
 #include "models/weights.h"
-#include "nn/aten.h"
 
 namespace tongueforge::binding {
 namespace {

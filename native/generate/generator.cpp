@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/aten.h"
 #include "models/token_rows.h"
-#include "nn/aten.h"
 
 namespace tongueforge::generate {
 namespace {

@@ -1,6 +1,6 @@
 #include "kernels/cross_entropy.h"
 
-#include "nn/aten.h"
+#include "kernels/aten.h"
 
 namespace tongueforge::kernels {
 

@@ -1,6 +1,6 @@
 #include "kernels/rms_norm.h"
 
-#include "nn/aten.h"
+#include "kernels/aten.h"
 
 namespace tongueforge::kernels {
 

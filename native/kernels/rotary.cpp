@@ -1,6 +1,6 @@
 #include "kernels/rotary.h"
 
-#include "nn/aten.h"
+#include "kernels/aten.h"
 
 namespace tongueforge::kernels {
 

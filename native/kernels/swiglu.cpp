@@ -1,6 +1,6 @@
 #include "kernels/swiglu.h"
 
-#include "nn/aten.h"
+#include "kernels/aten.h"
 
 namespace tongueforge::kernels {
 

@@ -2,8 +2,8 @@
 
 #include <map>
 
+#include "kernels/aten.h"
 #include "kernels/rms_norm.h"
-#include "nn/aten.h"
 
 namespace tongueforge::models {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "nn/aten.h"
+#include "kernels/aten.h"
 
 namespace tongueforge::models {
 

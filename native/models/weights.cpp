@@ -7,7 +7,7 @@
 #include "checkpoint/model_weights.h"
 #include "checkpoint/safetensors_writer.h"
 #include "core/error.h"
-#include "nn/aten.h"
+#include "kernels/aten.h"
 
 namespace tongueforge::models {
 namespace {

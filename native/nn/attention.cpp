@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "kernels/aten.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
-#include "nn/aten.h"
 
 namespace tongueforge::nn {
 namespace {

@@ -1,6 +1,6 @@
 #include "nn/linear.h"
 
-#include "nn/aten.h"
+#include "kernels/aten.h"
 
 namespace tongueforge::nn {
 

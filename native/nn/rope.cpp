@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include "core/error.h"
-#include "nn/aten.h"
+#include "kernels/aten.h"
 
 namespace tongueforge::nn {
 namespace {

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "kernels/aten.h"
 #include "kernels/cross_entropy.h"
 #include "models/token_rows.h"
-#include "nn/aten.h"
 
 namespace tongueforge::score {
 namespace {

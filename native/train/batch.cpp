@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "nn/aten.h"
+#include "kernels/aten.h"
 #include "train/trainer.h"
 
 namespace tongueforge::train {

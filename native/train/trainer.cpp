@@ -4,9 +4,9 @@
 #include <map>
 
 #include "core/error.h"
+#include "kernels/aten.h"
 #include "kernels/cross_entropy.h"
 #include "models/weights.h"
-#include "nn/aten.h"
 
 namespace tongueforge::train {
 namespace {

@@ -5,8 +5,8 @@
 #include <set>
 
 #include "doctest.h"
+#include "kernels/aten.h"
 #include "models/tiny_decoder.h"
-#include "nn/aten.h"
 
 using namespace tongueforge;
 using test::tiny_decoder;

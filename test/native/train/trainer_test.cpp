@@ -5,8 +5,8 @@
 
 #include "core/error.h"
 #include "doctest.h"
+#include "kernels/aten.h"
 #include "models/tiny_decoder.h"
-#include "nn/aten.h"
 
 using namespace tongueforge;
 
