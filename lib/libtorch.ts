@@ -99,8 +99,8 @@ function open(): unknown {
   const libtorch = findLibtorch(addon.record.torch_version)
   if (!libtorch) throw missingLibtorch()
   checkFit(addon, libtorch)
-  // A thread that waits for the others should sleep, not spin: on a machine with other work, spinning makes small
-  // steps ten times slower (bench/wait_policy.mjs). Read once, when OpenMP is loaded with libtorch.
+  // A thread that waits for the others should sleep, not spin. Alone on two cores spinning gives small steps 1.2 times
+  // the speed; beside two busy processes sleeping gives 2.7 times (bench/wait_policy.mjs). Read when OpenMP is loaded.
   process.env.OMP_WAIT_POLICY ??= 'PASSIVE'
   try {
     preload(libtorch)
