@@ -53,11 +53,20 @@ export interface PackedBatch {
   rows: number
 }
 
+/** Values of one tensor that stand out. */
+export interface ValueCounts {
+  name: string
+  nan: number
+  inf: number
+  /** -0.0 is a zero too. */
+  zero: number
+}
+
 export interface WeightsInspection {
   tensors: TensorDescription[]
   files: { name: string; real_path: string; size: number }[]
   total_bytes: number
-  scan?: { name: string; nan: number; inf: number; zero: number }[]
+  scan?: ValueCounts[]
 }
 
 export interface GraftInputs {

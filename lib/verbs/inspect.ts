@@ -4,9 +4,11 @@ import { readJsonObjectIfPresent } from '../checkpoint/json_file'
 import { decoderSpec } from '../checkpoint/model_config'
 import { openModelFolder } from '../checkpoint/model_folder'
 import type { Provenance } from '../checkpoint/provenance'
-import { type ByteProgress, runJob, type TensorDescription } from '../native'
+import { type ByteProgress, runJob, type TensorDescription, type ValueCounts } from '../native'
 
 export interface InspectOptions {
+  /** Also report NaN, infinities and zeros of every tensor. */
+  scan?: boolean | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
@@ -21,6 +23,8 @@ export interface Inspection {
   dtype: string
   vocab_size: number
   tensors: TensorDescription[]
+  /** With `scan`, by tensor. */
+  scan?: ValueCounts[]
   /** How the model was made, where it was made by tongueforge. */
   provenance?: Provenance
 }
@@ -30,7 +34,7 @@ const count = (shape: readonly number[]) => shape.reduce((product, size) => prod
 /** Reads config, headers and, to count the zeros, the weights of a model folder or run folder. */
 export async function inspect(
   folder: string,
-  { signal, onProgress }: InspectOptions = {},
+  { scan = false, signal, onProgress }: InspectOptions = {},
 ): Promise<Inspection> {
   const model = await openModelFolder(folder)
   const spec = decoderSpec(model.config, model.configFile)
@@ -45,6 +49,7 @@ export async function inspect(
     dtype: commonDtype(weights.tensors),
     vocab_size: spec.vocab_size,
     tensors: weights.tensors,
+    ...(scan && { scan: weights.scan ?? [] }),
     ...(provenance !== undefined && { provenance: provenance as unknown as Provenance }),
   }
 }

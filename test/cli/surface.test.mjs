@@ -33,7 +33,7 @@ const SURFACE = {
   generate: ['<model>', '--prompt <text>', '--prompt-ids <ids>', '--chat', ...SAMPLING, ...MODEL, '--json'],
   chat: ['<model>', '--system <text>', ...SAMPLING, ...MODEL],
   score: ['<model>', '--file <file>', '--text <text>', ...MODEL, '--json'],
-  inspect: ['<model>', '--json'],
+  inspect: ['<model>', '--scan', '--json'],
   doctor: ['--json'],
   setup: ['--from <folder>', '--clean', '--cuda', '--json'],
 }

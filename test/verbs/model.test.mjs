@@ -182,5 +182,11 @@ describe('model', () => {
     assert.equal(found.tensors.length, 3 + 2 * 9)
     const sum = found.tensors.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b), 0)
     assert.equal(sum, found.parameters.total)
+    assert.equal(found.scan, undefined)
+    const scanned = (await inspect(folder, { scan: true })).scan
+    assert.deepEqual(
+      scanned.map(({ name, nan, inf }) => [name, nan, inf]),
+      found.tensors.map(({ name }) => [name, 0, 0]),
+    )
   })
 })
