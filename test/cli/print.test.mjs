@@ -35,5 +35,9 @@ test('JSON is indented, lists of numbers stand on one line, and it reads back as
     jsonText({ ids: [1, 2], text: 'a', list: [{ b: [] }] }),
     '{\n  "ids": [1, 2],\n  "text": "a",\n  "list": [\n    {\n      "b": []\n    }\n  ]\n}\n',
   )
-  fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(JSON.parse(jsonText(value)), value)))
+  // Compared with plain JSON, which cannot hold -0 either.
+  const asJson = (value) => JSON.parse(JSON.stringify(value))
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => assert.deepEqual(JSON.parse(jsonText(value)), asJson(value))),
+  )
 })
