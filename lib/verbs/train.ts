@@ -103,7 +103,6 @@ async function runTraining(
     options.onWarning?.(`${path} is damaged and was passed over: ${reason}`)
   const start = await checkpoints.newest(warn)
   context.latest.checkpoint = start
-  if (!start) folder.checkNoResult()
   await folder.writeConfig()
   const trainer = await Trainer.open(plan, start?.path, context.signal)
   try {

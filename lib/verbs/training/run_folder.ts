@@ -87,16 +87,6 @@ export class RunFolder {
     return writeFile(join(this.path, 'resolved.yaml'), toYaml(this.config))
   }
 
-  /** Resuming does not replace the result of another config. Throws ERR_CHECKPOINT. */
-  checkNoResult(): void {
-    if (!existsSync(join(this.model, 'config.json'))) return
-    throw new TongueforgeError(
-      'ERR_CHECKPOINT',
-      `${this.path}: expected a run of this config, found the result of another`,
-      { hint: 'Choose another out, or start again with --overwrite.', details: { path: this.path } },
-    )
-  }
-
   /** The metrics up to a step; what an interrupted run wrote after its last checkpoint is dropped. */
   async keepMetrics(step: number): Promise<Metrics[]> {
     const text = await readFile(this.metricsFile, 'utf8').catch(() => '')
