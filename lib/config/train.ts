@@ -1,57 +1,11 @@
 /** What a training config may say: the single truth for types, checks, help and docs/train.md. */
 import { z } from 'zod'
-
-const positive = () => z.number({ error: 'expected a number above 0' }).positive('expected a number above 0')
-const count = (least: number) =>
-  z
-    .int({ error: `expected a whole number from ${least}` })
-    .min(least, `expected a whole number from ${least}`)
-const text = () => z.string({ error: 'expected text' }).min(1, 'expected text')
-const share = () =>
-  z
-    .number({ error: 'expected a number from 0 to below 1' })
-    .min(0, 'expected a number from 0 to below 1')
-    .lt(1, 'expected a number from 0 to below 1')
-const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
-  z.enum(values, { error: `expected ${values.join(' | ')}` })
+import { count, oneOf, text } from './checks'
+import { sources } from './data'
+import { initialization } from './initialization'
+import { optimizer, schedule } from './optimizer'
 
 export const OBJECTIVES = ['cp', 'inscp', 'sft'] as const
-
-const source = z.strictObject({
-  path: text().describe('A .txt, .jsonl or .json file.'),
-  format: oneOf(['text', 'messages', 'alpaca', 'sharegpt', 'pairs'])
-    .optional()
-    .describe('What a record holds; guessed from the first records and shown.'),
-  field: text().optional().describe('Key of the text in records of format text; default: text.'),
-  split: oneOf(['paragraph', 'line', 'file'])
-    .optional()
-    .describe('Where plain text is cut into documents; default: paragraph.'),
-  weight: positive()
-    .default(1)
-    .describe('How often each document is seen an epoch; 0.5 takes a seeded half of them.'),
-})
-
-const sources = z
-  .array(source, { error: 'expected a list of { path }' })
-  .min(1, 'expected at least one source')
-
-/** How random weights are drawn when training starts from `init`. */
-const initialization = z.strictObject({
-  embedding_std: positive().default(0.02).describe('Standard deviation of the embedding.'),
-  matrix_std: positive()
-    .optional()
-    .describe('Of matrices and head; default 0.02 unless matrix_gain is given.'),
-  matrix_gain: positive().optional().describe('Instead of matrix_std: gain / sqrt(columns).'),
-  attention_output_gain: positive().default(1).describe('o_proj is drawn smaller by this factor.'),
-  mlp_output_gain: positive().default(1).describe('down_proj is drawn smaller by this factor.'),
-  related_rows: z
-    .strictObject({
-      correlation: share().describe('How alike, from 0 to below 1.'),
-      pairs: z.array(z.tuple([count(0), count(0)])).describe('Token ids.'),
-    })
-    .optional()
-    .describe('Pairs [row, like_row] of embedding and head that start out correlated.'),
-})
 
 export const trainSchema = z.strictObject({
   objective: oneOf(OBJECTIVES)
@@ -75,38 +29,8 @@ export const trainSchema = z.strictObject({
     .default(1)
     .describe('Micro-steps an update; the loss is the mean over all their targets.'),
   steps: count(1).default(300).describe('Updates.'),
-  optimizer: z
-    .strictObject({
-      lr: positive().default(1e-3).describe('Learning rate after the warm-up.'),
-      weight_decay: z
-        .number({ error: 'expected a number from 0' })
-        .min(0, 'expected a number from 0')
-        .default(0.01)
-        .describe('Decoupled; of what decay says.'),
-      betas: z
-        .tuple([share(), share()], { error: 'expected two numbers below 1' })
-        .default([0.9, 0.95])
-        .describe('How slowly the two moments forget.'),
-      eps: positive().default(1e-8).describe('Added to the root of the second moment.'),
-      decay: oneOf(['matrices', 'all'])
-        .default('matrices')
-        .describe('all: norms and biases are decayed as well.'),
-    })
-    .prefault({})
-    .describe('AdamW.'),
-  schedule: z
-    .strictObject({
-      kind: oneOf(['cosine', 'linear', 'constant'])
-        .default('cosine')
-        .describe('How lr falls after the warm-up.'),
-      warmup: count(0).default(20).describe('Updates in which lr rises from 0.'),
-      min_lr: z
-        .number({ error: 'expected a number from 0' })
-        .min(0, 'expected a number from 0')
-        .default(0)
-        .describe('lr of the last update.'),
-    })
-    .prefault({}),
+  optimizer,
+  schedule,
   clip: z
     .number({ error: 'expected a number from 0' })
     .min(0, 'expected a number from 0')
@@ -138,4 +62,3 @@ export const trainSchema = z.strictObject({
 })
 
 export type TrainConfig = z.infer<typeof trainSchema>
-export type DataSource = z.infer<typeof source>

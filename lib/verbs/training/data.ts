@@ -1,5 +1,6 @@
 /** From data files to rows of tokens, with statistics. */
-import type { DataSource, TrainConfig } from '../../config/train'
+import type { DataSource } from '../../config/data'
+import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { ConversationPacking } from '../../text/conversation_packing'
 import { type Document, type ResolvedSource, readDocuments, resolveSource } from '../../text/documents'
