@@ -4,7 +4,7 @@ import { oneOf, positive, text } from './checks'
 
 export const source = z.strictObject({
   path: text().describe('A .txt, .jsonl or .json file.'),
-  format: oneOf(['text', 'messages', 'alpaca', 'sharegpt', 'pairs'])
+  format: oneOf(['text', 'messages', 'alpaca', 'sharegpt', 'pairs', 'preference'])
     .optional()
     .describe('What a record holds; guessed from the first records and shown.'),
   field: text().optional().describe('Key of the text in records of format text; default: text.'),

@@ -3,6 +3,7 @@ import { TongueforgeError } from '../errors'
 import type { Message } from './chat_template'
 import { readJsonRecords } from './json_records'
 import { dataError, readLines } from './lines'
+import type { Preference } from './preference_records'
 import { guessFormat, type JsonRecord, RECORD_FORMATS, type RecordFormat, readRecord } from './record_formats'
 
 /** Where a text file is cut into documents: at blank lines, at every line, or nowhere. */
@@ -28,8 +29,14 @@ export interface ResolvedSource {
   split: Split
 }
 
-/** One text or one conversation, and where it came from. */
-export type Document = ({ text: string } | { messages: Message[] }) & { file: string; line: number }
+/** One text, one conversation or one preference, and where it came from. */
+export type Document = ({ text: string } | { messages: Message[] } | Preference) & Place
+
+export interface Place {
+  file: string
+  /** Where the record begins, from 1. */
+  line: number
+}
 
 export interface ReadOptions {
   /** Called with what is wrong with a record, which is then left out; without it the first such record throws. */
@@ -111,7 +118,7 @@ async function* jsonDocuments(
       )
       if (!options.onInvalid) throw error
       options.onInvalid(error)
-    } else if ('messages' in content || content.text.trim() !== '') {
+    } else if (!('text' in content) || content.text.trim() !== '') {
       yield { ...content, file: path, line }
     }
   }

@@ -32,12 +32,7 @@ async function encodePlain(
 ): Promise<TokenDocument[]> {
   const texts = documents.map((document) => {
     if ('text' in document) return document.text
-    throw wrongKind(
-      document,
-      'a text',
-      'a conversation',
-      'Use objective: sft, or inscp, which takes answers as texts.',
-    )
+    throw wrongKind(document, 'a text', 'Use objective: sft, or inscp, which takes answers as texts.')
   })
   return (await tokenizer.encodeBatch(texts)).map((ids) => ({ ids }))
 }
@@ -54,9 +49,11 @@ async function encodeTemplated(
 ): Promise<TokenDocument[]> {
   const { prefix, suffix } = templateAround(text, system)
   const { tokenizer } = text
-  const bodies = documents.flatMap((document) =>
-    'text' in document ? [document.text] : document.messages.map(({ content }) => content),
-  )
+  const bodies = documents.flatMap((document) => {
+    if ('text' in document) return [document.text]
+    if ('messages' in document) return document.messages.map(({ content }) => content)
+    throw wrongKind(document, 'a text or a conversation', PREFERENCE_HINT)
+  })
   const rows = await tokenizer.encodeBatch(
     bodies.map((body) => prefix + body + suffix),
     { addSpecialTokens: false },
@@ -85,7 +82,8 @@ async function encodeConversations(
   const template = requireTemplate(text)
   const encode = async (document: Document): Promise<TokenDocument> => {
     if (!('messages' in document)) {
-      throw wrongKind(document, 'a conversation', 'a text', 'Use objective: cp or inscp for texts.')
+      const hint = 'text' in document ? 'Use objective: cp or inscp for texts.' : PREFERENCE_HINT
+      throw wrongKind(document, 'a conversation', hint)
     }
     const { ids, labels } = await encodeConversation(text.tokenizer, template, document.messages)
     return { ids, labels }
@@ -124,10 +122,18 @@ function requireTemplate({ template }: ModelText) {
   })
 }
 
-function wrongKind(document: Document, expected: string, received: string, hint: string): TongueforgeError {
+const PREFERENCE_HINT =
+  'Say format: messages if its records hold conversations as well as answers to compare.'
+
+/** What a document is, as errors say it. */
+const kindOf = (document: Document) =>
+  'text' in document ? 'a text' : 'messages' in document ? 'a conversation' : 'a preference'
+
+function wrongKind(document: Document, expected: string, hint: string): TongueforgeError {
+  const { file, line } = document
   return new TongueforgeError(
     'ERR_DATA',
-    `${document.file}:${document.line}: expected ${expected}, received ${received}`,
-    { hint, details: { file: document.file, line: document.line } },
+    `${file}:${line}: expected ${expected}, received ${kindOf(document)}`,
+    { hint, details: { file, line } },
   )
 }

@@ -1,12 +1,25 @@
 import type { Message } from './chat_template'
+import { hasPreference, type Preference, readPreference } from './preference_records'
+import {
+  assistant,
+  isProblem,
+  isText,
+  type JsonRecord,
+  keysOf,
+  type Problem,
+  readRoles,
+  readSpeakers,
+  systemTurn,
+  user,
+} from './turns'
 
-// The ways in which a JSON record holds a text or a conversation. To add one: a row in `FORMATS`.
+// The ways in which a record holds a text, a conversation or a preference. To add one: a row in `FORMATS`.
 
-export type RecordFormat = 'text' | 'messages' | 'sharegpt' | 'alpaca' | 'pairs'
-export type JsonRecord = Record<string, unknown>
+export type RecordFormat = 'text' | 'messages' | 'sharegpt' | 'alpaca' | 'pairs' | 'preference'
+export type { JsonRecord } from './turns'
 
-/** What a record says, or why it cannot be read (a sentence that begins with "expected"). */
-export type Content = { text: string } | { messages: Message[] } | { problem: string }
+/** What a record says, or why it cannot be read. */
+export type Content = { text: string } | { messages: Message[] } | Preference | Problem
 
 interface Format {
   /** Whether a record looks like this; asked in the order of the table. */
@@ -23,25 +36,15 @@ const PAIRS: readonly [prompt: string, answer: string][] = [
   ['instruction', 'response'],
   ['input', 'output'],
 ]
-/** Names of roles in `sharegpt`, and what they are called everywhere else. */
-const SPEAKERS: Readonly<Record<string, string>> = {
-  human: 'user',
-  user: 'user',
-  gpt: 'assistant',
-  chatgpt: 'assistant',
-  bing: 'assistant',
-  bard: 'assistant',
-  assistant: 'assistant',
-  model: 'assistant',
-  system: 'system',
-  tool: 'tool',
-  observation: 'tool',
-}
 
 const FORMATS: Readonly<Record<RecordFormat, Format>> = {
+  preference: { fits: hasPreference, read: readPreference },
   messages: { fits: (record) => Array.isArray(record.messages), read: readMessages },
   sharegpt: { fits: (record) => Array.isArray(record.conversations), read: readShareGpt },
-  alpaca: { fits: (record) => isText(record.instruction) && isText(record.output), read: readAlpaca },
+  alpaca: {
+    fits: (record) => isText(record.instruction) && roundsOf(record) !== undefined,
+    read: readAlpaca,
+  },
   pairs: { fits: (record) => pairKeys(record) !== undefined, read: readPair },
   text: { fits: (record) => isText(record.text), read: readText },
 }
@@ -64,69 +67,59 @@ export function readRecord(format: RecordFormat, record: JsonRecord, field?: str
   return content
 }
 
-const isText = (value: unknown): value is string => typeof value === 'string'
-
 function readText(record: JsonRecord, field = 'text'): Content {
   const text = record[field]
   return isText(text) ? { text } : { problem: `expected text under "${field}", found ${keysOf(record)}` }
 }
 
-/** {messages: [{role, content}]}; content may be a list of parts {type: "text", text}. Further keys are kept. */
+/** {messages: [{role, content}]}. */
 function readMessages(record: JsonRecord): Content {
   if (!Array.isArray(record.messages))
     return { problem: `expected a list under "messages", found ${keysOf(record)}` }
-  const messages: Message[] = []
-  for (const [i, turn] of record.messages.entries()) {
-    const content = contentOf(turn?.content)
-    if (!isText(turn?.role) || content === undefined) {
-      return { problem: `expected messages[${i}] to have a role and a content of text` }
-    }
-    messages.push({ ...turn, content })
-  }
-  return { messages }
-}
-
-function contentOf(content: unknown): string | undefined {
-  if (isText(content)) return content
-  if (!Array.isArray(content)) return undefined
-  const texts = content.map((part) => (part?.type === 'text' ? part.text : undefined))
-  return texts.every(isText) ? texts.join('') : undefined
+  return conversation(readRoles(record.messages, 'messages'))
 }
 
 /** {conversations: [{from, value}], system?} of ShareGPT. */
 function readShareGpt(record: JsonRecord): Content {
-  if (!Array.isArray(record.conversations)) {
+  if (!Array.isArray(record.conversations))
     return { problem: `expected a list under "conversations", found ${keysOf(record)}` }
-  }
+  const turns = readSpeakers(record.conversations, 'conversations')
+  return isProblem(turns) ? turns : { messages: [...systemTurn(record), ...turns] }
+}
+
+const conversation = (turns: Message[] | Problem): Content => (isProblem(turns) ? turns : { messages: turns })
+
+/**
+ * {instruction, input?, output, system?, history?: [[question, answer]]} of Alpaca and LLaMA-Factory; Self-Instruct has
+ * {instruction, instances: [{input, output}]}, each a round of the conversation.
+ */
+function readAlpaca(record: JsonRecord): Content {
+  const { instruction, history } = record
+  const rounds = roundsOf(record)
+  if (!isText(instruction) || !rounds)
+    return { problem: `expected text under "instruction" and "output", found ${keysOf(record)}` }
   const messages = systemTurn(record)
-  for (const [i, turn] of record.conversations.entries()) {
-    const role = isText(turn?.from) && Object.hasOwn(SPEAKERS, turn.from) ? SPEAKERS[turn.from] : undefined
-    if (role === undefined || !isText(turn.value)) {
-      return {
-        problem: `expected conversations[${i}] to have a value of text and a from of ${Object.keys(SPEAKERS).join(', ')}`,
-      }
-    }
-    messages.push({ role, content: turn.value })
+  for (const [i, round] of (Array.isArray(history) ? history : []).entries()) {
+    if (!Array.isArray(round) || !isText(round[0]) || !isText(round[1]))
+      return { problem: `expected history[${i}] to be a question and its answer` }
+    messages.push(user(round[0]), assistant(round[1]))
+  }
+  for (const { input, output } of rounds) {
+    const question = isText(input) && input !== '' ? `${instruction}\n${input}` : instruction
+    messages.push(user(question), assistant(output))
   }
   return { messages }
 }
 
-/** {instruction, input?, output, system?, history?: [[question, answer]]} of Alpaca and LLaMA-Factory. */
-function readAlpaca(record: JsonRecord): Content {
-  const { instruction, input, output, history } = record
-  if (!isText(instruction) || !isText(output)) {
-    return { problem: `expected text under "instruction" and "output", found ${keysOf(record)}` }
-  }
-  const messages = systemTurn(record)
-  for (const [i, round] of (Array.isArray(history) ? history : []).entries()) {
-    if (!Array.isArray(round) || !isText(round[0]) || !isText(round[1])) {
-      return { problem: `expected history[${i}] to be a question and its answer` }
-    }
-    messages.push({ role: 'user', content: round[0] }, { role: 'assistant', content: round[1] })
-  }
-  const question = isText(input) && input !== '' ? `${instruction}\n${input}` : instruction
-  messages.push({ role: 'user', content: question }, { role: 'assistant', content: output })
-  return { messages }
+/** The inputs of an instruction with their outputs; undefined where there is none. */
+function roundsOf({
+  input,
+  output,
+  instances,
+}: JsonRecord): { input: unknown; output: string }[] | undefined {
+  if (isText(output)) return [{ input, output }]
+  if (!Array.isArray(instances) || instances.length === 0) return undefined
+  return instances.every((instance) => isText(instance?.output)) ? instances : undefined
 }
 
 /** A prompt and its answer under two keys. */
@@ -137,24 +130,10 @@ function readPair(record: JsonRecord): Content {
       problem: `expected text under ${PAIRS.map((pair) => pair.join(' and ')).join(', or ')}, found ${keysOf(record)}`,
     }
   const [prompt, answer] = keys.map((key) => record[key] as string) as [string, string]
-  return {
-    messages: [
-      ...systemTurn(record),
-      { role: 'user', content: prompt },
-      { role: 'assistant', content: answer },
-    ],
-  }
+  return { messages: [...systemTurn(record), user(prompt), assistant(answer)] }
 }
 
 function pairKeys(record: JsonRecord): [string, string] | undefined {
   const found = PAIRS.find(([prompt, answer]) => isText(record[prompt]) && isText(record[answer]))
   return found && [...found]
-}
-
-function systemTurn({ system }: JsonRecord): Message[] {
-  return isText(system) && system !== '' ? [{ role: 'system', content: system }] : []
-}
-
-function keysOf(record: JsonRecord): string {
-  return Object.keys(record).slice(0, 8).join(', ') || 'no keys'
 }

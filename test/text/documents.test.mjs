@@ -161,6 +161,16 @@ test('each format becomes messages', async () => {
     await talk({ instruction: 'q', input: 'i', output: 'a', system: 's', history: [['q', 'a']] }),
     [system, ...qa, { role: 'user', content: 'q\ni' }, qa[1]],
   )
+  assert.deepEqual(
+    await talk({
+      instruction: 'q',
+      instances: [
+        { input: '', output: 'a' },
+        { input: 'i', output: 'a' },
+      ],
+    }),
+    [...qa, { role: 'user', content: 'q\ni' }, qa[1]],
+  )
   assert.deepEqual(await talk({ prompt: 'q', response: 'a' }), qa)
   assert.deepEqual(await talk({ text: 'x', messages: qa }, { format: 'messages' }), qa)
 })
@@ -309,18 +319,29 @@ const real = {
   'corpus/genesis_german.txt': ['text', undefined],
   'corpus/zh_hant_wiki_drcd_dev.jsonl': ['text', 1000],
   'instruct/alpaca_en.jsonl': ['alpaca', 3500],
+  'instruct/alpaca_gpt4_en.jsonl': ['alpaca', 700],
+  'instruct/alpaca_gpt4_zh_hans.jsonl': ['alpaca', 700],
+  'instruct/alpaca_gpt4_zh_hant_converted.jsonl': ['alpaca', 700],
   'instruct/chatbot_ko.jsonl': ['alpaca', 8000],
+  'instruct/dpo_en_demo.jsonl': ['preference', 200],
+  'instruct/dpo_zh_demo.jsonl': ['preference', 200],
+  'instruct/hh_rlhf_harmless_pairs.jsonl': ['preference', 1200],
   'instruct/oasst_zh.jsonl': ['alpaca', 520],
+  'instruct/oasst_zh_hant_converted.jsonl': ['alpaca', 520],
+  'instruct/self_instruct_seed_tasks.jsonl': ['alpaca', 175],
+}
+const isWhole = {
+  text: ({ text }) => text !== '',
+  alpaca: ({ messages }) => messages.at(-1).role === 'assistant',
+  preference: ({ prompt, chosen, rejected }) =>
+    prompt.at(-1).role === 'user' &&
+    [chosen, rejected].every((turns) => turns.length === 1 && turns[0].role === 'assistant'),
 }
 for (const [file, [format, count]] of Object.entries(real)) {
   dataTest(`${file} is read as ${format}`, file, async (_, path) => {
     assert.equal((await resolveSource({ path })).format, format)
     const documents = await all(readDocuments({ path }))
     if (count !== undefined) assert.equal(documents.length, count)
-    assert.ok(
-      documents.every((document) =>
-        format === 'text' ? document.text : document.messages.at(-1).role === 'assistant',
-      ),
-    )
+    assert.ok(documents.every(isWhole[format]))
   })
 }
