@@ -115,6 +115,40 @@ export interface SamplingSettings {
   seed: number
 }
 
+export interface OptimizerSettings {
+  kind: 'adamw'
+  beta1: number
+  beta2: number
+  eps: number
+  weight_decay: number
+  /** false: norms and biases are not decayed. */
+  decay_all: boolean
+}
+
+export interface LossSettings {
+  kind: 'language'
+}
+
+export interface StepOutcome {
+  /** Mean over what the loss counts (target tokens), before the update. */
+  loss: number
+  /** Before clipping. */
+  grad_norm: number
+  /** Target tokens. */
+  tokens: number
+  /** false: loss or gradient was not finite, and nothing was changed. */
+  taken: boolean
+  /** What else the loss tells, as means. */
+  figures: Record<string, number>
+}
+
+/** Sums over a batch, and the number of what they are sums over. */
+export interface LossSums {
+  sum: number
+  count: number
+  figures: Record<string, number>
+}
+
 /** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
 export interface NativeJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
@@ -151,19 +185,13 @@ export interface NativeJobs {
     },
     { tokens: number; nll: number }[],
   ]
-  makeTrainer: [
-    { model: Handle; beta1: number; beta2: number; eps: number; weight_decay: number; decay_all: boolean },
-    Handle,
-  ]
+  makeTrainer: [{ model: Handle; optimizer: OptimizerSettings; loss: LossSettings }, Handle]
   trainStep: [
     { trainer: Handle; batches: PackedBatch[]; lr: number; clip: number; threads: number },
-    { loss: number; grad_norm: number; tokens: number },
+    StepOutcome,
   ]
   trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]
-  trainEvaluate: [
-    { trainer: Handle; batches: PackedBatch[]; threads: number },
-    { nll: number; tokens: number },
-  ]
+  trainEvaluate: [{ trainer: Handle; batch: PackedBatch; threads: number }, LossSums]
   trainSave: [{ trainer: Handle; path: string }, undefined]
   trainResume: [{ trainer: Handle; path: string }, undefined]
   planGraft: [GraftInputs, GraftPlan]

@@ -4,6 +4,7 @@ import { count, oneOf, positive, share } from './checks'
 
 export const optimizer = z
   .strictObject({
+    kind: oneOf(['adamw']).default('adamw').describe('How a gradient becomes an update.'),
     lr: positive().default(1e-3).describe('Learning rate after the warm-up.'),
     weight_decay: z
       .number({ error: 'expected a number from 0' })
@@ -20,7 +21,7 @@ export const optimizer = z
       .describe('all: norms and biases are decayed as well.'),
   })
   .prefault({})
-  .describe('AdamW.')
+  .describe('The optimizer.')
 
 export const schedule = z
   .strictObject({

@@ -15,14 +15,16 @@ export interface ObjectiveOptions {
 export interface Objective {
   /** Whether documents may be cut where a row ends, or stay whole. */
   packing: 'stream' | 'whole'
+  /** What native's trainer makes small. */
+  loss: 'language'
   /** Encodes a slice of documents, in order. Throws ERR_DATA, with file:line, for what it cannot learn from. */
   encode(documents: readonly Document[], text: ModelText, options: ObjectiveOptions): Promise<TokenDocument[]>
 }
 
 export const objectives: Record<'cp' | 'inscp' | 'sft', Objective> = {
-  cp: { packing: 'stream', encode: encodePlain },
-  inscp: { packing: 'stream', encode: encodeTemplated },
-  sft: { packing: 'whole', encode: encodeConversations },
+  cp: { packing: 'stream', loss: 'language', encode: encodePlain },
+  inscp: { packing: 'stream', loss: 'language', encode: encodeTemplated },
+  sft: { packing: 'whole', loss: 'language', encode: encodeConversations },
 }
 
 /** Continual pre-training: the text, with what the tokenizer puts around one. */

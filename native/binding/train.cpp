@@ -29,6 +29,12 @@ struct PackedRows {
   }
 };
 
+Value to_value(const train::Figures& figures) {
+  Value::Map map;
+  for (const auto& [name, value] : figures) map.emplace_back(name, value);
+  return map;
+}
+
 std::vector<PackedRows> read_batches(const Options& options) {
   std::vector<PackedRows> all;
   for (const auto& batch : options.objects("batches")) all.emplace_back(batch);
@@ -43,26 +49,33 @@ std::vector<train::Batch> to_batches(const std::vector<PackedRows>& packed, cons
 
 }  // namespace
 
-// makeTrainer({model, beta1, beta2, eps, weight_decay, decay_all}, on_event): Handle
+// makeTrainer({model, optimizer: {kind, beta1, beta2, eps, weight_decay, decay_all}, loss: {kind}},
+// on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
-  const Options options(info[0]);
-  const train::OptimizerOptions optimizer = {options.number("beta1"), options.number("beta2"),
-                                             options.number("eps"), options.number("weight_decay"),
-                                             options.flag("decay_all")};
-  return start_job(info, [model = unwrap<models::Decoder>(options.value("model")), optimizer](Job&) -> Value {
-    return std::make_shared<train::Trainer>(model, optimizer);
-  });
+  const Options options(info[0]), update = options.object("optimizer");
+  const train::OptimizerOptions optimizer = {update.text("kind"),           update.number("beta1"),
+                                             update.number("beta2"),        update.number("eps"),
+                                             update.number("weight_decay"), update.flag("decay_all")};
+  const train::LossOptions loss = {options.object("loss").text("kind")};
+  return start_job(info,
+                   [model = unwrap<models::Decoder>(options.value("model")), optimizer, loss](Job&) -> Value {
+                     return std::make_shared<train::Trainer>(model, optimizer, loss);
+                   });
 }
 
-// trainStep({trainer, batches, lr, clip}, on_event): {loss, grad_norm, tokens}
+// trainStep({trainer, batches, lr, clip}, on_event): {loss, grad_norm, tokens, taken, figures}
 Napi::Value train_step(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const train::StepOptions step = {options.number("lr"), options.number("clip")};
-  return start_job(
-      info, [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
-        const auto result = trainer->step(to_batches(packed, *trainer), step, job);
-        return Value::Map{{"loss", result.loss}, {"grad_norm", result.grad_norm}, {"tokens", result.tokens}};
-      });
+  return start_job(info,
+                   [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
+                     const auto result = trainer->step(to_batches(packed, *trainer), step, job);
+                     return Value::Map{{"loss", result.loss},
+                                       {"grad_norm", result.grad_norm},
+                                       {"tokens", result.tokens},
+                                       {"taken", result.taken},
+                                       {"figures", to_value(result.figures)}};
+                   });
 }
 
 // trainGradients({trainer, batches, path}, on_event): void; one safetensors file of all gradients
@@ -76,20 +89,14 @@ Napi::Value train_gradients(const Napi::CallbackInfo& info) {
                    });
 }
 
-// trainEvaluate({trainer, batches}, on_event): {nll, tokens}
+// trainEvaluate({trainer, batch}, on_event): {sum, count, figures}; sums over what the loss counts
 Napi::Value train_evaluate(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [trainer = trainer_of(options), packed = read_batches(options)](Job& job) -> Value {
-    double nll = 0;
-    int64_t tokens = 0;
-    for (const auto& rows : packed) {
-      job.check();
-      const auto [sum, count] = trainer->evaluate(rows.batch(*trainer), &job);
-      nll += sum;
-      tokens += count;
-    }
-    return Value::Map{{"nll", nll}, {"tokens", tokens}};
-  });
+  return start_job(
+      info, [trainer = trainer_of(options), rows = PackedRows(options.object("batch"))](Job& job) -> Value {
+        const auto [sum, count, figures] = trainer->evaluate(rows.batch(*trainer), &job);
+        return Value::Map{{"sum", sum}, {"count", count}, {"figures", to_value(figures)}};
+      });
 }
 
 // trainSave({trainer, path}, on_event): void; the optimizer's state

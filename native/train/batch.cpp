@@ -1,8 +1,9 @@
+#include "train/batch.h"
+
 #include <algorithm>
 
 #include "core/error.h"
 #include "kernels/aten.h"
-#include "train/trainer.h"
 
 namespace tongueforge::train {
 namespace {
@@ -33,6 +34,12 @@ Batch make_batch(const std::vector<int32_t>& ids, const std::vector<int32_t>& la
   check_ids(ids, 0, vocab_size, "token ids");
   check_ids(labels, -100, vocab_size, "labels (or -100)");
   return {as_rows(ids, rows), as_rows(labels, rows), as_rows(segments, rows)};
+}
+
+Targets::Targets(const Batch& batch) {
+  const auto labels_BT = at::constant_pad_nd(batch.labels_BT.slice(1, 1), {0, 1}, -100).flatten();
+  places_M = labels_BT.ne(-100).nonzero().squeeze(1);
+  tokens_M = labels_BT.index_select(0, places_M);
 }
 
 }  // namespace tongueforge::train

@@ -10,7 +10,7 @@ import { assertClose } from './decoder_parity.mjs'
 import { readArrays } from './safetensors.mjs'
 
 const TOLERANCE = 1e-4
-const OPTIMIZER = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.01, decay_all: true }
+const OPTIMIZER = { kind: 'adamw', beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.01, decay_all: true }
 
 /** Registers the checks as subtests of `t`. */
 export async function checkTraining(t, folder) {
@@ -27,7 +27,7 @@ export async function checkTraining(t, folder) {
 async function withTrainer(folder, check) {
   const spec = decoderSpec(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')))
   const model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads: 1 })
-  const trainer = await runJob('makeTrainer', { model, ...OPTIMIZER })
+  const trainer = await runJob('makeTrainer', { model, optimizer: OPTIMIZER, loss: { kind: 'language' } })
   try {
     await check(trainer)
   } finally {

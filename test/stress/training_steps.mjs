@@ -7,7 +7,7 @@ import { native, runJob } from '#lib/native'
 const ROWS = 2
 const LENGTH = 32
 export const MICRO_STEPS = 4
-const OPTIMIZER = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.01, decay_all: true }
+const OPTIMIZER = { kind: 'adamw', beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.01, decay_all: true }
 
 export class TrainingSteps {
   #model
@@ -20,7 +20,11 @@ export class TrainingSteps {
     steps.threads = threads
     steps.#vocabulary = spec.vocab_size
     steps.#model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads })
-    steps.#trainer = await runJob('makeTrainer', { model: steps.#model, ...OPTIMIZER })
+    steps.#trainer = await runJob('makeTrainer', {
+      model: steps.#model,
+      optimizer: OPTIMIZER,
+      loss: { kind: 'language' },
+    })
     return steps
   }
 

@@ -1,5 +1,7 @@
 /** The native trainer behind a typed face: one update, one evaluation, one checkpoint a call. */
-import { type Handle, native, type PackedBatch, runJob } from '../../native'
+import { TongueforgeError } from '../../errors'
+import { type Handle, native, type PackedBatch, runJob, type StepOutcome } from '../../native'
+import { objectives } from '../../text/objectives'
 import { epochBatches, packedBatch, type RowSource } from '../../text/packing'
 import type { TrainPlan } from './plan'
 import { learningRate } from './schedule'
@@ -33,9 +35,11 @@ export class Trainer {
       folder !== undefined
         ? await runJob('loadModel', { folder, spec, dtype: config.dtype, threads }, { signal })
         : await runJob('initialiseModel', { spec, init: nativeInit(plan), threads }, { signal })
-    const { betas, eps, weight_decay, decay } = config.optimizer
-    const optimizer = { beta1: betas[0], beta2: betas[1], eps, weight_decay, decay_all: decay === 'all' }
-    const handle = await runJob('makeTrainer', { model, ...optimizer })
+    const { kind, betas, eps, weight_decay, decay } = config.optimizer
+    const [beta1, beta2] = betas
+    const optimizer = { kind, beta1, beta2, eps, weight_decay, decay_all: decay === 'all' }
+    const { loss } = objectives[config.objective]
+    const handle = await runJob('makeTrainer', { model, optimizer, loss: { kind: loss } })
     if (checkpoint !== undefined)
       await runJob('trainResume', { trainer: handle, path: stateFile(checkpoint) })
     return new Trainer(plan, model, handle)
@@ -49,22 +53,25 @@ export class Trainer {
     )
     const lr = learningRate(config, step)
     const options = { trainer: this.handle, batches: batches.map(nativeBatch), lr, clip: config.clip }
-    const result = await runJob('trainStep', { ...options, threads: config.threads }, { signal })
-    return { ...result, lr, real_tokens: batches.reduce((sum, { tokens }) => sum + tokens, 0) }
+    const outcome = await runJob('trainStep', { ...options, threads: config.threads }, { signal })
+    const { taken, figures, ...result } = outcome
+    if (!taken) throw nonFinite(outcome)
+    const real_tokens = batches.reduce((sum, { tokens }) => sum + tokens, 0)
+    return { ...result, lr, ...figures, real_tokens }
   }
 
   /** Mean loss over one pass of held-out rows. */
   async evaluate(rows: RowSource, signal: AbortSignal): Promise<number> {
     const { batch_size, threads } = this.plan.config
-    let nll = 0
-    let tokens = 0
+    let sum = 0
+    let count = 0
     for (const batch of epochBatches(rows, batch_size)) {
-      const options = { trainer: this.handle, batches: [nativeBatch(batch)], threads }
+      const options = { trainer: this.handle, batch: nativeBatch(batch), threads }
       const part = await runJob('trainEvaluate', options, { signal })
-      nll += part.nll
-      tokens += part.tokens
+      sum += part.sum
+      count += part.count
     }
-    return nll / tokens
+    return sum / count
   }
 
   /** Writes the weights into an existing folder. */
@@ -93,6 +100,17 @@ const nativeBatch = ({ ids, labels, segments, rows }: PackedBatch): PackedBatch 
   segments,
   rows,
 })
+
+function nonFinite({ loss, grad_norm }: StepOutcome): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_NON_FINITE',
+    `The loss is ${loss} and the gradient's norm ${grad_norm}; the step was not taken`,
+    {
+      hint: 'Lower optimizer.lr or set clip; check the data named in the last steps of metrics.jsonl.',
+      details: { loss: String(loss), grad_norm: String(grad_norm) },
+    },
+  )
+}
 
 function nativeInit({ config }: TrainPlan): object {
   const how = config.init!.initialization

@@ -57,7 +57,7 @@ TEST_CASE("the loss falls on a batch that is seen again, and evaluate agrees wit
   train::Trainer trainer(test::tiny_decoder(), kOptimizer);
   const auto batch = random_batch(2, 12, 2);
   SilentJob job;
-  const auto [nll, tokens] = trainer.evaluate(batch);
+  const auto [nll, tokens, figures] = trainer.evaluate(batch);
   const auto first = trainer.step({batch}, {.lr = 0.01}, job);
   CHECK(first.loss == doctest::Approx(nll / static_cast<double>(tokens)).epsilon(1e-6));
   double last = first.loss;
@@ -114,7 +114,7 @@ TEST_CASE("a loss that is not finite leaves weights and moments as they were") {
   const auto before = all_weights(trainer).clone();
   auto poisoned = batch;
   poisoned.ids_BT = at::full_like(batch.ids_BT, 3);
-  CHECK_THROWS_AS(trainer.step({poisoned}, {.lr = 0.01}, job), Error);
+  CHECK_FALSE(trainer.step({poisoned}, {.lr = 0.01}, job).taken);
   CHECK(at::nan_to_num(all_weights(trainer)).equal(at::nan_to_num(before)));
   CHECK(std::isfinite(kept));
 }

@@ -1,0 +1,67 @@
+#include "kernels/adamw.h"
+
+#include "kernels/aten.h"
+#include "train/optimizer.h"
+
+namespace tongueforge::train {
+namespace {
+
+// Tensors that share their decay, updated in one call.
+struct Group {
+  std::vector<std::string> names;
+  std::vector<size_t> places;  // in the list of all tensors
+  kernels::AdamWState state;
+  double weight_decay = 0;
+
+  void add(const TrainedTensor& tensor, size_t place) {
+    names.push_back(tensor.name);
+    places.push_back(place);
+    state.parameters.push_back(tensor.master);
+    state.first_moments.push_back(at::zeros_like(tensor.master).detach());
+    state.second_moments.push_back(at::zeros_like(tensor.master).detach());
+    state.steps.push_back(at::zeros({}, at::kFloat));
+  }
+};
+
+class AdamW final : public Optimizer {
+ public:
+  AdamW(const std::vector<TrainedTensor>& tensors, const OptimizerOptions& options)
+      : options_(options), groups_(2) {
+    groups_[0].weight_decay = options.weight_decay;
+    for (size_t i = 0; i < tensors.size(); i++) groups_[tensors[i].decayed ? 0 : 1].add(tensors[i], i);
+  }
+
+  void step(const std::vector<at::Tensor>& gradients, double lr) override {
+    const at::NoGradGuard no_grad;
+    for (auto& group : groups_) {
+      for (const size_t place : group.places) group.state.gradients.push_back(gradients[place]);
+      for (auto& step : group.state.steps) step.add_(1);
+      kernels::adamw_(group.state, {lr, options_.beta1, options_.beta2, options_.eps, group.weight_decay});
+      group.state.gradients.clear();
+    }
+  }
+
+  std::vector<models::NamedTensor> state() const override {
+    std::vector<models::NamedTensor> tensors;
+    for (const auto& group : groups_)
+      for (size_t i = 0; i < group.names.size(); i++) {
+        tensors.emplace_back("exp_avg." + group.names[i], group.state.first_moments[i]);
+        tensors.emplace_back("exp_avg_sq." + group.names[i], group.state.second_moments[i]);
+        tensors.emplace_back("step." + group.names[i], group.state.steps[i]);
+      }
+    return tensors;
+  }
+
+ private:
+  OptimizerOptions options_;
+  std::vector<Group> groups_;  // decayed, not decayed
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_adamw(const std::vector<TrainedTensor>& tensors,
+                                      const OptimizerOptions& options) {
+  return std::make_unique<AdamW>(tensors, options);
+}
+
+}  // namespace tongueforge::train

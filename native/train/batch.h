@@ -1,0 +1,30 @@
+// What one micro-step learns from.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace tongueforge::train {
+
+/// Packed rows, (B,T) each. labels: the token that stands at each place where it is to be predicted from
+/// those before it, else -100. segments: number of the document within its row.
+struct Batch {
+  at::Tensor ids_BT, labels_BT, segments_BT;  // int64
+};
+
+/// From rows of ids, labels and segments laid end to end. Throws ERR_DATA for sizes that do not match or ids
+/// outside the vocabulary.
+Batch make_batch(const std::vector<int32_t>& ids, const std::vector<int32_t>& labels,
+                 const std::vector<int32_t>& segments, int64_t rows, int64_t vocab_size);
+
+/// Where a token is to be predicted: the places before it, as indexes into the flattened rows, and the
+/// tokens.
+struct Targets {
+  at::Tensor places_M, tokens_M;
+
+  explicit Targets(const Batch& batch);
+  int64_t count() const { return places_M.numel(); }
+};
+
+}  // namespace tongueforge::train

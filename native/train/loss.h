@@ -1,0 +1,47 @@
+// What training makes small. A loss is a sum over some countable things of a batch, so that its mean over an
+// update does not depend on how the update is cut into micro-batches. To add one: a file like
+// language_loss.cpp and a row in make_loss.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/job.h"
+#include "models/decoder.h"
+#include "train/batch.h"
+
+namespace tongueforge::train {
+
+struct LossOptions {
+  std::string kind = "language";
+};
+
+/// Figures worth knowing beside the loss, summed over the same things.
+using Figures = std::map<std::string, double>;
+
+struct LossSum {
+  at::Tensor sum;  // scalar float32, differentiable
+  Figures figures;
+};
+
+class Loss {
+ public:
+  virtual ~Loss() = default;
+
+  /// Number of things that the loss of this batch is a sum over: target tokens, or pairs.
+  virtual int64_t count(const Batch& batch) const = 0;
+
+  /// The sum over a batch with a count above 0. A job is asked before every layer whether it was cancelled.
+  virtual LossSum sum(const models::Decoder& model, const Batch& batch, const Job* job) const = 0;
+};
+
+/// Negative log-likelihood of the target tokens.
+std::unique_ptr<Loss> make_language_loss(const LossOptions& options);
+
+/// By kind: language. Throws ERR_USAGE for others.
+std::unique_ptr<Loss> make_loss(const LossOptions& options);
+
+}  // namespace tongueforge::train

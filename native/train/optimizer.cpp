@@ -1,0 +1,13 @@
+#include "train/optimizer.h"
+
+#include "core/error.h"
+
+namespace tongueforge::train {
+
+std::unique_ptr<Optimizer> make_optimizer(const std::vector<TrainedTensor>& tensors,
+                                          const OptimizerOptions& options) {
+  if (options.kind == "adamw") return make_adamw(tensors, options);
+  throw Error("ERR_USAGE", str("Expected an optimizer of kind adamw, received ", options.kind));
+}
+
+}  // namespace tongueforge::train

@@ -1,0 +1,39 @@
+// From gradients to updates. To add one: a file like adamw.cpp and a row in make_optimizer.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/weights.h"
+#include "train/trained_tensors.h"
+
+namespace tongueforge::train {
+
+struct OptimizerOptions {
+  std::string kind = "adamw";
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0;
+  bool decay_all = false;  // false: matrices and embeddings only, norms and biases are not decayed
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  /// One update of all masters. gradients: float32, in the order of the tensors it was made for.
+  virtual void step(const std::vector<at::Tensor>& gradients, double lr) = 0;
+
+  /// All that an exact resume needs besides the masters, as "<what>.<parameter>": loading writes into these.
+  virtual std::vector<models::NamedTensor> state() const = 0;
+};
+
+/// AdamW with two float32 moments (Loshchilov & Hutter 2019, arXiv 1711.05101).
+std::unique_ptr<Optimizer> make_adamw(const std::vector<TrainedTensor>& tensors,
+                                      const OptimizerOptions& options);
+
+/// By kind: adamw. Throws ERR_USAGE for others.
+std::unique_ptr<Optimizer> make_optimizer(const std::vector<TrainedTensor>& tensors,
+                                          const OptimizerOptions& options);
+
+}  // namespace tongueforge::train

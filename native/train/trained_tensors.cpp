@@ -1,0 +1,57 @@
+#include "train/trained_tensors.h"
+
+#include "kernels/aten.h"
+
+namespace tongueforge::train {
+namespace {
+
+bool is_matrix(models::ParameterKind kind) {
+  return kind != models::ParameterKind::norm && kind != models::ParameterKind::bias;
+}
+
+}  // namespace
+
+TrainedTensors::TrainedTensors(models::Decoder& model, bool decay_all) {
+  for (const auto& parameter : model.parameters()) {
+    auto& weight = *parameter.tensor;
+    weight.set_requires_grad(true);
+    const auto master = weight.scalar_type() == at::kFloat ? weight : weight.detach().to(at::kFloat);
+    all_.push_back({parameter.name, weight, master, decay_all || is_matrix(parameter.kind)});
+  }
+  sums_.resize(all_.size());
+}
+
+void TrainedTensors::collect_gradients() {
+  const at::NoGradGuard no_grad;
+  for (size_t i = 0; i < all_.size(); i++) {
+    auto& gradient = all_[i].weight.mutable_grad();
+    if (!gradient.defined()) continue;
+    if (sums_[i].defined())
+      sums_[i].add_(gradient);
+    else
+      sums_[i] = gradient.to(at::kFloat);
+    gradient.reset();
+  }
+}
+
+const std::vector<at::Tensor>& TrainedTensors::gradients() {
+  const at::NoGradGuard no_grad;
+  for (size_t i = 0; i < all_.size(); i++)
+    if (!sums_[i].defined()) sums_[i] = at::zeros_like(all_[i].master);
+  return sums_;
+}
+
+void TrainedTensors::clear_gradients() {
+  for (size_t i = 0; i < all_.size(); i++) {
+    all_[i].weight.mutable_grad().reset();
+    sums_[i].reset();
+  }
+}
+
+void TrainedTensors::publish_masters() {
+  const at::NoGradGuard no_grad;
+  for (auto& tensor : all_)
+    if (!tensor.weight.is_same(tensor.master)) tensor.weight.copy_(tensor.master);
+}
+
+}  // namespace tongueforge::train

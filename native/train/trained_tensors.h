@@ -1,0 +1,40 @@
+// The tensors that training changes, and their gradients.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "models/decoder.h"
+
+namespace tongueforge::train {
+
+struct TrainedTensor {
+  std::string name;
+  at::Tensor weight;  // the model's own: gradients are taken of it
+  at::Tensor master;  // float32: the values that are updated; the weight itself where that is float32
+  bool decayed = false;
+};
+
+class TrainedTensors {
+ public:
+  /// All parameters of the model. Matrices and embeddings are decayed; norms and biases only if `decay_all`.
+  TrainedTensors(models::Decoder& model, bool decay_all);
+
+  const std::vector<TrainedTensor>& all() const { return all_; }
+
+  /// Takes what the last backward pass has left on the weights into the float32 sums, and clears it there.
+  void collect_gradients();
+  /// The float32 sums, in the order of all(): zeros where no gradient came.
+  const std::vector<at::Tensor>& gradients();
+  void clear_gradients();
+
+  /// Rounds the updated masters into the weights, where the two are not one.
+  void publish_masters();
+
+ private:
+  std::vector<TrainedTensor> all_;
+  std::vector<at::Tensor> sums_;  // undefined where no gradient came yet
+};
+
+}  // namespace tongueforge::train

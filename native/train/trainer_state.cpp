@@ -1,0 +1,36 @@
+// What a checkpoint keeps beside the weights: masters and the optimizer's state, in one safetensors file.
+#include <map>
+
+#include "core/error.h"
+#include "kernels/aten.h"
+#include "train/trainer.h"
+
+namespace tongueforge::train {
+
+std::vector<models::NamedTensor> Trainer::state() const {
+  auto tensors = optimizer_->state();
+  for (const auto& tensor : tensors_.all())
+    if (!tensor.weight.is_same(tensor.master)) tensors.emplace_back("master." + tensor.name, tensor.master);
+  return tensors;
+}
+
+void Trainer::save_state(const std::string& path, Job& job) const {
+  models::save_tensors(path, state(), job);
+}
+
+void Trainer::load_state(const std::string& path, Job& job) {
+  const at::NoGradGuard no_grad;
+  std::map<std::string, at::Tensor> stored;
+  for (auto& [name, tensor] : models::load_tensors(path, job)) stored[name] = tensor;
+  for (auto& [name, tensor] : state()) {
+    const auto it = stored.find(name);
+    if (it == stored.end() || it->second.sizes() != tensor.sizes())
+      throw Error("ERR_CHECKPOINT", str("Expected optimizer state ", name, " of this model in ", path),
+                  "The checkpoint is of another model: start again with --overwrite.",
+                  {{"file", path}, {"tensor", name}});
+    tensor.copy_(it->second);
+  }
+  tensors_.publish_masters();
+}
+
+}  // namespace tongueforge::train
