@@ -159,6 +159,8 @@ export interface NativeJobs {
   checkOutput: [{ out: string; overwrite: boolean; inputs: readonly string[] }, undefined]
   publishFolder: [{ staged: string; out: string; overwrite: boolean }, undefined]
   discardFolder: [{ staged: string }, undefined]
+  lockFile: [{ path: string; note: string }, { lock: Handle; left_behind: string }]
+  matmulRate: [{ dtype: string; seconds: number; threads: number }, { flops_per_second: number }]
   loadModel: [{ folder: string; spec: object; dtype: string; threads: number }, Handle]
   initialiseModel: [{ spec: object; init: object; threads: number }, Handle]
   saveModel: [{ model: Handle; folder: string; dtype: string; max_shard_bytes: number }, { bytes: number }]

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { VERSION } from '../version'
+import { ioError } from './json_file'
 
 export interface FileRecord {
   name: string
@@ -40,7 +41,7 @@ export async function sha256(file: string, signal?: AbortSignal): Promise<string
   return hash.digest('hex')
 }
 
-/** Records the named files of a folder, or a single file where `names` is empty. */
+/** Records the named files of a folder, or a single file where `names` is empty. Throws ERR_NOT_FOUND, ERR_IO. */
 export async function recordInput(
   role: string,
   path: string,
@@ -49,9 +50,15 @@ export async function recordInput(
 ): Promise<InputRecord> {
   const files: FileRecord[] = []
   for (const name of names.length > 0 ? names : ['']) {
-    const real = await realpath(join(path, name))
-    const { size } = await stat(real)
-    files.push({ name: name || path, real_path: real, bytes: size, sha256: await sha256(real, signal) })
+    const file = join(path, name)
+    try {
+      const real = await realpath(file)
+      const { size } = await stat(real)
+      files.push({ name: name || path, real_path: real, bytes: size, sha256: await sha256(real, signal) })
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw ioError(file, error as NodeJS.ErrnoException)
+    }
   }
   return { role, path, files }
 }

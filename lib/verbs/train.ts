@@ -1,9 +1,26 @@
-/** Training: load -> plan -> run -> save -> report. The loop is here, the step is native. */
+/** Training: load -> plan -> run -> save -> report. The loop is training/session.ts, the step is native. */
+import { dirname } from 'node:path'
 import type { TrainConfig } from '../config/train'
 import { Run } from './run'
 import { type Checkpoint, Checkpoints } from './training/checkpoints'
-import { type PlanSummary, planTraining, readTrainConfig, summarise, type TrainPlan } from './training/plan'
-import { configHash, type Metrics, RunFolder } from './training/run_folder'
+import { checkSpace } from './training/disk_space'
+import { environment, inexactness } from './training/environment'
+import { type Identity, identify, type RunInputs } from './training/identity'
+import type { Metrics } from './training/metrics'
+import {
+  checkpointBytes,
+  modelBytes,
+  openInputs,
+  type PlanSummary,
+  planTraining,
+  readTrainConfig,
+  summarise,
+  type TrainPlan,
+} from './training/plan'
+import { publishResult } from './training/result'
+import { RunFolder } from './training/run_folder'
+import { Session } from './training/session'
+import { type SessionFigures, totals } from './training/state'
 import { Trainer } from './training/trainer'
 
 export interface TrainOptions {
@@ -33,11 +50,13 @@ export interface TrainReport {
   loss: number
   eval_loss?: number
   eval_loss_before?: number
+  /** Over the whole run: of what was stopped and resumed, all sessions together. */
   tokens: number
   seconds: number
   tokens_per_second: number
   resumed_from?: number
-  /** Tells a finished run of this very config from one of another. */
+  sessions: SessionFigures[]
+  /** Tells a finished run of this very config and these inputs from one of others. */
   config_sha256: string
   plan: PlanSummary
 }
@@ -68,7 +87,8 @@ export class TrainRun extends Run<TrainStep, TrainResult> {
 
 /**
  * Trains as a YAML file or an object says (docs/train.md). Same machine, build and config: the same bytes, also when
- * it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_NON_FINITE and what loading throws.
+ * it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE, ERR_NON_FINITE and what
+ * loading throws.
  */
 export function train(config: string | object, options: TrainOptions = {}): TrainRun {
   return new TrainRun(config, options)
@@ -87,123 +107,103 @@ async function runTraining(
 ): Promise<TrainResult> {
   const config = await readTrainConfig(source, options.overrides ?? [])
   const folder = new RunFolder(config)
-  const finished = options.resume && !options.dryRun && (await folder.result())
+  const claim = { resume: options.resume ?? false, overwrite: options.overwrite ?? false }
+  const replaces = await folder.check(claim) // before anything is read, which may take long
+  const inputs = await openInputs(config)
+  if (options.dryRun) {
+    const plan = await planTraining(config, inputs, context.signal)
+    return { model: folder.model, report: { dry_run: true, plan: summarise(plan) } }
+  }
+  const identity = await identify(config, inputs, context.signal)
+  const finished = claim.resume && (await folder.result(identity.sha256))
   if (finished) {
     await folder.writeReport(finished) // an end by force may have come before it
     return { model: folder.model, report: finished as TrainReport }
   }
-  const claim = { resume: options.resume ?? false, overwrite: options.overwrite ?? false }
-  await folder.check(claim) // before the data are read, which may take long
-  const plan = await planTraining(config, context.signal)
-  if (options.dryRun) return { model: folder.model, report: { dry_run: true, plan: summarise(plan) } }
-  await folder.claim(claim)
-
-  const checkpoints = new Checkpoints(folder.path, config.checkpoint.keep, configHash(config))
-  const warn = (path: string, reason: string) =>
-    options.onWarning?.(`${path} is damaged and was passed over: ${reason}`)
-  const start = await checkpoints.newest(warn)
-  context.latest.checkpoint = start
-  await folder.writeConfig()
-  const trainer = await Trainer.open(plan, start?.path, context.signal)
+  const warn = options.onWarning ?? (() => {})
+  const lock = await folder.open(warn)
   try {
-    const session = new Session(plan, trainer, folder, checkpoints, context)
-    const report = await session.run(start?.step ?? 0)
-    await folder.finish(plan, trainer, report)
+    return await trainIn(folder, { config, inputs, identity, replaces, warn, ...context })
+  } finally {
+    await lock.release()
+  }
+}
+
+interface Job extends Context {
+  config: TrainConfig
+  inputs: RunInputs
+  identity: Identity
+  /** An earlier run in the folder has to go. */
+  replaces: boolean
+  warn: (message: string) => void
+}
+
+async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
+  const { config, identity, signal, latest } = job
+  const here = environment(config)
+  const checkpoints = new Checkpoints(folder.path, config.checkpoint.keep, identity.sha256, here)
+  const start = job.replaces ? undefined : await checkpoints.newest(job.warn)
+  latest.checkpoint = start // also for a signal that comes while the data are read
+  const doubt = start && inexactness(start.environment, here)
+  if (doubt) job.warn(doubt)
+  const plan = await planTraining(config, job.inputs, signal)
+  if (job.replaces) await folder.clear()
+  await checkRoom(plan, checkpoints)
+  await folder.writeConfig()
+
+  const trainer = await Trainer.open(plan, start?.path, signal)
+  try {
+    const session = new Session({ plan, trainer, folder, checkpoints }, start, {
+      signal,
+      emit: (metrics) => job.emit({ ...metrics, steps: config.steps }),
+      onSaved: (checkpoint) => {
+        latest.checkpoint = checkpoint
+      },
+    })
+    await session.run()
+    const report = reportOf(plan, session, { resumedFrom: start?.step, identity })
+    const saveWeights = (staged: string) => trainer.saveWeights(staged)
+    await publishResult(folder, plan, { report, inputs: identity.inputs, saveWeights })
     return { model: folder.model, report }
   } finally {
     trainer.dispose()
   }
 }
 
-/** The loop and what it counts. */
-class Session {
-  private readonly config: TrainConfig
-  private readonly started = performance.now()
-  private losses: number[] = []
-  private tokens = 0
-  private evaluations: number[] = []
+// A new checkpoint stands beside those kept until it is whole, and the result beside them all.
+async function checkRoom({ config, spec }: TrainPlan, checkpoints: Checkpoints): Promise<void> {
+  const there = (await checkpoints.names()).length
+  const coming = Math.max(0, checkpointsAtOnce(config) - there)
+  const bytes = coming * checkpointBytes(spec) + modelBytes(spec)
+  await checkSpace(dirname(checkpoints.folder), bytes, `${coming} checkpoints and the result`)
+}
 
-  constructor(
-    private readonly plan: TrainPlan,
-    private readonly trainer: Trainer,
-    private readonly folder: RunFolder,
-    private readonly checkpoints: Checkpoints,
-    private readonly context: Context,
-  ) {
-    this.config = plan.config
-  }
+function checkpointsAtOnce({ checkpoint, steps }: TrainConfig): number {
+  const made = checkpoint.every === 0 ? 1 : Math.max(1, Math.ceil(steps / checkpoint.every) - 1)
+  return Math.min(made, checkpoint.keep + 1)
+}
 
-  async run(first: number): Promise<TrainReport> {
-    const { steps, checkpoint } = this.config
-    const earlier = await this.folder.keepMetrics(first)
-    this.losses = earlier.map(({ loss }) => loss)
-    this.evaluations = earlier.flatMap(({ eval_loss }) => eval_loss ?? [])
-    if (first === 0) await this.#evaluate()
-    let done = first
-    try {
-      while (done < steps) {
-        const metrics = await this.#update(done)
-        done++ // from here on the weights are those of this step, whatever fails
-        await this.#record(metrics)
-        if (checkpoint.every > 0 && done % checkpoint.every === 0 && done < steps) await this.#save(done)
-      }
-    } catch (error) {
-      // Stopped by the signal: the step was not taken, or taken whole.
-      if (this.context.signal.aborted && done > first) await this.#save(done)
-      throw error
-    }
-    return this.#report(first)
-  }
-
-  async #update(step: number): Promise<Metrics> {
-    const began = performance.now()
-    const { real_tokens, ...result } = await this.trainer.step(step, this.context.signal)
-    const seconds = (performance.now() - began) / 1000
-    this.tokens += real_tokens
-    this.losses.push(result.loss)
-    return { step: step + 1, ...result, tokens_per_second: real_tokens / seconds }
-  }
-
-  async #record(metrics: Metrics): Promise<void> {
-    try {
-      if (this.#evaluatesAt(metrics.step)) metrics.eval_loss = (await this.#evaluate())!
-    } finally {
-      await this.folder.record(metrics)
-      this.context.emit({ ...metrics, steps: this.config.steps })
-    }
-  }
-
-  #evaluatesAt(done: number): boolean {
-    const { eval: evaluation, steps } = this.config
-    return evaluation !== undefined && (done % evaluation.every === 0 || done === steps)
-  }
-
-  async #evaluate(): Promise<number | undefined> {
-    if (!this.plan.held_out) return undefined
-    const loss = await this.trainer.evaluate(this.plan.held_out.rows, this.context.signal)
-    this.evaluations.push(loss)
-    return loss
-  }
-
-  async #save(done: number): Promise<void> {
-    this.context.latest.checkpoint = await this.checkpoints.save(this.trainer, done)
-  }
-
-  #report(first: number): TrainReport {
-    const tail = this.losses.slice(-Math.ceil(this.losses.length / 10))
-    const seconds = (performance.now() - this.started) / 1000
-    return {
-      objective: this.config.objective,
-      steps: this.config.steps,
-      loss: tail.reduce((sum, loss) => sum + loss, 0) / tail.length,
-      ...(this.evaluations.length > 0 && { eval_loss: this.evaluations.at(-1)! }),
-      ...(this.evaluations.length > 1 && first === 0 && { eval_loss_before: this.evaluations[0]! }),
-      tokens: this.tokens,
-      seconds,
-      tokens_per_second: this.tokens / seconds,
-      ...(first > 0 && { resumed_from: first }),
-      config_sha256: configHash(this.config),
-      plan: summarise(this.plan),
-    }
+function reportOf(
+  plan: TrainPlan,
+  { state, losses }: Session,
+  { resumedFrom, identity }: { resumedFrom: number | undefined; identity: Identity },
+): TrainReport {
+  const tail = losses.slice(-Math.ceil(losses.length / 10))
+  const [first] = state.evaluations
+  const last = state.evaluations.at(-1)
+  const { tokens, seconds } = totals(state)
+  return {
+    objective: plan.config.objective,
+    steps: plan.config.steps,
+    loss: tail.reduce((sum, loss) => sum + loss, 0) / tail.length,
+    ...(last && { eval_loss: last.loss }),
+    ...(first?.step === 0 && { eval_loss_before: first.loss }),
+    tokens,
+    seconds,
+    tokens_per_second: tokens / seconds,
+    ...(resumedFrom !== undefined && { resumed_from: resumedFrom }),
+    sessions: state.sessions,
+    config_sha256: identity.sha256,
+    plan: summarise(plan),
   }
 }

@@ -14,6 +14,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     Export function;
   } table[] = {
       {"runtimeInfo", runtime_info},
+      {"matmulRate", matmul_rate},
       {"cancelJob", cancel_job},
       {"shutdownJobs", shutdown_jobs},
       {"dispose", dispose},
@@ -22,6 +23,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"checkOutput", check_output},
       {"publishFolder", publish_folder},
       {"discardFolder", discard_folder},
+      {"lockFile", lock_file},
       {"loadModel", load_model},
       {"initialiseModel", initialise_model},
       {"saveModel", save_model},

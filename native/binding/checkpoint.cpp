@@ -1,5 +1,6 @@
 // Weight files and the publishing of folders.
 #include "binding/exports.h"
+#include "checkpoint/file_lock.h"
 #include "checkpoint/model_weights.h"
 #include "checkpoint/publish.h"
 #include "checkpoint/safetensors_scan.h"
@@ -88,6 +89,16 @@ Napi::Value discard_folder(const Napi::CallbackInfo& info) {
   return start_job(info, [staged = Options(info[0]).text("staged")](Job&) -> Value {
     checkpoint::discard(staged);
     return {};
+  });
+}
+
+// lockFile({path, note}, on_event): {lock: Handle, left_behind}; disposing of the handle lets go
+Napi::Value lock_file(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info, [path = options.text("path"), note = options.text("note")](Job&) -> Value {
+    auto lock = checkpoint::FileLock::take(path, note);
+    const std::string left_behind = lock->left_behind();
+    return Value::Map{{"lock", std::move(lock)}, {"left_behind", left_behind}};
   });
 }
 

@@ -19,6 +19,7 @@ Napi::Value start_job(const Napi::CallbackInfo& info, JobThread::Body body);
 
 // runtime.cpp
 Napi::Value runtime_info(const Napi::CallbackInfo& info);
+Napi::Value matmul_rate(const Napi::CallbackInfo& info);
 Napi::Value cancel_job(const Napi::CallbackInfo& info);
 Napi::Value shutdown_jobs(const Napi::CallbackInfo& info);
 Napi::Value dispose(const Napi::CallbackInfo& info);
@@ -28,6 +29,7 @@ Napi::Value stage_folder(const Napi::CallbackInfo& info);
 Napi::Value check_output(const Napi::CallbackInfo& info);
 Napi::Value publish_folder(const Napi::CallbackInfo& info);
 Napi::Value discard_folder(const Napi::CallbackInfo& info);
+Napi::Value lock_file(const Napi::CallbackInfo& info);
 // model.cpp
 Napi::Value load_model(const Napi::CallbackInfo& info);
 Napi::Value initialise_model(const Napi::CallbackInfo& info);

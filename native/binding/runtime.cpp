@@ -6,6 +6,8 @@
 #include "binding/exports.h"
 #include "binding/handle.h"
 #include "binding/to_js.h"
+#include "kernels/matmul_rate.h"
+#include "models/weights.h"
 
 namespace tongueforge::binding {
 
@@ -18,6 +20,17 @@ Napi::Value runtime_info(const Napi::CallbackInfo& info) {
   napi_value result = nullptr;
   to_js(info.Env(), Value(facts), &result);
   return {info.Env(), result};
+}
+
+// matmulRate({dtype, seconds}, on_event): {flops_per_second}
+Napi::Value matmul_rate(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(
+      info,
+      [dtype = models::scalar_type_from_name(options.text("dtype")),
+       seconds = options.number("seconds")](Job& job) -> Value {
+        return Value::Map{{"flops_per_second", kernels::measure_matmul_rate(dtype, seconds, job)}};
+      });
 }
 
 // cancelJob(id: number): void

@@ -36,8 +36,16 @@ test('half-written and half-deleted checkpoints are swept away', async () => {
     mkdirSync(join(checkpoints, name))
     writeFileSync(join(checkpoints, name, 'model.safetensors'), 'half')
   }
-  await train(options, { resume: true }).result
+  mkdirSync(join(options.out, '.tmp-model-1.2.abcdef12.12345678'))
+  const warnings = []
+  await train(options, { resume: true, onWarning: (warning) => warnings.push(warning) }).result
   assert.deepEqual(readdirSync(checkpoints), ['step-00000002'])
+  assert.equal(warnings.length, 3)
+  assert.ok(warnings.every((warning) => /\.(tmp|trash)-\S+ was left unfinished and is removed/.test(warning)))
+  assert.deepEqual(
+    readdirSync(options.out).filter((name) => name.startsWith('.')),
+    [],
+  )
 })
 
 test('a finished run without its report, which is written last, gets it back', async () => {

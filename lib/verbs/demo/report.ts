@@ -6,7 +6,7 @@ import { type Column, figure, page, paragraph, type Section, table } from '../..
 import type { Claim } from '../../world/claims'
 import { RECIPES, type RunName, SCALES } from '../../world/recipe'
 import type { DemoResult, DemoRow } from '../demo'
-import type { Metrics } from '../training/run_folder'
+import type { Metrics } from '../training/metrics'
 import type { Sample } from './measure'
 
 const percent = (share: number) => `${Math.round(100 * share)} %`

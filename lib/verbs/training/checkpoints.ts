@@ -5,15 +5,18 @@ import { sha256 } from '../../checkpoint/provenance'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { writeJson } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
-import type { Trainer } from './trainer'
+import type { Environment } from './environment'
+import type { RunState } from './state'
 
 /** Says that a checkpoint is whole: written last, read first. */
 interface Manifest {
-  version: 1
+  version: 2
   /** Updates done. */
   step: number
-  /** Of the config as far as it decides the numbers: resuming under another one is refused. */
+  /** Of what decides the numbers: resuming under another config or with other data is refused. */
   config_sha256: string
+  /** What the bits also depend on. */
+  environment: Environment
   files: { name: string; bytes: number; sha256: string }[]
 }
 
@@ -22,30 +25,44 @@ export interface Checkpoint {
   path: string
 }
 
+export interface SavedRun extends Checkpoint {
+  state: RunState
+  environment: Environment
+}
+
+/** What a checkpoint is made of: who can write weights and moments into a folder. */
+export interface StateWriter {
+  saveState(folder: string): Promise<void>
+}
+
 const NAME = /^step-(\d{8})$/
-const LEFT_OVER = /^\.(tmp|trash)-step-/
+const STATE = 'state.json'
 
 export class Checkpoints {
-  private readonly folder: string
+  readonly folder: string
 
   constructor(
     runFolder: string,
     private readonly keep: number,
     private readonly configHash: string,
+    private readonly environment: Environment,
   ) {
     this.folder = join(runFolder, 'checkpoints')
   }
 
-  async save(trainer: Trainer, step: number): Promise<Checkpoint> {
+  async save(writer: StateWriter, state: RunState): Promise<Checkpoint> {
+    const { step } = state
     const path = join(this.folder, `step-${String(step).padStart(8, '0')}`)
     await withStagedFolder(path, { overwrite: true }, async (staged) => {
-      await trainer.saveState(staged)
+      await writer.saveState(staged)
+      await writeJson(staged, STATE, state)
       const files = []
       for (const name of (await readdir(staged)).sort()) {
         const file = join(staged, name)
         files.push({ name, bytes: (await stat(file)).size, sha256: await sha256(file) })
       }
-      const manifest: Manifest = { version: 1, step, config_sha256: this.configHash, files }
+      const { configHash: config_sha256, environment } = this
+      const manifest: Manifest = { version: 2, step, config_sha256, environment, files }
       await writeJson(staged, 'manifest.json', manifest)
     })
     await this.#purge()
@@ -54,36 +71,32 @@ export class Checkpoints {
 
   /**
    * The newest checkpoint that is whole; `onDamaged` hears of those passed over.
-   * Throws ERR_CHECKPOINT if it was made under another config.
+   * Throws ERR_CHECKPOINT if it was made under another config or by another version of this program.
    */
-  async newest(onDamaged: (path: string, reason: string) => void): Promise<Checkpoint | undefined> {
-    await this.#sweep()
-    for (const name of (await this.#names()).reverse()) {
+  async newest(onDamaged: (message: string) => void): Promise<SavedRun | undefined> {
+    for (const name of (await this.names()).reverse()) {
       const path = join(this.folder, name)
       const manifest = await verify(path).catch((error: Error) => {
-        onDamaged(path, error.message)
+        onDamaged(`${path} is damaged and was passed over: ${error.message}`)
         return undefined
       })
       if (!manifest) continue
+      if (manifest.version !== 2) throw otherVersion(path, manifest.version)
       if (manifest.config_sha256 !== this.configHash) throw otherConfig(path, 'a checkpoint')
-      return { step: manifest.step, path }
+      const state = JSON.parse(await readFile(join(path, STATE), 'utf8')) as RunState
+      return { step: manifest.step, path, state, environment: manifest.environment }
     }
     return undefined
   }
 
-  async #names(pattern = NAME): Promise<string[]> {
-    return (await readdir(this.folder).catch(() => [])).filter((name) => pattern.test(name)).sort()
-  }
-
-  // What a run left that was ended by force while it saved or purged.
-  async #sweep(): Promise<void> {
-    for (const name of await this.#names(LEFT_OVER))
-      await rm(join(this.folder, name), { recursive: true, force: true })
+  /** Folders of published checkpoints, oldest first. */
+  async names(): Promise<string[]> {
+    return (await readdir(this.folder).catch(() => [])).filter((name) => NAME.test(name)).sort()
   }
 
   // Renamed before it is deleted: a checkpoint that is half deleted must not look like one.
   async #purge(): Promise<void> {
-    for (const name of (await this.#names()).slice(0, -this.keep)) {
+    for (const name of (await this.names()).slice(0, -this.keep)) {
       const trash = join(this.folder, `.trash-${name}`)
       await rename(join(this.folder, name), trash)
       await rm(trash, { recursive: true, force: true })
@@ -91,7 +104,7 @@ export class Checkpoints {
   }
 }
 
-async function verify(path: string): Promise<Manifest> {
+async function verify(path: string): Promise<Omit<Manifest, 'version'> & { version: number }> {
   const manifest = JSON.parse(await readFile(join(path, 'manifest.json'), 'utf8')) as Manifest
   for (const { name, bytes, sha256: expected } of manifest.files) {
     const file = join(path, name)
@@ -103,14 +116,25 @@ async function verify(path: string): Promise<Manifest> {
   return manifest
 }
 
-/** The refusal to go on with what another config has made. */
+/** The refusal to go on with what another config, or other data, have made. */
 export function otherConfig(path: string, what: string): TongueforgeError {
   return new TongueforgeError(
     'ERR_CHECKPOINT',
-    `${path}: expected ${what} of this config, found one of another`,
+    `${path}: expected ${what} of this config and these inputs, found one of others`,
     {
-      hint: 'Resume with the config in resolved.yaml of the run folder, or start again with --overwrite.',
+      hint: 'Resume with the config in resolved.yaml of the run folder and the same model, tokenizer and data, or start again with --overwrite.',
       details: { path },
+    },
+  )
+}
+
+function otherVersion(path: string, version: number): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_CHECKPOINT',
+    `${path}: expected a checkpoint of version 2, found version ${version}`,
+    {
+      hint: 'Finish the run with the version of tongueforge that began it, or start again with --overwrite.',
+      details: { path, version },
     },
   )
 }

@@ -6,14 +6,11 @@ import { type TrainConfig, trainSchema } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { loadModelText, type ModelText } from '../../text/model_text'
 import { type DataStatistics, loadData, type TrainingData } from './data'
+import type { RunInputs } from './identity'
 
-export interface TrainPlan {
+export interface TrainPlan extends RunInputs {
   config: TrainConfig
   spec: DecoderSpec
-  /** Where the weights start from; undefined: from random ones. */
-  model: ModelFolder | undefined
-  /** Whose tokenizer, template and generation files the result takes over. */
-  files: ModelFolder
   /** The result's config.json. */
   modelConfig: Record<string, unknown>
   text: ModelText
@@ -27,6 +24,7 @@ export interface PlanSummary {
   parameters: number
   /** Weights, gradients and moments in float32; activations come on top. */
   memory_bytes: number
+  checkpoint_bytes: number
   tokens_per_step: number
   epochs: number
   data: DataStatistics
@@ -60,9 +58,19 @@ export async function readTrainConfig(
   return config
 }
 
-export async function planTraining(config: TrainConfig, signal: AbortSignal): Promise<TrainPlan> {
+/** Opens the folders that a config names; what is in them is read later. Throws ERR_NOT_FOUND. */
+export async function openInputs(config: TrainConfig): Promise<RunInputs> {
   const model = config.model === undefined ? undefined : await openModelFolder(config.model)
   const files = config.tokenizer === undefined ? model! : await openTokenizerFolder(config.tokenizer)
+  return { model, files }
+}
+
+/** Reads the data and lays everything out. Throws ERR_DATA, ERR_MODEL_CONFIG, ERR_VOCABULARY. */
+export async function planTraining(
+  config: TrainConfig,
+  { model, files }: RunInputs,
+  signal: AbortSignal,
+): Promise<TrainPlan> {
   const modelConfig = await resultConfig(config, model, files)
   const spec = decoderSpec(modelConfig, model?.configFile ?? 'init')
   const text = await loadModelText(files)
@@ -72,6 +80,10 @@ export async function planTraining(config: TrainConfig, signal: AbortSignal): Pr
   return { config, spec, model, files, modelConfig, text, data, held_out }
 }
 
+/** Weights and two moments in float32. */
+export const checkpointBytes = (spec: DecoderSpec) => 12 * countParameters(spec)
+export const modelBytes = (spec: DecoderSpec) => 4 * countParameters(spec)
+
 export function summarise({ config, spec, data, held_out }: TrainPlan): PlanSummary {
   const parameters = countParameters(spec)
   const rows = config.batch_size * config.accumulation
@@ -79,6 +91,7 @@ export function summarise({ config, spec, data, held_out }: TrainPlan): PlanSumm
     objective: config.objective,
     parameters,
     memory_bytes: 16 * parameters,
+    checkpoint_bytes: checkpointBytes(spec),
     tokens_per_step: rows * config.sequence_length,
     epochs: (config.steps * rows) / data.rows.rowsPerEpoch,
     data: data.statistics,

@@ -1,0 +1,30 @@
+/** What besides the config decides the last bits: resuming is exact where all of it is as it was. */
+import type { TrainConfig } from '../../config/train'
+import { native } from '../../native'
+import { VERSION } from '../../version'
+
+export interface Environment {
+  tongueforge: string
+  libtorch: string
+  /** Vector extensions: DEFAULT, AVX2, AVX512. */
+  cpu_capability: string
+  threads: number
+}
+
+export function environment({ threads }: TrainConfig): Environment {
+  const info = native().runtimeInfo()
+  return {
+    tongueforge: VERSION,
+    libtorch: info.torch_version,
+    cpu_capability: info.cpu_capability,
+    threads: threads || info.threads,
+  }
+}
+
+/** Says what has changed since a checkpoint was made; undefined where nothing has. */
+export function inexactness(then: Environment, now: Environment): string | undefined {
+  const changed = (Object.keys(now) as (keyof Environment)[]).filter((key) => then[key] !== now[key])
+  if (changed.length === 0) return undefined
+  const changes = changed.map((key) => `${key} ${then[key]} -> ${now[key]}`).join(', ')
+  return `the checkpoint was made with other means (${changes}): the result will be as good, but not the same to the bit`
+}

@@ -1,0 +1,90 @@
+/** What decides the numbers of a run, as one hash: of contents, whatever the files are called and wherever they lie. */
+import { createHash } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { ModelFolder } from '../../checkpoint/model_folder'
+import { type FileRecord, type InputRecord, recordInput } from '../../checkpoint/provenance'
+import type { DataSource } from '../../config/data'
+import type { TrainConfig } from '../../config/train'
+import { runJob } from '../../native'
+import { resolveSource } from '../../text/documents'
+
+export interface Identity {
+  /** Equal for two runs that end with the same bytes on one machine and build. */
+  sha256: string
+  /** The files behind it, for provenance.json. */
+  inputs: InputRecord[]
+}
+
+export interface RunInputs {
+  /** Where the weights start from; undefined: from random ones. */
+  model: ModelFolder | undefined
+  /** Whose tokenizer, template and generation files are used. */
+  files: ModelFolder
+}
+
+/** Reads every input once. Throws ERR_NOT_FOUND, ERR_DATA or ERR_IO for what cannot be read. */
+export async function identify(
+  config: TrainConfig,
+  { model, files }: RunInputs,
+  signal: AbortSignal,
+): Promise<Identity> {
+  const inputs: InputRecord[] = []
+  const record = async (role: string, path: string, names: readonly string[]): Promise<Content> => {
+    const input = await recordInput(role, path, names, signal)
+    inputs.push(input)
+    return contentOf(input.files)
+  }
+  const dataOf = async (role: string, sources: readonly DataSource[]) => {
+    const all = []
+    for (const { weight, ...source } of sources) {
+      const { path, ...how } = await resolveSource(source)
+      all.push({ ...how, weight, content: await record(role, resolve(path), []) })
+    }
+    return all
+  }
+  const content = {
+    ...decisiveKeys(config),
+    model: model && (await record('model', model.path, await filesOfModel(model))),
+    tokenizer: files !== model && (await record('tokenizer', files.path, smallFiles(files))),
+    data: await dataOf('data', config.data),
+    eval: evaluationDecides(config) && {
+      ...config.eval,
+      data: await dataOf('eval', config.eval!.data),
+    },
+  }
+  return { sha256: createHash('sha256').update(canonicalJson(content)).digest('hex'), inputs }
+}
+
+// Not among them: where the result goes, how often it is saved, and threads, which may change the last bits only.
+function decisiveKeys(config: TrainConfig): object {
+  const { out: _out, checkpoint: _checkpoint, threads: _threads, eval: _eval, ...decisive } = config
+  return decisive
+}
+
+// Held-out data are looked at and nothing else, unless they choose the result.
+const evaluationDecides = (_config: TrainConfig) => false
+
+type Content = Record<string, string>
+
+const contentOf = (files: readonly FileRecord[]): Content =>
+  files.length === 1
+    ? { sha256: files[0]!.sha256 } // a data file by any name
+    : Object.fromEntries(files.map(({ name, sha256 }) => [name, sha256]))
+
+async function filesOfModel(model: ModelFolder): Promise<string[]> {
+  const { files } = await runJob('inspectWeights', { folder: model.path, scan: false })
+  return [...files.map(({ name }) => name), ...smallFiles(model)]
+}
+
+// All that can decide how text becomes ids; a model card cannot.
+const smallFiles = ({ auxiliaryFiles }: ModelFolder) =>
+  auxiliaryFiles.filter((name) => /\.(json|jinja|model|txt)$/.test(name))
+
+/** JSON with the keys of every object in order: equal for equal content. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )
+}

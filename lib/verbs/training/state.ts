@@ -1,0 +1,44 @@
+/** What a run knows of itself beyond weights and moments; saved with every checkpoint as state.json. */
+
+/** From a start or resume to the next stop. */
+export interface SessionFigures {
+  /** Updates that were done when it began. */
+  first_step: number
+  steps: number
+  /** Places that are not padding. */
+  tokens: number
+  seconds: number
+  tokens_per_second: number
+}
+
+/** The held-out loss after a step; step 0: before the first update. */
+export interface Evaluation {
+  step: number
+  loss: number
+}
+
+export interface RunState {
+  version: 1
+  /** Updates done. */
+  step: number
+  /** The last one is under way. What a session did after its last checkpoint died with it and is not counted. */
+  sessions: SessionFigures[]
+  evaluations: Evaluation[]
+}
+
+export function newState(): RunState {
+  return { version: 1, step: 0, sessions: [], evaluations: [] }
+}
+
+/** Places that are not padding, and seconds, over all sessions. */
+export function totals({ sessions }: RunState): { tokens: number; seconds: number } {
+  const sum = (key: 'tokens' | 'seconds') => sessions.reduce((total, session) => total + session[key], 0)
+  return { tokens: sum('tokens'), seconds: sum('seconds') }
+}
+
+/** The lowest held-out loss after any update; the earlier of equals. */
+export function bestEvaluation({ evaluations }: RunState): Evaluation | undefined {
+  return evaluations
+    .filter(({ step }) => step > 0)
+    .reduce<Evaluation | undefined>((best, one) => (best && best.loss <= one.loss ? best : one), undefined)
+}

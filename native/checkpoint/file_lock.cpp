@@ -1,0 +1,80 @@
+#include "checkpoint/file_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "checkpoint/posix_file.h"
+
+namespace tongueforge::checkpoint {
+namespace {
+
+constexpr size_t kLongestNote = 4096;
+
+int open_file(const std::string& path) {
+  int fd;
+  do { fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); } while (fd < 0 && errno == EINTR);
+  if (fd < 0) throw io_error(errno, "open", path);
+  return fd;
+}
+
+std::string read_note(int fd) {
+  std::vector<char> bytes(kLongestNote);
+  const ssize_t count = ::pread(fd, bytes.data(), bytes.size(), 0);
+  return count > 0 ? std::string(bytes.data(), static_cast<size_t>(count)) : std::string();
+}
+
+void write_note(int fd, const std::string& note, const std::string& path) {
+  const bool written = ::ftruncate(fd, 0) == 0 &&
+                       ::pwrite(fd, note.data(), note.size(), 0) == static_cast<ssize_t>(note.size());
+  if (!written) throw io_error(errno, "write", path);
+}
+
+/// False where another open file holds the lock.
+bool try_lock(int fd, const std::string& path) {
+  int failed;
+  do { failed = ::flock(fd, LOCK_EX | LOCK_NB); } while (failed != 0 && errno == EINTR);
+  if (failed == 0) return true;
+  if (errno == EWOULDBLOCK) return false;
+  const bool no_locks_here = errno == ENOSYS || errno == ENOTSUP || errno == ENOLCK || errno == EINVAL;
+  if (!no_locks_here) throw io_error(errno, "lock", path);
+  return true;
+}
+
+/// Whether the open file is still the one of that name: its last holder may have removed it in between.
+bool is_in_place(int fd, const std::string& path) {
+  struct stat open_file_info, named;
+  return ::fstat(fd, &open_file_info) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         open_file_info.st_ino == named.st_ino && open_file_info.st_dev == named.st_dev;
+}
+
+}  // namespace
+
+std::shared_ptr<FileLock> FileLock::take(const std::string& path, const std::string& note) {
+  for (;;) {
+    const int fd = open_file(path);
+    // The descriptor has its owner from here on; an owner of "" removes nothing.
+    std::shared_ptr<FileLock> lock(new FileLock(fd, "", ""));
+    if (!try_lock(fd, path)) {
+      throw Error("ERR_BUSY", str(path, ": expected a free lock, found one that is held"),
+                  "Wait until its holder has ended.", {{"file", path}, {"holder", read_note(fd)}});
+    }
+    if (!is_in_place(fd, path)) continue;
+    lock->left_behind_ = read_note(fd);
+    write_note(fd, note, path);
+    lock->path_ = path;
+    return lock;
+  }
+}
+
+// Removed before the lock is let go, so that nobody removes the file of the next holder.
+FileLock::~FileLock() {
+  if (!path_.empty() && is_in_place(fd_, path_)) ::unlink(path_.c_str());
+  ::close(fd_);
+}
+
+}  // namespace tongueforge::checkpoint
