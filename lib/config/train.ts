@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { count, oneOf, text } from './checks'
 import { sources } from './data'
 import { initialization } from './initialization'
+import { checkpoint, evaluation, result } from './loop'
 import { optimizer, schedule } from './optimizer'
 
 export const OBJECTIVES = ['cp', 'inscp', 'sft'] as const
@@ -36,19 +37,9 @@ export const trainSchema = z.strictObject({
     .min(0, 'expected a number from 0')
     .default(1)
     .describe('Largest norm of the gradient; 0 = not clipped.'),
-  checkpoint: z
-    .strictObject({
-      every: count(0).default(100).describe('Updates between checkpoints; 0 = only when stopped.'),
-      keep: count(1).default(2).describe('The newest ones that stay.'),
-    })
-    .prefault({}),
-  eval: z
-    .strictObject({
-      every: count(1).default(100).describe('Updates between evaluations; there is one more at either end.'),
-      data: sources.describe('Not trained on.'),
-    })
-    .optional()
-    .describe('Loss on held-out data, as the objective reads it.'),
+  checkpoint,
+  result,
+  eval: evaluation,
   inscp: z
     .strictObject({
       loss: oneOf(['all', 'assistant', 'body']).default('all').describe('Which tokens are learnt.'),

@@ -1,27 +1,20 @@
 /** Training: load -> plan -> run -> save -> report. The loop is training/session.ts, the step is native. */
-import { dirname } from 'node:path'
 import type { TrainConfig } from '../config/train'
 import { Run } from './run'
 import { type Checkpoint, Checkpoints } from './training/checkpoints'
-import { checkSpace } from './training/disk_space'
+import { checkRoom } from './training/disk_space'
 import { environment, inexactness } from './training/environment'
 import { type Identity, identify, type RunInputs } from './training/identity'
 import type { Metrics } from './training/metrics'
-import {
-  checkpointBytes,
-  modelBytes,
-  openInputs,
-  type PlanSummary,
-  planTraining,
-  readTrainConfig,
-  summarise,
-  type TrainPlan,
-} from './training/plan'
-import { publishResult } from './training/result'
+import { openInputs, type PlanSummary, planTraining, readTrainConfig, summarise } from './training/plan'
+import { reportOf, type TrainReport } from './training/report'
+import { bestOf, publishResult } from './training/result'
 import { RunFolder } from './training/run_folder'
+import { keepBest, resultKind } from './training/selection'
 import { Session } from './training/session'
-import { type SessionFigures, totals } from './training/state'
 import { Trainer } from './training/trainer'
+
+export type { TrainReport } from './training/report'
 
 export interface TrainOptions {
   /** `key.path=value` pairs, set over the config. */
@@ -41,24 +34,6 @@ export interface TrainOptions {
 /** One update, as metrics.jsonl has it, and how many there will be. */
 export interface TrainStep extends Metrics {
   steps: number
-}
-
-export interface TrainReport {
-  objective: string
-  steps: number
-  /** Mean over the last tenth of the updates. */
-  loss: number
-  eval_loss?: number
-  eval_loss_before?: number
-  /** Over the whole run: of what was stopped and resumed, all sessions together. */
-  tokens: number
-  seconds: number
-  tokens_per_second: number
-  resumed_from?: number
-  sessions: SessionFigures[]
-  /** Tells a finished run of this very config and these inputs from one of others. */
-  config_sha256: string
-  plan: PlanSummary
 }
 
 export interface TrainResult {
@@ -141,7 +116,12 @@ interface Job extends Context {
 async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
   const { config, identity, signal, latest } = job
   const here = environment(config)
-  const checkpoints = new Checkpoints(folder.path, config.checkpoint.keep, identity.sha256, here)
+  const checkpoints = new Checkpoints(folder.path, {
+    keep: config.checkpoint.keep,
+    keepBest: keepBest(config),
+    configHash: identity.sha256,
+    environment: here,
+  })
   const start = job.replaces ? undefined : await checkpoints.newest(job.warn)
   latest.checkpoint = start // also for a signal that comes while the data are read
   const doubt = start && inexactness(start.environment, here)
@@ -151,7 +131,7 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
   await checkRoom(plan, checkpoints)
   await folder.writeConfig()
 
-  const trainer = await Trainer.open(plan, start?.path, signal)
+  let trainer = await Trainer.open(plan, start?.path, signal)
   try {
     const session = new Session({ plan, trainer, folder, checkpoints }, start, {
       signal,
@@ -161,49 +141,17 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
       },
     })
     await session.run()
-    const report = reportOf(plan, session, { resumedFrom: start?.step, identity })
+    const best = resultKind(config) === 'best' && (await bestOf(session.state, checkpoints, job.warn))
+    if (best) {
+      trainer.dispose()
+      trainer = await Trainer.open(plan, best.path, signal)
+    }
+    const resultStep = best ? best.step : session.state.step
+    const report = reportOf(plan, session, { resumedFrom: start?.step, identity, resultStep })
     const saveWeights = (staged: string) => trainer.saveWeights(staged)
     await publishResult(folder, plan, { report, inputs: identity.inputs, saveWeights })
     return { model: folder.model, report }
   } finally {
     trainer.dispose()
-  }
-}
-
-// A new checkpoint stands beside those kept until it is whole, and the result beside them all.
-async function checkRoom({ config, spec }: TrainPlan, checkpoints: Checkpoints): Promise<void> {
-  const there = (await checkpoints.names()).length
-  const coming = Math.max(0, checkpointsAtOnce(config) - there)
-  const bytes = coming * checkpointBytes(spec) + modelBytes(spec)
-  await checkSpace(dirname(checkpoints.folder), bytes, `${coming} checkpoints and the result`)
-}
-
-function checkpointsAtOnce({ checkpoint, steps }: TrainConfig): number {
-  const made = checkpoint.every === 0 ? 1 : Math.max(1, Math.ceil(steps / checkpoint.every) - 1)
-  return Math.min(made, checkpoint.keep + 1)
-}
-
-function reportOf(
-  plan: TrainPlan,
-  { state, losses }: Session,
-  { resumedFrom, identity }: { resumedFrom: number | undefined; identity: Identity },
-): TrainReport {
-  const tail = losses.slice(-Math.ceil(losses.length / 10))
-  const [first] = state.evaluations
-  const last = state.evaluations.at(-1)
-  const { tokens, seconds } = totals(state)
-  return {
-    objective: plan.config.objective,
-    steps: plan.config.steps,
-    loss: tail.reduce((sum, loss) => sum + loss, 0) / tail.length,
-    ...(last && { eval_loss: last.loss }),
-    ...(first?.step === 0 && { eval_loss_before: first.loss }),
-    tokens,
-    seconds,
-    tokens_per_second: tokens / seconds,
-    ...(resumedFrom !== undefined && { resumed_from: resumedFrom }),
-    sessions: state.sessions,
-    config_sha256: identity.sha256,
-    plan: summarise(plan),
   }
 }

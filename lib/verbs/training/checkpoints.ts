@@ -1,4 +1,4 @@
-/** Checkpoints of a run: published whole, verified before use, the newest kept. */
+/** Checkpoints of a run: published whole, verified before use, the newest and the best kept. */
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../../checkpoint/provenance'
@@ -6,6 +6,7 @@ import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { writeJson } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
 import type { Environment } from './environment'
+import { byLoss } from './selection'
 import type { RunState } from './state'
 
 /** Says that a checkpoint is whole: written last, read first. */
@@ -17,6 +18,8 @@ interface Manifest {
   config_sha256: string
   /** What the bits also depend on. */
   environment: Environment
+  /** Held-out loss of these weights, where it was measured: the best ones stay. */
+  eval_loss?: number
   files: { name: string; bytes: number; sha256: string }[]
 }
 
@@ -27,6 +30,15 @@ export interface Checkpoint {
 
 export interface SavedRun extends Checkpoint {
   state: RunState
+  environment: Environment
+}
+
+export interface CheckpointOptions {
+  /** The newest ones that stay. */
+  keep: number
+  /** Those of lowest held-out loss that stay as well. */
+  keepBest: number
+  configHash: string
   environment: Environment
 }
 
@@ -43,16 +55,14 @@ export class Checkpoints {
 
   constructor(
     runFolder: string,
-    private readonly keep: number,
-    private readonly configHash: string,
-    private readonly environment: Environment,
+    private readonly options: CheckpointOptions,
   ) {
     this.folder = join(runFolder, 'checkpoints')
   }
 
   async save(writer: StateWriter, state: RunState): Promise<Checkpoint> {
     const { step } = state
-    const path = join(this.folder, `step-${String(step).padStart(8, '0')}`)
+    const path = join(this.folder, folderName(step))
     await withStagedFolder(path, { overwrite: true }, async (staged) => {
       await writer.saveState(staged)
       await writeJson(staged, STATE, state)
@@ -61,8 +71,16 @@ export class Checkpoints {
         const file = join(staged, name)
         files.push({ name, bytes: (await stat(file)).size, sha256: await sha256(file) })
       }
-      const { configHash: config_sha256, environment } = this
-      const manifest: Manifest = { version: 2, step, config_sha256, environment, files }
+      const { configHash: config_sha256, environment } = this.options
+      const measured = state.evaluations.at(-1)
+      const manifest: Manifest = {
+        version: 2,
+        step,
+        config_sha256,
+        environment,
+        ...(measured?.step === step && { eval_loss: measured.loss }),
+        files,
+      }
       await writeJson(staged, 'manifest.json', manifest)
     })
     await this.#purge()
@@ -82,7 +100,7 @@ export class Checkpoints {
       })
       if (!manifest) continue
       if (manifest.version !== 2) throw otherVersion(path, manifest.version)
-      if (manifest.config_sha256 !== this.configHash) throw otherConfig(path, 'a checkpoint')
+      if (manifest.config_sha256 !== this.options.configHash) throw otherConfig(path, 'a checkpoint')
       const state = JSON.parse(await readFile(join(path, STATE), 'utf8')) as RunState
       return { step: manifest.step, path, state, environment: manifest.environment }
     }
@@ -94,18 +112,49 @@ export class Checkpoints {
     return (await readdir(this.folder).catch(() => [])).filter((name) => NAME.test(name)).sort()
   }
 
+  /** The checkpoint of a step if it is there and whole. */
+  async at(step: number, onDamaged: (message: string) => void): Promise<Checkpoint | undefined> {
+    const path = join(this.folder, folderName(step))
+    const manifest = await verify(path).catch((error: Error) => {
+      onDamaged(`${path} is damaged and cannot be used: ${error.message}`)
+      return undefined
+    })
+    return manifest && { step, path }
+  }
+
   // Renamed before it is deleted: a checkpoint that is half deleted must not look like one.
   async #purge(): Promise<void> {
-    for (const name of (await this.names()).slice(0, -this.keep)) {
+    const names = await this.names()
+    const stay = new Set([...names.slice(-this.options.keep), ...(await this.#best(names))])
+    for (const name of names) {
+      if (stay.has(name)) continue
       const trash = join(this.folder, `.trash-${name}`)
       await rename(join(this.folder, name), trash)
       await rm(trash, { recursive: true, force: true })
     }
   }
+
+  async #best(names: readonly string[]): Promise<string[]> {
+    const losses = []
+    for (const name of names) {
+      // One that cannot be read is told when a run resumes; here it is just not the best.
+      const manifest = await readManifest(join(this.folder, name)).catch(() => undefined)
+      if (manifest?.eval_loss !== undefined) losses.push({ step: manifest.step, loss: manifest.eval_loss })
+    }
+    return byLoss(losses)
+      .slice(0, this.options.keepBest)
+      .map(({ step }) => folderName(step))
+  }
+}
+
+const folderName = (step: number) => `step-${String(step).padStart(8, '0')}`
+
+async function readManifest(path: string): Promise<Manifest> {
+  return JSON.parse(await readFile(join(path, 'manifest.json'), 'utf8')) as Manifest
 }
 
 async function verify(path: string): Promise<Omit<Manifest, 'version'> & { version: number }> {
-  const manifest = JSON.parse(await readFile(join(path, 'manifest.json'), 'utf8')) as Manifest
+  const manifest = await readManifest(path)
   for (const { name, bytes, sha256: expected } of manifest.files) {
     const file = join(path, name)
     const { size } = await stat(file)

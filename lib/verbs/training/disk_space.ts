@@ -1,7 +1,11 @@
 /** A disk that would fill up is met before the run, and before each checkpoint: not in the middle of one. */
 import { statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
+import type { Checkpoints } from './checkpoints'
+import { checkpointBytes, modelBytes, type TrainPlan } from './plan'
+import { keepBest } from './selection'
 
 /** Throws ERR_NO_SPACE unless `bytes` more fit where `path` is, or will be. */
 export async function checkSpace(path: string, bytes: number, what: string): Promise<void> {
@@ -26,4 +30,18 @@ async function freeBytes(path: string): Promise<number | undefined> {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT' && dirname(path) !== path
     return missing ? freeBytes(dirname(path)) : undefined
   }
+}
+
+/** For the checkpoints that are kept, a new one beside them until it is whole, and the result. Throws ERR_NO_SPACE. */
+export async function checkRoom({ config, spec }: TrainPlan, checkpoints: Checkpoints): Promise<void> {
+  const there = (await checkpoints.names()).length
+  const coming = Math.max(0, checkpointsAtOnce(config) - there)
+  const bytes = coming * checkpointBytes(spec) + modelBytes(spec)
+  await checkSpace(dirname(checkpoints.folder), bytes, `${coming} checkpoints and the result`)
+}
+
+function checkpointsAtOnce(config: TrainConfig): number {
+  const { checkpoint, steps } = config
+  const made = checkpoint.every === 0 ? 1 : Math.max(1, Math.ceil(steps / checkpoint.every) - 1)
+  return Math.min(made, checkpoint.keep + 1) + keepBest(config)
 }

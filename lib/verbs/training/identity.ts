@@ -7,6 +7,7 @@ import type { DataSource } from '../../config/data'
 import type { TrainConfig } from '../../config/train'
 import { runJob } from '../../native'
 import { resolveSource } from '../../text/documents'
+import { isSelective } from './selection'
 
 export interface Identity {
   /** Equal for two runs that end with the same bytes on one machine and build. */
@@ -47,7 +48,7 @@ export async function identify(
     model: model && (await record('model', model.path, await filesOfModel(model))),
     tokenizer: files !== model && (await record('tokenizer', files.path, smallFiles(files))),
     data: await dataOf('data', config.data),
-    eval: evaluationDecides(config) && {
+    eval: isSelective(config) && {
       ...config.eval,
       data: await dataOf('eval', config.eval!.data),
     },
@@ -55,14 +56,12 @@ export async function identify(
   return { sha256: createHash('sha256').update(canonicalJson(content)).digest('hex'), inputs }
 }
 
-// Not among them: where the result goes, how often it is saved, and threads, which may change the last bits only.
+// Not among them: where the result goes, how often it is saved, what is only looked at, and threads, which may change
+// the last bits.
 function decisiveKeys(config: TrainConfig): object {
   const { out: _out, checkpoint: _checkpoint, threads: _threads, eval: _eval, ...decisive } = config
   return decisive
 }
-
-// Held-out data are looked at and nothing else, unless they choose the result.
-const evaluationDecides = (_config: TrainConfig) => false
 
 type Content = Record<string, string>
 

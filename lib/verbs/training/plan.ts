@@ -7,6 +7,7 @@ import { TongueforgeError } from '../../errors'
 import { loadModelText, type ModelText } from '../../text/model_text'
 import { type DataStatistics, loadData, type TrainingData } from './data'
 import type { RunInputs } from './identity'
+import { checkSelection } from './selection'
 
 export interface TrainPlan extends RunInputs {
   config: TrainConfig
@@ -55,6 +56,7 @@ export async function readTrainConfig(
       details: { file, key: 'tokenizer' },
     })
   }
+  checkSelection(config, file)
   return config
 }
 

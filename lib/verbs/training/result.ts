@@ -1,4 +1,4 @@
-/** The model folder that a run ends with. */
+/** The model folder that a run ends with, and whose weights it gets. */
 import { writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { writeModelCard } from '../../checkpoint/model_card'
@@ -8,8 +8,11 @@ import { carryOver, writeJson } from '../../checkpoint/write_folder'
 import { toYaml } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
 import { native } from '../../native'
+import type { Checkpoint, Checkpoints } from './checkpoints'
 import type { TrainPlan } from './plan'
 import type { RunFolder } from './run_folder'
+import { byLoss } from './selection'
+import type { RunState } from './state'
 
 /** What a model folder needs that only the end of a run can say. */
 export interface Outcome {
@@ -42,4 +45,17 @@ export async function publishResult(folder: RunFolder, plan: TrainPlan, outcome:
 function numerics({ dtype }: TrainConfig) {
   const { torch_version, cpu_capability } = native().runtimeInfo()
   return { dtype, libtorch: torch_version, cpu_capability }
+}
+
+/** The checkpoint of the lowest held-out loss; undefined where no other is better than the last weights. */
+export async function bestOf(
+  { step: last, evaluations }: RunState,
+  checkpoints: Checkpoints,
+  warn: (message: string) => void,
+): Promise<Checkpoint | undefined> {
+  for (const { step } of byLoss(evaluations)) {
+    const checkpoint = step === last ? undefined : await checkpoints.at(step, warn)
+    if (checkpoint || step === last) return checkpoint
+  }
+  return undefined
 }

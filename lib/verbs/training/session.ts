@@ -5,6 +5,7 @@ import { checkSpace } from './disk_space'
 import type { Metrics } from './metrics'
 import { checkpointBytes, type TrainPlan } from './plan'
 import type { RunFolder } from './run_folder'
+import { byLoss, isExhausted, keepBest } from './selection'
 import { newState, type RunState, type SessionFigures } from './state'
 import type { Trainer } from './trainer'
 
@@ -29,7 +30,8 @@ export class Session {
   private readonly config: TrainConfig
   private readonly figures: SessionFigures
   private readonly started = performance.now()
-  private saved: number | undefined
+  /** What the newest checkpoint knows: its step, and how many evaluations. */
+  private saved: { step: number; evaluations: number }
 
   constructor(
     private readonly parts: SessionParts,
@@ -38,7 +40,7 @@ export class Session {
   ) {
     this.config = parts.plan.config
     this.state = start?.state ?? newState()
-    this.saved = start?.step
+    this.saved = { step: this.state.step, evaluations: this.state.evaluations.length }
     this.figures = { first_step: this.state.step, steps: 0, tokens: 0, seconds: 0, tokens_per_second: 0 }
     this.state.sessions.push(this.figures)
   }
@@ -54,13 +56,15 @@ export class Session {
       const last = earlier.at(-1)
       if (loss !== undefined && last)
         await metrics.write([...earlier.slice(0, -1), { ...last, eval_loss: loss }])
-      while (this.state.step < this.config.steps) {
+      await this.#saveIfDue()
+      while (!this.#isOver()) {
         const line = await this.#update()
         await this.#complete(line)
+        await this.#saveIfDue()
       }
     } catch (error) {
       // Stopped by the signal: the step was not taken, or taken whole.
-      if (this.audience.signal.aborted) await this.#save()
+      if (this.audience.signal.aborted && this.state.step > this.saved.step) await this.#save()
       throw error
     } finally {
       this.#count(0)
@@ -78,9 +82,14 @@ export class Session {
     return { step: this.state.step, ...result, tokens_per_second: real_tokens / seconds }
   }
 
-  // Evaluates, records and saves where it is time.
+  #isOver(): boolean {
+    const { steps, eval: evaluation } = this.config
+    const { step, evaluations } = this.state
+    return step >= steps || isExhausted(evaluations, evaluation?.patience, evaluation?.min_delta ?? 0)
+  }
+
+  // Evaluates where it is time, and records the step.
   async #complete(line: Metrics): Promise<void> {
-    const { checkpoint, steps } = this.config
     try {
       const [loss] = await this.#evaluate()
       if (loss !== undefined) line.eval_loss = loss
@@ -88,8 +97,6 @@ export class Session {
       await this.parts.folder.metrics.record(line)
       this.audience.emit(line)
     }
-    const { step } = this.state
-    if (checkpoint.every > 0 && step % checkpoint.every === 0 && step < steps) await this.#save()
   }
 
   /** The held-out loss, if it is time for it and not known yet. */
@@ -104,13 +111,22 @@ export class Session {
     return [loss]
   }
 
+  // At the end there is no need: the weights become the result, or a better checkpoint does.
+  async #saveIfDue(): Promise<void> {
+    const { step, evaluations } = this.state
+    const known = this.saved.step === step && this.saved.evaluations === evaluations.length
+    if (step === 0 || known || this.#isOver()) return
+    const { every } = this.config.checkpoint
+    const best = byLoss(evaluations).slice(0, keepBest(this.config))
+    if ((every > 0 && step % every === 0) || best.some((one) => one.step === step)) await this.#save()
+  }
+
   async #save(): Promise<void> {
     const { checkpoints, trainer, plan } = this.parts
-    if (this.state.step === 0 || this.state.step === this.saved) return
     this.#count(0)
     await checkSpace(checkpoints.folder, checkpointBytes(plan.spec), 'a checkpoint')
     this.audience.onSaved(await checkpoints.save(trainer, this.state))
-    this.saved = this.state.step
+    this.saved = { step: this.state.step, evaluations: this.state.evaluations.length }
   }
 
   #count(tokens: number): void {

@@ -35,10 +35,3 @@ export function totals({ sessions }: RunState): { tokens: number; seconds: numbe
   const sum = (key: 'tokens' | 'seconds') => sessions.reduce((total, session) => total + session[key], 0)
   return { tokens: sum('tokens'), seconds: sum('seconds') }
 }
-
-/** The lowest held-out loss after any update; the earlier of equals. */
-export function bestEvaluation({ evaluations }: RunState): Evaluation | undefined {
-  return evaluations
-    .filter(({ step }) => step > 0)
-    .reduce<Evaluation | undefined>((best, one) => (best && best.loss <= one.loss ? best : one), undefined)
-}

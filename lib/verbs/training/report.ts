@@ -1,0 +1,62 @@
+/** The numbers at the end of a run. */
+import type { Identity } from './identity'
+import { type PlanSummary, summarise, type TrainPlan } from './plan'
+import type { Session } from './session'
+import { type SessionFigures, totals } from './state'
+
+export interface TrainReport {
+  objective: string
+  /** As in the config. */
+  steps: number
+  /** Updates done when eval.patience ended the run. */
+  stopped_at?: number
+  /** Updates behind the weights in model/. */
+  result_step: number
+  /** Mean over the last tenth of the updates. */
+  loss: number
+  /** On the held-out data, of the weights in model/. */
+  eval_loss?: number
+  eval_loss_before?: number
+  /** Over the whole run: of what was stopped and resumed, all sessions together. */
+  tokens: number
+  seconds: number
+  tokens_per_second: number
+  resumed_from?: number
+  sessions: SessionFigures[]
+  /** Tells a finished run of this very config and these inputs from one of others. */
+  config_sha256: string
+  plan: PlanSummary
+}
+
+export interface Ending {
+  resumedFrom: number | undefined
+  resultStep: number
+  identity: Identity
+}
+
+export function reportOf(
+  plan: TrainPlan,
+  { state, losses }: Session,
+  { resumedFrom, identity, resultStep }: Ending,
+): TrainReport {
+  const tail = losses.slice(-Math.ceil(losses.length / 10))
+  const [first] = state.evaluations
+  const { tokens, seconds } = totals(state)
+  const chosen = state.evaluations.find(({ step }) => step === resultStep)
+  return {
+    objective: plan.config.objective,
+    steps: plan.config.steps,
+    ...(state.step < plan.config.steps && { stopped_at: state.step }),
+    result_step: resultStep,
+    loss: tail.reduce((sum, loss) => sum + loss, 0) / tail.length,
+    ...(chosen && { eval_loss: chosen.loss }),
+    ...(first?.step === 0 && { eval_loss_before: first.loss }),
+    tokens,
+    seconds,
+    tokens_per_second: tokens / seconds,
+    ...(resumedFrom !== undefined && { resumed_from: resumedFrom }),
+    sessions: state.sessions,
+    config_sha256: identity.sha256,
+    plan: summarise(plan),
+  }
+}
