@@ -3,7 +3,9 @@ import { z } from 'zod'
 import { oneOf, positive, text } from './checks'
 
 export const source = z.strictObject({
-  path: text().describe('A .txt, .jsonl or .json file.'),
+  path: text().describe(
+    'A file (.txt, .md, .jsonl, .json, .parquet, packed as .gz or .zst), a folder, or a pattern: data/*.jsonl.',
+  ),
   format: oneOf(['text', 'messages', 'alpaca', 'sharegpt', 'pairs', 'preference'])
     .optional()
     .describe('What a record holds; guessed from the first records and shown.'),

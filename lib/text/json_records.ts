@@ -1,4 +1,5 @@
-import { chunksOf, dataError, readLines } from './lines'
+import { chunksOf } from './chunks'
+import { dataError, readLines } from './lines'
 import type { JsonRecord } from './record_formats'
 
 export interface NumberedRecord {
@@ -21,9 +22,7 @@ export async function* readJsonRecords(
   file: string,
   options: RecordOptions = {},
 ): AsyncGenerator<NumberedRecord> {
-  const pieces = (await beginsArray(file))
-    ? arrayElements(file, options.signal)
-    : jsonLines(file, options.signal)
+  const pieces = (await beginsArray(file)) ? arrayElements(file, options.signal) : jsonLines(file, options)
   for await (const { text, line, complete } of pieces) {
     const parsed = parseRecord(text)
     if (typeof parsed === 'object') {
@@ -58,8 +57,8 @@ function parseRecord(text: string): JsonRecord | string {
   return `received ${Array.isArray(value) ? 'a list' : value === null ? 'null' : `a ${typeof value}`}`
 }
 
-async function* jsonLines(file: string, signal?: AbortSignal): AsyncGenerator<Piece> {
-  for await (const { text, number, complete } of readLines(file, { signal })) {
+async function* jsonLines(file: string, options: RecordOptions): AsyncGenerator<Piece> {
+  for await (const { text, number, complete } of readLines(file, options)) {
     if (text.trim() !== '') yield { text, line: number, complete }
   }
 }

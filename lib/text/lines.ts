@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs'
-import { ioError } from '../checkpoint/json_file'
 import { TongueforgeError } from '../errors'
+import { chunksOf } from './chunks'
 
 export interface Line {
   text: string
@@ -13,6 +12,8 @@ export interface Line {
 export interface LineOptions {
   /** Longest accepted line in bytes (default 64 MiB): a file without newlines must not fill the memory. */
   maxBytes?: number
+  /** Called with what is wrong with a line, which is then left out; without it the first such line throws. */
+  onInvalid?: ((error: Error) => void) | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -25,43 +26,34 @@ const CARRIAGE_RETURN = 0x0d
  */
 export async function* readLines(
   file: string,
-  { maxBytes = 64 * 2 ** 20, signal }: LineOptions = {},
+  { maxBytes = 64 * 2 ** 20, onInvalid, signal }: LineOptions = {},
 ): AsyncGenerator<Line> {
   let parts: Buffer[] = []
   let length = 0
   let number = 0
-  const take = (last: Buffer, complete: boolean): Line => {
+  const take = (last: Buffer, complete: boolean): Line[] => {
     const bytes = parts.length === 0 ? last : Buffer.concat([...parts, last])
     parts = []
     length = 0
     number += 1
-    return { text: decodeLine(bytes, file, number), number, complete }
+    const text = decodeLine(bytes, number)
+    if (text !== undefined) return [{ text, number, complete }]
+    const error = notUtf8(file, number)
+    if (!onInvalid) throw error
+    onInvalid(error)
+    return []
   }
   for await (const chunk of chunksOf(file, signal)) {
     let start = 0
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
-      yield take(chunk.subarray(start, end), true)
+      yield* take(chunk.subarray(start, end), true)
       start = end + 1
     }
     parts.push(chunk.subarray(start))
     length += chunk.length - start
     if (length > maxBytes) throw tooLong(file, number + 1, maxBytes)
   }
-  if (length > 0) yield take(Buffer.alloc(0), false)
-}
-
-/** The bytes of a file; every chunk waits for the disk, so the event loop turns in between. */
-export async function* chunksOf(file: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 })) {
-      signal?.throwIfAborted()
-      yield chunk as Buffer
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall !== undefined)
-      throw ioError(file, error as NodeJS.ErrnoException)
-    throw error
-  }
+  if (length > 0) yield* take(Buffer.alloc(0), false)
 }
 
 /** An error at a place in a data file. */
@@ -71,20 +63,20 @@ export function dataError(file: string, line: number, message: string, hint?: st
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-function decodeLine(bytes: Buffer, file: string, number: number): string {
+function decodeLine(bytes: Buffer, number: number): string | undefined {
   const end =
     bytes.length > 0 && bytes[bytes.length - 1] === CARRIAGE_RETURN ? bytes.length - 1 : bytes.length
   try {
     const text = decoder.decode(bytes.subarray(0, end))
     return number === 1 && text.startsWith('\uFEFF') ? text.slice(1) : text
   } catch {
-    throw dataError(
-      file,
-      number,
-      'expected UTF-8 text, received bytes that are not',
-      'Convert it: iconv -f ENCODING -t UTF-8 FILE',
-    )
+    return undefined
   }
+}
+
+function notUtf8(file: string, line: number): TongueforgeError {
+  const hint = 'Convert it: iconv -f ENCODING -t UTF-8 FILE'
+  return dataError(file, line, 'expected UTF-8 text, received bytes that are not', hint)
 }
 
 function tooLong(file: string, line: number, maxBytes: number): TongueforgeError {

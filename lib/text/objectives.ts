@@ -3,7 +3,7 @@ import { TongueforgeError } from '../errors'
 import { commonPrefix, encodeConversation, IGNORE, splitAssistant } from './conversation'
 import type { Document } from './documents'
 import type { ModelText } from './model_text'
-import type { TokenDocument } from './packing'
+import type { TokenDocument } from './tokens'
 
 export interface ObjectiveOptions {
   /** inscp: which tokens are learnt. */

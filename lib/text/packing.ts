@@ -1,12 +1,7 @@
 import { IGNORE } from './conversation'
+import { Offsets } from './offsets'
 import { Random } from './random'
-
-/** A text or conversation as ids. */
-export interface TokenDocument {
-  ids: Int32Array
-  /** Per token: itself where it is to be learnt, IGNORE elsewhere. Absent: all are. */
-  labels?: Int32Array
-}
+import type { Tokens } from './tokens'
 
 /** Rows of equal length laid end to end, as native's trainer reads them. */
 export interface PackedBatch {
@@ -34,21 +29,21 @@ export interface RowSource {
   readonly rowLength: number
   readonly rowsPerEpoch: number
   /** Writes row `row` (counted over all epochs, from 0) into `batch` as its row number `at`. */
-  fill(row: number, batch: PackedBatch, at: number): void
+  fill(row: number, batch: PackedBatch, at: number): Promise<void>
 }
 
 /** Rows `step * rows` and the following ones: a pure function of source and step, so that resuming needs no state. */
-export function packedBatch(source: RowSource, rows: number, step: number): PackedBatch {
+export async function packedBatch(source: RowSource, rows: number, step: number): Promise<PackedBatch> {
   const batch = emptyBatch(rows, source.rowLength)
-  for (let at = 0; at < rows; at++) source.fill(step * rows + at, batch, at)
+  for (let at = 0; at < rows; at++) await source.fill(step * rows + at, batch, at)
   return batch
 }
 
 /** The batches of the first epoch, each row once: for evaluation. The last batch may have fewer rows. */
-export function* epochBatches(source: RowSource, rows: number): Generator<PackedBatch> {
+export async function* epochBatches(source: RowSource, rows: number): AsyncGenerator<PackedBatch> {
   for (let row = 0; row < source.rowsPerEpoch; row += rows) {
     const batch = emptyBatch(Math.min(rows, source.rowsPerEpoch - row), source.rowLength)
-    for (let at = 0; at < batch.rows; at++) source.fill(row + at, batch, at)
+    for (let at = 0; at < batch.rows; at++) await source.fill(row + at, batch, at)
     yield batch
   }
 }
@@ -68,76 +63,87 @@ export interface PackingOptions {
 export class StreamPacking implements RowSource {
   readonly rowLength: number
   readonly rowsPerEpoch: number
-  /** Tokens of all documents together. */
-  readonly epochTokens: number
-  private readonly documents: readonly TokenDocument[]
   private readonly seed: number | undefined
-  private plan: { epoch: number; order: Uint32Array; starts: Float64Array } | undefined
+  private plan: { epoch: number; laid: Promise<Laid> } | undefined
 
-  constructor(documents: readonly TokenDocument[], { rowLength, seed }: PackingOptions) {
-    this.documents = documents.filter(({ ids }) => ids.length > 0)
+  constructor(
+    private readonly tokens: Tokens,
+    { rowLength, seed }: PackingOptions,
+  ) {
     this.rowLength = rowLength
     this.seed = seed
-    this.epochTokens = this.documents.reduce((sum, { ids }) => sum + ids.length, 0)
-    this.rowsPerEpoch = Math.ceil(
-      Math.max(this.epochTokens - 1, Math.min(this.epochTokens, 1)) / (rowLength - 1),
-    )
+    // One token makes a row although nothing in it is a target: that shows in the statistics.
+    this.rowsPerEpoch = Math.ceil(Math.max(tokens.total - 1, Math.min(tokens.total, 1)) / (rowLength - 1))
   }
 
-  fill(row: number, batch: PackedBatch, at: number): void {
-    const { order, starts } = this.planOf(Math.floor(row / this.rowsPerEpoch))
-    let position = (row % this.rowsPerEpoch) * (this.rowLength - 1)
-    let place = 0
-    let index = lastNotAbove(starts, position)
-    for (let segment = 0; place < this.rowLength && index < order.length; segment++, index++) {
-      const document = this.documents[order[index]!]!
-      const from = position - starts[index]!
-      const count = Math.min(this.rowLength - place, document.ids.length - from)
-      writePiece(batch, at * this.rowLength + place, { document, from, count, segment })
+  async fill(row: number, batch: PackedBatch, at: number): Promise<void> {
+    const { order, offsets } = await this.laidOut(Math.floor(row / this.rowsPerEpoch))
+    const begun = (row % this.rowsPerEpoch) * (this.rowLength - 1)
+    let { index, start } = offsets.find(begun)
+    const pieces: Piece[] = []
+    for (let place = 0; place < this.rowLength && index < order.length; index++) {
+      const document = order[index]!
+      const length = this.tokens.length(document)
+      const from = begun + place - start
+      const count = Math.min(this.rowLength - place, length - from)
+      if (count > 0) pieces.push({ document, from, count, place })
+      start += length
       place += count
-      position += count
     }
+    await writeRow(this.tokens, batch, at, pieces)
   }
 
   /** The order of an epoch, and where each of its documents begins. */
-  private planOf(epoch: number) {
-    if (this.plan?.epoch !== epoch) {
-      const order = orderOf(this.documents.length, this.seed, epoch)
-      const starts = new Float64Array(order.length)
-      for (let i = 1; i < order.length; i++)
-        starts[i] = starts[i - 1]! + this.documents[order[i - 1]!]!.ids.length
-      this.plan = { epoch, order, starts }
-    }
-    return this.plan
+  private laidOut(epoch: number): Promise<Laid> {
+    if (this.plan?.epoch !== epoch) this.plan = { epoch, laid: layOut(this.tokens, this.seed, epoch) }
+    return this.plan.laid
   }
 }
 
-/** The order of `count` things in an epoch: shuffled by seed and epoch, or as they are without a seed. */
-export function orderOf(count: number, seed: number | undefined, epoch: number): Uint32Array {
-  return seed === undefined
-    ? Uint32Array.from({ length: count }, (_, i) => i)
-    : new Random(seed, epoch).permutation(count)
+interface Laid {
+  order: Uint32Array
+  offsets: Offsets
 }
 
-interface Piece {
-  document: TokenDocument
+async function layOut(tokens: Tokens, seed: number | undefined, epoch: number): Promise<Laid> {
+  const order = await orderOf(tokens.count, seed, epoch)
+  return { order, offsets: await Offsets.of(order.length, (index) => tokens.length(order[index]!)) }
+}
+
+/** The order of `count` things in an epoch: shuffled by seed and epoch, or as they are without a seed. */
+export async function orderOf(count: number, seed: number | undefined, epoch: number): Promise<Uint32Array> {
+  if (seed !== undefined) return new Random(seed, epoch).longPermutation(count)
+  const order = new Uint32Array(count)
+  for (let i = 0; i < count; i++) order[i] = i
+  return order
+}
+
+/** A part of a document, and its place in a row. */
+export interface Piece {
+  document: number
   from: number
   count: number
-  segment: number
+  place: number
 }
 
-/** Copies a part of a document; its first token has nothing before it in the row, so it is never a target. */
-export function writePiece(
+/** Reads the pieces of a row; the first token of each has nothing before it in the row, so it is never a target. */
+export async function writeRow(
+  tokens: Tokens,
   batch: PackedBatch,
-  place: number,
-  { document, from, count, segment }: Piece,
-): void {
-  const labels = document.labels ?? document.ids
-  batch.ids.set(document.ids.subarray(from, from + count), place)
-  batch.labels.set(labels.subarray(from + 1, from + count), place + 1)
-  batch.segments.fill(segment, place, place + count)
-  batch.tokens += count
-  for (let i = place + 1; i < place + count; i++) if (batch.labels[i] !== IGNORE) batch.targets++
+  at: number,
+  pieces: readonly Piece[],
+): Promise<void> {
+  const writes = pieces.map(({ document, from, count, place }, segment) => {
+    const first = at * batch.row_length + place
+    const [ids, labels] = [batch.ids, batch.labels].map((array) => array.subarray(first, first + count))
+    batch.segments.fill(segment, first, first + count)
+    batch.tokens += count
+    return tokens.read(document, from, ids!, labels!).then(() => {
+      labels![0] = IGNORE
+      for (let i = 1; i < count; i++) if (labels![i] !== IGNORE) batch.targets++
+    })
+  })
+  await Promise.all(writes)
 }
 
 function emptyBatch(rows: number, rowLength: number): PackedBatch {
@@ -151,15 +157,4 @@ function emptyBatch(rows: number, rowLength: number): PackedBatch {
     tokens: 0,
     targets: 0,
   }
-}
-
-/** Index of the last of ascending `starts` that is not above `position`. */
-function lastNotAbove(starts: Float64Array, position: number): number {
-  let [low, high] = [0, starts.length - 1]
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if (starts[middle]! <= position) low = middle
-    else high = middle - 1
-  }
-  return low
 }

@@ -1,3 +1,5 @@
+import { inSteps } from './pause'
+
 /**
  * A small seeded generator for shuffles: xoshiro128** (Blackman and Vigna 2018), seeded through splitmix32. It is made
  * of 32-bit integer steps only, so every machine gives the same numbers. Not for secrets.
@@ -44,13 +46,28 @@ export class Random {
   /** The numbers 0 to `count` - 1 in random order (Fisher-Yates). */
   permutation(count: number): Uint32Array {
     const order = Uint32Array.from({ length: count }, (_, i) => i)
-    for (let i = count - 1; i > 0; i--) {
+    this.shuffle(order, 0, count - 1)
+    return order
+  }
+
+  /** As permutation, in steps between which the event loop turns: for many. */
+  async longPermutation(count: number): Promise<Uint32Array> {
+    const order = new Uint32Array(count)
+    await inSteps(count, (from, to) => {
+      for (let i = from; i < to; i++) order[i] = i
+    })
+    await inSteps(count - 1, (from, to) => this.shuffle(order, from, to))
+    return order
+  }
+
+  /** Steps `from` to `to` - 1 of Fisher-Yates, which go from the end of the order to its beginning. */
+  private shuffle(order: Uint32Array, from: number, to: number): void {
+    for (let i = order.length - 1 - from; i > order.length - 1 - to; i--) {
       const j = this.below(i + 1)
       const picked = order[j]!
       order[j] = order[i]!
       order[i] = picked
     }
-    return order
   }
 }
 

@@ -50,6 +50,24 @@ const FORMATS: Readonly<Record<RecordFormat, Format>> = {
 }
 export const RECORD_FORMATS = Object.keys(FORMATS) as RecordFormat[]
 
+/** All keys that some format reads. */
+export const RECORD_KEYS: readonly string[] = [
+  ...new Set([
+    ...PAIRS.flat(),
+    ...[
+      'text',
+      'messages',
+      'conversations',
+      'system',
+      'output',
+      'history',
+      'instances',
+      'chosen',
+      'rejected',
+    ],
+  ]),
+]
+
 /** The format that the first records of a file have in common, else that of the very first; undefined if none fits. */
 export function guessFormat(records: readonly JsonRecord[]): RecordFormat | undefined {
   if (records.length === 0) return undefined

@@ -78,7 +78,7 @@ test('a line longer than the limit, bytes that are not UTF-8 and binary files ar
   await rejects(read('a.txt', 'text\n\0\0\0'), /a\.txt:2: expected text, found a byte 0/)
 })
 
-test('a missing file and a folder are told apart', async () => {
+test('a missing file is told with its path', async () => {
   await rejects(
     all(readDocuments({ path: join(folder, 'none.txt') })),
     /none\.txt: no such file/,
@@ -89,20 +89,13 @@ test('a missing file and a folder are told apart', async () => {
     /no such file/,
     'ERR_NOT_FOUND',
   )
-  const { mkdirSync } = await import('node:fs')
-  mkdirSync(join(folder, 'folder.txt'))
-  await rejects(
-    all(readDocuments({ path: join(folder, 'folder.txt') })),
-    /cannot be read \(EISDIR\)/,
-    'ERR_IO',
-  )
 })
 
 test('the format of JSON records is guessed from the first ones', async () => {
   const guess = async (...records) => {
     const path = join(folder, 'guess.jsonl')
     writeFileSync(path, lines(...records))
-    return (await resolveSource({ path })).format
+    return (await resolveSource({ path })).files[0].format
   }
   assert.equal(await guess({ text: 'x', id: 1 }), 'text')
   assert.equal(await guess({ messages: [] }), 'messages')
@@ -123,12 +116,12 @@ test('what is resolved can be shown, and read', async () => {
   const path = join(folder, 'shown.jsonl')
   writeFileSync(path, lines({ body: 'x' }))
   const resolved = await resolveSource({ path, field: 'body' })
-  assert.deepEqual(resolved, { path, container: 'json', format: 'text', field: 'body', split: 'paragraph' })
+  const file = { path, container: 'json', format: 'text', field: 'body', split: 'paragraph' }
+  assert.deepEqual(resolved, { path, files: [file], ignored: [] })
   assert.deepEqual(
     (await all(readDocuments(resolved))).map(({ text }) => text),
     ['x'],
   )
-  await rejects(resolveSource({ path: 'data.parquet' }), /expected a file that ends in \.txt/)
 })
 
 test('each format becomes messages', async () => {
@@ -236,6 +229,16 @@ test('bad records can be left out instead, each one told', async () => {
   assert.match(told[1], /b\.jsonl:3: expected text under "text", found texts/)
 })
 
+test('a line that is not UTF-8, or of a binary file, can be left out as well', async () => {
+  const told = []
+  const options = { onInvalid: (error) => told.push(error.message) }
+  const bad = Buffer.from('{"text": "one"}\n{"text": "\xe9"}\n{"text": "two"}\n', 'latin1')
+  assert.deepEqual(await texts('b.jsonl', bad, {}, options), ['one', 'two'])
+  assert.deepEqual(await texts('b.txt', 'one\n\n\0\0\n\ntwo', {}, options), ['one', 'two'])
+  assert.match(told[0], /b\.jsonl:2: expected UTF-8/)
+  assert.match(told[1], /b\.txt:3: expected text, found a byte 0/)
+})
+
 test('a JSON array is read element by element, with the line of each', async () => {
   const content = '\uFEFF [\n{"text": "a, [b] \\"c\\" \\\\"},\n\n  {"text":\n"two"} , {"text": "three"}\n]\n'
   const documents = await read('a.json', content)
@@ -339,7 +342,7 @@ const isWhole = {
 }
 for (const [file, [format, count]] of Object.entries(real)) {
   dataTest(`${file} is read as ${format}`, file, async (_, path) => {
-    assert.equal((await resolveSource({ path })).format, format)
+    assert.equal((await resolveSource({ path })).files[0].format, format)
     const documents = await all(readDocuments({ path }))
     if (count !== undefined) assert.equal(documents.length, count)
     assert.ok(documents.every(isWhole[format]))

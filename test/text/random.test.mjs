@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Random } from '#lib/text/random'
@@ -69,4 +70,14 @@ test('all orders of three things come up equally often', () => {
   assert.equal(counts.size, 6)
   for (const count of counts.values())
     assert.ok(Math.abs(count - 2000) < 5 * Math.sqrt(12000 * (1 / 6) * (5 / 6)))
+})
+
+test('a long permutation is the same one, and holds up no other work', async () => {
+  for (const count of [0, 1, 2, 7, 100_001])
+    assert.deepEqual(await new Random(4, 2).longPermutation(count), new Random(4, 2).permutation(count))
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  delay.enable()
+  await new Random(1).longPermutation(3_000_000)
+  delay.disable()
+  assert.ok(delay.percentile(99) < 50e6, `${delay.percentile(99) / 1e6} ms`)
 })

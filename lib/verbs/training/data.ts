@@ -2,12 +2,13 @@
 import type { DataSource } from '../../config/data'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
-import { ConversationPacking } from '../../text/conversation_packing'
+import { ConversationPacking, countFitting } from '../../text/conversation_packing'
 import { type Document, type ResolvedSource, readDocuments, resolveSource } from '../../text/documents'
 import type { ModelText } from '../../text/model_text'
 import { objectives } from '../../text/objectives'
-import { type RowSource, StreamPacking, type TokenDocument } from '../../text/packing'
+import { type RowSource, StreamPacking } from '../../text/packing'
 import { Random } from '../../text/random'
+import { memoryTokens, type TokenDocument } from '../../text/tokens'
 
 /** Documents that are read, then encoded, before the next ones are read. */
 const SLICE = 256
@@ -45,13 +46,14 @@ export async function loadData(
   }
   const options = { rowLength: config.sequence_length, seed: shuffle ? config.seed : undefined }
   const whole = objectives[config.objective].packing === 'whole'
-  const rows = whole ? new ConversationPacking(documents, options) : new StreamPacking(documents, options)
+  const tokens = memoryTokens(documents)
+  const rows = whole ? await ConversationPacking.of(tokens, options) : new StreamPacking(tokens, options)
+  const lost = whole ? await countFitting(tokens, config.sequence_length) : { truncated: 0, dropped: 0 }
   const statistics = {
     sources: resolved,
     documents: documents.length,
-    tokens: documents.reduce((sum, { ids }) => sum + ids.length, 0),
-    truncated: 'truncated' in rows ? rows.truncated : 0,
-    dropped: 'dropped' in rows ? rows.dropped : 0,
+    tokens: tokens.total,
+    ...lost,
     rows_per_epoch: rows.rowsPerEpoch,
   }
   if (rows.rowsPerEpoch === 0) throw nothingToLearn(resolved)

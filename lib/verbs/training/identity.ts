@@ -38,8 +38,8 @@ export async function identify(
   const dataOf = async (role: string, sources: readonly DataSource[]) => {
     const all = []
     for (const { weight, ...source } of sources) {
-      const { path, ...how } = await resolveSource(source)
-      all.push({ ...how, weight, content: await record(role, resolve(path), []) })
+      for (const { path, ...how } of (await resolveSource(source)).files)
+        all.push({ ...how, weight, content: await record(role, resolve(path), []) })
     }
     return all
   }

@@ -2,7 +2,8 @@
 import { TongueforgeError } from '../../errors'
 import { type Handle, native, type PackedBatch, runJob, type StepOutcome } from '../../native'
 import { objectives } from '../../text/objectives'
-import { epochBatches, packedBatch, type RowSource } from '../../text/packing'
+import { epochBatches, type RowSource } from '../../text/packing'
+import { Batches } from './batches'
 import type { TrainPlan } from './plan'
 import { learningRate } from './schedule'
 
@@ -20,11 +21,16 @@ export interface StepResult {
 }
 
 export class Trainer {
+  private readonly batches: Batches
+
   private constructor(
     private readonly plan: TrainPlan,
     private readonly model: Handle,
     private readonly handle: Handle,
-  ) {}
+  ) {
+    const { batch_size: rows, accumulation, steps } = plan.config
+    this.batches = new Batches(plan.data.rows, { rows, accumulation, steps })
+  }
 
   /** Weights from a checkpoint folder, else from the plan's model, else random. */
   static async open(plan: TrainPlan, checkpoint: string | undefined, signal: AbortSignal): Promise<Trainer> {
@@ -47,10 +53,8 @@ export class Trainer {
 
   /** Update number `step`, from 0. Its data are a function of the step, so resuming needs no cursor. */
   async step(step: number, signal: AbortSignal): Promise<StepResult> {
-    const { config, data } = this.plan
-    const batches = Array.from({ length: config.accumulation }, (_, micro) =>
-      packedBatch(data.rows, config.batch_size, step * config.accumulation + micro),
-    )
+    const { config } = this.plan
+    const batches = await this.batches.of(step)
     const lr = learningRate(config, step)
     const options = { trainer: this.handle, batches: batches.map(nativeBatch), lr, clip: config.clip }
     const outcome = await runJob('trainStep', { ...options, threads: config.threads }, { signal })
@@ -65,7 +69,7 @@ export class Trainer {
     const { batch_size, threads } = this.plan.config
     let sum = 0
     let count = 0
-    for (const batch of epochBatches(rows, batch_size)) {
+    for await (const batch of epochBatches(rows, batch_size)) {
       const options = { trainer: this.handle, batch: nativeBatch(batch), threads }
       const part = await runJob('trainEvaluate', options, { signal })
       sum += part.sum
