@@ -195,6 +195,11 @@ export interface NativeJobs {
   trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]
   trainEvaluate: [{ trainer: Handle; batch: PackedBatch; threads: number }, LossSums]
   trainSave: [{ trainer: Handle; path: string }, undefined]
+  trainSnapshot: [{ trainer: Handle }, Handle]
+  saveSnapshot: [
+    { snapshot: Handle; folder: string; dtype: string; max_shard_bytes: number; state: string },
+    undefined,
+  ]
   trainResume: [{ trainer: Handle; path: string }, undefined]
   planGraft: [GraftInputs, GraftPlan]
   graft: [GraftInputs & { scale: number; staged: string }, GraftStatistics]

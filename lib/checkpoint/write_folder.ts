@@ -1,11 +1,13 @@
 /** The small files of a model folder that we write: carried over from another one, with what the result changes. */
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { JsonObject } from './json_file'
+import { type JsonObject, writeFailed } from './json_file'
 import type { ModelFolder } from './model_folder'
 
+/** Throws ERR_NO_SPACE or ERR_IO. */
 export function writeJson(folder: string, name: string, content: unknown): Promise<void> {
-  return writeFile(join(folder, name), `${JSON.stringify(content, null, 2)}\n`)
+  const file = join(folder, name)
+  return writeFile(file, `${JSON.stringify(content, null, 2)}\n`).catch(writeFailed(file))
 }
 
 /** Copies all auxiliary files of a model, but those named in `except`. Links become files. */

@@ -10,6 +10,10 @@ export const checkpoint = z
     keep_best: count(0)
       .optional()
       .describe('Those of lowest held-out loss, which stay as well; default: 1 with result: best, else 0.'),
+    async: z
+      .boolean({ error: 'expected true or false' })
+      .default(false)
+      .describe('Training goes on while a copy is written; the copy takes as much memory as a checkpoint.'),
   })
   .prefault({})
 

@@ -35,6 +35,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"trainGradients", train_gradients},
       {"trainEvaluate", train_evaluate},
       {"trainSave", train_save},
+      {"trainSnapshot", train_snapshot},
+      {"saveSnapshot", save_snapshot},
       {"trainResume", train_resume},
       {"planGraft", plan_graft},
       {"graft", graft},

@@ -43,6 +43,8 @@ Napi::Value train_step(const Napi::CallbackInfo& info);
 Napi::Value train_gradients(const Napi::CallbackInfo& info);
 Napi::Value train_evaluate(const Napi::CallbackInfo& info);
 Napi::Value train_save(const Napi::CallbackInfo& info);
+Napi::Value train_snapshot(const Napi::CallbackInfo& info);
+Napi::Value save_snapshot(const Napi::CallbackInfo& info);
 Napi::Value train_resume(const Napi::CallbackInfo& info);
 // merge.cpp
 Napi::Value plan_graft(const Napi::CallbackInfo& info);

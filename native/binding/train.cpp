@@ -108,6 +108,27 @@ Napi::Value train_save(const Napi::CallbackInfo& info) {
   });
 }
 
+// trainSnapshot({trainer}, on_event): Handle; copies of weights and state
+Napi::Value train_snapshot(const Napi::CallbackInfo& info) {
+  return start_job(info,
+                   [trainer = trainer_of(Options(info[0]))](Job&) -> Value { return trainer->snapshot(); });
+}
+
+// saveSnapshot({snapshot, folder, dtype, max_shard_bytes, state}, on_event): void; weights, and state to a
+// path
+Napi::Value save_snapshot(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(
+      info,
+      [snapshot = unwrap<train::Snapshot>(options.value("snapshot")), folder = options.text("folder"),
+       state = options.text("state"), dtype = models::scalar_type_from_name(options.text("dtype")),
+       max_shard_bytes = options.integer("max_shard_bytes")](Job& job) -> Value {
+        models::save_decoder(snapshot->model(), folder, dtype, max_shard_bytes, job);
+        snapshot->save_state(state, job);
+        return {};
+      });
+}
+
 // trainResume({trainer, path}, on_event): void
 Napi::Value train_resume(const Napi::CallbackInfo& info) {
   const Options options(info[0]);

@@ -15,6 +15,7 @@
 #include "train/batch.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
+#include "train/snapshot.h"
 #include "train/trained_tensors.h"
 
 namespace tongueforge::train {
@@ -62,6 +63,9 @@ class Trainer final : public Object {
   /// Throws ERR_CHECKPOINT if it is of another model or optimizer.
   void save_state(const std::string& path, Job& job) const;
   void load_state(const std::string& path, Job& job);
+
+  /// All of that and the weights, to be saved later: nothing that follows changes it.
+  std::shared_ptr<Snapshot> snapshot() const;
 
   int64_t bytes() const override;
 

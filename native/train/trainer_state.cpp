@@ -18,6 +18,8 @@ void Trainer::save_state(const std::string& path, Job& job) const {
   models::save_tensors(path, state(), job);
 }
 
+std::shared_ptr<Snapshot> Trainer::snapshot() const { return std::make_shared<Snapshot>(*model_, state()); }
+
 void Trainer::load_state(const std::string& path, Job& job) {
   const at::NoGradGuard no_grad;
   std::map<std::string, at::Tensor> stored;

@@ -1,5 +1,6 @@
 /** metrics.jsonl: one line an update, and after a resume none that the run took back. */
 import { appendFile, readFile, rename, writeFile } from 'node:fs/promises'
+import { writeFailed } from '../../checkpoint/json_file'
 import { TongueforgeError } from '../../errors'
 
 /** One line of metrics.jsonl. */
@@ -22,7 +23,7 @@ export class MetricsFile {
   constructor(private readonly path: string) {}
 
   record(metrics: Metrics): Promise<void> {
-    return appendFile(this.path, line(metrics))
+    return appendFile(this.path, line(metrics)).catch(writeFailed(this.path))
   }
 
   /** Reads the lines up to a step; what an interrupted run wrote after its last checkpoint is dropped. */

@@ -1,10 +1,10 @@
 /** The loop: updates, and what belongs to the step that each of them reaches. */
 import type { TrainConfig } from '../../config/train'
 import type { Checkpoint, Checkpoints, SavedRun } from './checkpoints'
-import { checkSpace } from './disk_space'
 import type { Metrics } from './metrics'
 import { checkpointBytes, type TrainPlan } from './plan'
 import type { RunFolder } from './run_folder'
+import { Saver } from './saver'
 import { byLoss, isExhausted, keepBest } from './selection'
 import { newState, type RunState, type SessionFigures } from './state'
 import type { Trainer } from './trainer'
@@ -32,6 +32,7 @@ export class Session {
   private readonly started = performance.now()
   /** What the newest checkpoint knows: its step, and how many evaluations. */
   private saved: { step: number; evaluations: number }
+  private readonly saver: Saver
 
   constructor(
     private readonly parts: SessionParts,
@@ -41,6 +42,11 @@ export class Session {
     this.config = parts.plan.config
     this.state = start?.state ?? newState()
     this.saved = { step: this.state.step, evaluations: this.state.evaluations.length }
+    this.saver = new Saver(parts.checkpoints, {
+      async: this.config.checkpoint.async,
+      bytes: checkpointBytes(parts.plan.spec),
+      onSaved: audience.onSaved,
+    })
     this.figures = { first_step: this.state.step, steps: 0, tokens: 0, seconds: 0, tokens_per_second: 0 }
     this.state.sessions.push(this.figures)
   }
@@ -58,13 +64,20 @@ export class Session {
         await metrics.write([...earlier.slice(0, -1), { ...last, eval_loss: loss }])
       await this.#saveIfDue()
       while (!this.#isOver()) {
+        this.saver.check()
         const line = await this.#update()
         await this.#complete(line)
         await this.#saveIfDue()
       }
+      await this.saver.settle()
     } catch (error) {
+      const unwritten = await this.saver.settle().then(
+        () => undefined,
+        (failure: unknown) => ({ failure }),
+      )
       // Stopped by the signal: the step was not taken, or taken whole.
-      if (this.audience.signal.aborted && this.state.step > this.saved.step) await this.#save()
+      const learned = unwritten !== undefined || this.state.step > this.saved.step
+      if (this.audience.signal.aborted && this.state.step > 0 && learned) await this.#save()
       throw error
     } finally {
       this.#count(0)
@@ -122,10 +135,9 @@ export class Session {
   }
 
   async #save(): Promise<void> {
-    const { checkpoints, trainer, plan } = this.parts
     this.#count(0)
-    await checkSpace(checkpoints.folder, checkpointBytes(plan.spec), 'a checkpoint')
-    this.audience.onSaved(await checkpoints.save(trainer, this.state))
+    await this.saver.save(this.parts.trainer, this.state)
+    if (this.audience.signal.aborted) await this.saver.settle()
     this.saved = { step: this.state.step, evaluations: this.state.evaluations.length }
   }
 

@@ -4,6 +4,7 @@ import { type Handle, native, type PackedBatch, runJob, type StepOutcome } from 
 import { objectives } from '../../text/objectives'
 import { epochBatches, type RowSource } from '../../text/packing'
 import { Batches } from './batches'
+import type { StateWriter } from './checkpoints'
 import type { TrainPlan } from './plan'
 import { learningRate } from './schedule'
 
@@ -20,7 +21,7 @@ export interface StepResult {
   real_tokens: number
 }
 
-export class Trainer {
+export class Trainer implements StateWriter {
   private readonly batches: Batches
 
   private constructor(
@@ -88,6 +89,19 @@ export class Trainer {
   async saveState(folder: string): Promise<void> {
     await this.saveWeights(folder)
     await runJob('trainSave', { trainer: this.handle, path: stateFile(folder) })
+  }
+
+  /** A copy of what `saveState` writes, to be written later; as much memory again, until it is disposed of. */
+  async snapshot(): Promise<StateWriter & { dispose(): void }> {
+    const snapshot = await runJob('trainSnapshot', { trainer: this.handle })
+    const { dtype } = this.plan.config
+    return {
+      saveState: async (folder) => {
+        const options = { snapshot, folder, dtype, max_shard_bytes: MAX_SHARD_BYTES }
+        await runJob('saveSnapshot', { ...options, state: stateFile(folder) })
+      },
+      dispose: () => native().dispose(snapshot),
+    }
   }
 
   dispose(): void {

@@ -1,0 +1,24 @@
+#include "train/snapshot.h"
+
+#include "kernels/aten.h"
+
+namespace tongueforge::train {
+
+Snapshot::Snapshot(const models::Decoder& model, const std::vector<models::NamedTensor>& state)
+    : model_(std::make_shared<models::Decoder>(model)) {
+  const at::NoGradGuard no_grad;
+  for (const auto& parameter : model_->parameters()) *parameter.tensor = parameter.tensor->detach().clone();
+  for (const auto& [name, tensor] : state) state_.emplace_back(name, tensor.detach().clone());
+}
+
+void Snapshot::save_state(const std::string& path, Job& job) const {
+  models::save_tensors(path, state_, job);
+}
+
+int64_t Snapshot::bytes() const {
+  int64_t total = model_->bytes();
+  for (const auto& [name, tensor] : state_) total += static_cast<int64_t>(tensor.nbytes());
+  return total;
+}
+
+}  // namespace tongueforge::train
