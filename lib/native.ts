@@ -187,7 +187,10 @@ export interface NativeJobs {
     },
     { tokens: number; nll: number }[],
   ]
-  makeTrainer: [{ model: Handle; optimizer: OptimizerSettings; loss: LossSettings }, Handle]
+  makeTrainer: [
+    { model: Handle; optimizer: OptimizerSettings; loss: LossSettings; dtype: string },
+    Handle,
+  ]
   trainStep: [
     { trainer: Handle; batches: PackedBatch[]; lr: number; clip: number; threads: number },
     StepOutcome,

@@ -47,7 +47,9 @@ export const trainSchema = z.strictObject({
     })
     .prefault({}),
   device: oneOf(['cpu']).default('cpu').describe('In this build the only one.'),
-  dtype: oneOf(['float32']).default('float32').describe('Of weights, arithmetic and the saved model.'),
+  dtype: oneOf(['float32', 'bfloat16'])
+    .default('float32')
+    .describe('Of arithmetic and the saved model; what is updated is kept in float32 as well.'),
   threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
   seed: count(0).default(1).describe('Of the order of the data and of random weights.'),
 })

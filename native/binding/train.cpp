@@ -29,6 +29,11 @@ struct PackedRows {
   }
 };
 
+train::OptimizerOptions read_optimizer(const Options& options) {
+  return {options.text("kind"),  options.number("beta1"),        options.number("beta2"),
+          options.number("eps"), options.number("weight_decay"), options.flag("decay_all")};
+}
+
 Value to_value(const train::Figures& figures) {
   Value::Map map;
   for (const auto& [name, value] : figures) map.emplace_back(name, value);
@@ -49,18 +54,15 @@ std::vector<train::Batch> to_batches(const std::vector<PackedRows>& packed, cons
 
 }  // namespace
 
-// makeTrainer({model, optimizer: {kind, beta1, beta2, eps, weight_decay, decay_all}, loss: {kind}},
-// on_event): Handle
+// makeTrainer({model, optimizer, loss: {kind}, dtype}, on_event): Handle; the model in float32
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
-  const Options options(info[0]), update = options.object("optimizer");
-  const train::OptimizerOptions optimizer = {update.text("kind"),           update.number("beta1"),
-                                             update.number("beta2"),        update.number("eps"),
-                                             update.number("weight_decay"), update.flag("decay_all")};
-  const train::LossOptions loss = {options.object("loss").text("kind")};
-  return start_job(info,
-                   [model = unwrap<models::Decoder>(options.value("model")), optimizer, loss](Job&) -> Value {
-                     return std::make_shared<train::Trainer>(model, optimizer, loss);
-                   });
+  const Options options(info[0]);
+  const train::TrainerOptions trainer = {read_optimizer(options.object("optimizer")),
+                                         {options.object("loss").text("kind")},
+                                         models::scalar_type_from_name(options.text("dtype"))};
+  return start_job(info, [model = unwrap<models::Decoder>(options.value("model")), trainer](Job&) -> Value {
+    return std::make_shared<train::Trainer>(model, trainer);
+  });
 }
 
 // trainStep({trainer, batches, lr, clip}, on_event): {loss, grad_norm, tokens, taken, figures}
@@ -99,7 +101,7 @@ Napi::Value train_evaluate(const Napi::CallbackInfo& info) {
       });
 }
 
-// trainSave({trainer, path}, on_event): void; the optimizer's state
+// trainSave({trainer, path}, on_event): void; everything that training changes
 Napi::Value train_save(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info, [trainer = trainer_of(options), path = options.text("path")](Job& job) -> Value {

@@ -11,11 +11,12 @@ bool is_matrix(models::ParameterKind kind) {
 
 }  // namespace
 
-TrainedTensors::TrainedTensors(models::Decoder& model, bool decay_all) {
+TrainedTensors::TrainedTensors(models::Decoder& model, at::ScalarType compute, bool decay_all) {
   for (const auto& parameter : model.parameters()) {
     auto& weight = *parameter.tensor;
+    const auto master = weight;
+    weight = master.to(compute);  // the same tensor if it is float32 already
     weight.set_requires_grad(true);
-    const auto master = weight.scalar_type() == at::kFloat ? weight : weight.detach().to(at::kFloat);
     all_.push_back({parameter.name, weight, master, decay_all || is_matrix(parameter.kind)});
   }
   sums_.resize(all_.size());

@@ -11,15 +11,16 @@ namespace tongueforge::train {
 
 struct TrainedTensor {
   std::string name;
-  at::Tensor weight;  // the model's own: gradients are taken of it
+  at::Tensor weight;  // the model's own, in the dtype it computes in: gradients are taken of it
   at::Tensor master;  // float32: the values that are updated; the weight itself where that is float32
   bool decayed = false;
 };
 
 class TrainedTensors {
  public:
-  /// All parameters of the model. Matrices and embeddings are decayed; norms and biases only if `decay_all`.
-  TrainedTensors(models::Decoder& model, bool decay_all);
+  /// All parameters of a float32 model, which from now on computes in `compute`. Matrices and embeddings are
+  /// decayed; norms and biases only if `decay_all`.
+  TrainedTensors(models::Decoder& model, at::ScalarType compute, bool decay_all);
 
   const std::vector<TrainedTensor>& all() const { return all_; }
 

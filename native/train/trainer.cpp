@@ -31,12 +31,11 @@ Figures mean(Figures sums, int64_t count) {
 
 }  // namespace
 
-Trainer::Trainer(std::shared_ptr<models::Decoder> model, const OptimizerOptions& optimizer,
-                 const LossOptions& loss)
+Trainer::Trainer(std::shared_ptr<models::Decoder> model, const TrainerOptions& options)
     : model_(std::move(model)),
-      tensors_(*model_, optimizer.decay_all),
-      optimizer_(make_optimizer(tensors_.all(), optimizer)),
-      loss_(make_loss(loss)) {}
+      tensors_(*model_, options.compute, options.optimizer.decay_all),
+      optimizer_(make_optimizer(tensors_.all(), options.optimizer)),
+      loss_(make_loss(options.loss)) {}
 
 // Leaves the gradient of the mean over everything in tensors_; gives the mean itself.
 Evaluation Trainer::accumulate(const std::vector<Batch>& micro_batches, Job& job) {
@@ -97,7 +96,7 @@ std::vector<models::NamedTensor> Trainer::gradients(const std::vector<Batch>& mi
 }
 
 int64_t Trainer::bytes() const {
-  int64_t total = 2 * model_->bytes();  // weights and gradients
+  int64_t total = model_->bytes();  // and again for the gradients in its dtype
   for (const auto& [name, tensor] : state()) total += static_cast<int64_t>(tensor.nbytes());
   return total;
 }

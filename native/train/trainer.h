@@ -20,6 +20,12 @@
 
 namespace tongueforge::train {
 
+struct TrainerOptions {
+  OptimizerOptions optimizer;
+  LossOptions loss;
+  at::ScalarType compute = at::ScalarType::Float;  // of weights and arithmetic; what is updated is float32
+};
+
 struct StepOptions {
   double lr = 0;
   double clip = 0;  // largest norm of the whole gradient, 0 = not clipped
@@ -42,9 +48,8 @@ struct Evaluation {
 
 class Trainer final : public Object {
  public:
-  /// Takes over the model: its tensors become the parameters. Beside 16-bit weights it keeps float32 masters.
-  Trainer(std::shared_ptr<models::Decoder> model, const OptimizerOptions& optimizer,
-          const LossOptions& loss = {});
+  /// Takes over a float32 model: its tensors become the parameters, in the dtype to compute in.
+  Trainer(std::shared_ptr<models::Decoder> model, const TrainerOptions& options);
 
   const models::Decoder& model() const { return *model_; }
 
@@ -59,7 +64,7 @@ class Trainer final : public Object {
   /// parameters.
   std::vector<models::NamedTensor> gradients(const std::vector<Batch>& micro_batches, Job& job);
 
-  /// All that an exact resume needs besides the weights, into one file; and back.
+  /// Everything that training changes, float32 weights included, into one file; and back.
   /// Throws ERR_CHECKPOINT if it is of another model or optimizer.
   void save_state(const std::string& path, Job& job) const;
   void load_state(const std::string& path, Job& job);

@@ -1,4 +1,4 @@
-// What a checkpoint keeps beside the weights: masters and the optimizer's state, in one safetensors file.
+// What a checkpoint keeps: the float32 weights and the state of the optimizer, in one safetensors file.
 #include <map>
 
 #include "core/error.h"
@@ -10,7 +10,7 @@ namespace tongueforge::train {
 std::vector<models::NamedTensor> Trainer::state() const {
   auto tensors = optimizer_->state();
   for (const auto& tensor : tensors_.all())
-    if (!tensor.weight.is_same(tensor.master)) tensors.emplace_back("master." + tensor.name, tensor.master);
+    tensors.emplace_back("weight." + tensor.name, tensor.master.detach());
   return tensors;
 }
 
@@ -27,7 +27,7 @@ void Trainer::load_state(const std::string& path, Job& job) {
   for (auto& [name, tensor] : state()) {
     const auto it = stored.find(name);
     if (it == stored.end() || it->second.sizes() != tensor.sizes())
-      throw Error("ERR_CHECKPOINT", str("Expected optimizer state ", name, " of this model in ", path),
+      throw Error("ERR_CHECKPOINT", str("Expected ", name, " of this model and optimizer in ", path),
                   "The checkpoint is of another model: start again with --overwrite.",
                   {{"file", path}, {"tensor", name}});
     tensor.copy_(it->second);

@@ -27,7 +27,7 @@ export async function checkTraining(t, folder) {
 async function withTrainer(folder, check) {
   const spec = decoderSpec(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')))
   const model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads: 1 })
-  const trainer = await runJob('makeTrainer', { model, optimizer: OPTIMIZER, loss: { kind: 'language' } })
+  const trainer = await runJob('makeTrainer', { model, optimizer: OPTIMIZER, loss: { kind: 'language' }, dtype: 'float32' })
   try {
     await check(trainer)
   } finally {

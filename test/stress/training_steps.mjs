@@ -24,6 +24,7 @@ export class TrainingSteps {
       model: steps.#model,
       optimizer: OPTIMIZER,
       loss: { kind: 'language' },
+      dtype: 'float32',
     })
     return steps
   }
@@ -37,10 +38,9 @@ export class TrainingSteps {
 
   /** Writes weights and optimizer state; resolves with their bytes. */
   async save(folder) {
-    const state = join(folder, 'optimizer.safetensors')
-    await runJob('saveModel', { model: this.#model, folder, dtype: 'float32', max_shard_bytes: 1e9 })
-    await runJob('trainSave', { trainer: this.#trainer, path: state })
-    return Buffer.concat([await readFile(join(folder, 'model.safetensors')), await readFile(state)])
+    const path = join(folder, 'state.safetensors')
+    await runJob('trainSave', { trainer: this.#trainer, path })
+    return readFile(path)
   }
 
   dispose() {

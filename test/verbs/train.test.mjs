@@ -119,7 +119,7 @@ describe('train', () => {
     await run(options)
     const whole = weights(options.out)
     rmSync(join(options.out, 'model'), { recursive: true })
-    const file = join(options.out, 'checkpoints', 'step-00000008', 'model.safetensors')
+    const file = join(options.out, 'checkpoints', 'step-00000008', 'state.safetensors')
     const bytes = readFileSync(file)
     bytes[bytes.length - 3] ^= 1
     writeFileSync(file, bytes)

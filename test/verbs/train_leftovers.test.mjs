@@ -34,7 +34,7 @@ test('half-written and half-deleted checkpoints are swept away', async () => {
   rmSync(join(options.out, 'model'), { recursive: true })
   for (const name of ['.tmp-step-00000003-1.2.abcdef12.12345678', '.trash-step-00000001']) {
     mkdirSync(join(checkpoints, name))
-    writeFileSync(join(checkpoints, name, 'model.safetensors'), 'half')
+    writeFileSync(join(checkpoints, name, 'state.safetensors'), 'half')
   }
   mkdirSync(join(options.out, '.tmp-model-1.2.abcdef12.12345678'))
   const warnings = []

@@ -33,20 +33,20 @@ export class Trainer implements StateWriter {
     this.batches = new Batches(plan.data.rows, { rows, accumulation, steps })
   }
 
-  /** Weights from a checkpoint folder, else from the plan's model, else random. */
+  /** Weights from the plan's model, or random; then all that training had changed from a checkpoint folder. */
   static async open(plan: TrainPlan, checkpoint: string | undefined, signal: AbortSignal): Promise<Trainer> {
     const { config, spec } = plan
     const { threads } = config
-    const folder = checkpoint ?? plan.model?.path
+    const folder = plan.model?.path
     const model =
       folder !== undefined
-        ? await runJob('loadModel', { folder, spec, dtype: config.dtype, threads }, { signal })
+        ? await runJob('loadModel', { folder, spec, dtype: 'float32', threads }, { signal })
         : await runJob('initialiseModel', { spec, init: nativeInit(plan), threads }, { signal })
     const { kind, betas, eps, weight_decay, decay } = config.optimizer
     const [beta1, beta2] = betas
     const optimizer = { kind, beta1, beta2, eps, weight_decay, decay_all: decay === 'all' }
     const { loss } = objectives[config.objective]
-    const handle = await runJob('makeTrainer', { model, optimizer, loss: { kind: loss } })
+    const handle = await runJob('makeTrainer', { model, optimizer, loss: { kind: loss }, dtype: config.dtype })
     if (checkpoint !== undefined)
       await runJob('trainResume', { trainer: handle, path: stateFile(checkpoint) })
     return new Trainer(plan, model, handle)
@@ -85,9 +85,8 @@ export class Trainer implements StateWriter {
     await runJob('saveModel', { model: this.model, folder, dtype, max_shard_bytes: MAX_SHARD_BYTES })
   }
 
-  /** Weights and optimizer state: all that resuming needs besides the step. */
+  /** Float32 weights and optimizer state: all that resuming needs besides the step. */
   async saveState(folder: string): Promise<void> {
-    await this.saveWeights(folder)
     await runJob('trainSave', { trainer: this.handle, path: stateFile(folder) })
   }
 
@@ -110,7 +109,7 @@ export class Trainer implements StateWriter {
   }
 }
 
-const stateFile = (folder: string) => `${folder}/optimizer.safetensors`
+const stateFile = (folder: string) => `${folder}/state.safetensors`
 
 const nativeBatch = ({ ids, labels, segments, rows }: PackedBatch): PackedBatch => ({
   ids,

@@ -32,7 +32,13 @@ at::Tensor all_weights(const train::Trainer& trainer) {
   return at::cat(flat);
 }
 
-const train::OptimizerOptions kOptimizer{.beta1 = 0.9, .beta2 = 0.95, .weight_decay = 0.1};
+train::TrainerOptions made_options() {
+  train::TrainerOptions options;
+  options.optimizer = {.beta1 = 0.9, .beta2 = 0.95, .weight_decay = 0.1};
+  return options;
+}
+
+const train::TrainerOptions kOptions = made_options();
 
 }  // namespace
 
@@ -42,7 +48,7 @@ TEST_CASE("how a batch is cut into micro-batches changes neither loss nor update
   uneven.labels_BT = batch.labels_BT.clone();
   uneven.labels_BT[2].slice(0, 3).fill_(
       -100);  // rows with unequal numbers of targets: a mean of means would differ
-  train::Trainer whole(test::tiny_decoder(), kOptimizer), parts(test::tiny_decoder(), kOptimizer);
+  train::Trainer whole(test::tiny_decoder(), kOptions), parts(test::tiny_decoder(), kOptions);
   SilentJob job;
   const auto a = whole.step({uneven}, {.lr = 0.01}, job);
   const auto b = parts.step({row_of(uneven, 0), row_of(uneven, 1), row_of(uneven, 2), row_of(uneven, 3)},
@@ -54,7 +60,7 @@ TEST_CASE("how a batch is cut into micro-batches changes neither loss nor update
 }
 
 TEST_CASE("the loss falls on a batch that is seen again, and evaluate agrees with the step") {
-  train::Trainer trainer(test::tiny_decoder(), kOptimizer);
+  train::Trainer trainer(test::tiny_decoder(), kOptions);
   const auto batch = random_batch(2, 12, 2);
   SilentJob job;
   const auto [nll, tokens, figures] = trainer.evaluate(batch);
@@ -70,13 +76,13 @@ TEST_CASE("clipping scales the gradient to the limit and leaves smaller ones alo
   SilentJob job;
   // With plain Adam the first step does not see the gradient's size: watch the second moment instead.
   const auto moment = [&](double clip) {
-    train::Trainer trainer(test::tiny_decoder(), kOptimizer);
+    train::Trainer trainer(test::tiny_decoder(), kOptions);
     const double norm = trainer.step({batch}, {.lr = 0, .clip = clip}, job).grad_norm;
     return std::pair(norm, trainer.gradients({batch}, job));
   };
   const double norm = moment(0).first;
   CHECK(moment(norm / 2).first == doctest::Approx(norm));  // reported before clipping
-  train::Trainer clipped(test::tiny_decoder(), kOptimizer), free_run(test::tiny_decoder(), kOptimizer);
+  train::Trainer clipped(test::tiny_decoder(), kOptions), free_run(test::tiny_decoder(), kOptions);
   clipped.step({batch}, {.lr = 0.01, .clip = 1e9}, job);
   free_run.step({batch}, {.lr = 0.01, .clip = 0}, job);
   CHECK(all_weights(clipped).equal(all_weights(free_run)));
@@ -86,9 +92,9 @@ TEST_CASE("norms and biases are not decayed unless asked") {
   const auto batch = random_batch(1, 4, 4);
   SilentJob job;
   for (const bool all : {false, true}) {
-    auto options = kOptimizer;
-    options.weight_decay = 0.5;
-    options.decay_all = all;
+    auto options = kOptions;
+    options.optimizer.weight_decay = 0.5;
+    options.optimizer.decay_all = all;
     train::Trainer trainer(test::tiny_decoder(), options);
     const auto before = trainer.model().parameters()[1].tensor->clone();  // a norm: all ones
     trainer.step({batch}, {.lr = 1e-3}, job);
@@ -101,7 +107,7 @@ TEST_CASE("norms and biases are not decayed unless asked") {
 
 TEST_CASE("a loss that is not finite leaves weights and moments as they were") {
   auto model = test::tiny_decoder();
-  train::Trainer trainer(model, kOptimizer);
+  train::Trainer trainer(model, kOptions);
   SilentJob job;
   const auto batch = random_batch(1, 8, 5);
   trainer.step({batch}, {.lr = 0.01}, job);
@@ -117,6 +123,26 @@ TEST_CASE("a loss that is not finite leaves weights and moments as they were") {
   CHECK_FALSE(trainer.step({poisoned}, {.lr = 0.01}, job).taken);
   CHECK(at::nan_to_num(all_weights(trainer)).equal(at::nan_to_num(before)));
   CHECK(std::isfinite(kept));
+}
+
+TEST_CASE("in bfloat16 the loss follows float32, and updates too small for 16 bits add up") {
+  auto options = kOptions;
+  options.compute = at::kBFloat16;
+  train::Trainer half(test::tiny_decoder(), options), full(test::tiny_decoder(), kOptions);
+  const auto batch = random_batch(2, 12, 6);
+  SilentJob job;
+  CHECK(half.model().dtype() == at::kBFloat16);
+  for (int i = 0; i < 20; i++) {
+    const double expected = full.step({batch}, {.lr = 0.005}, job).loss;
+    CHECK(half.step({batch}, {.lr = 0.005}, job).loss == doctest::Approx(expected).epsilon(0.05));
+  }
+  // A bfloat16 near 1 moves in steps of 2^-8 or 2^-7: one update of 1e-4 is lost in it, a hundred are not.
+  const auto norm_gain = [&half] { return half.model().parameters()[1].tensor->detach().to(at::kFloat); };
+  const auto before = norm_gain();
+  half.step({batch}, {.lr = 1e-4}, job);
+  CHECK((norm_gain() - before).abs().max().item<double>() <= 0.0079);
+  for (int i = 0; i < 100; i++) half.step({batch}, {.lr = 1e-4}, job);
+  CHECK((norm_gain() - before).abs().mean().item<double>() > 2e-3);
 }
 
 TEST_CASE("batches of sizes or ids that do not fit are refused") {
