@@ -187,10 +187,7 @@ export interface NativeJobs {
     },
     { tokens: number; nll: number }[],
   ]
-  makeTrainer: [
-    { model: Handle; optimizer: OptimizerSettings; loss: LossSettings; dtype: string },
-    Handle,
-  ]
+  makeTrainer: [{ model: Handle; optimizer: OptimizerSettings; loss: LossSettings; dtype: string }, Handle]
   trainStep: [
     { trainer: Handle; batches: PackedBatch[]; lr: number; clip: number; threads: number },
     StepOutcome,

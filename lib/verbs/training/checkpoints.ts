@@ -1,4 +1,5 @@
 /** Checkpoints of a run: published whole, verified before use, the newest and the best kept. */
+import { existsSync } from 'node:fs'
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../../checkpoint/provenance'
@@ -63,7 +64,8 @@ export class Checkpoints {
   async save(writer: StateWriter, state: RunState): Promise<Checkpoint> {
     const { step } = state
     const path = join(this.folder, folderName(step))
-    await withStagedFolder(path, { overwrite: true }, async (staged) => {
+    await this.#discard(folderName(step)) // a damaged one, or it would have been resumed from
+    await withStagedFolder(path, { overwrite: false }, async (staged) => {
       await writer.saveState(staged)
       await writeJson(staged, STATE, state)
       const files = []
@@ -122,16 +124,21 @@ export class Checkpoints {
     return manifest && { step, path }
   }
 
-  // Renamed before it is deleted: a checkpoint that is half deleted must not look like one.
   async #purge(): Promise<void> {
     const names = await this.names()
     const stay = new Set([...names.slice(-this.options.keep), ...(await this.#best(names))])
     for (const name of names) {
-      if (stay.has(name)) continue
-      const trash = join(this.folder, `.trash-${name}`)
-      await rename(join(this.folder, name), trash)
-      await rm(trash, { recursive: true, force: true })
+      if (!stay.has(name)) await this.#discard(name)
     }
+  }
+
+  // Renamed before it is deleted: a checkpoint that is half deleted must not look like one.
+  async #discard(name: string): Promise<void> {
+    const path = join(this.folder, name)
+    if (!existsSync(path)) return
+    const trash = join(this.folder, `.trash-${name}`)
+    await rename(path, trash)
+    await rm(trash, { recursive: true, force: true })
   }
 
   async #best(names: readonly string[]): Promise<string[]> {

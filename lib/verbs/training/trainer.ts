@@ -46,7 +46,12 @@ export class Trainer implements StateWriter {
     const [beta1, beta2] = betas
     const optimizer = { kind, beta1, beta2, eps, weight_decay, decay_all: decay === 'all' }
     const { loss } = objectives[config.objective]
-    const handle = await runJob('makeTrainer', { model, optimizer, loss: { kind: loss }, dtype: config.dtype })
+    const handle = await runJob('makeTrainer', {
+      model,
+      optimizer,
+      loss: { kind: loss },
+      dtype: config.dtype,
+    })
     if (checkpoint !== undefined)
       await runJob('trainResume', { trainer: handle, path: stateFile(checkpoint) })
     return new Trainer(plan, model, handle)
