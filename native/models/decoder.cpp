@@ -111,17 +111,15 @@ at::Tensor Decoder::run_layers(at::Tensor x_BTD, const at::Tensor& positions, in
     if (job) job->check();
     const auto& layer = layers_[i];
     const auto a_BTD = kernels::rms_norm(x_BTD, layer.attention_norm, eps);
-    x_BTD =
-        x_BTD + layer.attention(a_BTD, rotation, visibility[i], cache ? &cache->layers[i] : nullptr, past);
-    const auto m_BTD = kernels::rms_norm(x_BTD, layer.mlp_norm, eps);
-    x_BTD = x_BTD + layer.mlp(m_BTD);
+    const auto branch_BTD =
+        layer.attention(a_BTD, rotation, visibility[i], cache ? &cache->layers[i] : nullptr, past);
+    const auto [sum_BTD, m_BTD] = kernels::add_rms_norm(x_BTD, branch_BTD, layer.mlp_norm, eps);
+    x_BTD = sum_BTD + layer.mlp(m_BTD);
   }
   return kernels::rms_norm(x_BTD, final_norm_, eps);
 }
 
-at::Tensor Decoder::logits(const at::Tensor& hidden) const {
-  return at::linear(hidden, spec_.tied_head ? embedding_ : head_);
-}
+at::Tensor Decoder::logits(const at::Tensor& hidden) const { return at::linear(hidden, head()); }
 
 DecoderCache Decoder::make_cache(int64_t batch, int64_t capacity) const {
   DecoderCache cache;

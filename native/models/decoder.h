@@ -53,6 +53,8 @@ class Decoder final : public Object {
   /// restart at each of them.
   at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
                            const Job* job = nullptr) const;
+  /// (V,D): what hidden states are multiplied with to give logits.
+  const at::Tensor& head() const { return spec_.tied_head ? embedding_ : head_; }
   /// (..., D) -> (..., V)
   at::Tensor logits(const at::Tensor& hidden) const;
 

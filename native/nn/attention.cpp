@@ -62,8 +62,7 @@ at::Tensor Attention::operator()(const at::Tensor& x_BTD, const Rotation& rotati
   auto q_BNTH = split_heads(q(x_BTD), num_heads, head_dim, q_norm, eps);
   auto k_BKTH = split_heads(k(x_BTD), num_kv_heads, head_dim, k_norm, eps);
   auto v_BKTH = split_heads(v(x_BTD), num_kv_heads, head_dim, {}, eps);
-  q_BNTH = kernels::apply_rotary(q_BNTH, rotation.cos, rotation.sin);
-  k_BKTH = kernels::apply_rotary(k_BKTH, rotation.cos, rotation.sin);
+  std::tie(q_BNTH, k_BKTH) = kernels::apply_rotary(q_BNTH, k_BKTH, rotation.cos, rotation.sin);
 
   auto [k_BKSH, v_BKSH] = cache ? cache->append(past, k_BKTH, v_BKTH) : std::pair(k_BKTH, v_BKTH);
   // A boolean mask with rows of no visible key would give NaN; causality always shows a query itself.

@@ -5,26 +5,19 @@
 
 #include "core/error.h"
 #include "kernels/aten.h"
-#include "kernels/cross_entropy.h"
+#include "kernels/linear_cross_entropy.h"
 #include "models/token_rows.h"
 
 namespace tongueforge::score {
 namespace {
 
-constexpr int64_t kLogitsBlock = 256;  // positions whose logits exist at once
-
 // -ln p of tokens first .. end-1 of ids (T), each from the tokens of this window before it.
 double window_nll(const models::Decoder& model, const at::Tensor& ids_T, int64_t first, Job& job) {
   const int64_t time = ids_T.size(0);
   const auto hidden_TD = model.hidden(ids_T.slice(0, 0, time - 1).unsqueeze(0), nullptr, &job).squeeze(0);
-  double nll = 0;
-  for (int64_t start = first; start < time; start += kLogitsBlock) {
-    job.check();
-    const int64_t end = std::min(start + kLogitsBlock, time);
-    const auto logits = model.logits(hidden_TD.slice(0, start - 1, end - 1));
-    nll += kernels::cross_entropy_sum(logits, ids_T.slice(0, start, end)).item<double>();
-  }
-  return nll;
+  return kernels::linear_cross_entropy(hidden_TD.slice(0, first - 1), model.head(), ids_T.slice(0, first),
+                                       {.job = &job})
+      .item<double>();
 }
 
 Score score_row(const models::Decoder& model, const std::vector<int32_t>& row, int64_t window, int64_t stride,

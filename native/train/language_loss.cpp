@@ -1,7 +1,7 @@
 // The next token's negative log-likelihood: continual pre-training, InsCP and SFT differ by their labels
 // only.
 #include "kernels/aten.h"
-#include "kernels/cross_entropy.h"
+#include "kernels/linear_cross_entropy.h"
 #include "train/loss.h"
 
 namespace tongueforge::train {
@@ -16,7 +16,7 @@ class LanguageLoss final : public Loss {
     const Targets targets(batch);
     const auto hidden_BTD = model.hidden_packed(batch.ids_BT, batch.segments_BT, job);
     const auto hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, targets.places_M);
-    return {kernels::cross_entropy_sum(model.logits(hidden_MD), targets.tokens_M), {}};
+    return {kernels::linear_cross_entropy(hidden_MD, model.head(), targets.tokens_M, {.job = job}), {}};
   }
 };
 

@@ -1,0 +1,169 @@
+#include "kernels/linear_cross_entropy.h"
+
+#include "kernels/dispatch.h"
+#include "kernels/reference.h"
+#include "kernels/softmax_rows.h"
+
+namespace tongueforge::kernels {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr int64_t kChunkBytes = int64_t{64} << 20;
+constexpr int64_t kLeastChunkRows = 256;  // matrix products of fewer rows run below the machine's rate
+
+/// Walks over the rows in chunks, with one buffer for the logits of them all.
+class Chunks {
+ public:
+  Chunks(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, const Job* job)
+      : hidden_(hidden.contiguous()), weight_(weight), targets_(targets.contiguous()), job_(job) {
+    const int64_t rows = hidden.size(0), vocab = weight.size(0);
+    TORCH_CHECK(targets.dim() == 1 && targets.size(0) == rows && targets.scalar_type() == at::kLong,
+                "expected one int64 target for each of ", rows, " rows");
+    TORCH_CHECK(rows == 0 || targets.max().item<int64_t>() < vocab, "a target lies outside the vocabulary");
+    rows_ = logits_chunk_rows(rows, vocab, hidden.element_size());
+    logits_ = at::empty({rows_, vocab}, hidden.options());
+  }
+
+  /// body(begin, rows, hidden (m,D), targets (m), logits (m,V))
+  template <class Body>
+  void each(const Body& body) {
+    for (int64_t begin = 0; begin < hidden_.size(0); begin += rows_) {
+      if (job_) job_->check();
+      const int64_t m = std::min(rows_, hidden_.size(0) - begin);
+      const auto hidden = hidden_.narrow(0, begin, m);
+      auto logits = logits_.narrow(0, 0, m);
+      at::mm_out(logits, hidden, weight_.t());
+      body(begin, m, hidden, targets_.narrow(0, begin, m), logits);
+    }
+  }
+
+ private:
+  at::Tensor hidden_, weight_, targets_, logits_;
+  const Job* job_;
+  int64_t rows_ = 0;
+};
+
+/// Gradients of the two factors of the logits, filled chunk by chunk; an undefined one is not wanted.
+struct Gradients {
+  at::Tensor hidden;  // (M,D)
+  at::Tensor weight;  // (V,D), float32 or wider
+
+  Gradients(const at::Tensor& h, const at::Tensor& w, bool of_hidden, bool of_weight) {
+    if (of_hidden) hidden = at::empty(h.sizes(), h.options());
+    if (of_weight) weight = at::zeros(w.sizes(), w.options().dtype(wide_dtype(w)));
+  }
+
+  void add(int64_t begin, const at::Tensor& grad_logits, const at::Tensor& h, const at::Tensor& w) {
+    if (hidden.defined()) {
+      auto rows = hidden.narrow(0, begin, h.size(0));
+      at::mm_out(rows, grad_logits, w);
+    }
+    if (!weight.defined()) return;
+    if (weight.scalar_type() == h.scalar_type()) {
+      weight.addmm_(grad_logits.t(), h);
+    } else {
+      weight.add_(at::mm(grad_logits.t(), h));
+    }
+  }
+};
+
+at::Tensor statistics(const at::Tensor& hidden) {
+  return at::empty({hidden.size(0)}, hidden.options().dtype(wide_dtype(hidden)));
+}
+
+at::Tensor sum_of(const at::Tensor& losses) { return losses.sum(at::kDouble).to(losses.scalar_type()); }
+
+struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
+                            const at::Tensor& targets, const CrossEntropyOptions& options, bool of_hidden,
+                            bool of_weight) {
+    auto log_sums = statistics(hidden), losses = statistics(hidden);
+    const auto row_weights = options.row_weights.defined()
+                                 ? options.row_weights.to(losses.scalar_type()).contiguous()
+                                 : at::ones_like(losses);
+    Gradients gradients(hidden, weight, of_hidden, of_weight);
+    Chunks chunks(hidden, weight, targets, options.job);
+    chunks.each([&](int64_t begin, int64_t m, const at::Tensor& h, const at::Tensor& t, at::Tensor& logits) {
+      auto sums = log_sums.narrow(0, begin, m), here = losses.narrow(0, begin, m);
+      softmax_losses(logits, t, options.z_loss, sums, here);
+      if (!of_hidden && !of_weight) return;
+      softmax_gradients_(logits, t, options.z_loss, sums, row_weights.narrow(0, begin, m));
+      gradients.add(begin, logits, h, weight);
+    });
+    // Not as saved variables: backward takes them out, and with them the only reference.
+    context->saved_data["hidden"] = gradients.hidden;
+    context->saved_data["weight"] = gradients.weight;
+    context->saved_data["dtype"] = static_cast<int64_t>(weight.scalar_type());
+    return sum_of(losses.mul_(row_weights));
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const auto scale = grads[0].item<double>();
+    const auto take = [&](const char* name) {
+      auto it = context->saved_data.find(name);
+      TORCH_CHECK(it != context->saved_data.end(), "linear_cross_entropy hands out its gradients once");
+      auto gradient = it->second.toTensor();
+      context->saved_data.erase(it);
+      return gradient.defined() && scale != 1 ? gradient.mul_(scale) : gradient;
+    };
+    auto hidden = take("hidden"), weight = take("weight");
+    const auto dtype = static_cast<at::ScalarType>(context->saved_data["dtype"].toInt());
+    return {hidden, weight.defined() ? weight.to(dtype) : weight, {}, {}, {}, {}};
+  }
+};
+
+struct TokenLogProbs : torch::autograd::Function<TokenLogProbs> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
+                            const at::Tensor& targets, const Job* job) {
+    auto log_sums = statistics(hidden), losses = statistics(hidden);
+    Chunks chunks(hidden, weight, targets, job);
+    chunks.each([&](int64_t begin, int64_t m, const at::Tensor&, const at::Tensor& t, at::Tensor& logits) {
+      auto sums = log_sums.narrow(0, begin, m), here = losses.narrow(0, begin, m);
+      softmax_losses(logits, t, /*z_loss=*/0, sums, here);
+    });
+    context->save_for_backward({hidden, weight, targets, log_sums});
+    return losses.neg_();
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const auto saved = context->get_saved_variables();
+    const auto &hidden = saved[0], &weight = saved[1], &targets = saved[2], &log_sums = saved[3];
+    const auto scales = grads[0].neg().contiguous();
+    Gradients gradients(hidden, weight, context->needs_input_grad(0), context->needs_input_grad(1));
+    Chunks chunks(hidden, weight, targets, /*job=*/nullptr);
+    chunks.each([&](int64_t begin, int64_t m, const at::Tensor& h, const at::Tensor& t, at::Tensor& logits) {
+      softmax_gradients_(logits, t, /*z_loss=*/0, log_sums.narrow(0, begin, m), scales.narrow(0, begin, m));
+      gradients.add(begin, logits, h, weight);
+    });
+    if (gradients.weight.defined()) gradients.weight = gradients.weight.to(weight.scalar_type());
+    return {gradients.hidden, gradients.weight, {}, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                                const CrossEntropyOptions& options) {
+  if (!has_fused_code(hidden, weight)) {
+    const auto losses = reference::token_losses(hidden, weight, targets, options.z_loss);
+    return (options.row_weights.defined() ? losses.mul(options.row_weights) : losses).sum();
+  }
+  const bool recording = at::GradMode::is_enabled();
+  return LinearCrossEntropy::apply(hidden, weight, targets, options, recording && hidden.requires_grad(),
+                                   recording && weight.requires_grad());
+}
+
+at::Tensor token_log_probs(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                           const Job* job) {
+  if (!has_fused_code(hidden, weight)) return reference::token_log_probs(hidden, weight, targets);
+  return TokenLogProbs::apply(hidden, weight, targets, job);
+}
+
+int64_t logits_chunk_rows(int64_t rows, int64_t vocab, int64_t element_size) {
+  const int64_t fitting = kChunkBytes / std::max<int64_t>(vocab * element_size, 1);
+  return std::clamp(fitting, std::min(rows, kLeastChunkRows), rows);
+}
+
+}  // namespace tongueforge::kernels

@@ -1,0 +1,33 @@
+// The head of a language model and its loss in one op that never holds all logits: rows go through in chunks,
+// and the gradient of a chunk is made while its logits are there (as in Liger, arXiv 2410.10989, and Cut
+// Cross-Entropy, arXiv 2411.09009).
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include "core/job.h"
+
+namespace tongueforge::kernels {
+
+struct CrossEntropyOptions {
+  double z_loss = 0;         // adds z_loss * log(sum exp(logits))^2 to each row (PaLM, arXiv 2204.02311)
+  at::Tensor row_weights{};  // (M) float, multiply the losses; undefined: all 1
+  const Job* job = nullptr;  // asked before each chunk whether it was cancelled
+};
+
+/// hidden (M,D), weight (V,D), targets (M) int64, negative where a row has no loss -> scalar, float32
+/// (float64 for float64): the sum of -log softmax(hidden weight^T)[target]. Differentiable once in hidden and
+/// weight: their gradients are made on the way forward, the weight's summed in float32, and handed out by one
+/// backward pass.
+at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                                const CrossEntropyOptions& options = {});
+
+/// As above -> (M) float32 (float64 for float64): log softmax(hidden weight^T)[target] of each row.
+/// Differentiable in hidden and weight; backward computes the logits again, chunk by chunk, since each row
+/// gets a gradient of its own.
+at::Tensor token_log_probs(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                           const Job* job = nullptr);
+
+/// Rows of logits that exist at once.
+int64_t logits_chunk_rows(int64_t rows, int64_t vocab, int64_t element_size);
+
+}  // namespace tongueforge::kernels

@@ -1,0 +1,96 @@
+#include "kernels/softmax_rows.h"
+
+#include "kernels/dispatch.h"
+#include "kernels/simd.h"
+
+namespace tongueforge::kernels {
+namespace {
+
+using namespace simd;
+
+template <int Bytes, class T>
+TONGUEFORGE_INLINE Wide<T> largest_of_row(const T* __restrict row, int64_t v) {
+  using L = Lanes<T, Bytes>;
+  const typename L::Value zero = {};
+  auto most = zero - static_cast<Wide<T>>(INFINITY);
+  for (int64_t i = 0; i + L::kCount <= v; i += L::kCount) {
+    const auto x = L::load(row + i, Whole{});
+    most = x > most ? x : most;
+  }
+  auto result = simd::largest(most);
+  for (int64_t i = v - v % L::kCount; i < v; i++) result = std::max(result, static_cast<Wide<T>>(row[i]));
+  return result;
+}
+
+template <int Bytes, class T>
+TONGUEFORGE_INLINE Wide<T> log_sum_exp(const T* __restrict row, int64_t v) {
+  using L = Lanes<T, Bytes>;
+  const auto most = largest_of_row<Bytes>(row, v);
+  typename L::Value total = {};
+  int64_t i = 0;
+  for (; i + L::kCount <= v; i += L::kCount) total += simd::exp(L::load(row + i, Whole{}) - most);
+  auto rest = simd::sum(total);
+  for (; i < v; i++) rest += std::exp(static_cast<Wide<T>>(row[i]) - most);
+  return most + std::log(rest);
+}
+
+// d/dx of z lse^2 + lse - x[target] is softmax(x) (1 + 2 z lse) - onehot(target).
+template <int Bytes, class T>
+TONGUEFORGE_INLINE void gradient_row(T* __restrict row, int64_t v, int64_t target, Wide<T> z_loss,
+                                     Wide<T> log_sum, Wide<T> scale) {
+  using L = Lanes<T, Bytes>;
+  const auto softmax_scale = scale * (1 + 2 * z_loss * log_sum);
+  const auto at_target = softmax_scale * std::exp(static_cast<Wide<T>>(row[target]) - log_sum) - scale;
+  for_lanes<T, Bytes>(v, [&](int64_t i, auto n) TONGUEFORGE_INLINED {
+    L::store(row + i, simd::exp(L::load(row + i, n) - log_sum) * softmax_scale, n);
+  });
+  row[target] = static_cast<T>(at_target);
+}
+
+template <class RowLoop>
+void for_rows(int64_t rows, int64_t length, const RowLoop& loop) {
+  at::parallel_for(0, rows, rows_per_thread(length), [&](int64_t begin, int64_t end) {
+    vectorised([&](auto width) TONGUEFORGE_INLINED {
+      for (int64_t row = begin; row < end; row++) loop(width, row);
+    });
+  });
+}
+
+}  // namespace
+
+void softmax_losses(const at::Tensor& logits, const at::Tensor& targets, double z_loss, at::Tensor& log_sums,
+                    at::Tensor& losses) {
+  const int64_t v = logits.size(1), stride = logits.stride(0);
+  const auto* target = targets.const_data_ptr<int64_t>();
+  for_dtype(logits.scalar_type(), [&]<class T>(T) {
+    const auto* x = logits.const_data_ptr<T>();
+    auto *log_sum = log_sums.mutable_data_ptr<Wide<T>>(), *loss = losses.mutable_data_ptr<Wide<T>>();
+    const auto z = static_cast<Wide<T>>(z_loss);
+    for_rows(logits.size(0), v, [&](auto width, int64_t i) TONGUEFORGE_INLINED {
+      const T* row = x + i * stride;
+      const auto sum = log_sum[i] = log_sum_exp<width()>(row, v);
+      loss[i] = target[i] < 0 ? 0 : sum - static_cast<Wide<T>>(row[target[i]]) + z * sum * sum;
+    });
+  });
+}
+
+void softmax_gradients_(at::Tensor& logits, const at::Tensor& targets, double z_loss,
+                        const at::Tensor& log_sums, const at::Tensor& scales) {
+  const int64_t v = logits.size(1), stride = logits.stride(0);
+  const auto* target = targets.const_data_ptr<int64_t>();
+  for_dtype(logits.scalar_type(), [&]<class T>(T) {
+    auto* x = logits.mutable_data_ptr<T>();
+    const auto *log_sum = log_sums.const_data_ptr<Wide<T>>(), *scale = scales.const_data_ptr<Wide<T>>();
+    const auto z = static_cast<Wide<T>>(z_loss);
+    for_rows(logits.size(0), v, [&](auto width, int64_t i) TONGUEFORGE_INLINED {
+      T* row = x + i * stride;
+      if (target[i] < 0) {
+        std::memset(static_cast<void*>(row), 0, v * sizeof(T));
+      } else {
+        gradient_row<width()>(row, v, target[i], z, log_sum[i], scale[i]);
+      }
+    });
+  });
+}
+
+}  // namespace tongueforge::kernels
