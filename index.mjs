@@ -1,5 +1,6 @@
 // ES modules get the same single instance as require(): one native addon, one libtorch.
 import tongueforge from './dist/index.js'
 
-export const { TongueforgeError, VERSION, demo, doctor, graft, inspect, loadModel, train } = tongueforge
+export const { TongueforgeError, VERSION, demo, doctor, graft, inspect, loadModel, mergeAdapter, train } =
+  tongueforge
 export default tongueforge

@@ -4,6 +4,12 @@
  */
 export { TongueforgeError } from './errors'
 export type { Message } from './text/chat_template'
+export {
+  type MergeAdapterCallbacks,
+  type MergeAdapterOptions,
+  type MergeAdapterReport,
+  mergeAdapter,
+} from './verbs/adapter'
 export { type DemoOptions, type DemoResult, type DemoRow, demo } from './verbs/demo'
 export { type DoctorReport, doctor } from './verbs/doctor'
 export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'

@@ -105,6 +105,49 @@ export interface GraftStatistics {
   modules: Record<string, ModuleStatistics>
 }
 
+/** A parameter that a model of some spec has. */
+export interface ParameterDescription {
+  name: string
+  shape: number[]
+  /** The weight of a linear layer: what an adapter may be put on. */
+  linear: boolean
+}
+
+/** A low-rank product on the layer `module`. */
+export interface LowRankSettings {
+  module: string
+  rank: number
+  /** What B A is multiplied by. */
+  scale: number
+}
+
+export interface AdapterMergeInputs {
+  /** Model folder. */
+  model: string
+  /** The adapter's weight file. */
+  adapter: string
+  adapters: readonly LowRankSettings[]
+  tied: boolean
+}
+
+export interface AdapterMergePlan {
+  bytes_to_read: number
+  bytes_to_write: number
+  problems: { code: string; message: string; hint: string }[]
+}
+
+export interface AdapterMergeStatistics {
+  tensors_merged: number
+  /** Trained as a whole: PEFT's modules_to_save. */
+  tensors_replaced: number
+  tensors_copied: number
+  bytes_read: number
+  bytes_written: number
+  nonfinite: number
+  /** |rounded - exact| of the merged weights: the largest over the largest value of its tensor; sum over sum. */
+  rounding: { max_relative: number; mean_relative: number }
+}
+
 export interface SamplingSettings {
   /** 0 = greedy. */
   temperature: number
@@ -187,19 +230,36 @@ export interface NativeJobs {
     },
     { tokens: number; nll: number }[],
   ]
-  makeTrainer: [{ model: Handle; optimizer: OptimizerSettings; loss: LossSettings; dtype: string }, Handle]
+  describeModel: [{ spec: object }, ParameterDescription[]]
+  inspectAdapter: [{ path: string }, TensorDescription[]]
+  attachAdapter: [
+    { model: Handle; adapters: readonly LowRankSettings[]; dropout: number; seed: number },
+    undefined,
+  ]
+  loadAdapter: [{ model: Handle; path: string }, undefined]
+  saveAdapter: [{ model: Handle; also: readonly string[]; path: string }, undefined]
+  planAdapterMerge: [AdapterMergeInputs, AdapterMergePlan]
+  mergeAdapter: [AdapterMergeInputs & { staged: string }, AdapterMergeStatistics]
+  makeTrainer: [
+    {
+      model: Handle
+      optimizer: OptimizerSettings
+      loss: LossSettings
+      dtype: string
+      frozen: readonly string[]
+      seed: number
+    },
+    Handle,
+  ]
   trainStep: [
-    { trainer: Handle; batches: PackedBatch[]; lr: number; clip: number; threads: number },
+    { trainer: Handle; batches: PackedBatch[]; lr: number; clip: number; step: number; threads: number },
     StepOutcome,
   ]
   trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]
   trainEvaluate: [{ trainer: Handle; batch: PackedBatch; threads: number }, LossSums]
   trainSave: [{ trainer: Handle; path: string }, undefined]
   trainSnapshot: [{ trainer: Handle }, Handle]
-  saveSnapshot: [
-    { snapshot: Handle; folder: string; dtype: string; max_shard_bytes: number; state: string },
-    undefined,
-  ]
+  saveSnapshot: [{ snapshot: Handle; path: string }, undefined]
   trainResume: [{ trainer: Handle; path: string }, undefined]
   planGraft: [GraftInputs, GraftPlan]
   graft: [GraftInputs & { scale: number; staged: string }, GraftStatistics]

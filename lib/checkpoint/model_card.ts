@@ -11,6 +11,8 @@ export interface ModelCard {
   summary: string
   /** Models it was made of, by role; licences come from their own cards. */
   origins: Record<string, ModelFolder>
+  /** What loads it; default: transformers. */
+  library?: 'transformers' | 'peft'
   /** What made it, as resolved.yaml says. */
   config: unknown
 }
@@ -27,7 +29,7 @@ export async function writeModelCard(folder: string, card: ModelCard): Promise<v
   const [common] = licences
   const front = {
     ...(licences.size === 1 && common !== undefined && { license: common }),
-    library_name: 'transformers',
+    library_name: card.library ?? 'transformers',
     tags: ['tongueforge'],
   }
   const text = [

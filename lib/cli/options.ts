@@ -46,12 +46,14 @@ export function oneOf<Word extends string>(...words: Word[]) {
 }
 
 export interface ModelValues {
+  adapter?: string
   device?: string
   dtype?: Dtype
   threads?: number
 }
 
 export const MODEL_OPTIONS: Option[] = [
+  { flags: '--adapter <folder>', description: 'a LoRA adapter to put on the model, as PEFT writes it' },
   { flags: '--device <device>', description: 'cpu, the default and in this build the only one' },
   {
     flags: '--dtype <dtype>',
@@ -66,7 +68,7 @@ export const MODEL_OPTIONS: Option[] = [
 ]
 
 export function modelOptions(values: ModelValues): ModelValues {
-  return pick(values, ['device', 'dtype', 'threads'])
+  return pick(values, ['adapter', 'device', 'dtype', 'threads'])
 }
 
 export interface SamplingValues {

@@ -1,4 +1,5 @@
 // Every command, in the order of the help. A new one is a file beside this and a row here.
+import adapter from './adapter'
 import chat from './chat'
 import demo from './demo'
 import doctor from './doctor'
@@ -10,4 +11,4 @@ import setup from './setup'
 import train from './train'
 import type { Verb } from './verb'
 
-export const VERBS: Verb[] = [demo, train, graft, generate, chat, score, inspect, doctor, setup]
+export const VERBS: Verb[] = [demo, train, graft, adapter, generate, chat, score, inspect, doctor, setup]

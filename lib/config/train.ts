@@ -4,6 +4,7 @@ import { count, oneOf, text } from './checks'
 import { sources } from './data'
 import { initialization } from './initialization'
 import { checkpoint, evaluation, result } from './loop'
+import { adapter, freeze, lora } from './lora'
 import { optimizer, schedule } from './optimizer'
 
 export const OBJECTIVES = ['cp', 'inscp', 'sft'] as const
@@ -24,6 +25,9 @@ export const trainSchema = z.strictObject({
     'Run folder: checkpoints/, metrics.jsonl, report.json, resolved.yaml, and model/ at the end.',
   ),
   data: sources.describe('What is trained on.'),
+  freeze,
+  lora,
+  adapter,
   sequence_length: count(2).default(256).describe('Tokens a row.'),
   batch_size: count(1).default(8).describe('Rows a micro-step.'),
   accumulation: count(1)

@@ -1,6 +1,7 @@
 /** A model in memory: it generates, chats and scores. Many calls may run on it at once. */
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { TongueforgeError } from '../errors'
@@ -23,6 +24,8 @@ export interface LoadOptions {
   dtype?: 'float32' | 'bfloat16' | 'float16' | (string & {}) | undefined
   /** CPU threads; default: libtorch's own choice. */
   threads?: number | undefined
+  /** Folder of a LoRA adapter as PEFT writes it, or run folder of one: applied unmerged. */
+  adapter?: string | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
@@ -51,14 +54,26 @@ export interface IdOptions extends Omit<GenerateOptions, 'stop'> {
 /** Loads a model folder, or the result of a run folder. */
 export async function loadModel(
   folder: string,
-  { device = 'cpu', dtype = 'float32', threads = 0, signal, onProgress }: LoadOptions = {},
+  { device = 'cpu', dtype = 'float32', threads = 0, adapter, signal, onProgress }: LoadOptions = {},
 ): Promise<Model> {
   checkDevice(device)
   const files = await openModelFolder(folder)
   const spec = decoderSpec(files.config, files.configFile)
   const options = { folder: files.path, spec, dtype, threads }
+  const added = adapter === undefined ? undefined : await openAdapter(adapter)
   const handle = await runJob('loadModel', options, { signal, onProgress })
+  if (added) await putAdapter(handle, added)
   return new Model(files, spec, handle, threads)
+}
+
+async function putAdapter(model: Handle, { modules, weights }: AdapterFolder): Promise<void> {
+  try {
+    await runJob('attachAdapter', { model, adapters: modules, dropout: 0, seed: 0 })
+    await runJob('loadAdapter', { model, path: weights })
+  } catch (error) {
+    native().dispose(model)
+    throw error
+  }
 }
 
 /** Throws ERR_DEVICE for what this build cannot run on: never a silent fall-back to the CPU. */

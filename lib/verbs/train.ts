@@ -7,8 +7,9 @@ import { environment, inexactness } from './training/environment'
 import { type Identity, identify, type RunInputs } from './training/identity'
 import type { Metrics } from './training/metrics'
 import { openInputs, type PlanSummary, planTraining, readTrainConfig, summarise } from './training/plan'
+import { publish } from './training/publish'
 import { reportOf, type TrainReport } from './training/report'
-import { bestOf, publishResult } from './training/result'
+import { bestOf } from './training/result'
 import { RunFolder } from './training/run_folder'
 import { keepBest, resultKind } from './training/selection'
 import { Session } from './training/session'
@@ -37,8 +38,10 @@ export interface TrainStep extends Metrics {
 }
 
 export interface TrainResult {
-  /** The model folder, or for a dry run where it would be. */
+  /** The model folder, or for a dry run where it would be; the one trained on where `lora.merge` is false. */
   model: string
+  /** Of a run with `lora`: its adapter, in PEFT's format. */
+  adapter?: string
   report: TrainReport | { dry_run: true; plan: PlanSummary }
 }
 
@@ -87,13 +90,13 @@ async function runTraining(
   const inputs = await openInputs(config)
   if (options.dryRun) {
     const plan = await planTraining(config, inputs, context.signal)
-    return { model: folder.model, report: { dry_run: true, plan: summarise(plan) } }
+    return { ...folder.places(inputs.model), report: { dry_run: true, plan: summarise(plan) } }
   }
   const identity = await identify(config, inputs, context.signal)
   const finished = claim.resume && (await folder.result(identity.sha256))
   if (finished) {
     await folder.writeReport(finished) // an end by force may have come before it
-    return { model: folder.model, report: finished as TrainReport }
+    return { ...folder.places(inputs.model), report: finished as TrainReport }
   }
   const warn = options.onWarning ?? (() => {})
   const lock = await folder.open(warn)
@@ -148,9 +151,7 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
     }
     const resultStep = best ? best.step : session.state.step
     const report = reportOf(plan, session, { resumedFrom: start?.step, identity, resultStep })
-    const saveWeights = (staged: string) => trainer.saveWeights(staged)
-    await publishResult(folder, plan, { report, inputs: identity.inputs, saveWeights })
-    return { model: folder.model, report }
+    return await publish(folder, plan, { trainer, report, inputs: identity.inputs })
   } finally {
     trainer.dispose()
   }

@@ -38,6 +38,13 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"trainSnapshot", train_snapshot},
       {"saveSnapshot", save_snapshot},
       {"trainResume", train_resume},
+      {"describeModel", describe_model},
+      {"inspectAdapter", inspect_adapter},
+      {"attachAdapter", attach_adapter},
+      {"loadAdapter", load_adapter},
+      {"saveAdapter", save_adapter},
+      {"planAdapterMerge", plan_adapter_merge},
+      {"mergeAdapter", merge_adapter},
       {"planGraft", plan_graft},
       {"graft", graft},
   };

@@ -36,6 +36,14 @@ Napi::Function guarded(Napi::Env env, const char* name, Export function) {
       name);
 }
 
+Value problems_value(const std::vector<Error>& problems) {
+  Value::List all;
+  for (const auto& problem : problems)
+    all.push_back(
+        Value::Map{{"code", problem.code()}, {"message", problem.message()}, {"hint", problem.hint()}});
+  return all;
+}
+
 Napi::Value start_job(const Napi::CallbackInfo& info, JobThread::Body body) {
   const Options options(info[0]);
   const int threads = read_threads(options);

@@ -6,6 +6,8 @@
 #include "binding/environment.h"
 #include "binding/job_thread.h"
 #include "binding/options.h"
+#include "core/error.h"
+#include "core/value.h"
 
 namespace tongueforge::binding {
 
@@ -16,6 +18,9 @@ Napi::Function guarded(Napi::Env env, const char* name, Export function);
 
 /// Starts a job from a call (options, on_event): the shape of every asynchronous export.
 Napi::Value start_job(const Napi::CallbackInfo& info, JobThread::Body body);
+
+/// {code, message, hint}[]: what a plan found against running it.
+Value problems_value(const std::vector<Error>& problems);
 
 // runtime.cpp
 Napi::Value runtime_info(const Napi::CallbackInfo& info);
@@ -46,6 +51,14 @@ Napi::Value train_save(const Napi::CallbackInfo& info);
 Napi::Value train_snapshot(const Napi::CallbackInfo& info);
 Napi::Value save_snapshot(const Napi::CallbackInfo& info);
 Napi::Value train_resume(const Napi::CallbackInfo& info);
+// adapter.cpp
+Napi::Value describe_model(const Napi::CallbackInfo& info);
+Napi::Value inspect_adapter(const Napi::CallbackInfo& info);
+Napi::Value attach_adapter(const Napi::CallbackInfo& info);
+Napi::Value load_adapter(const Napi::CallbackInfo& info);
+Napi::Value save_adapter(const Napi::CallbackInfo& info);
+Napi::Value plan_adapter_merge(const Napi::CallbackInfo& info);
+Napi::Value merge_adapter(const Napi::CallbackInfo& info);
 // merge.cpp
 Napi::Value plan_graft(const Napi::CallbackInfo& info);
 Napi::Value graft(const Napi::CallbackInfo& info);

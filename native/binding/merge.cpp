@@ -37,13 +37,9 @@ struct Inputs {
 Napi::Value plan_graft(const Napi::CallbackInfo& info) {
   return start_job(info, [inputs = Inputs(Options(info[0]))](Job&) -> Value {
     const Graft graft(inputs.target, inputs.base, inputs.chat, inputs.options);
-    Value::List problems;
-    for (const auto& problem : graft.plan.problems)
-      problems.push_back(
-          Value::Map{{"code", problem.code()}, {"message", problem.message()}, {"hint", problem.hint()}});
     return Value::Map{{"bytes_to_read", graft.plan.bytes_to_read},
                       {"bytes_to_write", graft.plan.bytes_to_write},
-                      {"problems", std::move(problems)}};
+                      {"problems", problems_value(graft.plan.problems)}};
   });
 }
 

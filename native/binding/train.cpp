@@ -54,21 +54,24 @@ std::vector<train::Batch> to_batches(const std::vector<PackedRows>& packed, cons
 
 }  // namespace
 
-// makeTrainer({model, optimizer, loss: {kind}, dtype}, on_event): Handle; the model in float32
+// makeTrainer({model, optimizer, loss: {kind}, dtype, frozen: names, seed}, on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
+  const auto frozen = options.texts("frozen");
   const train::TrainerOptions trainer = {read_optimizer(options.object("optimizer")),
                                          {options.object("loss").text("kind")},
-                                         models::scalar_type_from_name(options.text("dtype"))};
+                                         models::scalar_type_from_name(options.text("dtype")),
+                                         {frozen.begin(), frozen.end()},
+                                         static_cast<uint64_t>(options.integer("seed"))};
   return start_job(info, [model = unwrap<models::Decoder>(options.value("model")), trainer](Job&) -> Value {
     return std::make_shared<train::Trainer>(model, trainer);
   });
 }
 
-// trainStep({trainer, batches, lr, clip}, on_event): {loss, grad_norm, tokens, taken, figures}
+// trainStep({trainer, batches, lr, clip, step}, on_event): {loss, grad_norm, tokens, taken, figures}
 Napi::Value train_step(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  const train::StepOptions step = {options.number("lr"), options.number("clip")};
+  const train::StepOptions step = {options.number("lr"), options.number("clip"), options.integer("step")};
   return start_job(info,
                    [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
                      const auto result = trainer->step(to_batches(packed, *trainer), step, job);
@@ -110,25 +113,21 @@ Napi::Value train_save(const Napi::CallbackInfo& info) {
   });
 }
 
-// trainSnapshot({trainer}, on_event): Handle; copies of weights and state
+// trainSnapshot({trainer}, on_event): Handle; a copy of what trainSave writes
 Napi::Value train_snapshot(const Napi::CallbackInfo& info) {
   return start_job(info,
                    [trainer = trainer_of(Options(info[0]))](Job&) -> Value { return trainer->snapshot(); });
 }
 
-// saveSnapshot({snapshot, folder, dtype, max_shard_bytes, state}, on_event): void; weights, and state to a
-// path
+// saveSnapshot({snapshot, path}, on_event): void; as trainSave
 Napi::Value save_snapshot(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(
-      info,
-      [snapshot = unwrap<train::Snapshot>(options.value("snapshot")), folder = options.text("folder"),
-       state = options.text("state"), dtype = models::scalar_type_from_name(options.text("dtype")),
-       max_shard_bytes = options.integer("max_shard_bytes")](Job& job) -> Value {
-        models::save_decoder(snapshot->model(), folder, dtype, max_shard_bytes, job);
-        snapshot->save_state(state, job);
-        return {};
-      });
+  return start_job(info,
+                   [snapshot = unwrap<train::Snapshot>(options.value("snapshot")),
+                    path = options.text("path")](Job& job) -> Value {
+                     snapshot->save_state(path, job);
+                     return {};
+                   });
 }
 
 // trainResume({trainer, path}, on_event): void

@@ -4,6 +4,7 @@
 
 #include "checkpoint/json_text.h"
 #include "checkpoint/shard_index.h"
+#include "merge/complaint.h"
 #include "merge/graft.h"
 
 namespace tongueforge::merge {
@@ -14,30 +15,9 @@ using checkpoint::Weight;
 
 constexpr std::string_view kHead = "lm_head.weight";
 constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
-constexpr size_t kMaxNamed = 20;
 
 /// Older checkpoints store the rotary frequencies, newer ones compute them: they are no weights.
 bool is_rotary_table(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
-
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += str(i ? ", " : "", shape[i]);
-  return text + "]";
-}
-
-/// One kind of mismatch with the tensors that have it.
-struct Complaint {
-  std::string code, expected, hint;
-  std::vector<std::string> rows = {};
-
-  Error to_error() const {
-    std::string list;
-    for (size_t i = 0; i < std::min(rows.size(), kMaxNamed); ++i) list += "\n  " + rows[i];
-    if (rows.size() > kMaxNamed) list += str("\n  and ", rows.size() - kMaxNamed, " more");
-    return Error(code, str(expected, " (", rows.size(), "):", list), hint,
-                 {{"count", std::to_string(rows.size())}, {"tensors", list.substr(1)}});
-  }
-};
 
 /// A model in the comparison: its weights, what it is called, whether its head is its embedding.
 struct Side {

@@ -54,7 +54,7 @@ std::vector<Parameter> Decoder::parameters() {
   std::vector<Parameter> all;
   const auto linear = [&](const std::string& name, nn::Linear& l, int64_t out, int64_t in, bool bias,
                           K kind) {
-    all.push_back({name + ".weight", &l.weight, {out, in}, kind});
+    all.push_back({name + ".weight", &l.weight, {out, in}, kind, &l});
     if (bias) all.push_back({name + ".bias", &l.bias, {out}, K::bias});
   };
   all.push_back({"model.embed_tokens.weight", &embedding_, {v, d}, K::embedding});

@@ -3,6 +3,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct Parameter {
   at::Tensor* tensor;
   std::vector<int64_t> shape;
   ParameterKind kind;
+  nn::Linear* linear = nullptr;  // the layer of which it is the weight: what an adapter may be put on
 };
 
 /// Keys and values of all layers for one batch of sequences of equal length.
@@ -62,6 +64,8 @@ class Decoder final : public Object {
   DecoderCache make_cache(int64_t batch, int64_t capacity) const;
 
   at::ScalarType dtype() const { return embedding_.scalar_type(); }
+  /// What its adapters share (models/adapters.h); the trainer sets it.
+  const std::shared_ptr<nn::AdapterDropout>& adapter_dropout() const { return adapter_dropout_; }
   int64_t bytes() const override;
 
  private:
@@ -72,6 +76,7 @@ class Decoder final : public Object {
   DecoderSpec spec_;
   at::Tensor embedding_, final_norm_, head_;  // (V,D), (D), (V,D) or undefined when tied
   std::vector<DecoderLayer> layers_;
+  std::shared_ptr<nn::AdapterDropout> adapter_dropout_ = std::make_shared<nn::AdapterDropout>();
 };
 
 }  // namespace tongueforge::models

@@ -1,10 +1,21 @@
 #include "nn/linear.h"
 
+#include "core/random.h"
 #include "kernels/aten.h"
 
 namespace tongueforge::nn {
+namespace {
+
+kernels::DropoutKey dropout_of(const Adapter& adapter) {
+  const auto& dropout = *adapter.dropout;
+  if (!dropout.key || dropout.rate == 0) return {};
+  return {dropout.rate, Random(*dropout.key + adapter.number).next()};
+}
+
+}  // namespace
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
+  if (adapter) return kernels::lora_linear(x, weight, bias, adapter->added, dropout_of(*adapter));
   return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
 }
 

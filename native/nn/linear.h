@@ -1,12 +1,32 @@
-// y = x W^T (+ b).
+// y = x W^T (+ b), with or without a low-rank adapter on top.
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <memory>
+#include <optional>
+
+#include "kernels/lora_linear.h"
+
 namespace tongueforge::nn {
+
+/// What the adapters of one model share: `key` is set while a training step runs, and only then are values
+/// dropped.
+struct AdapterDropout {
+  double rate = 0;
+  std::optional<uint64_t> key;
+};
+
+/// scale * B A, trained beside a frozen weight (LoRA, Hu et al. 2021, arXiv 2106.09685).
+struct Adapter {
+  kernels::LowRank added;
+  uint64_t number = 0;  // of the adapter within its model: each drops other values
+  std::shared_ptr<const AdapterDropout> dropout;
+};
 
 struct Linear {
   at::Tensor weight;  // (out, in)
   at::Tensor bias;    // (out), or undefined
+  std::optional<Adapter> adapter;
 
   /// (..., in) -> (..., out)
   at::Tensor operator()(const at::Tensor& x) const;

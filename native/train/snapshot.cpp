@@ -4,10 +4,8 @@
 
 namespace tongueforge::train {
 
-Snapshot::Snapshot(const models::Decoder& model, const std::vector<models::NamedTensor>& state)
-    : model_(std::make_shared<models::Decoder>(model)) {
+Snapshot::Snapshot(const std::vector<models::NamedTensor>& state) {
   const at::NoGradGuard no_grad;
-  for (const auto& parameter : model_->parameters()) *parameter.tensor = parameter.tensor->detach().clone();
   for (const auto& [name, tensor] : state) state_.emplace_back(name, tensor.detach().clone());
 }
 
@@ -16,7 +14,7 @@ void Snapshot::save_state(const std::string& path, Job& job) const {
 }
 
 int64_t Snapshot::bytes() const {
-  int64_t total = model_->bytes();
+  int64_t total = 0;
   for (const auto& [name, tensor] : state_) total += static_cast<int64_t>(tensor.nbytes());
   return total;
 }

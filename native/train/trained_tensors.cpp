@@ -1,6 +1,8 @@
 #include "train/trained_tensors.h"
 
+#include "core/error.h"
 #include "kernels/aten.h"
+#include "models/adapters.h"
 
 namespace tongueforge::train {
 namespace {
@@ -11,15 +13,25 @@ bool is_matrix(models::ParameterKind kind) {
 
 }  // namespace
 
-TrainedTensors::TrainedTensors(models::Decoder& model, at::ScalarType compute, bool decay_all) {
+TrainedTensors::TrainedTensors(models::Decoder& model, at::ScalarType compute, const FrozenNames& frozen,
+                               bool decay_all) {
   for (const auto& parameter : model.parameters()) {
-    auto& weight = *parameter.tensor;
-    const auto master = weight;
-    weight = master.to(compute);  // the same tensor if it is float32 already
-    weight.set_requires_grad(true);
-    all_.push_back({parameter.name, weight, master, decay_all || is_matrix(parameter.kind)});
+    if (frozen.contains(parameter.name))
+      *parameter.tensor = parameter.tensor->to(compute);
+    else
+      add(parameter, compute, decay_all);
   }
+  for (const auto& parameter : models::adapter_parameters(model)) add(parameter, at::kFloat, decay_all);
+  if (all_.empty()) throw Error("ERR_CONFIG", "Expected something to train, and all is frozen");
   sums_.resize(all_.size());
+}
+
+void TrainedTensors::add(const models::Parameter& parameter, at::ScalarType compute, bool decay_all) {
+  auto& weight = *parameter.tensor;
+  const auto master = weight.to(at::kFloat);
+  weight = master.to(compute);  // the same tensor if it is float32 already
+  weight.set_requires_grad(true);
+  all_.push_back({parameter.name, weight, master, decay_all || is_matrix(parameter.kind)});
 }
 
 void TrainedTensors::collect_gradients() {

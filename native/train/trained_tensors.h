@@ -2,6 +2,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,11 +17,15 @@ struct TrainedTensor {
   bool decayed = false;
 };
 
+/// Names on disk of parameters that stay as they are: they get no gradient and no state.
+using FrozenNames = std::set<std::string>;
+
 class TrainedTensors {
  public:
-  /// All parameters of a float32 model, which from now on computes in `compute`. Matrices and embeddings are
-  /// decayed; norms and biases only if `decay_all`.
-  TrainedTensors(models::Decoder& model, at::ScalarType compute, bool decay_all);
+  /// The parameters of a model that are not frozen, and its adapters. From now on it computes in `compute`;
+  /// adapters stay float32. Matrices and embeddings are decayed; norms and biases only if `decay_all`. Throws
+  /// ERR_CONFIG if nothing is left to train.
+  TrainedTensors(models::Decoder& model, at::ScalarType compute, const FrozenNames& frozen, bool decay_all);
 
   const std::vector<TrainedTensor>& all() const { return all_; }
 
@@ -34,6 +39,8 @@ class TrainedTensors {
   void publish_masters();
 
  private:
+  void add(const models::Parameter& parameter, at::ScalarType compute, bool decay_all);
+
   std::vector<TrainedTensor> all_;
   std::vector<at::Tensor> sums_;  // undefined where no gradient came yet
 };

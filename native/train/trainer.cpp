@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/random.h"
 #include "kernels/aten.h"
 
 namespace tongueforge::train {
@@ -29,24 +30,43 @@ Figures mean(Figures sums, int64_t count) {
   return sums;
 }
 
+// While it lives, the adapters drop what seed, step and micro-batch say.
+class DropoutScope {
+ public:
+  DropoutScope(nn::AdapterDropout& dropout, uint64_t seed, int64_t step, size_t micro_batch)
+      : dropout_(dropout) {
+    uint64_t key = Random(seed).next();
+    key = Random(key + static_cast<uint64_t>(step)).next();
+    dropout_.key = Random(key + micro_batch).next();
+  }
+  ~DropoutScope() { dropout_.key.reset(); }
+  DropoutScope(const DropoutScope&) = delete;
+
+ private:
+  nn::AdapterDropout& dropout_;
+};
+
 }  // namespace
 
 Trainer::Trainer(std::shared_ptr<models::Decoder> model, const TrainerOptions& options)
     : model_(std::move(model)),
-      tensors_(*model_, options.compute, options.optimizer.decay_all),
+      tensors_(*model_, options.compute, options.frozen, options.optimizer.decay_all),
       optimizer_(make_optimizer(tensors_.all(), options.optimizer)),
-      loss_(make_loss(options.loss)) {}
+      loss_(make_loss(options.loss)),
+      seed_(options.seed) {}
 
 // Leaves the gradient of the mean over everything in tensors_; gives the mean itself.
-Evaluation Trainer::accumulate(const std::vector<Batch>& micro_batches, Job& job) {
+Evaluation Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t step, Job& job) {
   Evaluation total;
   for (const auto& batch : micro_batches) total.count += loss_->count(batch);
   if (total.count == 0)
     throw Error("ERR_DATA", "Expected at least one target token in a step, received none");
   tensors_.clear_gradients();
-  for (const auto& batch : micro_batches) {
+  for (size_t i = 0; i < micro_batches.size(); i++) {
+    const auto& batch = micro_batches[i];
     job.check();
     if (loss_->count(batch) == 0) continue;
+    const DropoutScope dropout(*model_->adapter_dropout(), seed_, step, i);
     const auto [sum, figures] = loss_->sum(*model_, batch, &job);
     const auto part = sum.div(static_cast<double>(total.count));
     torch::autograd::backward({part}, {});
@@ -61,7 +81,7 @@ Evaluation Trainer::accumulate(const std::vector<Batch>& micro_batches, Job& job
 StepResult Trainer::step(const std::vector<Batch>& micro_batches, const StepOptions& options, Job& job) {
   StepResult result;
   for (const auto& batch : micro_batches) result.tokens += Targets(batch).count();
-  const auto loss = accumulate(micro_batches, job);
+  const auto loss = accumulate(micro_batches, options.step, job);
   result.loss = loss.sum;
   result.figures = loss.figures;
 
@@ -87,7 +107,7 @@ Evaluation Trainer::evaluate(const Batch& batch, const Job* job) const {
 }
 
 std::vector<models::NamedTensor> Trainer::gradients(const std::vector<Batch>& micro_batches, Job& job) {
-  accumulate(micro_batches, job);
+  accumulate(micro_batches, 0, job);
   std::vector<models::NamedTensor> named;
   const auto& gradients = tensors_.gradients();
   for (size_t i = 0; i < gradients.size(); i++) named.emplace_back(tensors_.all()[i].name, gradients[i]);
@@ -96,7 +116,9 @@ std::vector<models::NamedTensor> Trainer::gradients(const std::vector<Batch>& mi
 }
 
 int64_t Trainer::bytes() const {
-  int64_t total = model_->bytes();  // and again for the gradients in its dtype
+  int64_t total = model_->bytes();
+  for (const auto& tensor : tensors_.all())
+    total += static_cast<int64_t>(tensor.weight.nbytes());  // gradients
   for (const auto& [name, tensor] : state()) total += static_cast<int64_t>(tensor.nbytes());
   return total;
 }

@@ -24,11 +24,14 @@ struct TrainerOptions {
   OptimizerOptions optimizer;
   LossOptions loss;
   at::ScalarType compute = at::ScalarType::Float;  // of weights and arithmetic; what is updated is float32
+  FrozenNames frozen;
+  uint64_t seed = 0;  // of dropout
 };
 
 struct StepOptions {
   double lr = 0;
-  double clip = 0;  // largest norm of the whole gradient, 0 = not clipped
+  double clip = 0;   // largest norm of the whole gradient, 0 = not clipped
+  int64_t step = 0;  // number of the update: with the seed it decides what dropout drops
 };
 
 struct StepResult {
@@ -48,7 +51,8 @@ struct Evaluation {
 
 class Trainer final : public Object {
  public:
-  /// Takes over a float32 model: its tensors become the parameters, in the dtype to compute in.
+  /// Takes over a model: its tensors, but the frozen ones, become the parameters, in the dtype to compute in;
+  /// its adapters too.
   Trainer(std::shared_ptr<models::Decoder> model, const TrainerOptions& options);
 
   const models::Decoder& model() const { return *model_; }
@@ -69,19 +73,20 @@ class Trainer final : public Object {
   void save_state(const std::string& path, Job& job) const;
   void load_state(const std::string& path, Job& job);
 
-  /// All of that and the weights, to be saved later: nothing that follows changes it.
+  /// A copy of all of that, to be saved later: nothing that follows changes it.
   std::shared_ptr<Snapshot> snapshot() const;
 
   int64_t bytes() const override;
 
  private:
   std::vector<models::NamedTensor> state() const;
-  Evaluation accumulate(const std::vector<Batch>& micro_batches, Job& job);
+  Evaluation accumulate(const std::vector<Batch>& micro_batches, int64_t step, Job& job);
 
   std::shared_ptr<models::Decoder> model_;
   TrainedTensors tensors_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Loss> loss_;
+  uint64_t seed_;
 };
 
 }  // namespace tongueforge::train

@@ -18,7 +18,7 @@ void Trainer::save_state(const std::string& path, Job& job) const {
   models::save_tensors(path, state(), job);
 }
 
-std::shared_ptr<Snapshot> Trainer::snapshot() const { return std::make_shared<Snapshot>(*model_, state()); }
+std::shared_ptr<Snapshot> Trainer::snapshot() const { return std::make_shared<Snapshot>(state()); }
 
 void Trainer::load_state(const std::string& path, Job& job) {
   const at::NoGradGuard no_grad;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VERBS } from '#lib/cli/verbs'
 
-const MODEL = ['--device <device>', '--dtype <dtype>', '--threads <n>']
+const MODEL = ['--adapter <folder>', '--device <device>', '--dtype <dtype>', '--threads <n>']
 const SAMPLING = [
   '--max-new-tokens <n>',
   '--temperature <t>',
@@ -27,6 +27,15 @@ const SURFACE = {
     '--scale <x>',
     '--dry-run',
     '--resume',
+    '--overwrite',
+    '--json',
+  ],
+  adapter: [
+    '<action>',
+    '--model <model>',
+    '--adapter <folder>',
+    '--out <folder>',
+    '--dry-run',
     '--overwrite',
     '--json',
   ],

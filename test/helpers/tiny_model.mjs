@@ -16,7 +16,7 @@ const INIT = {
 }
 
 /** config.json of a Llama; 100 k parameters at width 32, 4.1 million at 256. */
-export function tinyConfig({ width = 32, layers = 2 } = {}) {
+export function tinyConfig({ width = 32, layers = 2, tied = false } = {}) {
   return {
     model_type: 'llama',
     architectures: ['LlamaForCausalLM'],
@@ -30,7 +30,7 @@ export function tinyConfig({ width = 32, layers = 2 } = {}) {
     hidden_act: 'silu',
     rms_norm_eps: 1e-5,
     rope_theta: 10000,
-    tie_word_embeddings: false,
+    tie_word_embeddings: tied,
     torch_dtype: 'float32',
   }
 }

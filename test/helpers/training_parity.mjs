@@ -10,7 +10,14 @@ import { assertClose } from './decoder_parity.mjs'
 import { readArrays } from './safetensors.mjs'
 
 const TOLERANCE = 1e-4
-const OPTIMIZER = { kind: 'adamw', beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.01, decay_all: true }
+export const OPTIMIZER = {
+  kind: 'adamw',
+  beta1: 0.9,
+  beta2: 0.95,
+  eps: 1e-8,
+  weight_decay: 0.01,
+  decay_all: true,
+}
 
 /** Registers the checks as subtests of `t`. */
 export async function checkTraining(t, folder) {
@@ -27,7 +34,14 @@ export async function checkTraining(t, folder) {
 async function withTrainer(folder, check) {
   const spec = decoderSpec(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')))
   const model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads: 1 })
-  const trainer = await runJob('makeTrainer', { model, optimizer: OPTIMIZER, loss: { kind: 'language' }, dtype: 'float32' })
+  const trainer = await runJob('makeTrainer', {
+    model,
+    optimizer: OPTIMIZER,
+    loss: { kind: 'language' },
+    dtype: 'float32',
+    frozen: [],
+    seed: 0,
+  })
   try {
     await check(trainer)
   } finally {
@@ -36,12 +50,14 @@ async function withTrainer(folder, check) {
   }
 }
 
-async function checkGradients(trainer, batch, expected) {
+/** `nameOf` makes of a parameter's name the one in `expected`. */
+export async function checkGradients(trainer, batch, expected, nameOf = (name) => name) {
   const scratch = await mkdtemp(join(tmpdir(), 'tongueforge-gradients-'))
   try {
     const path = join(scratch, 'gradients.safetensors')
     await runJob('trainGradients', { trainer, batches: [batch], path, threads: 1 })
-    const received = readArrays(path)
+    const arrays = Object.entries(readArrays(path))
+    const received = Object.fromEntries(arrays.map(([name, array]) => [nameOf(name), array]))
     const names = Object.keys(expected).filter((name) => name.startsWith('grad.'))
     assert.deepEqual(Object.keys(received).sort(), names.map((name) => name.slice('grad.'.length)).sort())
     for (const name of names)
@@ -51,9 +67,9 @@ async function checkGradients(trainer, batch, expected) {
   }
 }
 
-async function checkSteps(trainer, batches, { lr, clip, losses, grad_norms }) {
+export async function checkSteps(trainer, batches, { lr, clip, losses, grad_norms }) {
   for (const [step, batch] of batches.entries()) {
-    const options = { trainer, batches: [batch], lr: lr.data[step], clip: clip.data[0], threads: 1 }
+    const options = { trainer, batches: [batch], lr: lr.data[step], clip: clip.data[0], step, threads: 1 }
     const { loss, grad_norm } = await runJob('trainStep', options)
     assertClose([loss], [losses.data[step]], TOLERANCE, `loss of step ${step}`)
     assertClose([grad_norm], [grad_norms.data[step]], TOLERANCE, `gradient norm of step ${step}`)
@@ -61,7 +77,7 @@ async function checkSteps(trainer, batches, { lr, clip, losses, grad_norms }) {
 }
 
 // One document a row; arrays of ids and labels (S,B,T) -> a batch a step.
-function packedBatches({ ids, labels }) {
+export function packedBatches({ ids, labels }) {
   const [steps, rows, time] = ids.shape
   const size = rows * time
   const slice = ({ data }, step) => data.slice(step * size, (step + 1) * size)

@@ -25,6 +25,8 @@ export class TrainingSteps {
       optimizer: OPTIMIZER,
       loss: { kind: 'language' },
       dtype: 'float32',
+      frozen: [],
+      seed: 0,
     })
     return steps
   }
@@ -32,7 +34,7 @@ export class TrainingSteps {
   /** Takes update number `step`; resolves with {loss, grad_norm, tokens}. */
   step(step, callbacks = {}) {
     const batches = Array.from({ length: MICRO_STEPS }, (_, micro) => this.#batch(step * MICRO_STEPS + micro))
-    const options = { trainer: this.#trainer, batches, lr: 1e-3, clip: 1, threads: this.threads }
+    const options = { trainer: this.#trainer, batches, lr: 1e-3, clip: 1, step, threads: this.threads }
     return runJob('trainStep', options, callbacks)
   }
 

@@ -33,10 +33,10 @@ async function freeBytes(path: string): Promise<number | undefined> {
 }
 
 /** For the checkpoints that are kept, a new one beside them until it is whole, and the result. Throws ERR_NO_SPACE. */
-export async function checkRoom({ config, spec }: TrainPlan, checkpoints: Checkpoints): Promise<void> {
+export async function checkRoom(plan: TrainPlan, checkpoints: Checkpoints): Promise<void> {
   const there = (await checkpoints.names()).length
-  const coming = Math.max(0, checkpointsAtOnce(config) - there)
-  const bytes = coming * checkpointBytes(spec) + modelBytes(spec)
+  const coming = Math.max(0, checkpointsAtOnce(plan.config) - there)
+  const bytes = coming * checkpointBytes(plan) + modelBytes(plan)
   await checkSpace(dirname(checkpoints.folder), bytes, `${coming} checkpoints and the result`)
 }
 

@@ -1,6 +1,7 @@
 /** What decides the numbers of a run, as one hash: of contents, whatever the files are called and wherever they lie. */
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, type AdapterFolder } from '../../checkpoint/adapter_folder'
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import { type FileRecord, type InputRecord, recordInput } from '../../checkpoint/provenance'
 import type { DataSource } from '../../config/data'
@@ -21,12 +22,14 @@ export interface RunInputs {
   model: ModelFolder | undefined
   /** Whose tokenizer, template and generation files are used. */
   files: ModelFolder
+  /** Where adapters start from. */
+  adapter: AdapterFolder | undefined
 }
 
 /** Reads every input once. Throws ERR_NOT_FOUND, ERR_DATA or ERR_IO for what cannot be read. */
 export async function identify(
   config: TrainConfig,
-  { model, files }: RunInputs,
+  { model, files, adapter }: RunInputs,
   signal: AbortSignal,
 ): Promise<Identity> {
   const inputs: InputRecord[] = []
@@ -46,6 +49,7 @@ export async function identify(
   const content = {
     ...decisiveKeys(config),
     model: model && (await record('model', model.path, await filesOfModel(model))),
+    adapter: adapter && (await record('adapter', adapter.path, [ADAPTER_CONFIG, ADAPTER_WEIGHTS])),
     tokenizer: files !== model && (await record('tokenizer', files.path, smallFiles(files))),
     data: await dataOf('data', config.data),
     eval: isSelective(config) && {

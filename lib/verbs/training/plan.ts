@@ -1,4 +1,5 @@
 /** Everything that is known before the first step: config, model, tokens, rows. */
+import { openAdapter } from '../../checkpoint/adapter_folder'
 import { countParameters, type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder, openTokenizerFolder } from '../../checkpoint/model_folder'
 import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
@@ -8,12 +9,14 @@ import { loadModelText, type ModelText } from '../../text/model_text'
 import { type DataStatistics, loadData, type TrainingData } from './data'
 import type { RunInputs } from './identity'
 import { checkSelection } from './selection'
+import { planTrained, type Trained } from './trained'
 
 export interface TrainPlan extends RunInputs {
   config: TrainConfig
   spec: DecoderSpec
   /** The result's config.json. */
   modelConfig: Record<string, unknown>
+  trained: Trained
   text: ModelText
   data: TrainingData
   held_out: TrainingData | undefined
@@ -23,7 +26,8 @@ export interface TrainPlan extends RunInputs {
 export interface PlanSummary {
   objective: string
   parameters: number
-  /** Weights, gradients and moments in float32; activations come on top. */
+  trained_parameters: number
+  /** Weights; gradients and moments of what is trained; activations come on top. */
   memory_bytes: number
   checkpoint_bytes: number
   tokens_per_step: number
@@ -57,43 +61,81 @@ export async function readTrainConfig(
     })
   }
   checkSelection(config, file)
+  checkAdapterKeys(config, file)
   return config
+}
+
+function checkAdapterKeys(config: TrainConfig, file: string): void {
+  const problem = (key: string, message: string, hint: string) =>
+    new TongueforgeError('ERR_CONFIG', `${file}: ${key}: ${message}`, { hint, details: { file, key } })
+  if (config.lora && !config.model) {
+    throw problem(
+      'lora',
+      'expected model beside it, received init',
+      'Adapters go on a model that has learned.',
+    )
+  }
+  if (config.adapter !== undefined && !config.lora) {
+    throw problem(
+      'adapter',
+      'expected lora beside it, received none',
+      'lora: {} goes on training the adapter. To train the model with it merged in, first: ' +
+        `tongueforge adapter merge --model ${config.model} --adapter ${config.adapter} --out MERGED`,
+    )
+  }
 }
 
 /** Opens the folders that a config names; what is in them is read later. Throws ERR_NOT_FOUND. */
 export async function openInputs(config: TrainConfig): Promise<RunInputs> {
   const model = config.model === undefined ? undefined : await openModelFolder(config.model)
   const files = config.tokenizer === undefined ? model! : await openTokenizerFolder(config.tokenizer)
-  return { model, files }
+  const adapter = config.adapter === undefined ? undefined : await openAdapter(config.adapter)
+  return { model, files, adapter }
 }
 
 /** Reads the data and lays everything out. Throws ERR_DATA, ERR_MODEL_CONFIG, ERR_VOCABULARY. */
 export async function planTraining(
   config: TrainConfig,
-  { model, files }: RunInputs,
+  { model, files, adapter }: RunInputs,
   signal: AbortSignal,
 ): Promise<TrainPlan> {
   const modelConfig = await resultConfig(config, model, files)
   const spec = decoderSpec(modelConfig, model?.configFile ?? 'init')
+  const trained = await planTrained(config, spec, { base: model?.path, adapter })
   const text = await loadModelText(files)
   checkVocabulary(text, spec, files.path)
   const data = await loadData(config.data, config, text, { shuffle: true, signal })
   const held_out = config.eval && (await loadData(config.eval.data, config, text, { shuffle: false, signal }))
-  return { config, spec, model, files, modelConfig, text, data, held_out }
+  return { config, spec, model, files, adapter, modelConfig, trained, text, data, held_out }
 }
 
-/** Weights and two moments in float32. */
-export const checkpointBytes = (spec: DecoderSpec) => 12 * countParameters(spec)
-export const modelBytes = (spec: DecoderSpec) => 4 * countParameters(spec)
+/** What is trained and two moments of it, in float32. */
+export const checkpointBytes = ({ trained }: TrainPlan) => 12 * trained.parameters
+export const modelBytes = ({ spec }: TrainPlan) => 4 * countParameters(spec)
 
-export function summarise({ config, spec, data, held_out }: TrainPlan): PlanSummary {
+// Weights in their dtype; of what is trained float32 values, where the weights are not, gradients and two moments.
+function memoryBytes({ config, spec, trained }: TrainPlan): number {
+  const { parameters, own_parameters } = trained
+  const weights = countParameters(spec)
+  const half = config.dtype !== 'float32'
+  return (
+    (half ? 2 : 4) * weights +
+    4 * (parameters - own_parameters) +
+    (half ? 4 : 0) * own_parameters +
+    12 * parameters
+  )
+}
+
+export function summarise(plan: TrainPlan): PlanSummary {
+  const { config, spec, trained, data, held_out } = plan
   const parameters = countParameters(spec)
   const rows = config.batch_size * config.accumulation
   return {
     objective: config.objective,
     parameters,
-    memory_bytes: 16 * parameters,
-    checkpoint_bytes: checkpointBytes(spec),
+    trained_parameters: trained.parameters,
+    memory_bytes: memoryBytes(plan),
+    checkpoint_bytes: checkpointBytes(plan),
     tokens_per_step: rows * config.sequence_length,
     epochs: (config.steps * rows) / data.rows.rowsPerEpoch,
     data: data.statistics,
@@ -110,7 +152,7 @@ async function resultConfig(
   const { initialization: _, ...init } = config.init ?? {}
   const own: Record<string, unknown> = { ...(model?.config ?? init) }
   const dtypeKey = 'dtype' in own && !('torch_dtype' in own) ? 'dtype' : 'torch_dtype'
-  own[dtypeKey] = config.dtype
+  if (!config.lora) own[dtypeKey] = config.dtype // an adapter is merged into the model as it is stored
   if (config.tokenizer === undefined) return own
   for (const key of ['bos_token_id', 'eos_token_id', 'pad_token_id']) {
     if (key in files.generation.config) own[key] = files.generation.config[key]

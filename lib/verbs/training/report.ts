@@ -1,4 +1,5 @@
 /** The numbers at the end of a run. */
+import type { Difference } from './difference'
 import type { Identity } from './identity'
 import { type PlanSummary, summarise, type TrainPlan } from './plan'
 import type { Session } from './session'
@@ -26,6 +27,16 @@ export interface TrainReport {
   /** Tells a finished run of this very config and these inputs from one of others. */
   config_sha256: string
   plan: PlanSummary
+  /** Of a run with `lora` that merges: how far the merged model is from the model with its adapter. */
+  drift?: Drift
+}
+
+export interface Drift {
+  /** Of the merged weights, by their rounding. */
+  weights: Difference
+  /** On the first tokens of the training data. */
+  logits: Difference
+  logit_tokens: number
 }
 
 export interface Ending {

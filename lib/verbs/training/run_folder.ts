@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, realpath, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
+import type { ModelFolder } from '../../checkpoint/model_folder'
 import { writeJson } from '../../checkpoint/write_folder'
 import { toYaml } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
@@ -26,17 +27,33 @@ const TRASH = '.trash-run'
 export class RunFolder {
   readonly path: string
   readonly model: string
+  readonly adapter: string
   readonly metrics: MetricsFile
 
   constructor(private readonly config: TrainConfig) {
     this.path = resolve(config.out)
     this.model = join(this.path, 'model')
+    this.adapter = join(this.path, 'adapter')
     this.metrics = new MetricsFile(join(this.path, 'metrics.jsonl'))
+  }
+
+  /** Whether the run ends with a model folder: all do, but those that leave their adapter apart. */
+  get makesModel(): boolean {
+    return this.config.lora?.merge !== false
+  }
+
+  /** Where the result is, or will be: what to load to have the trained model. */
+  places(start: ModelFolder | undefined): { model: string; adapter?: string } {
+    const model = this.makesModel ? this.model : start!.path
+    return { model, ...(this.config.lora && { adapter: this.adapter }) }
   }
 
   /** The report of an earlier run that has come to its end. Throws ERR_CHECKPOINT if its config was another. */
   async result(configHash: string): Promise<object | undefined> {
-    const report = await readJsonObjectIfPresent(join(this.model, 'report.json'), { code: 'ERR_DATA' })
+    const report = await readJsonObjectIfPresent(
+      join(this.makesModel ? this.model : this.adapter, 'report.json'),
+      { code: 'ERR_DATA' },
+    )
     if (report === undefined || report.config_sha256 === configHash) return report
     throw otherConfig(this.path, 'a finished run')
   }
@@ -96,8 +113,13 @@ export class RunFolder {
   }
 
   async #checkInputsApart(): Promise<void> {
-    const { model, tokenizer, data, eval: evaluation } = this.config
-    const inputs = [model, tokenizer, ...[...data, ...(evaluation?.data ?? [])].map(({ path }) => path)]
+    const { model, tokenizer, adapter, data, eval: evaluation } = this.config
+    const inputs = [
+      model,
+      tokenizer,
+      adapter,
+      ...[...data, ...(evaluation?.data ?? [])].map(({ path }) => path),
+    ]
     const place = (await realpath(this.path)) + sep
     for (const input of inputs) {
       if (input === undefined) continue

@@ -44,7 +44,7 @@ export class Session {
     this.saved = { step: this.state.step, evaluations: this.state.evaluations.length }
     this.saver = new Saver(parts.checkpoints, {
       async: this.config.checkpoint.async,
-      bytes: checkpointBytes(parts.plan.spec),
+      bytes: checkpointBytes(parts.plan),
       onSaved: audience.onSaved,
     })
     this.figures = { first_step: this.state.step, steps: 0, tokens: 0, seconds: 0, tokens_per_second: 0 }

@@ -1,4 +1,7 @@
 /** The native trainer behind a typed face: one update, one evaluation, one checkpoint a call. */
+import { join } from 'node:path'
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../../checkpoint/adapter_folder'
+import { writeJson } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
 import { type Handle, native, type PackedBatch, runJob, type StepOutcome } from '../../native'
 import { objectives } from '../../text/objectives'
@@ -7,6 +10,7 @@ import { Batches } from './batches'
 import type { StateWriter } from './checkpoints'
 import type { TrainPlan } from './plan'
 import { learningRate } from './schedule'
+import type { LoraPlan } from './trained'
 
 const MAX_SHARD_BYTES = 5e9
 
@@ -37,11 +41,14 @@ export class Trainer implements StateWriter {
   static async open(plan: TrainPlan, checkpoint: string | undefined, signal: AbortSignal): Promise<Trainer> {
     const { config, spec } = plan
     const { threads } = config
+    const { lora, frozen } = plan.trained
     const folder = plan.model?.path
+    const dtype = lora ? config.dtype : 'float32' // what is frozen needs no more than it computes with
     const model =
       folder !== undefined
-        ? await runJob('loadModel', { folder, spec, dtype: 'float32', threads }, { signal })
+        ? await runJob('loadModel', { folder, spec, dtype, threads }, { signal })
         : await runJob('initialiseModel', { spec, init: nativeInit(plan), threads }, { signal })
+    if (lora) await putAdapters(model, lora, config.seed)
     const { kind, betas, eps, weight_decay, decay } = config.optimizer
     const [beta1, beta2] = betas
     const optimizer = { kind, beta1, beta2, eps, weight_decay, decay_all: decay === 'all' }
@@ -51,6 +58,8 @@ export class Trainer implements StateWriter {
       optimizer,
       loss: { kind: loss },
       dtype: config.dtype,
+      frozen,
+      seed: config.seed,
     })
     if (checkpoint !== undefined)
       await runJob('trainResume', { trainer: handle, path: stateFile(checkpoint) })
@@ -62,7 +71,7 @@ export class Trainer implements StateWriter {
     const { config } = this.plan
     const batches = await this.batches.of(step)
     const lr = learningRate(config, step)
-    const options = { trainer: this.handle, batches: batches.map(nativeBatch), lr, clip: config.clip }
+    const options = { trainer: this.handle, batches: batches.map(nativeBatch), lr, clip: config.clip, step }
     const outcome = await runJob('trainStep', { ...options, threads: config.threads }, { signal })
     const { taken, figures, ...result } = outcome
     if (!taken) throw nonFinite(outcome)
@@ -90,6 +99,18 @@ export class Trainer implements StateWriter {
     await runJob('saveModel', { model: this.model, folder, dtype, max_shard_bytes: MAX_SHARD_BYTES })
   }
 
+  /** Writes the adapters into an existing folder, as PEFT does. */
+  async saveAdapter(folder: string): Promise<void> {
+    const { also, config } = this.plan.trained.lora!
+    await runJob('saveAdapter', { model: this.model, also, path: join(folder, ADAPTER_WEIGHTS) })
+    await writeJson(folder, ADAPTER_CONFIG, config)
+  }
+
+  /** What the model, adapters included, says of one row of tokens: (T,V) laid end to end. */
+  async logits(ids: Int32Array): Promise<Float32Array> {
+    return logitsOf(this.model, ids, this.plan.config.threads)
+  }
+
   /** Float32 weights and optimizer state: all that resuming needs besides the step. */
   async saveState(folder: string): Promise<void> {
     await runJob('trainSave', { trainer: this.handle, path: stateFile(folder) })
@@ -98,12 +119,8 @@ export class Trainer implements StateWriter {
   /** A copy of what `saveState` writes, to be written later; as much memory again, until it is disposed of. */
   async snapshot(): Promise<StateWriter & { dispose(): void }> {
     const snapshot = await runJob('trainSnapshot', { trainer: this.handle })
-    const { dtype } = this.plan.config
     return {
-      saveState: async (folder) => {
-        const options = { snapshot, folder, dtype, max_shard_bytes: MAX_SHARD_BYTES }
-        await runJob('saveSnapshot', { ...options, state: stateFile(folder) })
-      },
+      saveState: (folder) => runJob('saveSnapshot', { snapshot, path: stateFile(folder) }),
       dispose: () => native().dispose(snapshot),
     }
   }
@@ -112,6 +129,20 @@ export class Trainer implements StateWriter {
     native().dispose(this.handle)
     native().dispose(this.model)
   }
+}
+
+/** What a model says of one row of tokens: (T,V) laid end to end. */
+export async function logitsOf(model: Handle, ids: Int32Array, threads: number): Promise<Float32Array> {
+  return new Float32Array((await runJob('logits', { model, rows: [ids], threads })).data)
+}
+
+async function putAdapters(
+  model: Handle,
+  { modules, dropout, start }: LoraPlan,
+  seed: number,
+): Promise<void> {
+  await runJob('attachAdapter', { model, adapters: modules, dropout, seed })
+  if (start) await runJob('loadAdapter', { model, path: start.weights })
 }
 
 const stateFile = (folder: string) => `${folder}/state.safetensors`

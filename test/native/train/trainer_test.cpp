@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "doctest.h"
 #include "kernels/aten.h"
+#include "models/adapters.h"
 #include "models/tiny_decoder.h"
 
 using namespace tongueforge;
@@ -39,6 +40,13 @@ train::TrainerOptions made_options() {
 }
 
 const train::TrainerOptions kOptions = made_options();
+
+train::TrainerOptions freezing(train::FrozenNames frozen, uint64_t seed = 0) {
+  auto options = kOptions;
+  options.frozen = std::move(frozen);
+  options.seed = seed;
+  return options;
+}
 
 }  // namespace
 
@@ -152,4 +160,54 @@ TEST_CASE("batches of sizes or ids that do not fit are refused") {
   CHECK_THROWS_AS(train::make_batch(ids, labels, {0, 0}, 2, 50), Error);
   CHECK_THROWS_AS(train::make_batch({1, 2, 3, 50}, labels, segments, 2, 50), Error);
   CHECK_THROWS_AS(train::make_batch(ids, {-1, 2, 3, 4}, segments, 2, 50), Error);
+}
+
+TEST_CASE(
+    "frozen parameters keep every bit and get no state; the others learn what they would have learned") {
+  const auto batch = random_batch(2, 12, 6);
+  SilentJob job;
+  auto model = test::tiny_decoder();
+  const auto before = model->parameters()[2].tensor->clone();
+  const std::string frozen = model->parameters()[2].name;
+  train::Trainer trainer(model, freezing({frozen}));
+  train::Trainer whole(test::tiny_decoder(), kOptions);
+  const auto all = whole.gradients({batch}, job);
+  for (const auto& [name, gradient] : trainer.gradients({batch}, job)) {
+    CHECK(name != frozen);
+    for (const auto& [other, expected] : all)
+      if (other == name) CHECK(gradient.allclose(expected, 1e-5, 1e-6));
+  }
+  for (int i = 0; i < 3; i++) trainer.step({batch}, {.lr = 0.01}, job);
+  CHECK(model->parameters()[2].tensor->equal(before));
+  train::FrozenNames everything;
+  for (const auto& parameter : model->parameters()) everything.insert(parameter.name);
+  CHECK_THROWS_AS(train::Trainer(model, freezing(everything)), Error);
+}
+
+TEST_CASE("adapters learn beside frozen weights; dropout is that of seed, step and micro-batch") {
+  const auto batch = random_batch(2, 12, 7);
+  SilentJob job;
+  const auto losses = [&](double rate, uint64_t seed, int64_t first_step) {
+    auto model = test::tiny_decoder();
+    train::FrozenNames frozen;
+    for (const auto& parameter : model->parameters()) frozen.insert(parameter.name);
+    models::attach_adapters(*model, {{"model.layers.0.mlp.up_proj", 4, 2}}, rate, 1);
+    // B is not zero: what is dropped shows in the first loss.
+    for (const auto& parameter : models::adapter_parameters(*model)) parameter.tensor->fill_(0.1);
+    train::Trainer trainer(model, freezing(frozen, seed));
+    const auto before = all_weights(trainer).clone();
+    std::vector<double> seen;
+    for (int64_t i = 0; i < 5; i++)
+      seen.push_back(trainer.step({batch}, {.lr = 0.03, .step = first_step + i}, job).loss);
+    CHECK(all_weights(trainer).equal(before));
+    CHECK(trainer.evaluate(batch).sum == trainer.evaluate(batch).sum);
+    return seen;
+  };
+  const auto plain = losses(0, 1, 0);
+  CHECK(plain.back() < plain.front());
+  CHECK(losses(0, 2, 9) == plain);
+  CHECK(losses(0.5, 1, 0) == losses(0.5, 1, 0));
+  CHECK(losses(0.5, 1, 0)[0] != losses(0.5, 2, 0)[0]);
+  CHECK(losses(0.5, 1, 0)[0] != losses(0.5, 1, 1)[0]);
+  CHECK(losses(0.5, 1, 0)[0] != plain[0]);
 }

@@ -1,0 +1,160 @@
+/** Which parameters a run trains, resolved from patterns to names: all, all but the frozen, or adapters. */
+import { newAdapterConfig } from '../../checkpoint/adapter_config'
+import type { AdapterFolder, AdapterModule } from '../../checkpoint/adapter_folder'
+import type { JsonObject } from '../../checkpoint/json_file'
+import type { DecoderSpec } from '../../checkpoint/model_config'
+import { matchNames } from '../../config/name_patterns'
+import type { TrainConfig } from '../../config/train'
+import { TongueforgeError } from '../../errors'
+import { type ParameterDescription, runJob } from '../../native'
+
+export interface LoraPlan {
+  modules: AdapterModule[]
+  dropout: number
+  /** Parameters that are trained as a whole. */
+  also: string[]
+  /** The content of adapter_config.json. */
+  config: JsonObject
+  /** Where A and B start from; undefined: A random, B zero. */
+  start: AdapterFolder | undefined
+  merge: boolean
+}
+
+export interface Trained {
+  /** Names on disk. */
+  frozen: string[]
+  /** Numbers that are trained: adapters, and parameters of the model that are not frozen. */
+  parameters: number
+  /** Those of them that are the model's own. */
+  own_parameters: number
+  lora?: LoraPlan
+}
+
+const RANK = 16
+
+/** Throws ERR_CONFIG for patterns that match nothing, for what contradicts itself, and where nothing is left to train. */
+export async function planTrained(
+  config: TrainConfig,
+  spec: DecoderSpec,
+  { base, adapter }: { base: string | undefined; adapter: AdapterFolder | undefined },
+): Promise<Trained> {
+  const parameters = await runJob('describeModel', { spec })
+  const names = parameters.map(({ name }) => name)
+  const frozen = new Set(matchNames(config.freeze ?? [], names, { key: 'freeze' }))
+  const lora = config.lora && planLora(config, parameters, { spec, base: base!, adapter })
+  if (lora) for (const name of names) if (!lora.also.includes(name)) frozen.add(name)
+  const own_parameters = parameters.reduce(
+    (sum, { name, shape }) => sum + (frozen.has(name) ? 0 : size(shape)),
+    0,
+  )
+  const added = lora ? sizeOfAdapters(lora.modules, parameters) : 0
+  if (own_parameters + added === 0) throw allFrozen()
+  return { frozen: [...frozen], parameters: own_parameters + added, own_parameters, ...(lora && { lora }) }
+}
+
+const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
+
+function sizeOfAdapters(
+  modules: readonly AdapterModule[],
+  parameters: readonly ParameterDescription[],
+): number {
+  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]))
+  return modules.reduce((sum, { module, rank }) => {
+    const [rows = 0, columns = 0] = shapes.get(`${module}.weight`) ?? []
+    return sum + rank * (rows + columns)
+  }, 0)
+}
+
+interface LoraInputs {
+  spec: DecoderSpec
+  base: string
+  adapter: AdapterFolder | undefined
+}
+
+function planLora(
+  config: TrainConfig,
+  parameters: readonly ParameterDescription[],
+  inputs: LoraInputs,
+): LoraPlan {
+  const { adapter } = inputs
+  const lora = config.lora!
+  const { dropout, merge } = lora
+  if (config.freeze) {
+    throw contradiction('freeze', 'no freeze beside lora', 'lora freezes all but lora.also.')
+  }
+  if (!adapter) return { ...newLora(config, parameters, inputs), dropout, start: undefined, merge }
+  for (const key of ['rank', 'alpha', 'rslora', 'targets', 'also'] as const) {
+    if (lora[key] !== undefined)
+      throw contradiction(
+        `lora.${key}`,
+        'nothing beside adapter',
+        'The adapter that is trained on has its own.',
+      )
+  }
+  const { modules, replaced: also } = adapter
+  return {
+    modules,
+    also,
+    config: { ...adapter.config.raw, inference_mode: true },
+    dropout,
+    start: adapter,
+    merge,
+  }
+}
+
+function newLora(
+  { lora }: TrainConfig,
+  parameters: readonly ParameterDescription[],
+  { spec, base }: LoraInputs,
+): Pick<LoraPlan, 'modules' | 'also' | 'config'> {
+  const { rank = RANK, alpha = 2 * rank, rslora = false, targets = 'all', dropout } = lora!
+  const linears = parameters.flatMap(({ name, linear }) => (linear ? [moduleOf(name)] : []))
+  const chosen =
+    targets === 'all' ? linears : matchNames(targets, linears, { key: 'lora.targets', suffixes: true })
+  const scale = alpha / (rslora ? Math.sqrt(rank) : rank)
+  const names = parameters.map(({ name }) => name)
+  const also = matchNames(lora!.also ?? [], names, { key: 'lora.also' })
+  const twice = also.find((name) => chosen.includes(moduleOf(name)))
+  if (twice !== undefined) {
+    throw contradiction(
+      'lora.also',
+      'parameters of layers without an adapter',
+      `${twice} belongs to one with.`,
+    )
+  }
+  return {
+    modules: chosen.map((module) => ({ module, rank, scale })),
+    also,
+    config: newAdapterConfig({
+      rank,
+      alpha,
+      rslora,
+      dropout,
+      modules: chosen,
+      linears,
+      also: [...new Set(also.map(moduleOf))],
+      tied: spec.tie_word_embeddings,
+      base,
+    }),
+  }
+}
+
+const moduleOf = (parameter: string) => parameter.slice(0, parameter.lastIndexOf('.'))
+
+function contradiction(key: string, expected: string, hint: string): TongueforgeError {
+  return new TongueforgeError('ERR_CONFIG', `config: ${key}: expected ${expected}`, {
+    hint,
+    details: { key },
+  })
+}
+
+function allFrozen(): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_CONFIG',
+    'config: freeze: expected something left to train, and all is frozen',
+    {
+      hint: 'Name fewer parameters, or train adapters with `lora`.',
+      details: { key: 'freeze' },
+    },
+  )
+}
