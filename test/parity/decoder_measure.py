@@ -62,7 +62,17 @@ def train(folder: Path | str, ids: torch.Tensor, labels: torch.Tensor, lr: torch
     model shifts them, and the loss is the mean over the labels that are left. One weight decay for all parameters.
     """
     model = load(folder).train()
-    parameters = dict(model.named_parameters())
+    return train_model(model, dict(model.named_parameters()), ids, labels, lr)
+
+
+def train_model(
+    model: torch.nn.Module,
+    parameters: Tensors,
+    ids: torch.Tensor,
+    labels: torch.Tensor,
+    lr: torch.Tensor,
+) -> Tensors:
+    """As `train`, of these parameters of a model that is in training."""
     optimizer = torch.optim.AdamW(parameters.values(), betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY)
     losses, norms, gradients = [], [], {}
     for step in range(len(lr)):

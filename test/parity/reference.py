@@ -5,6 +5,9 @@
     reference.py load FOLDER                                   {architecture, parameters, dtype, missing_keys,
                                                                 unexpected_keys, tokenizer: {class, size} | null}
     reference.py train FOLDER TRAINING.safetensors             ids, labels, lr of it -> {losses, grad_norms}
+    reference.py random_adapter SEED OUT                       a folder per row of adapter_cases.py: base/, adapter/
+                                                                -> {seed, folders: [...]}
+    reference.py adapter_logits BASE ADAPTER IDS.json          as logits, of the model with the adapter (PEFT)
     reference.py random_model CASE SEED OUT                    a folder with its expected arrays; CASE `all`: one
                                                                 per row of the table -> {seed, folders: [...]}
 
@@ -23,6 +26,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+import adapter_cases
 import decoder_measure as measure
 from decoder_cases import CASES, random_model
 from decoder_expected import write_expected, write_training
@@ -78,6 +82,21 @@ def run_random_model(args: argparse.Namespace) -> Any:
     return {"seed": args.seed, "folders": [str(folder) for folder in rows.values()]}
 
 
+def run_random_adapter(args: argparse.Namespace) -> Any:
+    folders = [args.out / name for name in adapter_cases.CASES]
+    for folder in folders:
+        base, adapter = folder / "base", folder / "adapter"
+        random_model(adapter_cases.CASES[folder.name].base, args.seed, base)
+        adapter_cases.random_adapter(folder.name, args.seed + 1, base, adapter)
+        adapter_cases.write_expected(args.seed + 2, base, adapter)
+    return {"seed": args.seed, "folders": [str(folder) for folder in folders]}
+
+
+def run_adapter_logits(args: argparse.Namespace) -> Any:
+    out = adapter_cases.logits(args.folder, args.adapter, torch.tensor(read_ids(args.ids)))
+    return {"shape": list(out.shape), "data": out.flatten().tolist()}
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
@@ -85,7 +104,7 @@ def parse() -> argparse.Namespace:
     def verb(run, *arguments: str) -> argparse.ArgumentParser:
         command = verbs.add_parser(run.__name__.removeprefix("run_"))
         command.set_defaults(run=run)
-        types = {"folder": Path, "out": Path, "seed": int}
+        types = {"folder": Path, "adapter": Path, "out": Path, "seed": int}
         for name in arguments:
             command.add_argument(name, type=types.get(name, str))
         return command
@@ -94,6 +113,8 @@ def parse() -> argparse.Namespace:
     verb(run_generate, "folder", "ids").add_argument("--max-new-tokens", type=int, default=20)
     verb(run_load, "folder")
     verb(run_train, "folder", "data")
+    verb(run_random_adapter, "seed", "out")
+    verb(run_adapter_logits, "folder", "adapter", "ids")
     verb(run_random_model, "case", "seed", "out")
     return parser.parse_args()
 
