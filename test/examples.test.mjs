@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { checkConfig, readYaml } from '#lib/config/parse'
 import { trainSchema } from '#lib/config/train'
+import { writeTokenizer } from '#lib/world/tokenizer'
 import { clone } from './helpers/cli.mjs'
 import { temporaryFolder } from './helpers/folders.mjs'
 import { writeTinyModel } from './helpers/tiny_model.mjs'
@@ -72,5 +73,51 @@ describe('recipes', () => {
       overrides: [...overrides, 'steps=2', 'sequence_length=32'],
     }).result
     assert.equal(report.steps, 2)
+  })
+
+  test('recipes/lora.yaml runs with the overrides that it names', async () => {
+    const root = temporaryFolder({
+      'chats.jsonl': JSON.stringify({ prompt: 'the color of anna', completion: 'red .' }),
+    })
+    const model = await writeTinyModel(join(root, 'base'))
+    const places = [`model=${model}`, `out=${join(root, 'run')}`, `data.0.path=${join(root, 'chats.jsonl')}`]
+    const { train } = await import('tongueforge')
+    const { adapter, report } = await train(join(clone, 'recipes/lora.yaml'), {
+      overrides: [...places, 'steps=2', 'sequence_length=32'],
+    }).result
+    assert.ok(existsSync(join(adapter, 'adapter_model.safetensors')))
+    assert.ok(report.drift.logits.max_relative < 1e-5)
+  })
+
+  test('recipes/lora_8b.yaml fits 24 GB, by the shapes of Llama 3 alone', async () => {
+    const root = temporaryFolder({ 'corpus.txt': 'the color of anna is red .' })
+    await writeTokenizer(root, { endOfTurn: true })
+    const config = {
+      model_type: 'llama',
+      hidden_size: 4096,
+      intermediate_size: 14336,
+      num_hidden_layers: 32,
+      num_attention_heads: 32,
+      num_key_value_heads: 8,
+      vocab_size: 128256,
+      max_position_embeddings: 8192,
+      rms_norm_eps: 1e-5,
+      rope_theta: 500000,
+      hidden_act: 'silu',
+      tie_word_embeddings: false,
+      torch_dtype: 'bfloat16',
+    }
+    writeFileSync(join(root, 'config.json'), JSON.stringify(config))
+    const { train } = await import('tongueforge')
+    const { report } = await train(join(clone, 'recipes/lora_8b.yaml'), {
+      overrides: [`model=${root}`, `out=${join(root, 'run')}`, `data.0.path=${join(root, 'corpus.txt')}`],
+      dryRun: true,
+    }).result
+    const { parameters, trained_parameters, memory_bytes, checkpoint_bytes } = report.plan
+    assert.equal(parameters, 8030261248)
+    assert.equal(trained_parameters, 41943040)
+    assert.equal(memory_bytes, 2 * parameters + 16 * trained_parameters)
+    assert.equal(checkpoint_bytes, 12 * trained_parameters)
+    assert.ok(memory_bytes < 17e9)
   })
 })
