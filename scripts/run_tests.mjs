@@ -31,7 +31,8 @@ export async function runNodeTests(files, variables = {}) {
   writeFileSync(log, '')
   try {
     process.stdout.write('\nJavaScript tests\n')
-    const env = { ...process.env, ...variables, TONGUEFORGE_REAL_DATA_LOG: log }
+    const places = { TONGUEFORGE_REAL_DATA_LOG: log, TONGUEFORGE_DATA_CACHE: join(folder, 'data-cache') }
+    const env = { ...process.env, ...variables, ...places }
     const code = await hand(process.execPath, ['--test', '--test-reporter=spec', ...files], { env })
     const lines = readFileSync(log, 'utf8').split('\n')
     const count = (word) => lines.filter((line) => line === word).length

@@ -1,7 +1,7 @@
 /** What a training config may say: the single truth for types, checks, help and docs/train.md. */
 import { z } from 'zod'
 import { count, oneOf, text } from './checks'
-import { sources } from './data'
+import { replaySources, sources } from './data'
 import { initialization } from './initialization'
 import { checkpoint, evaluation, result } from './loop'
 import { adapter, freeze, lora } from './lora'
@@ -28,6 +28,16 @@ export const trainSchema = z.strictObject({
   freeze,
   lora,
   adapter,
+  replay: replaySources
+    .optional()
+    .describe(
+      'Older data mixed in, so that what was learnt from them is kept: each has its share of the rows.',
+    ),
+  data_cache: text()
+    .optional()
+    .describe(
+      'Where encoded data are kept; default: TONGUEFORGE_DATA_CACHE, else the cache folder of the user.',
+    ),
   sequence_length: count(2).default(256).describe('Tokens a row.'),
   batch_size: count(1).default(8).describe('Rows a micro-step.'),
   accumulation: count(1)

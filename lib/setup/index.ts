@@ -56,13 +56,13 @@ async function link(found: Libtorch): Promise<Libtorch> {
   return { ...found, path: join(place, 'torch') }
 }
 
-/** Removes every libtorch from the cache; answers with the folders removed. */
+/** Removes every libtorch and all encoded data from the cache; answers with the folders removed. */
 export async function cleanCache(): Promise<string[]> {
   const cache = cacheFolder()
   if (!existsSync(cache)) return []
   await removeLeftovers(cache)
   const places = (await readdir(cache))
-    .filter((name) => name.startsWith('libtorch-'))
+    .filter((name) => name.startsWith('libtorch-') || name === 'data')
     .map((name) => join(cache, name))
   for (const place of places) await rm(place, { recursive: true, force: true })
   return places

@@ -41,7 +41,7 @@ export class ChatTemplate {
   private readonly name: string
 
   constructor(
-    source: string,
+    private readonly source: string,
     private readonly options: ChatTemplateOptions = {},
   ) {
     this.name = options.name ?? 'chat template'
@@ -52,6 +52,11 @@ export class ChatTemplate {
       // Jinja reads every line end as \n.
       return parse(tokenize(source.replace(/\r\n?/g, '\n'), { lstrip_blocks: true, trim_blocks: true }))
     })
+  }
+
+  /** Equal for templates that render alike. */
+  get fingerprint(): string {
+    return JSON.stringify([this.source, this.options.tokens ?? {}])
   }
 
   /** The conversation as the model has to see it. */

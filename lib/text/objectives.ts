@@ -10,6 +10,8 @@ export interface ObjectiveOptions {
   loss: 'all' | 'assistant' | 'body'
   /** inscp: a system turn before the empty user turn. */
   system?: string | undefined
+  /** Called with what is wrong with a document, which is then left out; without it the first such one throws. */
+  onInvalid?: ((error: Error) => void) | undefined
 }
 
 export interface Objective {
@@ -31,10 +33,12 @@ export const objectives: Record<'cp' | 'inscp' | 'sft', Objective> = {
 async function encodePlain(
   documents: readonly Document[],
   { tokenizer }: ModelText,
+  options: ObjectiveOptions,
 ): Promise<TokenDocument[]> {
-  const texts = documents.map((document) => {
-    if ('text' in document) return document.text
-    throw wrongKind(document, 'a text', 'Use objective: sft, or inscp, which takes answers as texts.')
+  const texts = documents.flatMap((document) => {
+    if ('text' in document) return [document.text]
+    const hint = 'Use objective: sft, or inscp, which takes answers as texts.'
+    return refuse(wrongKind(document, 'a text', hint), options)
   })
   return (await tokenizer.encodeBatch(texts)).map((ids) => ({ ids }))
 }
@@ -47,14 +51,15 @@ async function encodePlain(
 async function encodeTemplated(
   documents: readonly Document[],
   text: ModelText,
-  { loss, system }: ObjectiveOptions,
+  options: ObjectiveOptions,
 ): Promise<TokenDocument[]> {
+  const { loss, system } = options
   const { prefix, suffix } = templateAround(text, system)
   const { tokenizer } = text
   const bodies = documents.flatMap((document) => {
     if ('text' in document) return [document.text]
     if ('messages' in document) return document.messages.map(({ content }) => content)
-    throw wrongKind(document, 'a text or a conversation', PREFERENCE_HINT)
+    return refuse(wrongKind(document, 'a text or a conversation', PREFERENCE_HINT), options)
   })
   const rows = await tokenizer.encodeBatch(
     bodies.map((body) => prefix + body + suffix),
@@ -80,20 +85,42 @@ const RENDERED_AT_ONCE = 16
 async function encodeConversations(
   documents: readonly Document[],
   text: ModelText,
+  options: ObjectiveOptions,
 ): Promise<TokenDocument[]> {
   const template = requireTemplate(text)
-  const encode = async (document: Document): Promise<TokenDocument> => {
+  const encode = async (document: Document): Promise<TokenDocument[]> => {
     if (!('messages' in document)) {
       const hint = 'text' in document ? 'Use objective: cp or inscp for texts.' : PREFERENCE_HINT
-      throw wrongKind(document, 'a conversation', hint)
+      return refuse(wrongKind(document, 'a conversation', hint), options)
     }
-    const { ids, labels } = await encodeConversation(text.tokenizer, template, document.messages)
-    return { ids, labels }
+    try {
+      const { ids, labels } = await encodeConversation(text.tokenizer, template, document.messages)
+      return [{ ids, labels }]
+    } catch (error) {
+      if (!(error instanceof TongueforgeError) || error.code === 'ERR_TOKENIZER') throw error
+      return refuse(placed(error, document), options)
+    }
   }
   const rows: TokenDocument[] = []
   for (let i = 0; i < documents.length; i += RENDERED_AT_ONCE)
-    rows.push(...(await Promise.all(documents.slice(i, i + RENDERED_AT_ONCE).map(encode))))
+    rows.push(...(await Promise.all(documents.slice(i, i + RENDERED_AT_ONCE).map(encode))).flat())
   return rows
+}
+
+/** Tells of a document that is then left out, or throws. */
+function refuse(error: TongueforgeError, { onInvalid }: ObjectiveOptions): [] {
+  if (!onInvalid) throw error
+  onInvalid(error)
+  return []
+}
+
+/** What a template says of a conversation, with the place of the record. */
+function placed({ code, message, hint, details, cause }: TongueforgeError, { file, line }: Document) {
+  return new TongueforgeError(code, `${file}:${line}: ${message}`, {
+    hint,
+    details: { ...details, file, line },
+    cause,
+  })
 }
 
 function templateAround(text: ModelText, system: string | undefined): { prefix: string; suffix: string } {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Decoder, Tokenizer as HubTokenizer } from 'tokenizers'
@@ -24,7 +25,7 @@ export interface AddedToken {
 
 const MAX_FILE_BYTES = 256 * 1024 * 1024
 /** Characters that one call of the library encodes; it runs beside the event loop, but its answer is read on it. */
-const SLICE_CHARACTERS = 64 * 1024
+const SLICE_CHARACTERS = 32 * 1024
 
 /**
  * A Hugging Face fast tokenizer (tokenizer.json). Encoding and decoding run on other threads; loading is synchronous,
@@ -38,6 +39,8 @@ export class Tokenizer implements PieceDecoder {
   private constructor(
     private readonly hub: HubTokenizer,
     readonly addedTokens: readonly AddedToken[],
+    /** SHA-256 of tokenizer.json: equal hashes, equal ids. */
+    readonly sha256: string,
   ) {
     this.specialIds = new Set(addedTokens.filter(({ special }) => special).map(({ id }) => id))
     this.decoder = hub.getDecoder()
@@ -58,7 +61,8 @@ export class Tokenizer implements PieceDecoder {
       // A file may ask for truncation or padding; we do both ourselves, and visibly.
       hub.disableTruncation()
       hub.disablePadding()
-      return new Tokenizer(hub, addedTokens(JSON.parse(text)))
+      const hash = createHash('sha256').update(text).digest('hex')
+      return new Tokenizer(hub, addedTokens(JSON.parse(text)), hash)
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new TongueforgeError(

@@ -6,7 +6,14 @@ import { checkRoom } from './training/disk_space'
 import { environment, inexactness } from './training/environment'
 import { type Identity, identify, type RunInputs } from './training/identity'
 import type { Metrics } from './training/metrics'
-import { openInputs, type PlanSummary, planTraining, readTrainConfig, summarise } from './training/plan'
+import {
+  closeData,
+  openInputs,
+  type PlanSummary,
+  planTraining,
+  readTrainConfig,
+  summarise,
+} from './training/plan'
 import { publish } from './training/publish'
 import { reportOf, type TrainReport } from './training/report'
 import { bestOf } from './training/result'
@@ -89,7 +96,9 @@ async function runTraining(
   const replaces = await folder.check(claim) // before anything is read, which may take long
   const inputs = await openInputs(config)
   if (options.dryRun) {
-    const plan = await planTraining(config, inputs, context.signal)
+    const { signal } = context
+    const plan = await planTraining(config, inputs, { signal, onWarning: options.onWarning })
+    await closeData(plan)
     return { ...folder.places(inputs.model), report: { dry_run: true, plan: summarise(plan) } }
   }
   const identity = await identify(config, inputs, context.signal)
@@ -129,7 +138,7 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
   latest.checkpoint = start // also for a signal that comes while the data are read
   const doubt = start && inexactness(start.environment, here)
   if (doubt) job.warn(doubt)
-  const plan = await planTraining(config, job.inputs, signal)
+  const plan = await planTraining(config, job.inputs, { signal, onWarning: job.warn })
   if (job.replaces) await folder.clear()
   await checkRoom(plan, checkpoints)
   await folder.writeConfig()
@@ -154,5 +163,6 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
     return await publish(folder, plan, { trainer, report, inputs: identity.inputs })
   } finally {
     trainer.dispose()
+    await closeData(plan)
   }
 }

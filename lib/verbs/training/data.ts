@@ -1,104 +1,219 @@
 /** From data files to rows of tokens, with statistics. */
-import type { DataSource } from '../../config/data'
+import type { DataSource, FileSource, ReplaySource } from '../../config/data'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
+import { type CacheOptions, type EncodingProgress, openCached } from '../../text/cache/cache'
+import { dataCacheFolder } from '../../text/cache/place'
+import type { TokenStore } from '../../text/cache/store'
 import { ConversationPacking, countFitting } from '../../text/conversation_packing'
-import { type Document, type ResolvedSource, readDocuments, resolveSource } from '../../text/documents'
+import { type ResolvedSource, resolveSource } from '../../text/documents'
+import { interleave, weighted } from '../../text/mixing'
 import type { ModelText } from '../../text/model_text'
 import { objectives } from '../../text/objectives'
 import { type RowSource, StreamPacking } from '../../text/packing'
-import { Random } from '../../text/random'
-import { memoryTokens, type TokenDocument } from '../../text/tokens'
+import type { RecordFormat } from '../../text/record_formats'
+import type { Tokens } from '../../text/tokens'
 
-/** Documents that are read, then encoded, before the next ones are read. */
-const SLICE = 256
-
-export interface DataStatistics {
-  sources: ResolvedSource[]
+/** What is in a source, counted once whatever its weight. */
+export interface SourceStatistics {
+  path: string
+  /** Files that are read. */
+  files: number
+  formats: RecordFormat[]
+  /** On the disk. */
+  bytes: number
   documents: number
+  characters: number
   tokens: number
+  tokens_per_character: number
+  /** Records that cannot be read and are left out. */
+  skipped: number
   /** Whole conversations only: longer than a row, or with nothing left to learn in it. */
   truncated: number
   dropped: number
+  /** Part of the tokens that are trained on; of replayed data, part of the rows. */
+  share: number
+  /** Of reading and encoding, when that was done. */
+  mb_per_second: number
+  /** Whether it was done before, and the cache has it. */
+  cached: boolean
+}
+
+/** The totals are those of an epoch: by weight, and without what is replayed. */
+export interface DataStatistics {
+  sources: SourceStatistics[]
+  replay?: SourceStatistics[]
+  documents: number
+  tokens: number
+  truncated: number
+  dropped: number
+  skipped: number
   rows_per_epoch: number
 }
 
 export interface TrainingData {
   rows: RowSource
   statistics: DataStatistics
+  /** Closes the files behind the rows. */
+  close(): Promise<void>
 }
 
-/** Reads, encodes and packs the sources. Throws ERR_DATA where nothing is left to learn from. */
+export interface LoadOptions {
+  shuffle: boolean
+  signal: AbortSignal
+  /** Older data to mix in. */
+  replay?: readonly ReplaySource[] | undefined
+  /** Hears of files and records that are left out, and of damaged cache entries. */
+  onWarning?: ((message: string) => void) | undefined
+  onProgress?: ((progress: EncodingProgress) => void) | undefined
+}
+
+/** Opens the sources, encoding what the cache does not have, and packs them. Throws ERR_DATA where nothing is to learn. */
 export async function loadData(
   sources: readonly DataSource[],
   config: TrainConfig,
   text: ModelText,
-  { shuffle, signal }: { shuffle: boolean; signal: AbortSignal },
+  options: LoadOptions,
 ): Promise<TrainingData> {
-  const resolved: ResolvedSource[] = []
-  const documents: TokenDocument[] = []
-  for (const [i, source] of sources.entries()) {
-    const { weight, ...file } = source
-    resolved.push(await resolveSource(file))
-    const encoded = await encodeSource(resolved[i]!, config, text, signal)
-    // No spread: a million documents are more arguments than a call can take.
-    for (const document of weighted(encoded, weight, new Random(config.seed, i))) documents.push(document)
+  const opened: Opened[] = []
+  const close = async () => {
+    for (const { tokens } of opened) await tokens.close()
   }
-  const options = { rowLength: config.sequence_length, seed: shuffle ? config.seed : undefined }
-  const whole = objectives[config.objective].packing === 'whole'
-  const tokens = memoryTokens(documents)
-  const rows = whole ? await ConversationPacking.of(tokens, options) : new StreamPacking(tokens, options)
-  const lost = whole ? await countFitting(tokens, config.sequence_length) : { truncated: 0, dropped: 0 }
-  const statistics = {
-    sources: resolved,
-    documents: documents.length,
-    tokens: tokens.total,
-    ...lost,
-    rows_per_epoch: rows.rowsPerEpoch,
+  try {
+    for (const source of [...sources, ...(options.replay ?? [])])
+      opened.push(await openSource(source, config, text, options))
+    const main = opened.slice(0, sources.length)
+    const parts = sources.map(({ weight }, i) => ({ tokens: main[i]!.tokens, weight }))
+    const tokens = await weighted(parts, config.seed)
+    const replayed = await replayRows(opened.slice(sources.length), config, options)
+    const rows = interleave(await packed(tokens, config, options), replayed)
+    if (rows.rowsPerEpoch === 0) throw nothingToLearn(main.map(({ statistics }) => statistics.path))
+    return { rows, statistics: summary(parts, opened, tokens, replayed, rows), close }
+  } catch (error) {
+    await close()
+    throw error
   }
-  if (rows.rowsPerEpoch === 0) throw nothingToLearn(resolved)
-  return { rows, statistics }
 }
 
-async function encodeSource(
-  source: ResolvedSource,
+interface Opened {
+  tokens: TokenStore
+  statistics: Omit<SourceStatistics, 'share'>
+}
+
+async function openSource(
+  source: FileSource,
   config: TrainConfig,
   text: ModelText,
-  signal: AbortSignal,
-): Promise<TokenDocument[]> {
-  const { encode } = objectives[config.objective]
-  const encoded: TokenDocument[] = []
-  let slice: Document[] = []
-  const flush = async () => {
-    signal.throwIfAborted()
-    encoded.push(...(await encode(slice, text, config.inscp)))
-    slice = []
+  { signal, onWarning, onProgress }: LoadOptions,
+): Promise<Opened> {
+  const { invalid, max_invalid: maxInvalid } = source
+  const resolved = await resolveSource(source)
+  const encoding = { objective: config.objective, options: config.inscp, text }
+  const cache: CacheOptions = {
+    cache: dataCacheFolder(config.data_cache),
+    invalid,
+    maxInvalid,
+    signal,
+    onWarning,
+    onProgress,
   }
-  for await (const document of readDocuments(source, { signal })) {
-    slice.push(document)
-    if (slice.length === SLICE) await flush()
+  const { tokens, manifest, cached } = await openCached(resolved, encoding, cache)
+  warn(resolved, manifest, onWarning)
+  const { documents, characters, skipped, bytes, seconds } = manifest
+  const statistics = {
+    path: resolved.path,
+    files: resolved.files.length,
+    formats: [...new Set(resolved.files.map(({ format }) => format))],
+    bytes,
+    documents,
+    characters,
+    tokens: tokens.total,
+    tokens_per_character: tokens.total / Math.max(characters, 1),
+    skipped,
+    ...(await fitting(tokens, config)),
+    mb_per_second: bytes / 1e6 / seconds,
+    cached,
   }
-  if (slice.length > 0) await flush()
-  return encoded
+  return { tokens, statistics }
 }
 
-// Weight 2.5: every document twice, and a random half of them once more.
-function weighted(documents: TokenDocument[], weight: number, random: Random): TokenDocument[] {
-  const whole = Math.floor(weight)
-  const some = Math.round((weight - whole) * documents.length)
-  const extra =
-    some === 0 ? [] : [...random.permutation(documents.length).subarray(0, some)].sort((a, b) => a - b)
-  return [...Array.from({ length: whole }, () => documents).flat(), ...extra.map((i) => documents[i]!)]
+const isWhole = ({ objective }: TrainConfig) => objectives[objective].packing === 'whole'
+
+const fitting = async (tokens: Tokens, config: TrainConfig) =>
+  isWhole(config) ? countFitting(tokens, config.sequence_length) : { truncated: 0, dropped: 0 }
+
+function packed(
+  tokens: Tokens,
+  config: TrainConfig,
+  { shuffle }: LoadOptions,
+): RowSource | Promise<RowSource> {
+  const options = { rowLength: config.sequence_length, seed: shuffle ? config.seed : undefined }
+  return isWhole(config) ? ConversationPacking.of(tokens, options) : new StreamPacking(tokens, options)
 }
 
-function nothingToLearn(sources: readonly ResolvedSource[]): TongueforgeError {
-  const files = sources.map(({ path }) => path).join(', ')
+async function replayRows(opened: readonly Opened[], config: TrainConfig, options: LoadOptions) {
+  const replayed: { rows: RowSource; share: number }[] = []
+  for (const [i, { tokens, statistics }] of opened.entries()) {
+    const rows = await packed(tokens, config, options)
+    if (rows.rowsPerEpoch === 0) throw nothingToLearn([statistics.path])
+    replayed.push({ rows, share: options.replay![i]!.share })
+  }
+  return replayed
+}
+
+function summary(
+  parts: readonly { tokens: Tokens; weight: number }[],
+  opened: readonly Opened[],
+  tokens: Tokens,
+  replayed: readonly { share: number }[],
+  rows: RowSource,
+): DataStatistics {
+  const rest = 1 - replayed.reduce((sum, { share }) => sum + share, 0)
+  const all = opened.map(({ statistics }, i): SourceStatistics => {
+    const part = parts[i]
+    const share = part
+      ? (rest * part.weight * part.tokens.total) / Math.max(tokens.total, 1)
+      : replayed[i - parts.length]!.share
+    return { ...statistics, share }
+  })
+  const sources = all.slice(0, parts.length)
+  const sum = (key: 'truncated' | 'dropped' | 'skipped') =>
+    sources.reduce((total, source) => total + source[key], 0)
+  return {
+    sources,
+    ...(replayed.length > 0 && { replay: all.slice(parts.length) }),
+    documents: tokens.count,
+    tokens: tokens.total,
+    truncated: sum('truncated'),
+    dropped: sum('dropped'),
+    skipped: sum('skipped'),
+    rows_per_epoch: rows.rowsPerEpoch,
+  }
+}
+
+/** Names that a warning shows. */
+const NAMED = 5
+
+function warn(
+  { path, ignored }: ResolvedSource,
+  { skipped, records, problems }: { skipped: number; records: number; problems: readonly string[] },
+  onWarning: LoadOptions['onWarning'],
+): void {
+  if (ignored.length > 0) {
+    const more = ignored.length > NAMED ? `, and ${ignored.length - NAMED} more` : ''
+    onWarning?.(`${path}: files of other kinds are left out: ${ignored.slice(0, NAMED).join(', ')}${more}`)
+  }
+  if (skipped > 0)
+    onWarning?.(`${path}: ${skipped} of ${records} records are left out; the first: ${problems.join('; ')}`)
+}
+
+function nothingToLearn(paths: readonly string[]): TongueforgeError {
   return new TongueforgeError(
     'ERR_DATA',
-    `${files}: expected something to learn from, found no target token`,
+    `${paths.join(', ')}: expected something to learn from, found no target token`,
     {
       hint: 'Are the files empty, or is every conversation longer than sequence_length before its first answer?',
-      details: { files: sources.map(({ path }) => path) },
+      details: { files: paths },
     },
   )
 }

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, type AdapterFolder } from '../../checkpoint/adapter_folder'
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import { type FileRecord, type InputRecord, recordInput } from '../../checkpoint/provenance'
-import type { DataSource } from '../../config/data'
+import type { DataSource, ReplaySource } from '../../config/data'
 import type { TrainConfig } from '../../config/train'
 import { runJob } from '../../native'
 import { resolveSource } from '../../text/documents'
@@ -38,11 +38,12 @@ export async function identify(
     inputs.push(input)
     return contentOf(input.files)
   }
-  const dataOf = async (role: string, sources: readonly DataSource[]) => {
+  const dataOf = async (role: string, sources: readonly (DataSource | ReplaySource)[]) => {
     const all = []
-    for (const { weight, ...source } of sources) {
+    for (const source of sources) {
+      const amount = 'weight' in source ? { weight: source.weight } : { share: source.share }
       for (const { path, ...how } of (await resolveSource(source)).files)
-        all.push({ ...how, weight, content: await record(role, resolve(path), []) })
+        all.push({ ...how, ...amount, content: await record(role, resolve(path), []) })
     }
     return all
   }
@@ -52,6 +53,7 @@ export async function identify(
     adapter: adapter && (await record('adapter', adapter.path, [ADAPTER_CONFIG, ADAPTER_WEIGHTS])),
     tokenizer: files !== model && (await record('tokenizer', files.path, smallFiles(files))),
     data: await dataOf('data', config.data),
+    replay: config.replay && (await dataOf('replay', config.replay)),
     eval: isSelective(config) && {
       ...config.eval,
       data: await dataOf('eval', config.eval!.data),
@@ -63,7 +65,14 @@ export async function identify(
 // Not among them: where the result goes, how often it is saved, what is only looked at, and threads, which may change
 // the last bits.
 function decisiveKeys(config: TrainConfig): object {
-  const { out: _out, checkpoint: _checkpoint, threads: _threads, eval: _eval, ...decisive } = config
+  const {
+    out: _out,
+    data_cache: _cache,
+    checkpoint: _checkpoint,
+    threads: _threads,
+    eval: _eval,
+    ...decisive
+  } = config
   return decisive
 }
 

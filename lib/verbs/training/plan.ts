@@ -6,7 +6,7 @@ import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
 import { type TrainConfig, trainSchema } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { loadModelText, type ModelText } from '../../text/model_text'
-import { type DataStatistics, loadData, type TrainingData } from './data'
+import { type DataStatistics, type LoadOptions, loadData, type TrainingData } from './data'
 import type { RunInputs } from './identity'
 import { checkSelection } from './selection'
 import { planTrained, type Trained } from './trained'
@@ -97,16 +97,24 @@ export async function openInputs(config: TrainConfig): Promise<RunInputs> {
 export async function planTraining(
   config: TrainConfig,
   { model, files, adapter }: RunInputs,
-  signal: AbortSignal,
+  options: Omit<LoadOptions, 'shuffle' | 'replay'>,
 ): Promise<TrainPlan> {
   const modelConfig = await resultConfig(config, model, files)
   const spec = decoderSpec(modelConfig, model?.configFile ?? 'init')
   const trained = await planTrained(config, spec, { base: model?.path, adapter })
   const text = await loadModelText(files)
   checkVocabulary(text, spec, files.path)
-  const data = await loadData(config.data, config, text, { shuffle: true, signal })
-  const held_out = config.eval && (await loadData(config.eval.data, config, text, { shuffle: false, signal }))
+  const { replay } = config
+  const data = await loadData(config.data, config, text, { ...options, shuffle: true, replay })
+  const held_out =
+    config.eval && (await loadData(config.eval.data, config, text, { ...options, shuffle: false }))
   return { config, spec, model, files, adapter, modelConfig, trained, text, data, held_out }
+}
+
+/** Closes the files behind the rows of a plan. */
+export async function closeData({ data, held_out }: TrainPlan): Promise<void> {
+  await data.close()
+  await held_out?.close()
 }
 
 /** What is trained and two moments of it, in float32. */

@@ -1,0 +1,228 @@
+/** The encoded documents of a source: from the cache where they are, else encoded into it. */
+import { createHash } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { TongueforgeError } from '../../errors'
+import { VERSION } from '../../version'
+import type { ResolvedSource } from '../documents'
+import { type Encoding, encodeSource } from '../encoding'
+import { ENTRY_VERSION, type Manifest, readEntry } from './entry'
+import { type HashedFile, hashFile, sameStamp, stampOf } from './file_hash'
+import { type FreeSpace, freeSpace, needSpace, workFolder } from './place'
+import { TokenStore } from './store'
+import { EntryWriter, writeManifest } from './writer'
+
+export interface CacheOptions {
+  /** The folder of the cache. */
+  cache: string
+  /** Whether records that cannot be read are left out, and how many may be: a share below 1, a count from 1 on. */
+  invalid: 'fail' | 'skip'
+  maxInvalid: number
+  /** Hears of damaged entries, which are made again. */
+  onWarning?: ((message: string) => void) | undefined
+  /** Hears how far encoding is. */
+  onProgress?: ((progress: EncodingProgress) => void) | undefined
+  signal?: AbortSignal | undefined
+  free?: FreeSpace | undefined
+}
+
+export interface EncodingProgress {
+  path: string
+  documents: number
+  tokens: number
+}
+
+export interface CachedSource {
+  tokens: TokenStore
+  manifest: Manifest
+  /** False where it was encoded just now. */
+  cached: boolean
+}
+
+/** Problems that are kept to be shown. */
+const PROBLEMS = 5
+/** Bytes of text a token, few enough that the estimate of the space is not too small. */
+const BYTES_PER_TOKEN = 2
+/** So much is left free, and so often it is looked at. */
+const RESERVE = 64 * 2 ** 20
+
+/**
+ * Opens the encoded documents of a source. Entries are keyed by what the files hold and by all that decides how they
+ * are encoded, and appear whole or not at all; processes may share a cache. A damaged entry is told and made again.
+ * Throws ERR_DATA with file:line, ERR_NO_SPACE, ERR_INPUT_CHANGED, and what reading throws.
+ */
+export async function openCached(
+  source: ResolvedSource,
+  encoding: Encoding,
+  options: CacheOptions,
+): Promise<CachedSource> {
+  const files: HashedFile[] = []
+  for (const { path } of source.files) files.push(await hashFile(path, options.cache, options.signal))
+  const key = keyOf(source, files, encoding, options.invalid)
+  const folder = join(options.cache, key)
+  const found = await readEntry(folder, key, options.signal)
+  if (typeof found === 'object') return opened(folder, found, source, true, options)
+  if (found !== undefined) {
+    options.onWarning?.(`${folder} is damaged and is made again: ${found}`)
+    await remove(folder)
+  }
+  const made = await build(source, files, key, encoding, options)
+  return opened(folder, made, source, false, options)
+}
+
+async function opened(
+  folder: string,
+  manifest: Manifest,
+  source: ResolvedSource,
+  cached: boolean,
+  options: CacheOptions,
+): Promise<CachedSource> {
+  checkSkipped(source.path, manifest, options.maxInvalid)
+  return { tokens: await TokenStore.open(folder, manifest), manifest, cached }
+}
+
+/** Equal for the same content, encoded alike, whatever the files are called. */
+function keyOf(
+  source: ResolvedSource,
+  files: readonly HashedFile[],
+  { objective, options, text }: Encoding,
+  invalid: string,
+): string {
+  const { tokenizer, template, eosTokenId, endOfTurnId } = text
+  const what = {
+    version: [ENTRY_VERSION, VERSION],
+    files: source.files.map(({ path: _, ...how }, i) => ({ ...how, sha256: files[i]!.sha256 })),
+    tokenizer: tokenizer.sha256,
+    template: template?.fingerprint,
+    ends: [eosTokenId, endOfTurnId].map((id) => id ?? null),
+    objective,
+    options,
+    invalid,
+  }
+  return createHash('sha256').update(JSON.stringify(what)).digest('hex')
+}
+
+/** Encodes a source into a hidden folder and publishes it under its key. */
+async function build(
+  source: ResolvedSource,
+  files: readonly HashedFile[],
+  key: string,
+  encoding: Encoding,
+  options: CacheOptions,
+): Promise<Manifest> {
+  const bytes = files.reduce((sum, { stamp }) => sum + stamp.size, 0)
+  const work = await workFolder(options.cache)
+  try {
+    const width = encoding.text.tokenizer.vocabSize <= 2 ** 16 ? 2 : 4
+    await needSpace(work, (bytes / BYTES_PER_TOKEN) * width, options.free ?? freeSpace)
+    const written = await encodeInto(work, source, encoding, options)
+    await checkUnchanged(source, files)
+    const manifest: Manifest = { version: ENTRY_VERSION, key, bytes, ...written }
+    await writeManifest(work, manifest)
+    return await publish(work, join(options.cache, key), manifest, options)
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+async function encodeInto(
+  folder: string,
+  source: ResolvedSource,
+  encoding: Encoding,
+  { invalid, maxInvalid, free = freeSpace, onProgress, signal }: CacheOptions,
+): Promise<Omit<Manifest, 'version' | 'key' | 'bytes'>> {
+  const began = performance.now()
+  const problems: string[] = []
+  let skipped = 0
+  const skip = (error: Error) => {
+    if (++skipped <= PROBLEMS) problems.push(error.message)
+    if (maxInvalid >= 1 && skipped > maxInvalid) throw tooManySkipped(source.path, skipped, problems)
+  }
+  const writer = await EntryWriter.open(folder, encoding.text.tokenizer.vocabSize)
+  let records = 0
+  let characters = 0
+  let looked = 0
+  try {
+    const onInvalid = invalid === 'skip' ? skip : undefined
+    for await (const slice of encodeSource(source, encoding, { onInvalid, signal })) {
+      for (const document of slice.documents) await writer.add(document)
+      records += slice.records
+      characters += slice.characters
+      onProgress?.({ path: source.path, ...writer.counts })
+      if (writer.counts.tokens - looked < RESERVE / 8) continue
+      looked = writer.counts.tokens
+      await needSpace(folder, RESERVE, free)
+    }
+    const seconds = (performance.now() - began) / 1000
+    return { ...(await writer.finish()), records, characters, skipped, problems, seconds }
+  } catch (error) {
+    await writer.abandon()
+    throw error
+  }
+}
+
+/** Another process may have published the same entry meanwhile: then that one is used. */
+async function publish(
+  work: string,
+  folder: string,
+  manifest: Manifest,
+  { cache, signal }: CacheOptions,
+): Promise<Manifest> {
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      await rename(work, folder)
+      await syncFolder(cache)
+      return manifest
+    } catch (error) {
+      if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+    const theirs = await readEntry(folder, manifest.key, signal)
+    if (typeof theirs === 'object') return theirs
+    await remove(folder)
+  }
+  throw new TongueforgeError('ERR_IO', `${folder}: cannot be published`, { details: { path: folder } })
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  await handle.sync().finally(() => handle.close())
+}
+
+/** Takes an entry away at once; readers that have its files open keep them. */
+async function remove(folder: string): Promise<void> {
+  const trash = `${folder}.trash-${process.pid}`
+  await rename(folder, trash).catch(() => {}) // someone else was faster
+  await rm(trash, { recursive: true, force: true })
+}
+
+async function checkUnchanged(source: ResolvedSource, files: readonly HashedFile[]): Promise<void> {
+  for (const [i, { path }] of source.files.entries()) {
+    if (sameStamp(await stampOf(path), files[i]!.stamp)) continue
+    throw new TongueforgeError('ERR_INPUT_CHANGED', `${path}: the file was changed while it was read`, {
+      hint: 'Wait until nobody writes it, then run again.',
+      details: { file: path },
+    })
+  }
+}
+
+function checkSkipped(path: string, { skipped, records, problems }: Manifest, maxInvalid: number): void {
+  const most = maxInvalid < 1 ? maxInvalid * records : maxInvalid
+  if (skipped > most) throw tooManySkipped(path, skipped, problems, records)
+}
+
+function tooManySkipped(
+  path: string,
+  skipped: number,
+  problems: readonly string[],
+  records?: number,
+): TongueforgeError {
+  const of = records === undefined ? '' : ` of ${records}`
+  return new TongueforgeError(
+    'ERR_DATA',
+    `${path}: ${skipped}${of} records cannot be read, more than max_invalid allows; the first: ${problems.join('; ')}`,
+    {
+      hint: 'Mend them, say another format, or raise max_invalid: a share below 1, or a count.',
+      details: { path, skipped, problems: [...problems] },
+    },
+  )
+}

@@ -1,0 +1,67 @@
+/** Where encoded data are kept, and whether there is room for more. */
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import { TongueforgeError } from '../../errors'
+import { cacheFolder } from '../../libtorch_folders'
+
+/** The folder of a config's key, else TONGUEFORGE_DATA_CACHE, else `data` beside the fetched libraries. */
+export function dataCacheFolder(path?: string): string {
+  return resolve(path ?? (process.env.TONGUEFORGE_DATA_CACHE || join(cacheFolder(), 'data')))
+}
+
+/** A folder of a name of its own for work that is published by renaming it; what dead processes left is removed. */
+export async function workFolder(cache: string): Promise<string> {
+  await mkdir(cache, { recursive: true })
+  await removeLeftovers(cache)
+  const unique = `${process.pid}-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`
+  const folder = join(cache, `.tmp-${host()}-${unique}`)
+  await mkdir(folder)
+  return folder
+}
+
+// A cache may be shared between machines: the processes of another one cannot be asked for.
+const host = () => createHash('sha256').update(hostname()).digest('hex').slice(0, 12)
+
+async function removeLeftovers(cache: string): Promise<void> {
+  for (const name of await readdir(cache)) {
+    const [, machine, owner] = /^\.tmp-([0-9a-f]{12})-(\d+)-/.exec(name) ?? []
+    if (machine === host() && !isRunning(Number(owner)))
+      await rm(join(cache, name), { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Bytes free in a folder; replaced in tests. */
+export type FreeSpace = (folder: string) => Promise<number>
+
+export const freeSpace: FreeSpace = async (folder) => {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize
+}
+
+/** Throws ERR_NO_SPACE unless so many bytes are free. */
+export async function needSpace(folder: string, bytes: number, free: FreeSpace): Promise<void> {
+  const found = await free(folder)
+  if (found < bytes)
+    throw noSpace(folder, `needs about ${megabytes(bytes)} MB, ${megabytes(found)} MB are free`)
+}
+
+export function noSpace(folder: string, what: string, cause?: unknown): TongueforgeError {
+  return new TongueforgeError('ERR_NO_SPACE', `${folder}: the cache of encoded data ${what}`, {
+    hint: 'Free some space (anything in this folder may be deleted), or name a folder on another disk: data_cache: PATH.',
+    details: { path: folder },
+    cause,
+  })
+}
+
+const megabytes = (bytes: number) => Math.ceil(bytes / 1e6)

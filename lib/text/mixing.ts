@@ -1,0 +1,152 @@
+/** Several sources as one: documents by weight, rows by share. */
+import type { PackedBatch, RowSource } from './packing'
+import { inSteps } from './pause'
+import { Random } from './random'
+import type { Tokens } from './tokens'
+
+export interface Part {
+  tokens: Tokens
+  /** How often each document is there: 2.5 means every one twice, and a random half of them once more. */
+  weight: number
+}
+
+/** The documents of several sources, each as often as its weight says; nothing is copied. */
+export async function weighted(parts: readonly Part[], seed: number): Promise<Tokens> {
+  const repeated: Repeated[] = []
+  for (const [i, part] of parts.entries()) repeated.push(await Repeated.of(part, new Random(seed, i)))
+  return repeated.length === 1 ? repeated[0]! : new Joined(repeated)
+}
+
+/** A source so often, and some of its documents once more. */
+class Repeated implements Tokens {
+  readonly count: number
+
+  private constructor(
+    private readonly tokens: Tokens,
+    private readonly whole: number,
+    private readonly extra: Uint32Array,
+    readonly total: number,
+  ) {
+    this.count = whole + extra.length
+  }
+
+  static async of({ tokens, weight }: Part, random: Random): Promise<Repeated> {
+    const times = Math.floor(weight)
+    const some = Math.round((weight - times) * tokens.count)
+    const extra = some === 0 ? new Uint32Array(0) : await chosen(tokens.count, some, random)
+    let total = times * tokens.total
+    await inSteps(some, (from, to) => {
+      for (let i = from; i < to; i++) total += tokens.length(extra[i]!)
+    })
+    return new Repeated(tokens, times * tokens.count, extra, total)
+  }
+
+  length(document: number): number {
+    return this.tokens.length(this.origin(document))
+  }
+
+  firstTarget(document: number): number {
+    return this.tokens.firstTarget(this.origin(document))
+  }
+
+  read(document: number, from: number, ids: Int32Array, labels: Int32Array): Promise<void> {
+    return this.tokens.read(this.origin(document), from, ids, labels)
+  }
+
+  private origin(document: number): number {
+    return document < this.whole ? document % this.tokens.count : this.extra[document - this.whole]!
+  }
+}
+
+/** `some` of the numbers 0 to `count` - 1, rising. */
+async function chosen(count: number, some: number, random: Random): Promise<Uint32Array> {
+  const order = await random.longPermutation(count)
+  const taken = new Uint8Array(count)
+  await inSteps(some, (from, to) => {
+    for (let i = from; i < to; i++) taken[order[i]!] = 1
+  })
+  let found = 0
+  await inSteps(count, (from, to) => {
+    for (let i = from; i < to; i++) if (taken[i] === 1) order[found++] = i
+  })
+  return order.slice(0, some)
+}
+
+/** Sources one after the other. */
+class Joined implements Tokens {
+  readonly count: number
+  readonly total: number
+  private readonly starts: number[] = []
+
+  constructor(private readonly parts: readonly Tokens[]) {
+    this.count = 0
+    this.total = 0
+    for (const { count, total } of parts) {
+      this.starts.push(this.count)
+      this.count += count
+      this.total += total
+    }
+  }
+
+  length(document: number): number {
+    const part = this.partOf(document)
+    return this.parts[part]!.length(document - this.starts[part]!)
+  }
+
+  firstTarget(document: number): number {
+    const part = this.partOf(document)
+    return this.parts[part]!.firstTarget(document - this.starts[part]!)
+  }
+
+  read(document: number, from: number, ids: Int32Array, labels: Int32Array): Promise<void> {
+    const part = this.partOf(document)
+    return this.parts[part]!.read(document - this.starts[part]!, from, ids, labels)
+  }
+
+  private partOf(document: number): number {
+    let part = this.parts.length - 1
+    while (this.starts[part]! > document) part--
+    return part
+  }
+}
+
+/**
+ * Rows of several sources, interleaved: each of `others` has its share of them, `main` the rest. Of any n rows in a
+ * row, the others together have their share to within one row, each alone to within as many rows as there are others.
+ */
+export function interleave(
+  main: RowSource,
+  others: readonly { rows: RowSource; share: number }[],
+): RowSource {
+  const [first, ...rest] = others
+  if (!first) return main
+  const share = others.reduce((sum, other) => sum + other.share, 0)
+  const relative = rest.map((other) => ({ ...other, share: other.share / share }))
+  return new Interleaved(main, interleave(first.rows, relative), share)
+}
+
+/**
+ * Rows of two sources, interleaved: of any n rows in a row, n * share come from `other`, to within one. Row r is the
+ * other's where floor((r + 1) * share) is more than floor(r * share), so which row it is needs no count of the past.
+ */
+class Interleaved implements RowSource {
+  readonly rowLength: number
+  /** Rows after which every document of `main` was seen once. */
+  readonly rowsPerEpoch: number
+
+  constructor(
+    private readonly main: RowSource,
+    private readonly other: RowSource,
+    /** Above 0, below 1. */
+    private readonly share: number,
+  ) {
+    this.rowLength = main.rowLength
+    this.rowsPerEpoch = Math.ceil(main.rowsPerEpoch / (1 - share))
+  }
+
+  fill(row: number, batch: PackedBatch, at: number): Promise<void> {
+    const before = Math.floor(row * this.share)
+    const isOther = Math.floor((row + 1) * this.share) > before
+    return isOther ? this.other.fill(before, batch, at) : this.main.fill(row - before, batch, at)
+  }
+}
