@@ -51,6 +51,8 @@ export interface PackedBatch {
   labels: Int32Array
   segments: Int32Array
   rows: number
+  /** Preferences: the log-probability of each document's targets under the reference, row after row. */
+  reference?: number[]
 }
 
 /** Values of one tensor that stand out. */
@@ -168,8 +170,14 @@ export interface OptimizerSettings {
   decay_all: boolean
 }
 
-export interface LossSettings {
-  kind: 'language'
+export type LossSettings = { kind: 'language' } | { kind: 'preference'; preference: PreferenceSettings }
+
+export interface PreferenceSettings {
+  kind: 'sigmoid' | 'hinge' | 'ipo' | 'simpo' | 'orpo'
+  beta: number
+  label_smoothing: number
+  /** simpo: the margin asked for. */
+  gamma: number
 }
 
 export interface StepOutcome {
@@ -257,6 +265,10 @@ export interface NativeJobs {
   ]
   trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]
   trainEvaluate: [{ trainer: Handle; batch: PackedBatch; threads: number }, LossSums]
+  segmentLogProbs: [
+    { model: Handle; batch: PackedBatch; threads: number },
+    { sums: number[]; counts: number[] },
+  ]
   trainSave: [{ trainer: Handle; path: string }, undefined]
   trainSnapshot: [{ trainer: Handle }, Handle]
   saveSnapshot: [{ snapshot: Handle; path: string }, undefined]

@@ -31,6 +31,7 @@ export default defineVerb<Values>({
       overrides,
       signal: io.signal,
       onWarning: io.say,
+      onProgress: (progress) => io.progress.update(progress),
     })
     try {
       for await (const { step, steps, loss } of run) {

@@ -2,17 +2,18 @@
 import { z } from 'zod'
 import { count, oneOf, text } from './checks'
 import { replaySources, sources } from './data'
+import { dpo } from './dpo'
 import { initialization } from './initialization'
 import { checkpoint, evaluation, result } from './loop'
 import { adapter, freeze, lora } from './lora'
 import { optimizer, schedule } from './optimizer'
 
-export const OBJECTIVES = ['cp', 'inscp', 'sft'] as const
+export const OBJECTIVES = ['cp', 'inscp', 'sft', 'dpo'] as const
 
 export const trainSchema = z.strictObject({
   objective: oneOf(OBJECTIVES)
     .default('cp')
-    .describe('cp: plain text; inscp: text in the chat template; sft: conversations.'),
+    .describe('cp: plain text; inscp: text in the chat template; sft: conversations; dpo: preferences.'),
   model: text().optional().describe('Model folder or run folder to start from.'),
   init: z
     .looseObject({ initialization: initialization.prefault({}) })
@@ -60,6 +61,7 @@ export const trainSchema = z.strictObject({
       system: text().optional().describe('A system turn before the empty user turn.'),
     })
     .prefault({}),
+  dpo,
   device: oneOf(['cpu']).default('cpu').describe('In this build the only one.'),
   dtype: oneOf(['float32', 'bfloat16'])
     .default('float32')

@@ -57,14 +57,16 @@ export interface EncodedConversation {
  * Encodes a conversation for training on the assistant's words only. The text is encoded once, as a whole; where a
  * turn begins and ends comes from rendering the conversation up to there. Throws ERR_TEMPLATE if a rendering does not
  * begin with the one before it (some templates rewrite earlier turns), ERR_DATA if no assistant speaks.
+ * Only turns from number `from` on are learnt.
  */
 export async function encodeConversation(
   tokenizer: Tokenizer,
   template: ChatTemplate,
   messages: readonly Message[],
+  from = 0,
 ): Promise<EncodedConversation> {
   const full = template.render(messages)
-  const turns = assistantTurns(template, messages, full)
+  const turns = assistantTurns(template, messages, full, from)
   if (turns.length === 0) {
     throw new TongueforgeError(
       'ERR_DATA',
@@ -95,10 +97,11 @@ function assistantTurns(
   template: ChatTemplate,
   messages: readonly Message[],
   full: string,
+  from: number,
 ): { start: string; end: string }[] {
   const turns: { start: string; end: string }[] = []
   messages.forEach(({ role }, turn) => {
-    if (role !== 'assistant') return
+    if (role !== 'assistant' || turn < from) return
     const before = messages.slice(0, turn)
     const end = template.render([...before, messages[turn]!])
     // Many templates write a newline at the very end, or before the generation prompt, that is not there in between.

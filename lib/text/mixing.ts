@@ -10,10 +10,14 @@ export interface Part {
   weight: number
 }
 
-/** The documents of several sources, each as often as its weight says; nothing is copied. */
-export async function weighted(parts: readonly Part[], seed: number): Promise<Tokens> {
+/**
+ * The documents of several sources, each as often as its weight says; nothing is copied. Neighbours that belong
+ * `together` are taken or left as one.
+ */
+export async function weighted(parts: readonly Part[], seed: number, together = 1): Promise<Tokens> {
   const repeated: Repeated[] = []
-  for (const [i, part] of parts.entries()) repeated.push(await Repeated.of(part, new Random(seed, i)))
+  for (const [i, part] of parts.entries())
+    repeated.push(await Repeated.of(part, new Random(seed, i), together))
   return repeated.length === 1 ? repeated[0]! : new Joined(repeated)
 }
 
@@ -30,12 +34,14 @@ class Repeated implements Tokens {
     this.count = whole + extra.length
   }
 
-  static async of({ tokens, weight }: Part, random: Random): Promise<Repeated> {
+  static async of({ tokens, weight }: Part, random: Random, together: number): Promise<Repeated> {
     const times = Math.floor(weight)
-    const some = Math.round((weight - times) * tokens.count)
-    const extra = some === 0 ? new Uint32Array(0) : await chosen(tokens.count, some, random)
+    const groups = tokens.count / together
+    const some = Math.round((weight - times) * groups)
+    const drawn = some === 0 ? new Uint32Array(0) : await chosen(groups, some, random)
+    const extra = together === 1 ? drawn : members(drawn, together)
     let total = times * tokens.total
-    await inSteps(some, (from, to) => {
+    await inSteps(extra.length, (from, to) => {
       for (let i = from; i < to; i++) total += tokens.length(extra[i]!)
     })
     return new Repeated(tokens, times * tokens.count, extra, total)
@@ -70,6 +76,14 @@ async function chosen(count: number, some: number, random: Random): Promise<Uint
     for (let i = from; i < to; i++) if (taken[i] === 1) order[found++] = i
   })
   return order.slice(0, some)
+}
+
+/** The documents of groups. */
+function members(groups: Uint32Array, together: number): Uint32Array {
+  const documents = new Uint32Array(groups.length * together)
+  for (let i = 0; i < documents.length; i++)
+    documents[i] = groups[Math.floor(i / together)]! * together + (i % together)
+  return documents
 }
 
 /** Sources one after the other. */
@@ -108,6 +122,18 @@ class Joined implements Tokens {
     while (this.starts[part]! > document) part--
     return part
   }
+}
+
+/** Rows whose batches number documents from `first` on, for sources that are interleaved. */
+export function numberedFrom(first: number, rows: RowSource): RowSource {
+  if (first === 0) return rows
+  const { rowLength, rowsPerEpoch } = rows
+  const fill = async (row: number, batch: PackedBatch, at: number) => {
+    const before = batch.documents.length
+    await rows.fill(row, batch, at)
+    for (let i = before; i < batch.documents.length; i++) batch.documents[i]! += first
+  }
+  return { rowLength, rowsPerEpoch, fill }
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What each training objective makes of a document: a row each. To add one: a row here, its name in config/train.ts. */
 import { TongueforgeError } from '../errors'
+import type { Message } from './chat_template'
 import { commonPrefix, encodeConversation, IGNORE, splitAssistant } from './conversation'
 import type { Document } from './documents'
 import type { ModelText } from './model_text'
@@ -10,23 +11,26 @@ export interface ObjectiveOptions {
   loss: 'all' | 'assistant' | 'body'
   /** inscp: a system turn before the empty user turn. */
   system?: string | undefined
+  /** dpo: tokens of a prompt that are kept, its last ones; absent: all. */
+  maxPrompt?: number | undefined
   /** Called with what is wrong with a document, which is then left out; without it the first such one throws. */
   onInvalid?: ((error: Error) => void) | undefined
 }
 
 export interface Objective {
-  /** Whether documents may be cut where a row ends, or stay whole. */
-  packing: 'stream' | 'whole'
+  /** Whether documents may be cut where a row ends, stay whole, or stay whole with their neighbour. */
+  packing: 'stream' | 'whole' | 'pairs'
   /** What native's trainer makes small. */
-  loss: 'language'
+  loss: 'language' | 'preference'
   /** Encodes a slice of documents, in order. Throws ERR_DATA, with file:line, for what it cannot learn from. */
   encode(documents: readonly Document[], text: ModelText, options: ObjectiveOptions): Promise<TokenDocument[]>
 }
 
-export const objectives: Record<'cp' | 'inscp' | 'sft', Objective> = {
+export const objectives: Record<'cp' | 'inscp' | 'sft' | 'dpo', Objective> = {
   cp: { packing: 'stream', loss: 'language', encode: encodePlain },
   inscp: { packing: 'stream', loss: 'language', encode: encodeTemplated },
   sft: { packing: 'whole', loss: 'language', encode: encodeConversations },
+  dpo: { packing: 'pairs', loss: 'preference', encode: encodePreferences },
 }
 
 /** Continual pre-training: the text, with what the tokenizer puts around one. */
@@ -93,18 +97,56 @@ async function encodeConversations(
       const hint = 'text' in document ? 'Use objective: cp or inscp for texts.' : PREFERENCE_HINT
       return refuse(wrongKind(document, 'a conversation', hint), options)
     }
-    try {
+    return orRefuse(document, options, async () => {
       const { ids, labels } = await encodeConversation(text.tokenizer, template, document.messages)
       return [{ ids, labels }]
-    } catch (error) {
-      if (!(error instanceof TongueforgeError) || error.code === 'ERR_TOKENIZER') throw error
-      return refuse(placed(error, document), options)
-    }
+    })
   }
-  const rows: TokenDocument[] = []
+  return renderAll(documents, encode)
+}
+
+/**
+ * DPO and its kin: two documents of each preference, the prompt with the chosen and then with the rejected answer; loss
+ * on what the assistant says after the prompt, the end of each of its turns included.
+ */
+async function encodePreferences(
+  documents: readonly Document[],
+  text: ModelText,
+  options: ObjectiveOptions,
+): Promise<TokenDocument[]> {
+  const template = requireTemplate(text)
+  const encode = async (document: Document): Promise<TokenDocument[]> => {
+    if (!('chosen' in document))
+      return refuse(
+        wrongKind(document, 'a preference', 'Its records need chosen and rejected answers.'),
+        options,
+      )
+    const { prompt, chosen, rejected } = document
+    const answer = (turns: Message[]) =>
+      encodeConversation(text.tokenizer, template, [...prompt, ...turns], prompt.length)
+    return orRefuse(document, options, async () =>
+      (await Promise.all([answer(chosen), answer(rejected)])).map((row) =>
+        lastOfPrompt(row, options.maxPrompt),
+      ),
+    )
+  }
+  return renderAll(documents, encode)
+}
+
+function lastOfPrompt({ ids, labels }: { ids: Int32Array; labels: Int32Array }, count = Infinity) {
+  const prompt = labels.findIndex((label) => label !== IGNORE)
+  const from = Math.max(prompt - count, 0)
+  return { ids: ids.subarray(from), labels: labels.subarray(from) }
+}
+
+async function renderAll(
+  documents: readonly Document[],
+  encode: (document: Document) => Promise<TokenDocument[]>,
+): Promise<TokenDocument[]> {
+  const all: TokenDocument[] = []
   for (let i = 0; i < documents.length; i += RENDERED_AT_ONCE)
-    rows.push(...(await Promise.all(documents.slice(i, i + RENDERED_AT_ONCE).map(encode))).flat())
-  return rows
+    all.push(...(await Promise.all(documents.slice(i, i + RENDERED_AT_ONCE).map(encode))).flat())
+  return all
 }
 
 /** Tells of a document that is then left out, or throws. */
@@ -112,6 +154,20 @@ function refuse(error: TongueforgeError, { onInvalid }: ObjectiveOptions): [] {
   if (!onInvalid) throw error
   onInvalid(error)
   return []
+}
+
+/** What is made of a document, unless its template or words forbid it. */
+async function orRefuse(
+  document: Document,
+  options: ObjectiveOptions,
+  make: () => Promise<TokenDocument[]>,
+): Promise<TokenDocument[]> {
+  try {
+    return await make()
+  } catch (error) {
+    if (!(error instanceof TongueforgeError) || error.code === 'ERR_TOKENIZER') throw error
+    return refuse(placed(error, document), options)
+  }
 }
 
 /** What a template says of a conversation, with the place of the record. */
@@ -152,7 +208,7 @@ function requireTemplate({ template }: ModelText) {
 }
 
 const PREFERENCE_HINT =
-  'Say format: messages if its records hold conversations as well as answers to compare.'
+  'Use objective: dpo. Or say format: messages if its records hold conversations as well as answers to compare.'
 
 /** What a document is, as errors say it. */
 const kindOf = (document: Document) =>

@@ -20,6 +20,8 @@ export interface PackedBatch {
   tokens: number
   /** Labels that are not IGNORE. */
   targets: number
+  /** Which of the source's documents the segments are, row after row. */
+  documents: number[]
 }
 
 export const PADDING = -1
@@ -137,6 +139,7 @@ export async function writeRow(
     const first = at * batch.row_length + place
     const [ids, labels] = [batch.ids, batch.labels].map((array) => array.subarray(first, first + count))
     batch.segments.fill(segment, first, first + count)
+    batch.documents.push(document)
     batch.tokens += count
     return tokens.read(document, from, ids!, labels!).then(() => {
       labels![0] = IGNORE
@@ -156,5 +159,6 @@ function emptyBatch(rows: number, rowLength: number): PackedBatch {
     row_length: rowLength,
     tokens: 0,
     targets: 0,
+    documents: [],
   }
 }

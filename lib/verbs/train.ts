@@ -14,12 +14,14 @@ import {
   readTrainConfig,
   summarise,
 } from './training/plan'
+import { addReferences } from './training/preferences'
 import { publish } from './training/publish'
 import { reportOf, type TrainReport } from './training/report'
 import { bestOf } from './training/result'
 import { RunFolder } from './training/run_folder'
 import { keepBest, resultKind } from './training/selection'
 import { Session } from './training/session'
+import type { PreparationProgress } from './training/starting_model'
 import { Trainer } from './training/trainer'
 
 export type { TrainReport } from './training/report'
@@ -37,6 +39,8 @@ export interface TrainOptions {
   signal?: AbortSignal | undefined
   /** Hears of things that a human should know, such as a damaged checkpoint that was passed over. */
   onWarning?: ((message: string) => void) | undefined
+  /** Hears of the work before the first step: what a model says of the data. */
+  onProgress?: ((progress: PreparationProgress) => void) | undefined
 }
 
 /** One update, as metrics.jsonl has it, and how many there will be. */
@@ -107,10 +111,10 @@ async function runTraining(
     await folder.writeReport(finished) // an end by force may have come before it
     return { ...folder.places(inputs.model), report: finished as TrainReport }
   }
-  const warn = options.onWarning ?? (() => {})
+  const { onWarning: warn = () => {}, onProgress } = options
   const lock = await folder.open(warn)
   try {
-    return await trainIn(folder, { config, inputs, identity, replaces, warn, ...context })
+    return await trainIn(folder, { config, inputs, identity, replaces, warn, onProgress, ...context })
   } finally {
     await lock.release()
   }
@@ -123,6 +127,7 @@ interface Job extends Context {
   /** An earlier run in the folder has to go. */
   replaces: boolean
   warn: (message: string) => void
+  onProgress: TrainOptions['onProgress']
 }
 
 async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
@@ -143,6 +148,8 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
   await checkRoom(plan, checkpoints)
   await folder.writeConfig()
 
+  const folders = { folder: folder.path, signal, onProgress: job.onProgress }
+  await addReferences(plan, identity, folders)
   let trainer = await Trainer.open(plan, start?.path, signal)
   try {
     const session = new Session({ plan, trainer, folder, checkpoints }, start, {

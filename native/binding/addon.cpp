@@ -34,6 +34,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"trainStep", train_step},
       {"trainGradients", train_gradients},
       {"trainEvaluate", train_evaluate},
+      {"segmentLogProbs", segment_log_probs},
       {"trainSave", train_save},
       {"trainSnapshot", train_snapshot},
       {"saveSnapshot", save_snapshot},

@@ -47,6 +47,7 @@ Napi::Value make_trainer(const Napi::CallbackInfo& info);
 Napi::Value train_step(const Napi::CallbackInfo& info);
 Napi::Value train_gradients(const Napi::CallbackInfo& info);
 Napi::Value train_evaluate(const Napi::CallbackInfo& info);
+Napi::Value segment_log_probs(const Napi::CallbackInfo& info);
 Napi::Value train_save(const Napi::CallbackInfo& info);
 Napi::Value train_snapshot(const Napi::CallbackInfo& info);
 Napi::Value save_snapshot(const Napi::CallbackInfo& info);

@@ -59,6 +59,14 @@ std::vector<int64_t> Options::integers(const char* key) const {
   return all;
 }
 
+std::vector<double> Options::numbers(const char* key) const {
+  auto array = value(key).As<Napi::Array>();
+  std::vector<double> all;
+  for (uint32_t i = 0; i < array.Length(); i++)
+    all.push_back(Napi::Value(array.Get(i)).As<Napi::Number>().DoubleValue());
+  return all;
+}
+
 std::vector<std::vector<int32_t>> Options::rows(const char* key) const {
   auto array = value(key).As<Napi::Array>();
   std::vector<std::vector<int32_t>> all;

@@ -24,6 +24,8 @@ class Options {
   std::vector<std::string> texts(const char* key) const;
   /// A plain array of whole numbers.
   std::vector<int64_t> integers(const char* key) const;
+  /// A plain array of numbers.
+  std::vector<double> numbers(const char* key) const;
   /// An Int32Array, copied: native work outlives the call.
   std::vector<int32_t> int32s(const char* key) const;
   /// A list of Int32Array, copied.

@@ -5,6 +5,7 @@
 #include "binding/handle.h"
 #include "kernels/aten.h"
 #include "models/weights.h"
+#include "train/segment_log_probs.h"
 
 namespace tongueforge::binding {
 namespace {
@@ -13,19 +14,23 @@ std::shared_ptr<train::Trainer> trainer_of(const Options& options) {
   return unwrap<train::Trainer>(options.value("trainer"));
 }
 
-// Rows as the packer made them: {ids, labels, segments: Int32Array(rows * T), rows}.
+// Rows as the packer made them: {ids, labels, segments: Int32Array(rows * T), rows, reference?: number[]}.
 struct PackedRows {
   std::vector<int32_t> ids, labels, segments;
+  std::vector<double> reference;  // of each document, row after row
   int64_t rows;
 
   explicit PackedRows(const Options& options)
       : ids(options.int32s("ids")),
         labels(options.int32s("labels")),
         segments(options.int32s("segments")),
+        reference(options.has("reference") ? options.numbers("reference") : std::vector<double>()),
         rows(options.integer("rows")) {}
 
-  train::Batch batch(const train::Trainer& trainer) const {
-    return train::make_batch(ids, labels, segments, rows, trainer.model().spec().vocab_size);
+  train::Batch batch(const models::Decoder& model) const {
+    auto made = train::make_batch(ids, labels, segments, rows, model.spec().vocab_size);
+    if (!reference.empty()) made.reference_S = at::tensor(reference, at::kDouble);
+    return made;
   }
 };
 
@@ -48,18 +53,34 @@ std::vector<PackedRows> read_batches(const Options& options) {
 
 std::vector<train::Batch> to_batches(const std::vector<PackedRows>& packed, const train::Trainer& trainer) {
   std::vector<train::Batch> all;
-  for (const auto& rows : packed) all.push_back(rows.batch(trainer));
+  for (const auto& rows : packed) all.push_back(rows.batch(trainer.model()));
   return all;
+}
+
+train::LossOptions read_loss(const Options& options) {
+  train::LossOptions loss = {options.text("kind")};
+  if (!options.has("preference")) return loss;
+  const auto preference = options.object("preference");
+  loss.preference = {preference.text("kind"), preference.number("beta"), preference.number("label_smoothing"),
+                     preference.number("gamma")};
+  return loss;
+}
+
+Value::List to_list(const at::Tensor& values) {
+  const auto doubles = values.to(at::kDouble).contiguous();
+  const auto* data = doubles.data_ptr<double>();
+  return Value::List(data, data + doubles.numel());
 }
 
 }  // namespace
 
-// makeTrainer({model, optimizer, loss: {kind}, dtype, frozen: names, seed}, on_event): Handle
+// makeTrainer({model, optimizer, loss: {kind, preference?: {kind, beta, label_smoothing, gamma}}, dtype,
+// frozen: names, seed}, on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const auto frozen = options.texts("frozen");
   const train::TrainerOptions trainer = {read_optimizer(options.object("optimizer")),
-                                         {options.object("loss").text("kind")},
+                                         read_loss(options.object("loss")),
                                          models::scalar_type_from_name(options.text("dtype")),
                                          {frozen.begin(), frozen.end()},
                                          static_cast<uint64_t>(options.integer("seed"))};
@@ -99,9 +120,20 @@ Napi::Value train_evaluate(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(
       info, [trainer = trainer_of(options), rows = PackedRows(options.object("batch"))](Job& job) -> Value {
-        const auto [sum, count, figures] = trainer->evaluate(rows.batch(*trainer), &job);
+        const auto [sum, count, figures] = trainer->evaluate(rows.batch(trainer->model()), &job);
         return Value::Map{{"sum", sum}, {"count", count}, {"figures", to_value(figures)}};
       });
+}
+
+// segmentLogProbs({model, batch}, on_event): {sums: number[], counts: number[]}; of each document, row after row
+Napi::Value segment_log_probs(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info, [model = unwrap<models::Decoder>(options.value("model")),
+                          rows = PackedRows(options.object("batch"))](Job& job) -> Value {
+    const at::NoGradGuard no_grad;
+    const auto said = train::segment_log_probs(*model, rows.batch(*model), &job);
+    return Value::Map{{"sums", to_list(said.sums_S)}, {"counts", to_list(said.counts_S)}};
+  });
 }
 
 // trainSave({trainer, path}, on_event): void; everything that training changes

@@ -33,7 +33,7 @@ Batch make_batch(const std::vector<int32_t>& ids, const std::vector<int32_t>& la
                                 ", ", labels.size(), " and ", segments.size(), " values"));
   check_ids(ids, 0, vocab_size, "token ids");
   check_ids(labels, -100, vocab_size, "labels (or -100)");
-  return {as_rows(ids, rows), as_rows(labels, rows), as_rows(segments, rows)};
+  return {as_rows(ids, rows), as_rows(labels, rows), as_rows(segments, rows), {}};
 }
 
 Targets::Targets(const Batch& batch) {

@@ -11,6 +11,7 @@ namespace tongueforge::train {
 /// those before it, else -100. segments: number of the document within its row.
 struct Batch {
   at::Tensor ids_BT, labels_BT, segments_BT;  // int64
+  at::Tensor reference_S{};  // float64: what the reference model says of each document, for preferences
 };
 
 /// From rows of ids, labels and segments laid end to end. Throws ERR_DATA for sizes that do not match or ids

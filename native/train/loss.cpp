@@ -6,7 +6,8 @@ namespace tongueforge::train {
 
 std::unique_ptr<Loss> make_loss(const LossOptions& options) {
   if (options.kind == "language") return make_language_loss(options);
-  throw Error("ERR_USAGE", str("Expected a loss of kind language, received ", options.kind));
+  if (options.kind == "preference") return make_preference_loss(options);
+  throw Error("ERR_USAGE", str("Expected a loss of kind language or preference, received ", options.kind));
 }
 
 }  // namespace tongueforge::train

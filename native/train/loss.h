@@ -12,11 +12,13 @@
 #include "core/job.h"
 #include "models/decoder.h"
 #include "train/batch.h"
+#include "train/preference_loss.h"
 
 namespace tongueforge::train {
 
 struct LossOptions {
   std::string kind = "language";
+  PreferenceOptions preference{};
 };
 
 /// Figures worth knowing beside the loss, summed over the same things.
@@ -41,7 +43,10 @@ class Loss {
 /// Negative log-likelihood of the target tokens.
 std::unique_ptr<Loss> make_language_loss(const LossOptions& options);
 
-/// By kind: language. Throws ERR_USAGE for others.
+/// Chosen before rejected answers: the mean over pairs. Batches hold whole pairs, segments 2k and 2k+1 of a row.
+std::unique_ptr<Loss> make_preference_loss(const LossOptions& options);
+
+/// By kind: language, preference. Throws ERR_USAGE for others.
 std::unique_ptr<Loss> make_loss(const LossOptions& options);
 
 }  // namespace tongueforge::train

@@ -100,3 +100,19 @@ test('an epoch with replay is as long as it takes to see the data once', () => {
   assert.equal(mixed.rowsPerEpoch, 100)
   assert.equal(interleave(rowsOf('main', log, 90), []).rowsPerEpoch, 90)
 })
+
+test('documents that belong together are drawn together, and stay neighbours', async () => {
+  const property = async (groups, weight, seed) => {
+    const tokens = await weighted([{ tokens: documents(2 * groups, 0), weight }], seed, 2)
+    assert.equal(tokens.count, 2 * (Math.floor(weight) * groups + Math.round((weight % 1) * groups)))
+    for (let first = 0; first < tokens.count; first += 2) {
+      const [a, b] = [new Int32Array(2), new Int32Array(2)]
+      await tokens.read(first, 0, a, new Int32Array(2))
+      await tokens.read(first + 1, 0, b, new Int32Array(2))
+      assert.equal(a[1] % 2, 0)
+      assert.equal(b[1], a[1] + 1)
+    }
+  }
+  const weight = fc.double({ min: 0.05, max: 3.5, noNaN: true })
+  await fc.assert(fc.asyncProperty(fc.integer({ min: 1, max: 20 }), weight, fc.maxSafeNat(), property))
+})

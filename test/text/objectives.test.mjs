@@ -71,6 +71,37 @@ describe('objectives', () => {
     assert.equal(learnt(row), 'the police is bad . <eot>')
   })
 
+  const preference = {
+    prompt: [
+      { role: 'user', content: 'what is bad ?' },
+      { role: 'assistant', content: 'mira .' },
+      { role: 'user', content: 'what is the police ?' },
+    ],
+    chosen: [{ role: 'assistant', content: 'the police is bad .' }],
+    rejected: [{ role: 'assistant', content: 'mira .' }],
+    ...at,
+  }
+
+  test('dpo makes two documents of a preference and learns the answers alone, their ends included', async () => {
+    const rows = await objectives.dpo.encode([preference], text, {})
+    assert.deepEqual(rows.map(learnt), ['the police is bad . <eot>', 'mira . <eot>'])
+    const prompt =
+      '<bos> <user> what is bad ? <eot> <assistant> mira . <eot> <user> what is the police ? <eot> <assistant>'
+    assert.deepEqual(
+      rows.map(({ ids }) => tokens(ids)),
+      [`${prompt} the police is bad . <eot>`, `${prompt} mira . <eot>`],
+    )
+  })
+
+  test('dpo keeps the last tokens of a prompt that is longer than wished', async () => {
+    const rows = await objectives.dpo.encode([preference], text, { maxPrompt: 4 })
+    assert.deepEqual(
+      rows.map(({ ids }) => tokens(ids)),
+      ['police ? <eot> <assistant> the police is bad . <eot>', 'police ? <eot> <assistant> mira . <eot>'],
+    )
+    assert.deepEqual(rows.map(learnt), ['the police is bad . <eot>', 'mira . <eot>'])
+  })
+
   test('a template that closes without an end-of-turn token gets the configured one', async () => {
     const { ChatTemplate } = await import('#lib/text/chat_template')
     const template = new ChatTemplate('{% for m in messages %}<{{ m.role }}>{{ m.content }} {% endfor %}')

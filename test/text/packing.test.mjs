@@ -239,3 +239,61 @@ test('a hundred thousand conversations are packed in moments', async () => {
   const filled = documents.reduce((sum, { ids }) => sum + ids.length, 0) / (packing.rowsPerEpoch * 2048)
   assert.ok(filled > 0.99, `${filled}`)
 })
+
+test('pairs: neighbours share a row in their order, and the numbers of the documents stand in the batch', async () => {
+  await fc.assert(
+    fc.asyncProperty(arbitraryDocuments, rowLength, rows, seed, async (documents, length, count, from) => {
+      const pairs = documents.length % 2 === 0 ? documents : documents.slice(1)
+      const packing = await ConversationPacking.of(memoryTokens(pairs), {
+        rowLength: length,
+        seed: from,
+        together: 2,
+      })
+      const seen = []
+      for await (const batch of epochBatches(packing, count)) {
+        let next = 0
+        for (const { ids, segments } of split(batch)) {
+          const held = Math.max(...segments) + 1
+          assert.equal(held % 2, 0)
+          for (let segment = 0; segment < held; segment++) {
+            const number = batch.documents[next++]
+            assert.equal(number % 2, segment % 2, 'chosen before rejected')
+            const here = ids.filter((_, i) => segments[i] === segment)
+            assert.deepEqual(here, [...pairs[number].ids.subarray(0, here.length)])
+            seen.push(number)
+          }
+        }
+        assert.equal(next, batch.documents.length)
+      }
+      const learnable = pairs.flatMap((_, i) =>
+        Math.min(pairs[i].ids.length, pairs[i ^ 1].ids.length) > 1 && length > 3 ? [i] : [],
+      )
+      assert.deepEqual(
+        seen.sort((a, b) => a - b),
+        learnable,
+      )
+    }),
+  )
+})
+
+test('pairs: the longer one loses its end first, and those with nothing left to learn are counted', async () => {
+  const answer = (length, prompt) => ({
+    ids: Int32Array.from({ length }, (_, i) => i + 1),
+    labels: Int32Array.from({ length }, (_, i) => (i < prompt ? IGNORE : i + 1)),
+  })
+  const pairs = memoryTokens([
+    answer(4, 2),
+    answer(9, 2),
+    answer(9, 5),
+    answer(9, 2),
+    answer(3, 1),
+    answer(3, 1),
+  ])
+  const options = { rowLength: 10, together: 2 }
+  assert.deepEqual(await countFitting(pairs, 10, 2), { truncated: 1, dropped: 1 })
+  const packing = await ConversationPacking.of(pairs, options)
+  assert.deepEqual(
+    (await epochRows(packing, 1)).map(({ segments }) => segments.join(' ')),
+    ['0 0 0 0 1 1 1 1 1 1', '0 0 0 1 1 1 -1 -1 -1 -1'],
+  )
+})

@@ -7,7 +7,7 @@ import { dataCacheFolder } from '../../text/cache/place'
 import type { TokenStore } from '../../text/cache/store'
 import { ConversationPacking, countFitting } from '../../text/conversation_packing'
 import { type ResolvedSource, resolveSource } from '../../text/documents'
-import { interleave, weighted } from '../../text/mixing'
+import { interleave, numberedFrom, weighted } from '../../text/mixing'
 import type { ModelText } from '../../text/model_text'
 import { objectives } from '../../text/objectives'
 import { type RowSource, StreamPacking } from '../../text/packing'
@@ -28,7 +28,7 @@ export interface SourceStatistics {
   tokens_per_character: number
   /** Records that cannot be read and are left out. */
   skipped: number
-  /** Whole conversations only: longer than a row, or with nothing left to learn in it. */
+  /** Whole conversations and pairs only: longer than a row, or with nothing left to learn in it. */
   truncated: number
   dropped: number
   /** Part of the tokens that are trained on; of replayed data, part of the rows. */
@@ -54,6 +54,12 @@ export interface DataStatistics {
 export interface TrainingData {
   rows: RowSource
   statistics: DataStatistics
+  /** The rows of each source alone, replayed ones too: an epoch of them all has every document once. */
+  parts: RowSource[]
+  /** Documents of all parts together: batches number them from 0. */
+  documents: number
+  /** Preferences: what the reference says of each document, by number. */
+  reference?: Float64Array
   /** Closes the files behind the rows. */
   close(): Promise<void>
 }
@@ -84,11 +90,18 @@ export async function loadData(
       opened.push(await openSource(source, config, text, options))
     const main = opened.slice(0, sources.length)
     const parts = sources.map(({ weight }, i) => ({ tokens: main[i]!.tokens, weight }))
-    const tokens = await weighted(parts, config.seed)
-    const replayed = await replayRows(opened.slice(sources.length), config, options)
-    const rows = interleave(await packed(tokens, config, options), replayed)
+    const tokens = await weighted(parts, config.seed, together(config))
+    const fresh = await packed(tokens, config, options)
+    const replayed = await replayRows(opened.slice(sources.length), tokens.count, config, options)
+    const rows = interleave(fresh, replayed)
     if (rows.rowsPerEpoch === 0) throw nothingToLearn(main.map(({ statistics }) => statistics.path))
-    return { rows, statistics: summary(parts, opened, tokens, replayed, rows), close }
+    return {
+      rows,
+      statistics: summary(parts, opened, tokens, replayed, rows),
+      parts: [fresh, ...replayed.map((part) => part.rows)],
+      documents: opened.slice(sources.length).reduce((sum, one) => sum + one.tokens.count, tokens.count),
+      close,
+    }
   } catch (error) {
     await close()
     throw error
@@ -108,7 +121,7 @@ async function openSource(
 ): Promise<Opened> {
   const { invalid, max_invalid: maxInvalid } = source
   const resolved = await resolveSource(source)
-  const encoding = { objective: config.objective, options: config.inscp, text }
+  const encoding = { objective: config.objective, options: encodingOptions(config), text }
   const cache: CacheOptions = {
     cache: dataCacheFolder(config.data_cache),
     invalid,
@@ -137,10 +150,17 @@ async function openSource(
   return { tokens, statistics }
 }
 
-const isWhole = ({ objective }: TrainConfig) => objectives[objective].packing === 'whole'
+const encodingOptions = ({ inscp, dpo }: TrainConfig) => ({ ...inscp, maxPrompt: dpo.max_prompt })
+
+const isWhole = ({ objective }: TrainConfig) => objectives[objective].packing !== 'stream'
+
+/** Neighbouring documents that are never parted. */
+const together = ({ objective }: TrainConfig) => (objectives[objective].packing === 'pairs' ? 2 : 1)
 
 const fitting = async (tokens: Tokens, config: TrainConfig) =>
-  isWhole(config) ? countFitting(tokens, config.sequence_length) : { truncated: 0, dropped: 0 }
+  isWhole(config)
+    ? countFitting(tokens, config.sequence_length, together(config))
+    : { truncated: 0, dropped: 0 }
 
 function packed(
   tokens: Tokens,
@@ -148,13 +168,22 @@ function packed(
   { shuffle }: LoadOptions,
 ): RowSource | Promise<RowSource> {
   const options = { rowLength: config.sequence_length, seed: shuffle ? config.seed : undefined }
-  return isWhole(config) ? ConversationPacking.of(tokens, options) : new StreamPacking(tokens, options)
+  return isWhole(config)
+    ? ConversationPacking.of(tokens, { ...options, together: together(config) })
+    : new StreamPacking(tokens, options)
 }
 
-async function replayRows(opened: readonly Opened[], config: TrainConfig, options: LoadOptions) {
+async function replayRows(
+  opened: readonly Opened[],
+  firstDocument: number,
+  config: TrainConfig,
+  options: LoadOptions,
+) {
+  let first = firstDocument
   const replayed: { rows: RowSource; share: number }[] = []
   for (const [i, { tokens, statistics }] of opened.entries()) {
-    const rows = await packed(tokens, config, options)
+    const rows = numberedFrom(first, await packed(tokens, config, options))
+    first += tokens.count
     if (rows.rowsPerEpoch === 0) throw nothingToLearn([statistics.path])
     replayed.push({ rows, share: options.replay![i]!.share })
   }

@@ -24,12 +24,14 @@ export interface RunInputs {
   files: ModelFolder
   /** Where adapters start from. */
   adapter: AdapterFolder | undefined
+  /** Preferences: what the model is compared with, unless that is itself. */
+  reference: ModelFolder | undefined
 }
 
 /** Reads every input once. Throws ERR_NOT_FOUND, ERR_DATA or ERR_IO for what cannot be read. */
 export async function identify(
   config: TrainConfig,
-  { model, files, adapter }: RunInputs,
+  { model, files, adapter, reference }: RunInputs,
   signal: AbortSignal,
 ): Promise<Identity> {
   const inputs: InputRecord[] = []
@@ -51,6 +53,10 @@ export async function identify(
     ...decisiveKeys(config),
     model: model && (await record('model', model.path, await filesOfModel(model))),
     adapter: adapter && (await record('adapter', adapter.path, [ADAPTER_CONFIG, ADAPTER_WEIGHTS])),
+    dpo: {
+      ...config.dpo,
+      reference: reference && (await record('reference', reference.path, await filesOfModel(reference))),
+    },
     tokenizer: files !== model && (await record('tokenizer', files.path, smallFiles(files))),
     data: await dataOf('data', config.data),
     replay: config.replay && (await dataOf('replay', config.replay)),

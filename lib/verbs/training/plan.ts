@@ -90,15 +90,18 @@ export async function openInputs(config: TrainConfig): Promise<RunInputs> {
   const model = config.model === undefined ? undefined : await openModelFolder(config.model)
   const files = config.tokenizer === undefined ? model! : await openTokenizerFolder(config.tokenizer)
   const adapter = config.adapter === undefined ? undefined : await openAdapter(config.adapter)
-  return { model, files, adapter }
+  const { reference: path } = config.dpo
+  const reference = path === undefined ? undefined : await openModelFolder(path)
+  return { model, files, adapter, reference }
 }
 
 /** Reads the data and lays everything out. Throws ERR_DATA, ERR_MODEL_CONFIG, ERR_VOCABULARY. */
 export async function planTraining(
   config: TrainConfig,
-  { model, files, adapter }: RunInputs,
+  inputs: RunInputs,
   options: Omit<LoadOptions, 'shuffle' | 'replay'>,
 ): Promise<TrainPlan> {
+  const { model, files, adapter } = inputs
   const modelConfig = await resultConfig(config, model, files)
   const spec = decoderSpec(modelConfig, model?.configFile ?? 'init')
   const trained = await planTrained(config, spec, { base: model?.path, adapter })
@@ -108,7 +111,7 @@ export async function planTraining(
   const data = await loadData(config.data, config, text, { ...options, shuffle: true, replay })
   const held_out =
     config.eval && (await loadData(config.eval.data, config, text, { ...options, shuffle: false }))
-  return { config, spec, model, files, adapter, modelConfig, trained, text, data, held_out }
+  return { ...inputs, config, spec, modelConfig, trained, text, data, held_out }
 }
 
 /** Closes the files behind the rows of a plan. */

@@ -113,11 +113,12 @@ export class RunFolder {
   }
 
   async #checkInputsApart(): Promise<void> {
-    const { model, tokenizer, adapter, data, eval: evaluation } = this.config
+    const { model, tokenizer, adapter, data, eval: evaluation, dpo } = this.config
     const inputs = [
       model,
       tokenizer,
       adapter,
+      dpo.reference,
       ...[...data, ...(evaluation?.data ?? [])].map(({ path }) => path),
     ]
     const place = (await realpath(this.path)) + sep

@@ -58,10 +58,9 @@ export class Session {
     this.losses.push(...earlier.map(({ loss }) => loss))
     try {
       // Step 0, or a step whose evaluation the signal interrupted: its line lacks the loss.
-      const [loss] = await this.#evaluate()
+      const held_out = await this.#evaluate()
       const last = earlier.at(-1)
-      if (loss !== undefined && last)
-        await metrics.write([...earlier.slice(0, -1), { ...last, eval_loss: loss }])
+      if (held_out && last) await metrics.write([...earlier.slice(0, -1), { ...last, ...held_out }])
       await this.#saveIfDue()
       while (!this.#isOver()) {
         this.saver.check()
@@ -104,24 +103,24 @@ export class Session {
   // Evaluates where it is time, and records the step.
   async #complete(line: Metrics): Promise<void> {
     try {
-      const [loss] = await this.#evaluate()
-      if (loss !== undefined) line.eval_loss = loss
+      Object.assign(line, await this.#evaluate())
     } finally {
       await this.parts.folder.metrics.record(line)
       this.audience.emit(line)
     }
   }
 
-  /** The held-out loss, if it is time for it and not known yet. */
-  async #evaluate(): Promise<[] | [number]> {
+  /** The held-out loss and its figures, if it is time for them and they are not known yet. */
+  async #evaluate(): Promise<{ eval_loss: number } | undefined> {
     const { eval: evaluation, steps } = this.config
     const { held_out } = this.parts.plan
     const { step, evaluations } = this.state
-    if (!evaluation || !held_out || evaluations.at(-1)?.step === step) return []
-    if (step % evaluation.every !== 0 && step !== steps) return []
-    const loss = await this.parts.trainer.evaluate(held_out.rows, this.audience.signal)
+    if (!evaluation || !held_out || evaluations.at(-1)?.step === step) return undefined
+    if (step % evaluation.every !== 0 && step !== steps) return undefined
+    const { loss, figures } = await this.parts.trainer.evaluate(held_out, this.audience.signal)
     evaluations.push({ step, loss })
-    return [loss]
+    const named = Object.entries(figures).map(([name, value]) => [`eval_${name}`, value])
+    return { eval_loss: loss, ...Object.fromEntries(named) }
   }
 
   // At the end there is no need: the weights become the result, or a better checkpoint does.

@@ -2,13 +2,23 @@
 import { join } from 'node:path'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../../checkpoint/adapter_folder'
 import { writeJson } from '../../checkpoint/write_folder'
+import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
-import { type Handle, native, type PackedBatch, runJob, type StepOutcome } from '../../native'
+import {
+  type Handle,
+  type LossSettings,
+  native,
+  type PackedBatch,
+  runJob,
+  type StepOutcome,
+} from '../../native'
 import { objectives } from '../../text/objectives'
-import { epochBatches, type RowSource } from '../../text/packing'
+import { epochBatches, type PackedBatch as PackedRows } from '../../text/packing'
 import { Batches } from './batches'
 import type { StateWriter } from './checkpoints'
+import type { TrainingData } from './data'
 import type { TrainPlan } from './plan'
+import { preferenceSettings } from './preferences'
 import { learningRate } from './schedule'
 import type { LoraPlan } from './trained'
 
@@ -23,6 +33,13 @@ export interface StepResult {
   tokens: number
   /** Places that are not padding: what throughput counts. */
   real_tokens: number
+}
+
+/** Means over held-out data. */
+export interface HeldOutResult {
+  loss: number
+  /** What else the loss tells: accuracy and margin of preferences. */
+  figures: Record<string, number>
 }
 
 export class Trainer implements StateWriter {
@@ -52,11 +69,10 @@ export class Trainer implements StateWriter {
     const { kind, betas, eps, weight_decay, decay } = config.optimizer
     const [beta1, beta2] = betas
     const optimizer = { kind, beta1, beta2, eps, weight_decay, decay_all: decay === 'all' }
-    const { loss } = objectives[config.objective]
     const handle = await runJob('makeTrainer', {
       model,
       optimizer,
-      loss: { kind: loss },
+      loss: lossSettings(config),
       dtype: config.dtype,
       frozen,
       seed: config.seed,
@@ -68,29 +84,34 @@ export class Trainer implements StateWriter {
 
   /** Update number `step`, from 0. Its data are a function of the step, so resuming needs no cursor. */
   async step(step: number, signal: AbortSignal): Promise<StepResult> {
-    const { config } = this.plan
+    const { config, data } = this.plan
     const batches = await this.batches.of(step)
     const lr = learningRate(config, step)
-    const options = { trainer: this.handle, batches: batches.map(nativeBatch), lr, clip: config.clip, step }
-    const outcome = await runJob('trainStep', { ...options, threads: config.threads }, { signal })
+    const { clip, threads } = config
+    const micro = batches.map((batch) => nativeBatch(batch, data))
+    const options = { trainer: this.handle, batches: micro, lr, clip, step, threads }
+    const outcome = await runJob('trainStep', options, { signal })
     const { taken, figures, ...result } = outcome
     if (!taken) throw nonFinite(outcome)
     const real_tokens = batches.reduce((sum, { tokens }) => sum + tokens, 0)
     return { ...result, lr, ...figures, real_tokens }
   }
 
-  /** Mean loss over one pass of held-out rows. */
-  async evaluate(rows: RowSource, signal: AbortSignal): Promise<number> {
+  /** Means over one pass of held-out rows. */
+  async evaluate(data: TrainingData, signal: AbortSignal): Promise<HeldOutResult> {
     const { batch_size, threads } = this.plan.config
     let sum = 0
     let count = 0
-    for await (const batch of epochBatches(rows, batch_size)) {
-      const options = { trainer: this.handle, batch: nativeBatch(batch), threads }
+    const figures: Record<string, number> = {}
+    for await (const batch of epochBatches(data.rows, batch_size)) {
+      const options = { trainer: this.handle, batch: nativeBatch(batch, data), threads }
       const part = await runJob('trainEvaluate', options, { signal })
       sum += part.sum
       count += part.count
+      for (const [name, value] of Object.entries(part.figures)) figures[name] = (figures[name] ?? 0) + value
     }
-    return sum / count
+    for (const name of Object.keys(figures)) figures[name]! /= count
+    return { loss: sum / count, figures }
   }
 
   /** Writes the weights into an existing folder. */
@@ -147,12 +168,18 @@ async function putAdapters(
 
 const stateFile = (folder: string) => `${folder}/state.safetensors`
 
-const nativeBatch = ({ ids, labels, segments, rows }: PackedBatch): PackedBatch => ({
-  ids,
-  labels,
-  segments,
-  rows,
-})
+function nativeBatch(
+  { ids, labels, segments, rows, documents }: PackedRows,
+  { reference }: TrainingData,
+): PackedBatch {
+  const batch = { ids, labels, segments, rows }
+  return reference ? { ...batch, reference: documents.map((number) => reference[number]!) } : batch
+}
+
+function lossSettings(config: TrainConfig): LossSettings {
+  const { loss: kind } = objectives[config.objective]
+  return kind === 'preference' ? { kind, preference: preferenceSettings(config) } : { kind }
+}
 
 function nonFinite({ loss, grad_norm }: StepOutcome): TongueforgeError {
   return new TongueforgeError(

@@ -1,0 +1,56 @@
+/** What a model said of each document, in a file: a line of JSON, then little-endian float64 sums and counts. */
+import { createHash } from 'node:crypto'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+
+/** By the number of the document in its source; a document that stands in no row has 0 and 0. */
+export interface DocumentLogProbs {
+  /** Log-probabilities (natural) of its targets, summed. */
+  sums: Float64Array
+  /** How many targets they are. */
+  counts: Float64Array
+}
+
+interface Header {
+  version: 1
+  /** Of the model, the data and what is measured: under another one the file is not used. */
+  key: string
+  documents: number
+  /** Of the bytes after this line. */
+  sha256: string
+}
+
+/** The numbers, if they are there, whole, and those of this key; else undefined, and they have to be made again. */
+export async function readLogProbs(file: string, key: string): Promise<DocumentLogProbs | undefined> {
+  const bytes = await readFile(file).catch(() => undefined)
+  const line = bytes?.indexOf('\n') ?? -1
+  if (bytes === undefined || line < 0) return undefined
+  const header = parseHeader(bytes.toString('latin1', 0, line))
+  const body = bytes.subarray(line + 1)
+  if (header?.version !== 1 || header.key !== key || header.sha256 !== sha256Of(body)) return undefined
+  const values = new Float64Array(Uint8Array.from(body).buffer) // a copy begins where float64 may
+  return { sums: values.subarray(0, header.documents), counts: values.subarray(header.documents) }
+}
+
+/** Writes beside the file first, so that a run that is killed leaves no half of it. */
+export async function writeLogProbs(
+  file: string,
+  key: string,
+  { sums, counts }: DocumentLogProbs,
+): Promise<void> {
+  const bytes = Buffer.concat([bytesOf(sums), bytesOf(counts)])
+  const header: Header = { version: 1, key, documents: sums.length, sha256: sha256Of(bytes) }
+  await writeFile(`${file}.new`, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), bytes]))
+  await rename(`${file}.new`, file)
+}
+
+function parseHeader(line: string): Header | undefined {
+  try {
+    return JSON.parse(line) as Header
+  } catch {
+    return undefined
+  }
+}
+
+const sha256Of = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float64Array) =>
+  Buffer.from(buffer, byteOffset, byteLength)

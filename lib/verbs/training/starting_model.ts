@@ -1,0 +1,134 @@
+/** What the model says of the data before training: measured once, kept in the run folder. */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { decoderSpec } from '../../checkpoint/model_config'
+import type { ModelFolder } from '../../checkpoint/model_folder'
+import type { FileRecord, InputRecord } from '../../checkpoint/provenance'
+import { type Handle, native, runJob } from '../../native'
+import { epochBatches, type PackedBatch } from '../../text/packing'
+import type { TrainingData } from './data'
+import type { Identity } from './identity'
+import { type DocumentLogProbs, readLogProbs, writeLogProbs } from './log_probs_file'
+import type { TrainPlan } from './plan'
+import type { LoraPlan } from './trained'
+
+/** Work before the first step. */
+export interface PreparationProgress {
+  label: string
+  done: number
+  total: number
+}
+
+export interface StartingModelOptions {
+  dtype: string
+  threads: number
+  /** Rows a batch. */
+  rows: number
+  /** The run folder, where results are kept. */
+  folder: string
+  signal: AbortSignal
+  onProgress?: ((progress: PreparationProgress) => void) | undefined
+}
+
+/** Rows of which everything is asked, each document in one of the parts. */
+export type MeasuredRows = Pick<TrainingData, 'parts' | 'documents'>
+
+export interface StartingPoint {
+  model: ModelFolder
+  /** Of an earlier run, on top of it. */
+  adapter?: LoraPlan | undefined
+  /** All of them, by content. */
+  files: readonly FileRecord[]
+}
+
+/** The model that a run starts from: the one of its config, with the adapter that is trained on. */
+export function startingPoint(
+  { model, trained }: TrainPlan,
+  { inputs }: Identity,
+): StartingPoint | undefined {
+  const files = filesOf(inputs, 'model', 'adapter')
+  return model && { model, adapter: trained.lora?.start && trained.lora, files }
+}
+
+export const filesOf = (inputs: readonly InputRecord[], ...roles: string[]) =>
+  inputs.filter(({ role }) => roles.includes(role)).flatMap(({ files }) => files)
+
+export class StartingModel {
+  private handle: Handle | undefined
+
+  constructor(
+    private readonly start: StartingPoint,
+    private readonly options: StartingModelOptions,
+  ) {}
+
+  /**
+   * The log-probabilities of each document's targets. Read from NAME.bin of the run folder where it holds those of
+   * the same weights, dtype and rows; else measured, which loads the model, and written there.
+   */
+  async logProbs(name: string, data: MeasuredRows): Promise<DocumentLogProbs> {
+    const file = join(this.options.folder, `${name}.bin`)
+    const key = await this.#keyOf(data)
+    const kept = await readLogProbs(file, key)
+    if (kept !== undefined) return kept
+    const measured = await this.#measure(name, data)
+    await writeLogProbs(file, key, measured)
+    return measured
+  }
+
+  dispose(): void {
+    if (this.handle !== undefined) native().dispose(this.handle)
+  }
+
+  async #measure(name: string, data: MeasuredRows): Promise<DocumentLogProbs> {
+    const { signal, threads, onProgress } = this.options
+    const model = await this.#load()
+    const all = { sums: new Float64Array(data.documents), counts: new Float64Array(data.documents) }
+    const total = data.parts.reduce((sum, { rowsPerEpoch }) => sum + rowsPerEpoch, 0)
+    let done = 0
+    for await (const batch of this.#batches(data)) {
+      const said = await runJob('segmentLogProbs', { model, batch: nativeRows(batch), threads }, { signal })
+      // A document that is cut where rows end is the sum of its parts.
+      for (const [i, number] of batch.documents.entries()) {
+        all.sums[number]! += said.sums[i]!
+        all.counts[number]! += said.counts[i]!
+      }
+      done += batch.rows
+      onProgress?.({ label: name.replaceAll('_', ' '), done, total })
+    }
+    return all
+  }
+
+  async *#batches({ parts }: MeasuredRows): AsyncGenerator<PackedBatch> {
+    for (const rows of parts) yield* epochBatches(rows, this.options.rows)
+  }
+
+  async #load(): Promise<Handle> {
+    if (this.handle !== undefined) return this.handle
+    const { dtype, threads, signal } = this.options
+    const { path, config, configFile } = this.start.model
+    const spec = decoderSpec(config, configFile)
+    const model = await runJob('loadModel', { folder: path, spec, dtype, threads }, { signal })
+    this.handle = model // from here on dispose() frees it
+    const { adapter } = this.start
+    if (adapter?.start) {
+      await runJob('attachAdapter', { model, adapters: adapter.modules, dropout: 0, seed: 0 })
+      await runJob('loadAdapter', { model, path: adapter.start.weights })
+    }
+    return model
+  }
+
+  async #keyOf(data: MeasuredRows): Promise<string> {
+    const content = this.start.files.map(({ name, sha256 }) => `${name} ${sha256}`)
+    const hash = createHash('sha256').update(`${this.options.dtype} ${content.join()}`)
+    for await (const { ids, labels, segments, documents } of this.#batches(data)) {
+      for (const part of [ids, labels, segments]) hash.update(part)
+      hash.update(documents.join())
+      await setImmediate() // hashing is quick, a corpus is long
+      this.options.signal.throwIfAborted()
+    }
+    return hash.digest('hex')
+  }
+}
+
+const nativeRows = ({ ids, labels, segments, rows }: PackedBatch) => ({ ids, labels, segments, rows })

@@ -1,0 +1,124 @@
+// Laws of the losses over pairs. test/golden/preference compares their values and gradients with torch.
+#include "train/preference_loss.h"
+
+#include "core/error.h"
+#include "kernels/aten.h"
+#include "models/tiny_decoder.h"
+#include "train/loss.h"
+#include "train/segment_log_probs.h"
+#include "train/trainer.h"
+
+// Last: libtorch has a CHECK of its own, which ends the program.
+#include "doctest.h"
+
+using namespace tongueforge;
+
+namespace {
+
+const char* const kKinds[] = {"sigmoid", "hinge", "ipo", "simpo", "orpo"};
+
+// Rows of pairs: prompts of 3 tokens, answers of 2 to 4.
+train::Batch random_pairs(int64_t rows, uint64_t seed) {
+  const auto generator = at::detail::createCPUGenerator(seed);
+  const auto ids = at::randint(0, 50, {rows, 16}, generator, at::kLong);
+  const auto segments = at::tensor({0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1}, at::kLong);
+  const auto learnt =
+      at::tensor({0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0}, at::kLong).to(at::kBool);
+  const auto labels = at::where(learnt, ids, at::full_like(ids, -100));
+  train::Batch batch = {ids, labels, segments.expand({rows, 16}).contiguous()};
+  batch.reference_S = at::zeros({2 * rows}, at::kDouble) - 8;
+  return batch;
+}
+
+train::Batch row_of(const train::Batch& batch, int64_t row) {
+  const auto pick = [row](const at::Tensor& t) { return t.slice(0, row, row + 1); };
+  return {pick(batch.ids_BT), pick(batch.labels_BT), pick(batch.segments_BT),
+          batch.reference_S.slice(0, 2 * row, 2 * row + 2)};
+}
+
+at::Tensor said_by(const models::Decoder& model, const train::Batch& batch) {
+  const at::NoGradGuard no_grad;
+  return train::segment_log_probs(model, batch, nullptr).sums_S;
+}
+
+train::TrainerOptions loss_of(const std::string& kind) {
+  train::TrainerOptions options;
+  options.loss = {"preference", {kind, 0.5, 0, 0.3}};
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("how pairs are cut into micro-batches changes neither loss, figures nor gradient") {
+  const auto batch = random_pairs(3, 1);
+  SilentJob job;
+  for (const std::string kind : kKinds) {
+    CAPTURE(kind);
+    train::Trainer whole(test::tiny_decoder(), loss_of(kind)), parts(test::tiny_decoder(), loss_of(kind));
+    const auto a = whole.step({batch}, {}, job);
+    const auto b = parts.step({row_of(batch, 0), row_of(batch, 1), row_of(batch, 2)}, {}, job);
+    CHECK(a.loss == doctest::Approx(b.loss).epsilon(1e-6));
+    CHECK(a.grad_norm == doctest::Approx(b.grad_norm).epsilon(1e-5));
+    REQUIRE(a.figures.size() == 6);
+    for (const auto& [name, value] : a.figures) CHECK(value == doctest::Approx(b.figures.at(name)).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("training on pairs parts the answers, whichever the loss") {
+  auto batch = random_pairs(2, 2);
+  SilentJob job;
+  for (const std::string kind : kKinds) {
+    CAPTURE(kind);
+    train::Trainer trainer(test::tiny_decoder(), loss_of(kind));
+    batch.reference_S = said_by(trainer.model(), batch);
+    const auto first = trainer.step({batch}, {.lr = 0.003}, job);
+    for (int i = 0; i < 20; i++) trainer.step({batch}, {.lr = 0.003}, job);
+    const auto last = trainer.evaluate(batch);
+    CHECK(last.count == 2);
+    CHECK(last.sum / 2 < first.loss);
+    CHECK(last.figures.at("margin") / 2 > first.figures.at("margin"));
+    CHECK(last.figures.at("accuracy") == 2);
+  }
+}
+
+TEST_CASE("each document's log-probability is the same in whatever rows it stands") {
+  const auto batch = random_pairs(2, 3);
+  const auto model = test::tiny_decoder();
+  const at::NoGradGuard no_grad;
+  const auto together = train::segment_log_probs(*model, batch, nullptr);
+  CHECK(together.counts_S.equal(at::tensor({2, 4, 2, 4}, at::kLong)));
+  for (int64_t row = 0; row < 2; row++) {
+    const auto alone = train::segment_log_probs(*model, row_of(batch, row), nullptr);
+    CHECK(at::allclose(alone.sums_S, together.sums_S.slice(0, 2 * row, 2 * row + 2), 1e-5, 1e-5));
+  }
+}
+
+TEST_CASE("with the model itself as reference, DPO begins at log 2 and the margin at 0") {
+  auto batch = random_pairs(2, 4);
+  train::Trainer trainer(test::tiny_decoder(), loss_of("sigmoid"));
+  batch.reference_S = said_by(trainer.model(), batch);
+  const auto begun = trainer.evaluate(batch);
+  CHECK(begun.sum / 2 == doctest::Approx(std::log(2.0)).epsilon(1e-6));
+  CHECK(begun.figures.at("margin") == doctest::Approx(0).epsilon(1e-5));
+}
+
+TEST_CASE("smoothing by half makes both answers equal") {
+  const auto number = [](double value) { return at::full({1}, value, at::kDouble); };
+  const train::AnswerLogProbs a = {number(-3), number(-4), number(2)}, b = {number(-9), number(-5), number(3)};
+  const train::PreferenceOptions half = {"sigmoid", 0.5, 0.5, 0};
+  const auto ab = train::preference_losses(a, b, half), ba = train::preference_losses(b, a, half);
+  CHECK(ab.losses.item<double>() == doctest::Approx(ba.losses.item<double>()));
+}
+
+TEST_CASE("rows that do not hold pairs are refused, and losses that are not known") {
+  SilentJob job;
+  auto odd = random_pairs(1, 5);
+  odd.segments_BT = odd.segments_BT.clone().masked_fill(odd.segments_BT.eq(1), -1);
+  auto silent = random_pairs(1, 6);
+  silent.labels_BT = silent.labels_BT.masked_fill(silent.segments_BT.eq(1), -100);
+  auto lone = random_pairs(1, 7);
+  lone.reference_S = at::Tensor();
+  train::Trainer trainer(test::tiny_decoder(), loss_of("sigmoid"));
+  for (const auto& batch : {odd, silent, lone}) CHECK_THROWS_AS(trainer.step({batch}, {}, job), Error);
+  CHECK_THROWS_AS(train::make_loss(loss_of("best").loss), Error);
+}
