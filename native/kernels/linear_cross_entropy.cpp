@@ -1,6 +1,7 @@
 #include "kernels/linear_cross_entropy.h"
 
 #include "kernels/dispatch.h"
+#include "kernels/matrix_product.h"
 #include "kernels/reference.h"
 #include "kernels/softmax_rows.h"
 
@@ -34,7 +35,7 @@ class Chunks {
       const int64_t m = std::min(rows_, hidden_.size(0) - begin);
       const auto hidden = hidden_.narrow(0, begin, m);
       auto logits = logits_.narrow(0, 0, m);
-      at::mm_out(logits, hidden, weight_.t());
+      matrix_product_into(logits, hidden, weight_.t());
       body(begin, m, hidden, targets_.narrow(0, begin, m), logits);
     }
   }
@@ -56,15 +57,12 @@ struct Gradients {
   }
 
   void add(int64_t begin, const at::Tensor& grad_logits, const at::Tensor& h, const at::Tensor& w) {
-    if (hidden.defined()) {
-      auto rows = hidden.narrow(0, begin, h.size(0));
-      at::mm_out(rows, grad_logits, w);
-    }
+    if (hidden.defined()) { matrix_product_into(hidden.narrow(0, begin, h.size(0)), grad_logits, w); }
     if (!weight.defined()) return;
     if (weight.scalar_type() == h.scalar_type()) {
-      weight.addmm_(grad_logits.t(), h);
+      matrix_product_into(weight, grad_logits.t(), h, /*beta=*/1);
     } else {
-      weight.add_(at::mm(grad_logits.t(), h));
+      weight.add_(matrix_product(grad_logits.t(), h));
     }
   }
 };

@@ -2,6 +2,8 @@
 
 #include "core/random.h"
 #include "kernels/aten.h"
+#include "kernels/linear.h"
+#include "kernels/matrix_product.h"
 
 namespace tongueforge::kernels {
 namespace {
@@ -38,7 +40,7 @@ class LoraLinear : public torch::autograd::Function<LoraLinear> {
                             const std::optional<at::Tensor>& bias_O, double scale, double rate, int64_t key) {
     const auto x_MI = x.flatten(0, -2);
     const auto h_MR = adapter_input(x_MI, {rate, static_cast<uint64_t>(key)}).mm(a_RI.t());
-    auto y_MO = at::linear(x_MI, weight_OI, bias_O);
+    auto y_MO = linear(x_MI, weight_OI, bias_O.value_or(at::Tensor()));
     add_low_rank(y_MO, h_MR, b_OR, scale);
     context->save_for_backward({x, weight_OI, a_RI, b_OR, h_MR});
     context->saved_data["has_bias"] = bias_O.has_value();
@@ -64,7 +66,7 @@ class LoraLinear : public torch::autograd::Function<LoraLinear> {
 
     variable_list result(8);
     if (needs(0)) result[0] = input_gradient(g_MO, weight_OI, gh_MR, a_RI, dropout).view(x.sizes());
-    if (needs(1)) result[1] = g_MO.t().mm(x_MI);
+    if (needs(1)) result[1] = matrix_product(g_MO.t(), x_MI);
     if (needs(2)) result[2] = gh_MR.t().mm(adapter_input(x_MI, dropout));
     if (needs(3)) result[3] = wide_MO.t().mm(h_MR).mul_(scale);
     if (context->saved_data["has_bias"].toBool() && needs(4)) result[4] = g_MO.sum(0);
@@ -75,7 +77,7 @@ class LoraLinear : public torch::autograd::Function<LoraLinear> {
   static at::Tensor input_gradient(const at::Tensor& g_MO, const at::Tensor& weight_OI,
                                    const at::Tensor& gh_MR, const at::Tensor& a_RI,
                                    const DropoutKey& dropout) {
-    auto gx_MI = g_MO.mm(weight_OI);
+    auto gx_MI = matrix_product(g_MO, weight_OI);
     if (dropout.rate > 0)
       gx_MI.add_(drop(gh_MR.mm(a_RI), dropout));
     else

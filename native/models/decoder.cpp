@@ -3,6 +3,7 @@
 #include <map>
 
 #include "kernels/aten.h"
+#include "kernels/linear.h"
 #include "kernels/rms_norm.h"
 
 namespace tongueforge::models {
@@ -119,7 +120,7 @@ at::Tensor Decoder::run_layers(at::Tensor x_BTD, const at::Tensor& positions, in
   return kernels::rms_norm(x_BTD, final_norm_, eps);
 }
 
-at::Tensor Decoder::logits(const at::Tensor& hidden) const { return at::linear(hidden, head()); }
+at::Tensor Decoder::logits(const at::Tensor& hidden) const { return kernels::linear(hidden, head()); }
 
 DecoderCache Decoder::make_cache(int64_t batch, int64_t capacity) const {
   DecoderCache cache;

@@ -1,7 +1,7 @@
 #include "nn/linear.h"
 
 #include "core/random.h"
-#include "kernels/aten.h"
+#include "kernels/linear.h"
 
 namespace tongueforge::nn {
 namespace {
@@ -16,7 +16,7 @@ kernels::DropoutKey dropout_of(const Adapter& adapter) {
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (adapter) return kernels::lora_linear(x, weight, bias, adapter->added, dropout_of(*adapter));
-  return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
+  return kernels::linear(x, weight, bias);
 }
 
 }  // namespace tongueforge::nn

@@ -139,7 +139,7 @@ TEST_CASE("in bfloat16 the loss follows float32, and updates too small for 16 bi
   train::Trainer half(test::tiny_decoder(), options), full(test::tiny_decoder(), kOptions);
   const auto batch = random_batch(2, 12, 6);
   SilentJob job;
-  CHECK(half.model().dtype() == at::kBFloat16);
+  CHECK((half.model().dtype() == at::kBFloat16));
   for (int i = 0; i < 20; i++) {
     const double expected = full.step({batch}, {.lr = 0.005}, job).loss;
     CHECK(half.step({batch}, {.lr = 0.005}, job).loss == doctest::Approx(expected).epsilon(0.05));
