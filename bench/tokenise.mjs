@@ -87,9 +87,10 @@ try {
     for (const [name, measure] of Object.entries(kinds)) runs[name].push(measure())
   const results = Object.fromEntries(
     Object.entries(runs).map(([name, list]) => {
-      const { seconds, mb_per_second: _, ...last } = list.at(-1)
+      const last = list.at(-1)
       const speed = summary(list.map((one) => bytes / 1e6 / one.seconds))
-      return [name, { seconds: summary(list.map((one) => one.seconds)), mb_per_second: speed, ...last }]
+      const of = (key) => summary(list.map((one) => one[key]))
+      return [name, { ...last, mb_per_second: speed, seconds: of('seconds'), cpu_seconds: of('cpu_seconds') }]
     }),
   )
   process.stdout.write(

@@ -19,6 +19,11 @@ from transformers import PreTrainedTokenizerFast  # noqa: E402
 datasets.disable_progress_bars()
 
 
+def cpu_seconds():
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in usage)
+
+
 def main():
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=os.path.join(folder, "tokenizer.json"))
     tokenizer.model_max_length = 10**9
@@ -31,6 +36,7 @@ def main():
         end = len(ids) // row * row
         return {"input_ids": [ids[i : i + row] for i in range(0, end, row)]}
 
+    before = cpu_seconds()
     began = time.perf_counter()
     data = datasets.load_dataset("json", data_files=corpus, split="train", cache_dir=cache)
     options = {"batched": True, "num_proc": processes if processes > 1 else None}
@@ -40,8 +46,9 @@ def main():
     for batch in rows.with_format("numpy").iter(batch_size=8):
         count += batch["input_ids"].size
     seconds = time.perf_counter() - began
+    cpu = cpu_seconds() - before
     usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(json.dumps({"seconds": seconds, "packed": count, "peak_rss_mb": max(usage) / 1024}))
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "packed": count, "peak_rss_mb": max(usage) / 1024}))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ const [path, folder, cache, rowLength] = process.argv.slice(2)
 const delay = monitorEventLoopDelay({ resolution: 1 })
 const text = { tokenizer: await Tokenizer.load(folder), template: undefined }
 const began = performance.now()
+const cpu = process.cpuUsage()
 delay.enable()
 const encoding = { objective: 'cp', options: { loss: 'all' }, text }
 const options = { cache, invalid: 'fail', maxInvalid: 0 }
@@ -20,10 +21,12 @@ let count = 0
 for await (const batch of epochBatches(rows, 8)) count += batch.tokens
 const ended = performance.now()
 delay.disable()
+const { user, system } = process.cpuUsage(cpu)
 await tokens.close()
 process.stdout.write(
   JSON.stringify({
     seconds: (ended - began) / 1000,
+    cpu_seconds: (user + system) / 1e6,
     reading_rows_seconds: (ended - encoded) / 1000,
     tokens: manifest.tokens,
     packed: count,
