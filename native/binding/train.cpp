@@ -125,15 +125,17 @@ Napi::Value train_evaluate(const Napi::CallbackInfo& info) {
       });
 }
 
-// segmentLogProbs({model, batch}, on_event): {sums: number[], counts: number[]}; of each document, row after row
+// segmentLogProbs({model, batch}, on_event): {sums: number[], counts: number[]}; of each document, row after
+// row
 Napi::Value segment_log_probs(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [model = unwrap<models::Decoder>(options.value("model")),
-                          rows = PackedRows(options.object("batch"))](Job& job) -> Value {
-    const at::NoGradGuard no_grad;
-    const auto said = train::segment_log_probs(*model, rows.batch(*model), &job);
-    return Value::Map{{"sums", to_list(said.sums_S)}, {"counts", to_list(said.counts_S)}};
-  });
+  return start_job(info,
+                   [model = unwrap<models::Decoder>(options.value("model")),
+                    rows = PackedRows(options.object("batch"))](Job& job) -> Value {
+                     const at::NoGradGuard no_grad;
+                     const auto said = train::segment_log_probs(*model, rows.batch(*model), &job);
+                     return Value::Map{{"sums", to_list(said.sums_S)}, {"counts", to_list(said.counts_S)}};
+                   });
 }
 
 // trainSave({trainer, path}, on_event): void; everything that training changes

@@ -14,16 +14,22 @@ using torch::autograd::variable_list;
 constexpr int64_t kChunkBytes = int64_t{64} << 20;
 constexpr int64_t kLeastChunkRows = 256;  // matrix products of fewer rows run below the machine's rate
 
+// Rows of logits that exist at once, where the caller does not say.
+int64_t fast_chunk_rows(int64_t vocab, int64_t element_size) {
+  return std::max(kLeastChunkRows, kChunkBytes / std::max<int64_t>(vocab * element_size, 1));
+}
+
 /// Walks over the rows in chunks, with one buffer for the logits of them all.
 class Chunks {
  public:
-  Chunks(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, const Job* job)
-      : hidden_(hidden.contiguous()), weight_(weight), targets_(targets.contiguous()), job_(job) {
+  Chunks(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+         const ChunkOptions& options)
+      : hidden_(hidden.contiguous()), weight_(weight), targets_(targets.contiguous()), job_(options.job) {
     const int64_t rows = hidden.size(0), vocab = weight.size(0);
     TORCH_CHECK(targets.dim() == 1 && targets.size(0) == rows && targets.scalar_type() == at::kLong,
                 "expected one int64 target for each of ", rows, " rows");
     TORCH_CHECK(rows == 0 || targets.max().item<int64_t>() < vocab, "a target lies outside the vocabulary");
-    rows_ = logits_chunk_rows(rows, vocab, hidden.element_size());
+    rows_ = std::min(rows, options.rows > 0 ? options.rows : fast_chunk_rows(vocab, hidden.element_size()));
     logits_ = at::empty({rows_, vocab}, hidden.options());
   }
 
@@ -82,7 +88,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
                                  ? options.row_weights.to(losses.scalar_type()).contiguous()
                                  : at::ones_like(losses);
     Gradients gradients(hidden, weight, of_hidden, of_weight);
-    Chunks chunks(hidden, weight, targets, options.job);
+    Chunks chunks(hidden, weight, targets, options.chunks);
     chunks.each([&](int64_t begin, int64_t m, const at::Tensor& h, const at::Tensor& t, at::Tensor& logits) {
       auto sums = log_sums.narrow(0, begin, m), here = losses.narrow(0, begin, m);
       softmax_losses(logits, t, options.z_loss, sums, here);
@@ -114,14 +120,15 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 
 struct TokenLogProbs : torch::autograd::Function<TokenLogProbs> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
-                            const at::Tensor& targets, const Job* job) {
+                            const at::Tensor& targets, const ChunkOptions& options) {
     auto log_sums = statistics(hidden), losses = statistics(hidden);
-    Chunks chunks(hidden, weight, targets, job);
+    Chunks chunks(hidden, weight, targets, options);
     chunks.each([&](int64_t begin, int64_t m, const at::Tensor&, const at::Tensor& t, at::Tensor& logits) {
       auto sums = log_sums.narrow(0, begin, m), here = losses.narrow(0, begin, m);
       softmax_losses(logits, t, /*z_loss=*/0, sums, here);
     });
     context->save_for_backward({hidden, weight, targets, log_sums});
+    context->saved_data["rows"] = options.rows;
     return losses.neg_();
   }
 
@@ -130,7 +137,7 @@ struct TokenLogProbs : torch::autograd::Function<TokenLogProbs> {
     const auto &hidden = saved[0], &weight = saved[1], &targets = saved[2], &log_sums = saved[3];
     const auto scales = grads[0].neg().contiguous();
     Gradients gradients(hidden, weight, context->needs_input_grad(0), context->needs_input_grad(1));
-    Chunks chunks(hidden, weight, targets, /*job=*/nullptr);
+    Chunks chunks(hidden, weight, targets, {.rows = context->saved_data["rows"].toInt()});
     chunks.each([&](int64_t begin, int64_t m, const at::Tensor& h, const at::Tensor& t, at::Tensor& logits) {
       softmax_gradients_(logits, t, /*z_loss=*/0, log_sums.narrow(0, begin, m), scales.narrow(0, begin, m));
       gradients.add(begin, logits, h, weight);
@@ -154,14 +161,9 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weig
 }
 
 at::Tensor token_log_probs(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                           const Job* job) {
+                           const ChunkOptions& chunks) {
   if (!has_fused_code(hidden, weight)) return reference::token_log_probs(hidden, weight, targets);
-  return TokenLogProbs::apply(hidden, weight, targets, job);
-}
-
-int64_t logits_chunk_rows(int64_t rows, int64_t vocab, int64_t element_size) {
-  const int64_t fitting = kChunkBytes / std::max<int64_t>(vocab * element_size, 1);
-  return std::clamp(fitting, std::min(rows, kLeastChunkRows), rows);
+  return TokenLogProbs::apply(hidden, weight, targets, chunks);
 }
 
 }  // namespace tongueforge::kernels

@@ -8,10 +8,16 @@
 
 namespace tongueforge::kernels {
 
+/// How the rows are cut.
+struct ChunkOptions {
+  int64_t rows = 0;          // rows of logits that exist at once; 0: chosen for speed
+  const Job* job = nullptr;  // asked before each chunk of the forward pass whether it was cancelled
+};
+
 struct CrossEntropyOptions {
   double z_loss = 0;         // adds z_loss * log(sum exp(logits))^2 to each row (PaLM, arXiv 2204.02311)
   at::Tensor row_weights{};  // (M) float, multiply the losses; undefined: all 1
-  const Job* job = nullptr;  // asked before each chunk whether it was cancelled
+  ChunkOptions chunks{};
 };
 
 /// hidden (M,D), weight (V,D), targets (M) int64, negative where a row has no loss -> scalar, float32
@@ -25,9 +31,6 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weig
 /// Differentiable in hidden and weight; backward computes the logits again, chunk by chunk, since each row
 /// gets a gradient of its own.
 at::Tensor token_log_probs(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                           const Job* job = nullptr);
-
-/// Rows of logits that exist at once.
-int64_t logits_chunk_rows(int64_t rows, int64_t vocab, int64_t element_size);
+                           const ChunkOptions& chunks = {});
 
 }  // namespace tongueforge::kernels

@@ -30,12 +30,13 @@ at::Tensor token_log_probs(const at::Tensor& hidden, const at::Tensor& weight, c
 
 at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                         double z_loss) {
-  const auto logits = at::linear(hidden, weight);
+  const auto rows = targets.ge(0).nonzero().squeeze(1);
+  const auto logits = at::linear(hidden.index_select(0, rows), weight);
   const auto wide = logits.to(wide_dtype(logits));
   const auto log_sums = wide.logsumexp(1);
-  const auto picked = wide.gather(1, targets.clamp_min(0).unsqueeze(1)).squeeze(1);
+  const auto picked = wide.gather(1, targets.index_select(0, rows).unsqueeze(1)).squeeze(1);
   const auto losses = log_sums.sub(picked).add(log_sums.square(), z_loss);
-  return losses.where(targets.ge(0), at::zeros_like(losses));
+  return at::zeros({targets.size(0)}, losses.options()).index_copy(0, rows, losses);
 }
 
 }  // namespace tongueforge::kernels::reference

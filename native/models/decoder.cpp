@@ -30,6 +30,15 @@ at::Tensor packed_positions(const at::Tensor& segments_BT) {
   return index - std::get<0>(start_index.cummax(1));
 }
 
+// x += branch, where there is one; then the norm of x.
+at::Tensor add_and_norm(at::Tensor& x_BTD, const at::Tensor& maybe_branch_BTD, const at::Tensor& weight,
+                        double eps) {
+  if (!maybe_branch_BTD.defined()) return kernels::rms_norm(x_BTD, weight, eps);
+  at::Tensor norm_BTD;
+  std::tie(x_BTD, norm_BTD) = kernels::add_rms_norm(x_BTD, maybe_branch_BTD, weight, eps);
+  return norm_BTD;
+}
+
 // Layers with the same window share one visibility.
 template <class Make>
 std::vector<nn::Visibility> visibility_of_layers(const DecoderSpec& spec, const Make& make) {
@@ -108,16 +117,16 @@ at::Tensor Decoder::run_layers(at::Tensor x_BTD, const at::Tensor& positions, in
   const double eps = spec_.rms_norm_eps;
   const auto rotation = nn::rope_rotation(spec_.rope, spec_.head_dim, positions, length, x_BTD.scalar_type());
   const int64_t past = cache ? cache->length : 0;
+  at::Tensor branch_BTD;  // what the block before adds to x
   for (size_t i = 0; i < layers_.size(); i++) {
     if (job) job->check();
     const auto& layer = layers_[i];
-    const auto a_BTD = kernels::rms_norm(x_BTD, layer.attention_norm, eps);
-    const auto branch_BTD =
-        layer.attention(a_BTD, rotation, visibility[i], cache ? &cache->layers[i] : nullptr, past);
-    const auto [sum_BTD, m_BTD] = kernels::add_rms_norm(x_BTD, branch_BTD, layer.mlp_norm, eps);
-    x_BTD = sum_BTD + layer.mlp(m_BTD);
+    const auto a_BTD = add_and_norm(x_BTD, branch_BTD, layer.attention_norm, eps);
+    branch_BTD = layer.attention(a_BTD, rotation, visibility[i], cache ? &cache->layers[i] : nullptr, past);
+    const auto m_BTD = add_and_norm(x_BTD, branch_BTD, layer.mlp_norm, eps);
+    branch_BTD = layer.mlp(m_BTD);
   }
-  return kernels::rms_norm(x_BTD, final_norm_, eps);
+  return add_and_norm(x_BTD, branch_BTD, final_norm_, eps);
 }
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) const { return kernels::linear(hidden, head()); }

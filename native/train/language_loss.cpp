@@ -16,7 +16,9 @@ class LanguageLoss final : public Loss {
     const Targets targets(batch);
     const auto hidden_BTD = model.hidden_packed(batch.ids_BT, batch.segments_BT, job);
     const auto hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, targets.places_M);
-    return {kernels::linear_cross_entropy(hidden_MD, model.head(), targets.tokens_M, {.job = job}), {}};
+    return {
+        kernels::linear_cross_entropy(hidden_MD, model.head(), targets.tokens_M, {.chunks = {.job = job}}),
+        {}};
   }
 };
 

@@ -43,7 +43,8 @@ class Loss {
 /// Negative log-likelihood of the target tokens.
 std::unique_ptr<Loss> make_language_loss(const LossOptions& options);
 
-/// Chosen before rejected answers: the mean over pairs. Batches hold whole pairs, segments 2k and 2k+1 of a row.
+/// Chosen before rejected answers: the mean over pairs. Batches hold whole pairs, segments 2k and 2k+1 of a
+/// row.
 std::unique_ptr<Loss> make_preference_loss(const LossOptions& options);
 
 /// By kind: language, preference. Throws ERR_USAGE for others.

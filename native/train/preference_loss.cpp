@@ -52,9 +52,8 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-    {"sigmoid", true, false, sigmoid_loss}, {"hinge", true, false, hinge_loss},
-    {"ipo", true, true, ipo_loss},          {"simpo", false, true, simpo_loss},
-    {"orpo", false, true, orpo_loss},
+    {"sigmoid", true, false, sigmoid_loss}, {"hinge", true, false, hinge_loss}, {"ipo", true, true, ipo_loss},
+    {"simpo", false, true, simpo_loss},     {"orpo", false, true, orpo_loss},
 };
 
 const Row& row_of(const Options& options) {
@@ -82,7 +81,8 @@ Error lone_answers(const std::string& found) {
 // Documents 2k and 2k+1 of a row are a chosen and a rejected answer, each after its prompt.
 class PreferenceLoss final : public Loss {
  public:
-  explicit PreferenceLoss(const Options& options) : options_(options), has_reference_(has_reference(options)) {}
+  explicit PreferenceLoss(const Options& options)
+      : options_(options), has_reference_(has_reference(options)) {}
 
   int64_t count(const Batch& batch) const override {
     const auto per_row_B = segments_per_row(batch.segments_BT);
@@ -93,7 +93,8 @@ class PreferenceLoss final : public Loss {
   LossSum sum(const models::Decoder& model, const Batch& batch, const Job* job) const override {
     const auto policy = segment_log_probs(model, batch, job);
     if (policy.counts_S.eq(0).any().item<bool>()) throw lone_answers("an answer without any");
-    if (has_reference_ && (!batch.reference_S.defined() || batch.reference_S.sizes() != policy.sums_S.sizes()))
+    if (has_reference_ &&
+        (!batch.reference_S.defined() || batch.reference_S.sizes() != policy.sums_S.sizes()))
       throw Error("ERR_DATA", str("Expected a reference log-probability for each of ", policy.sums_S.numel(),
                                   " answers, received another number"));
     const auto chosen = side(policy, batch, 0), rejected = side(policy, batch, 1);

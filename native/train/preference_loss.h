@@ -1,5 +1,5 @@
-// Losses over pairs of a chosen and a rejected answer, from the log-probabilities of their tokens. To add one: a
-// row in preference_loss.cpp, and its name in lib/config/dpo.ts.
+// Losses over pairs of a chosen and a rejected answer, from the log-probabilities of their tokens. To add
+// one: a row in preference_loss.cpp, and its name in lib/config/dpo.ts.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -14,8 +14,8 @@ struct PreferenceOptions {
   double gamma = 0;            // simpo: the margin that is asked for
 };
 
-/// (P) float64 each: sums over the answer's tokens under the model that is trained and the reference, and their
-/// number. The reference is undefined for losses that have none.
+/// (P) float64 each: sums over the answer's tokens under the model that is trained and the reference, and
+/// their number. The reference is undefined for losses that have none.
 struct AnswerLogProbs {
   at::Tensor policy, reference, length;
 };

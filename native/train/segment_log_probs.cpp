@@ -26,7 +26,7 @@ SegmentLogProbs segment_log_probs(const models::Decoder& model, const Batch& bat
                              .flatten(0, 1)
                              .index_select(0, targets.places_M);
   const auto log_probs_M =
-      kernels::token_log_probs(hidden_MD, model.head(), targets.tokens_M, job).to(at::kDouble);
+      kernels::token_log_probs(hidden_MD, model.head(), targets.tokens_M, {.job = job}).to(at::kDouble);
   return {at::zeros({documents}, at::kDouble).index_add(0, document_M, log_probs_M),
           at::bincount(document_M, {}, documents)};
 }

@@ -18,8 +18,8 @@ struct SegmentLogProbs {
 /// The number of documents in each row, (B) int64.
 at::Tensor segments_per_row(const at::Tensor& segments_BT);
 
-/// The head is applied to target places alone, and to few of them at a time. A job is asked before every layer
-/// and every piece of the head whether it was cancelled.
+/// The head is applied to target places alone, and to few of them at a time. A job is asked before every
+/// layer and every piece of the head whether it was cancelled.
 SegmentLogProbs segment_log_probs(const models::Decoder& model, const Batch& batch, const Job* job);
 
 }  // namespace tongueforge::train

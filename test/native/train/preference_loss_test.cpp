@@ -22,8 +22,7 @@ train::Batch random_pairs(int64_t rows, uint64_t seed) {
   const auto generator = at::detail::createCPUGenerator(seed);
   const auto ids = at::randint(0, 50, {rows, 16}, generator, at::kLong);
   const auto segments = at::tensor({0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1}, at::kLong);
-  const auto learnt =
-      at::tensor({0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0}, at::kLong).to(at::kBool);
+  const auto learnt = at::tensor({0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0}, at::kLong).to(at::kBool);
   const auto labels = at::where(learnt, ids, at::full_like(ids, -100));
   train::Batch batch = {ids, labels, segments.expand({rows, 16}).contiguous()};
   batch.reference_S = at::zeros({2 * rows}, at::kDouble) - 8;
@@ -60,7 +59,8 @@ TEST_CASE("how pairs are cut into micro-batches changes neither loss, figures no
     CHECK(a.loss == doctest::Approx(b.loss).epsilon(1e-6));
     CHECK(a.grad_norm == doctest::Approx(b.grad_norm).epsilon(1e-5));
     REQUIRE(a.figures.size() == 6);
-    for (const auto& [name, value] : a.figures) CHECK(value == doctest::Approx(b.figures.at(name)).epsilon(1e-6));
+    for (const auto& [name, value] : a.figures)
+      CHECK(value == doctest::Approx(b.figures.at(name)).epsilon(1e-6));
   }
 }
 
@@ -104,7 +104,8 @@ TEST_CASE("with the model itself as reference, DPO begins at log 2 and the margi
 
 TEST_CASE("smoothing by half makes both answers equal") {
   const auto number = [](double value) { return at::full({1}, value, at::kDouble); };
-  const train::AnswerLogProbs a = {number(-3), number(-4), number(2)}, b = {number(-9), number(-5), number(3)};
+  const train::AnswerLogProbs a = {number(-3), number(-4), number(2)},
+                              b = {number(-9), number(-5), number(3)};
   const train::PreferenceOptions half = {"sigmoid", 0.5, 0.5, 0};
   const auto ab = train::preference_losses(a, b, half), ba = train::preference_losses(b, a, half);
   CHECK(ab.losses.item<double>() == doctest::Approx(ba.losses.item<double>()));
