@@ -21,7 +21,14 @@ const batches = read('batches.json').map(({ ids, labels, segments, rows }) => ({
 const spec = decoderSpec(read('config.json'))
 const model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads })
 const optimizer = { kind: 'adamw', beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, decay_all: true }
-const trainer = await runJob('makeTrainer', { model, optimizer, loss: { kind: 'language' } })
+const trainer = await runJob('makeTrainer', {
+  model,
+  optimizer,
+  loss: { kind: 'language' },
+  dtype: 'float32',
+  frozen: [],
+  seed: 1,
+})
 say({ ready: true })
 
 let step = 0
@@ -30,7 +37,8 @@ for await (const _ of createInterface({ input: process.stdin })) {
   const before = process.cpuUsage()
   const { loss } = await runJob('trainStep', {
     trainer,
-    batches: [batches[step++]],
+    batches: [batches[step]],
+    step: step++,
     lr: 3e-4,
     clip: 1,
     threads,
