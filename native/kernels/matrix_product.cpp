@@ -14,8 +14,9 @@ TORCH_API void mkldnn_matmul(const Tensor& mat1, const Tensor& mat2, const Tenso
 namespace tongueforge::kernels {
 namespace {
 
-// Below this a product is bound by memory, and MKL's matrix-vector code is as good.
-constexpr int64_t kLeastSize = 8;
+// Below the first a product is bound by memory, and MKL's matrix-vector code is as good; below the second the
+// call itself, some 10 us, costs more than it gains.
+constexpr int64_t kLeastSize = 8, kLeastMultiplications = int64_t{1} << 20;
 
 // MKL keeps its AVX-512 code to Intel's chips; oneDNN asks what the chip can do.
 bool is_amd() {
@@ -36,8 +37,8 @@ at::Tensor with_unit_stride(const at::Tensor& x) {
 
 bool is_onednn_faster(c10::ScalarType dtype, int64_t m, int64_t n, int64_t k) {
   // In bfloat16 ATen takes oneDNN itself.
-  return dtype == at::kFloat && std::min({m, n, k}) >= kLeastSize && is_amd() &&
-         at::globalContext().userEnabledMkldnn();
+  return dtype == at::kFloat && std::min({m, n, k}) >= kLeastSize && m * n * k >= kLeastMultiplications &&
+         is_amd() && at::globalContext().userEnabledMkldnn();
 }
 
 void matrix_product_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, double beta) {

@@ -104,8 +104,10 @@ at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache, const 
 
 at::Tensor Decoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
                                   const Job* job) const {
-  const auto visibility =
-      visibility_of_layers(spec_, [&](int64_t window) { return nn::packed_visibility(segments_BT, window); });
+  const auto documents =
+      std::make_shared<const std::vector<kernels::PackedDocument>>(kernels::packed_documents(segments_BT));
+  const auto visibility = visibility_of_layers(
+      spec_, [&](int64_t window) { return nn::packed_visibility({documents, window, job}); });
   const auto positions_BT = packed_positions(segments_BT);
   const int64_t length = positions_BT.max().item<int64_t>() + 1;
   return run_layers(at::embedding(embedding_, ids_BT), positions_BT, length, visibility, nullptr, job);

@@ -46,15 +46,17 @@ Visibility causal_visibility(int64_t past, int64_t time, int64_t window) {
   const auto query = at::arange(past, total).unsqueeze(1), key = at::arange(total).unsqueeze(0);
   auto mask = key.le(query);
   if (windowed) mask = mask.logical_and(key.gt(query - window));
-  return {mask};
+  return {mask, {}};
 }
 
-Visibility packed_visibility(const at::Tensor& segments_BT, int64_t window) {
+Visibility packed_visibility(kernels::PackedAttentionOptions options) { return {{}, std::move(options)}; }
+
+Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window) {
   const auto causal = causal_visibility(0, segments_BT.size(1), window).mask;
   const auto same = segments_BT.unsqueeze(2).eq(segments_BT.unsqueeze(1));  // (B,T,T)
   const auto index = at::arange(segments_BT.size(1));
   const auto order = causal.defined() ? causal : index.unsqueeze(0).le(index.unsqueeze(1));
-  return {same.logical_and(order).unsqueeze(1)};
+  return {same.logical_and(order).unsqueeze(1), {}};
 }
 
 at::Tensor Attention::operator()(const at::Tensor& x_BTD, const Rotation& rotation,
@@ -63,6 +65,8 @@ at::Tensor Attention::operator()(const at::Tensor& x_BTD, const Rotation& rotati
   auto k_BKTH = split_heads(k(x_BTD), num_kv_heads, head_dim, k_norm, eps);
   auto v_BKTH = split_heads(v(x_BTD), num_kv_heads, head_dim, {}, eps);
   std::tie(q_BNTH, k_BKTH) = kernels::apply_rotary(q_BNTH, k_BKTH, rotation.cos, rotation.sin);
+
+  if (visibility.packed) return o(kernels::packed_attention(q_BNTH, k_BKTH, v_BKTH, *visibility.packed));
 
   auto [k_BKSH, v_BKSH] = cache ? cache->append(past, k_BKTH, v_BKTH) : std::pair(k_BKTH, v_BKTH);
   // A boolean mask with rows of no visible key would give NaN; causality always shows a query itself.

@@ -4,7 +4,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 
+#include "kernels/packed_attention.h"
 #include "nn/linear.h"
 #include "nn/rope.h"
 
@@ -18,16 +20,21 @@ struct KvCache {
   std::pair<at::Tensor, at::Tensor> append(int64_t past, const at::Tensor& k_BKTH, const at::Tensor& v_BKTH);
 };
 
-/// Which keys a query sees. An undefined mask means: plain causal.
+/// Which keys a query sees. Neither mask nor documents means: plain causal.
 struct Visibility {
   at::Tensor mask;  // bool, (T,S) or (B,1,T,S), true = visible; undefined = causal over the same T positions
+  std::optional<kernels::PackedAttentionOptions> packed;  // each document of a row for itself, without a mask
 };
 
 /// Queries at past .. past+T-1 over keys 0 .. past+T-1, at most `window` back (0 = no window).
 Visibility causal_visibility(int64_t past, int64_t time, int64_t window);
 
-/// Packed rows: segments_BT numbers the documents of each row; a query sees its own document only.
-Visibility packed_visibility(const at::Tensor& segments_BT, int64_t window);
+/// Packed rows: a query sees its own document only. The job is asked within the layer, in backward too, and
+/// must live until then.
+Visibility packed_visibility(kernels::PackedAttentionOptions options);
+
+/// The same for any device, as a mask of T x T: segments_BT numbers the documents of each row.
+Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window);
 
 struct Attention {
   Linear q, k, v, o;

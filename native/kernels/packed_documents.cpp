@@ -1,0 +1,24 @@
+#include "kernels/packed_documents.h"
+
+#include <algorithm>
+
+#include "kernels/aten.h"
+
+namespace tongueforge::kernels {
+
+std::vector<PackedDocument> packed_documents(const at::Tensor& segments_BT) {
+  const auto segments = segments_BT.contiguous();
+  const int64_t time = segments.size(1);
+  std::vector<PackedDocument> documents;
+  for (int64_t row = 0; row < segments.size(0); row++) {
+    const int64_t* of_row = segments.const_data_ptr<int64_t>() + row * time;
+    for (int64_t begin = 0, end = 0; begin < time; begin = end) {
+      while (end < time && of_row[end] == of_row[begin]) end++;
+      if (of_row[begin] >= 0) documents.push_back({row, begin, end - begin});
+    }
+  }
+  std::ranges::stable_sort(documents, std::greater(), &PackedDocument::length);
+  return documents;
+}
+
+}  // namespace tongueforge::kernels
