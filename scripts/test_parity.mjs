@@ -1,6 +1,6 @@
-// Live comparison with transformers: sets up the project and a pinned Python environment in build/parity-env, once,
-// then runs test/parity. TONGUEFORGE_TORCH_INDEX names a further package index to take torch from, PYTHON the
-// interpreter (3.10 or newer). Arguments go to the test runner: npm run test:parity -- --test-name-pattern qwen2
+// Live comparison with transformers and TRL: sets up the project and pinned Python environments in build/, once, then
+// runs test/parity. TONGUEFORGE_TORCH_INDEX names a further package index to take torch from, PYTHON the interpreter
+// (3.10 or newer). Arguments go to the test runner: npm run test:parity -- --test-name-pattern qwen2
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setUp } from './setup.mjs'
@@ -16,45 +16,60 @@ import {
   step,
 } from './steps.mjs'
 
-const ENVIRONMENT = join(root, 'build/parity-env')
-const STAMP = join(ENVIRONMENT, '.stamp')
-const REQUIREMENTS = 'test/parity/requirements.txt'
 const BASE_PYTHON = process.env.PYTHON ?? 'python3'
-const python = join(ENVIRONMENT, 'bin/python')
 
-/** Makes build/parity-env as requirements.txt says, unless it is there. */
-async function preparePython() {
-  const version = (
-    await capture(BASE_PYTHON, ['--version'], { hint: 'install Python 3.10 or newer, or set PYTHON' })
-  ).trim()
-  const stamp = fingerprint([REQUIREMENTS], version)
-  await step('transformers', {
-    doing: 'making build/parity-env',
+/** One a peer, as their requirements need not agree. To add one: a row, its requirements and its program. */
+const ENVIRONMENTS = [
+  {
+    name: 'transformers',
+    folder: 'build/parity-env',
+    requirements: ['test/parity/requirements.txt'],
+    variable: 'TONGUEFORGE_PARITY_PYTHON',
+  },
+  {
+    name: 'TRL',
+    folder: 'build/parity-env-trl',
+    requirements: ['test/parity/trl_requirements.txt', 'test/parity/requirements.txt'],
+    variable: 'TONGUEFORGE_TRL_PYTHON',
+  },
+]
+const pythonOf = ({ folder }) => join(root, folder, 'bin/python')
+
+/** Makes an environment as the first of its requirements says, unless it is there. */
+async function prepare(environment, version) {
+  const { name, folder, requirements } = environment
+  const stampFile = join(root, folder, '.stamp')
+  const stamp = fingerprint(requirements, version)
+  await step(name, {
+    doing: `making ${folder}`,
     // The stamp is written last: half an environment has none.
-    upToDate: () => readIfThere(STAMP) === stamp && 'up to date: build/parity-env',
+    upToDate: () => readIfThere(stampFile) === stamp && `up to date: ${folder}`,
     run: async (report) => {
-      await makeEnvironment()
-      await installRequirements(report)
-      writeFileSync(STAMP, stamp)
+      await makeEnvironment(folder)
+      await installRequirements(environment, report)
+      writeFileSync(stampFile, stamp)
     },
   })
 }
 
-async function makeEnvironment() {
-  rmSync(ENVIRONMENT, { recursive: true, force: true })
+const pythonVersion = () =>
+  capture(BASE_PYTHON, ['--version'], { hint: 'install Python 3.10 or newer, or set PYTHON' })
+
+async function makeEnvironment(folder) {
+  rmSync(join(root, folder), { recursive: true, force: true })
   mkdirSync(join(root, 'build'), { recursive: true })
-  await capture(BASE_PYTHON, ['-m', 'venv', ENVIRONMENT], {
+  await capture(BASE_PYTHON, ['-m', 'venv', join(root, folder)], {
     failure: 'python could not make a virtual environment',
     hint: "install python's venv module (Debian: apt-get install python3-venv), then try again",
   })
 }
 
-async function installRequirements(report) {
+async function installRequirements(environment, report) {
   const index = process.env.TONGUEFORGE_TORCH_INDEX
-  const args = ['-m', 'pip', 'install', '--disable-pip-version-check', '-r', REQUIREMENTS]
-  await capture(python, index ? [...args, '--extra-index-url', index] : args, {
+  const args = ['-m', 'pip', 'install', '--disable-pip-version-check', '-r', environment.requirements[0]]
+  await capture(pythonOf(environment), index ? [...args, '--extra-index-url', index] : args, {
     onLine: (line) => reportPip(line, report),
-    failure: 'pip could not install the parity environment',
+    failure: `pip could not install ${environment.folder}`,
     hint: 'check the network and the package index (TONGUEFORGE_TORCH_INDEX for torch), then try again',
   })
 }
@@ -70,12 +85,14 @@ function reportPip(line, report) {
 function runTests() {
   const files = filesUnder('test/parity', (file) => file.endsWith('.test.mjs'))
   if (files.length === 0) throw new StepError('expected *.test.mjs in test/parity, found none')
-  const env = { ...process.env, TONGUEFORGE_PARITY_PYTHON: python }
+  const pythons = ENVIRONMENTS.map((environment) => [environment.variable, pythonOf(environment)])
+  const env = { ...process.env, ...Object.fromEntries(pythons) }
   return hand(process.execPath, ['--test', ...process.argv.slice(2), ...files], { env })
 }
 
 await runScript(async () => {
   await setUp()
-  await preparePython()
+  const version = (await pythonVersion()).trim()
+  for (const environment of ENVIRONMENTS) await prepare(environment, version)
   return runTests()
 })

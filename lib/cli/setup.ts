@@ -19,7 +19,7 @@ export default defineVerb<Values>({
       flags: '--from <folder>',
       description: 'take it from a folder: of wheels, or a libtorch (linked, not copied)',
     },
-    { flags: '--clean', description: 'remove the libtorch in the cache' },
+    { flags: '--clean', description: 'remove the libtorch and the encoded data in the cache' },
     { flags: '--cuda', description: 'not yet: there is no CUDA build' },
     JSON_OPTION,
   ],

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Decoder, Tokenizer as HubTokenizer } from 'tokenizers'
 import { readTextFileIfPresent } from '../checkpoint/json_file'
 import { TongueforgeError } from '../errors'
+import { pause } from './pause'
 import { type PieceDecoder, StreamDecoder, type StreamDecoderOptions } from './stream_decoder'
 
 export interface EncodeOptions {
@@ -25,7 +26,7 @@ export interface AddedToken {
 
 const MAX_FILE_BYTES = 256 * 1024 * 1024
 /** Characters that one call of the library encodes; it runs beside the event loop, but its answer is read on it. */
-const SLICE_CHARACTERS = 32 * 1024
+const SLICE_CHARACTERS = 16 * 1024
 
 /**
  * A Hugging Face fast tokenizer (tokenizer.json). Encoding and decoding run on other threads; loading is synchronous,
@@ -34,6 +35,7 @@ const SLICE_CHARACTERS = 32 * 1024
 export class Tokenizer implements PieceDecoder {
   private readonly specialIds: ReadonlySet<number>
   private readonly decoder: Decoder | null
+  private lastTurn = Promise.resolve()
   private affixes: Promise<{ prefix: number[]; suffix: number[] }> | undefined
 
   private constructor(
@@ -96,9 +98,19 @@ export class Tokenizer implements PieceDecoder {
     const rows: Int32Array[] = []
     for (const slice of slicesOf(texts)) {
       const encodings = await coded(this.hub.encodeBatch(slice, { addSpecialTokens }))
-      for (const encoding of encodings) rows.push(new Int32Array(encoding.getIds()))
+      await this.ownTurn(() => {
+        for (const encoding of encodings) rows.push(new Int32Array(encoding.getIds()))
+      })
     }
     return rows
+  }
+
+  /** Does some work in a turn of the event loop of its own: what several calls get back at once does not add up. */
+  private async ownTurn(work: () => void): Promise<void> {
+    const turn = this.lastTurn.then(pause)
+    this.lastTurn = turn
+    await turn
+    work()
   }
 
   /**

@@ -20,6 +20,7 @@ export async function tinyTraining(folder, { steps = 40 } = {}) {
     tokenizer,
     data: [{ path: texts.train }],
     eval: { every: 10, data: [{ path: texts.heldOut }] },
+    data_cache: join(folder, 'data-cache'),
     sequence_length: 64,
     batch_size: 4,
     accumulation: 2,

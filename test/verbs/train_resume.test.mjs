@@ -134,7 +134,7 @@ test('a resumed report counts the whole run', async () => {
 
 test('stopped in the last evaluation, a run evaluates again when it goes on, and nothing is lost', async () => {
   const data = join(home, 'large.txt')
-  writeFileSync(data, Array.from({ length: 500 }, () => readFileSync(heldOut.path, 'utf8')).join('\n\n'))
+  writeFileSync(data, Array.from({ length: 250 }, () => readFileSync(heldOut.path, 'utf8')).join('\n\n'))
   const changes = { steps: 4, eval: { every: 1000, data: [{ path: data }] } }
   const undisturbed = newRun(changes)
   const whole = (await train(undisturbed).result).report

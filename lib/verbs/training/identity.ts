@@ -1,5 +1,6 @@
 /** What decides the numbers of a run, as one hash: of contents, whatever the files are called and wherever they lie. */
 import { createHash } from 'node:crypto'
+import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, type AdapterFolder } from '../../checkpoint/adapter_folder'
 import type { ModelFolder } from '../../checkpoint/model_folder'
@@ -7,6 +8,8 @@ import { type FileRecord, type InputRecord, recordInput } from '../../checkpoint
 import type { DataSource, ReplaySource } from '../../config/data'
 import type { TrainConfig } from '../../config/train'
 import { runJob } from '../../native'
+import { hashFile } from '../../text/cache/file_hash'
+import { dataCacheFolder } from '../../text/cache/place'
 import { resolveSource } from '../../text/documents'
 import { isSelective } from './selection'
 
@@ -40,12 +43,21 @@ export async function identify(
     inputs.push(input)
     return contentOf(input.files)
   }
+  const cache = dataCacheFolder(config.data_cache)
   const dataOf = async (role: string, sources: readonly (DataSource | ReplaySource)[]) => {
     const all = []
     for (const source of sources) {
-      const amount = 'weight' in source ? { weight: source.weight } : { share: source.share }
-      for (const { path, ...how } of (await resolveSource(source)).files)
-        all.push({ ...how, ...amount, content: await record(role, resolve(path), []) })
+      const found = []
+      for (const { path, ...how } of (await resolveSource(source)).files) {
+        const { sha256, stamp } = await hashFile(path, cache, signal)
+        const file = { name: resolve(path), real_path: await realpath(path), bytes: stamp.size, sha256 }
+        inputs.push({ role, path: file.name, files: [file] })
+        found.push({ ...how, sha256 })
+      }
+      all.push({
+        ...('weight' in source ? { weight: source.weight } : { share: source.share }),
+        files: found,
+      })
     }
     return all
   }
@@ -86,7 +98,7 @@ type Content = Record<string, string>
 
 const contentOf = (files: readonly FileRecord[]): Content =>
   files.length === 1
-    ? { sha256: files[0]!.sha256 } // a data file by any name
+    ? { sha256: files[0]!.sha256 } // a file by any name
     : Object.fromEntries(files.map(({ name, sha256 }) => [name, sha256]))
 
 async function filesOfModel(model: ModelFolder): Promise<string[]> {
