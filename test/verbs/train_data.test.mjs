@@ -78,7 +78,8 @@ test('with replay a run stops and goes on as if it had not, also when the cache 
     for await (const { step } of run) if (step === 3) stop.abort(new Error('enough'))
   }, /enough/)
   rmSync(cache, { recursive: true })
-  const { report } = await train({ ...stopped, data_cache: join(home, 'other-cache') }, { resume: true }).result
+  const { report } = await train({ ...stopped, data_cache: join(home, 'other-cache') }, { resume: true })
+    .result
   assert.ok(report.resumed_from > 0)
   assert.ok(weights(stopped).equals(weights(whole)))
 })
