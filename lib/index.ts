@@ -18,6 +18,8 @@ export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from 
 export { type LoadOptions, loadModel, type Model, type Score } from './verbs/model'
 export type { Run } from './verbs/run'
 export {
+  type DryRunReport,
+  type ShownBatch,
   type TrainOptions,
   type TrainReport,
   type TrainResult,

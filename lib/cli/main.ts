@@ -37,6 +37,7 @@ function makeIo(signal: AbortSignal, { json, quiet }: { json: boolean; quiet: bo
   return {
     json,
     quiet,
+    colour: process.stdout.isTTY === true && !process.env.NO_COLOR,
     signal,
     progress,
     write: (text) => {

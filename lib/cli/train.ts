@@ -1,11 +1,14 @@
 import { TongueforgeError, toTongueforgeError } from '../errors'
+import type { DryRunReport, TrainResult } from '../index'
 import { library } from './library'
 import { JSON_OPTION, pick } from './options'
 import { factsText, jsonText } from './print'
-import { defineVerb } from './verb'
+import { shownBatchText } from './shown_batch'
+import { defineVerb, type Io } from './verb'
 
 interface Values {
   dryRun?: boolean
+  showBatch?: boolean
   resume?: boolean
   overwrite?: boolean
 }
@@ -19,6 +22,10 @@ export default defineVerb<Values>({
   ],
   options: [
     { flags: '--dry-run', description: 'check everything and print the plan, train nothing' },
+    {
+      flags: '--show-batch',
+      description: 'print the first batch, with what is learnt of it marked; train nothing',
+    },
     { flags: '--resume', description: 'go on from the newest checkpoint, else start' },
     { flags: '--overwrite', description: 'replace the run folder' },
     JSON_OPTION,
@@ -27,7 +34,7 @@ export default defineVerb<Values>({
   async run([config, overrides], values, io) {
     const { train } = library()
     const run = train(config, {
-      ...pick(values, ['dryRun', 'resume', 'overwrite']),
+      ...pick(values, ['dryRun', 'showBatch', 'resume', 'overwrite']),
       overrides,
       signal: io.signal,
       onWarning: io.say,
@@ -39,13 +46,19 @@ export default defineVerb<Values>({
       }
       const result = await run.result
       io.progress.end()
-      io.write(io.json ? jsonText(result) : factsText(result))
+      io.write(io.json ? jsonText(result) : resultText(result, values, io))
       return 0
     } catch (error) {
       throw io.signal.aborted ? interruption(error, run.latest.checkpoint, [config, ...overrides]) : error
     }
   },
 })
+
+function resultText(result: TrainResult, { dryRun, showBatch }: Values, { colour }: Io): string {
+  const { batch, ...report } = result.report as DryRunReport
+  const facts = showBatch && !dryRun ? '' : factsText({ ...result, report })
+  return batch ? `${facts && `${facts}\n`}${shownBatchText(batch, { colour })}` : facts
+}
 
 /** What a stopped run says: with a checkpoint, that it can go on and how. `args` are those of the command line. */
 function interruption(

@@ -20,6 +20,8 @@ export interface Argument {
 export interface Io {
   json: boolean
   quiet: boolean
+  /** Results may be coloured: stdout is a terminal, and NO_COLOR is not set. */
+  colour: boolean
   /** Aborted by the first SIGINT or SIGTERM. */
   signal: AbortSignal
   progress: Progress

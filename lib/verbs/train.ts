@@ -1,5 +1,7 @@
 /** Training: load -> plan -> run -> save -> report. The loop is training/session.ts, the step is native. */
 import type { TrainConfig } from '../config/train'
+import { packedBatch } from '../text/packing'
+import { describeBatch, type ShownRow } from '../text/shown_batch'
 import { Run } from './run'
 import { type Checkpoint, Checkpoints } from './training/checkpoints'
 import { checkRoom } from './training/disk_space'
@@ -13,6 +15,7 @@ import {
   planTraining,
   readTrainConfig,
   summarise,
+  type TrainPlan,
 } from './training/plan'
 import { addReferences } from './training/preferences'
 import { publish } from './training/publish'
@@ -31,6 +34,8 @@ export interface TrainOptions {
   overrides?: readonly string[] | undefined
   /** Check everything and return the plan; train nothing. */
   dryRun?: boolean | undefined
+  /** As dryRun, with the first batch of training decoded: what is learnt of it, and where documents begin. */
+  showBatch?: boolean | undefined
   /** Go on from the newest checkpoint, else start. */
   resume?: boolean | undefined
   /** Replace an earlier run. */
@@ -53,7 +58,17 @@ export interface TrainResult {
   model: string
   /** Of a run with `lora`: its adapter, in PEFT's format. */
   adapter?: string
-  report: TrainReport | { dry_run: true; plan: PlanSummary }
+  report: TrainReport | DryRunReport
+}
+
+/** Rows of packed documents as text, with what is learnt of them. */
+export type ShownBatch = ShownRow[]
+
+export interface DryRunReport {
+  dry_run: true
+  plan: PlanSummary
+  /** Where `showBatch` asks for it: the rows of the first update, or with `accumulation` of its first micro-step. */
+  batch?: ShownBatch
 }
 
 /** Late readers miss old steps, not new ones: metrics.jsonl has them all. */
@@ -99,12 +114,8 @@ async function runTraining(
   const claim = { resume: options.resume ?? false, overwrite: options.overwrite ?? false }
   const replaces = await folder.check(claim) // before anything is read, which may take long
   const inputs = await openInputs(config)
-  if (options.dryRun) {
-    const { signal } = context
-    const plan = await planTraining(config, inputs, { signal, onWarning: options.onWarning })
-    await closeData(plan)
-    return { ...folder.places(inputs.model), report: { dry_run: true, plan: summarise(plan) } }
-  }
+  if (options.dryRun || options.showBatch)
+    return { ...folder.places(inputs.model), report: await dryRun(config, inputs, options, context) }
   const identity = await identify(config, inputs, context.signal)
   const finished = claim.resume && (await folder.result(identity.sha256))
   if (finished) {
@@ -119,6 +130,23 @@ async function runTraining(
     await lock.release()
   }
 }
+
+async function dryRun(
+  config: TrainConfig,
+  inputs: RunInputs,
+  { showBatch, onWarning }: TrainOptions,
+  { signal }: Context,
+): Promise<DryRunReport> {
+  const plan = await planTraining(config, inputs, { signal, onWarning })
+  try {
+    const batch = showBatch && describeBatch(await firstBatch(plan), plan.text.tokenizer)
+    return { dry_run: true, plan: summarise(plan), ...(batch && { batch }) }
+  } finally {
+    await closeData(plan)
+  }
+}
+
+const firstBatch = ({ config, data }: TrainPlan) => packedBatch(data.rows, config.batch_size, 0)
 
 interface Job extends Context {
   config: TrainConfig
