@@ -1,6 +1,6 @@
-// Live comparison with transformers and TRL: sets up the project and pinned Python environments in build/, once, then
-// runs test/parity. TONGUEFORGE_TORCH_INDEX names a further package index to take torch from, PYTHON the interpreter
-// (3.10 or newer). Arguments go to the test runner: npm run test:parity -- --test-name-pattern qwen2
+// Live comparison with transformers, TRL and TensorBoard: sets up the project and pinned Python environments in build/,
+// once, then runs test/parity. TONGUEFORGE_TORCH_INDEX names a further package index to take torch from, PYTHON the
+// interpreter (3.10 or newer). Arguments go to the test runner: npm run test:parity -- --test-name-pattern qwen2
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setUp } from './setup.mjs'
@@ -31,6 +31,12 @@ const ENVIRONMENTS = [
     folder: 'build/parity-env-trl',
     requirements: ['test/parity/trl_requirements.txt', 'test/parity/requirements.txt'],
     variable: 'TONGUEFORGE_TRL_PYTHON',
+  },
+  {
+    name: 'TensorBoard',
+    folder: 'build/parity-env-tensorboard',
+    requirements: ['test/parity/tensorboard_requirements.txt'],
+    variable: 'TONGUEFORGE_TENSORBOARD_PYTHON',
   },
 ]
 const pythonOf = ({ folder }) => join(root, folder, 'bin/python')

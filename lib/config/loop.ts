@@ -38,3 +38,8 @@ export const evaluation = z
   })
   .optional()
   .describe('Loss on held-out data, as the objective reads it.')
+
+export const tensorboard = z
+  .boolean({ error: 'expected true or false' })
+  .default(false)
+  .describe("Write all figures, and samples, as TensorBoard's event files too, in tensorboard/ of the run.")

@@ -4,7 +4,7 @@ import { count, oneOf, text } from './checks'
 import { replaySources, sources } from './data'
 import { dpo } from './dpo'
 import { initialization } from './initialization'
-import { checkpoint, evaluation, result } from './loop'
+import { checkpoint, evaluation, result, tensorboard } from './loop'
 import { adapter, freeze, lora } from './lora'
 import { optimizer, schedule } from './optimizer'
 
@@ -55,6 +55,7 @@ export const trainSchema = z.strictObject({
   checkpoint,
   result,
   eval: evaluation,
+  tensorboard,
   inscp: z
     .strictObject({
       loss: oneOf(['all', 'assistant', 'body']).default('all').describe('Which tokens are learnt.'),

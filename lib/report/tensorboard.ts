@@ -2,13 +2,17 @@
  * TensorBoard's event files: TFRecords of Event messages. The few fields that we need of event.proto, summary.proto
  * and tensor.proto are encoded by hand; their numbers stand beside them.
  */
-import { appendFile, mkdir } from 'node:fs/promises'
+import { appendFile, mkdir, readdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { writeFailed } from '../checkpoint/json_file'
 
-/** One file of a run's folder; a resumed run adds another, and TensorBoard reads them all. */
+/**
+ * One file of a run's folder; a resumed run adds another, and TensorBoard reads them all in the order of their names.
+ * Whatever was added is in the file when the promise resolves. Throws ERR_NO_SPACE and ERR_IO.
+ */
 export class EventFile {
-  private constructor(private readonly path: string) {}
+  private constructor(readonly path: string) {}
 
   /**
    * Begins a file. What earlier files of the folder say of `firstStep` and later ones does not count any more: a run
@@ -16,10 +20,13 @@ export class EventFile {
    */
   static async create(folder: string, firstStep: number, now = new Date()): Promise<EventFile> {
     await mkdir(folder, { recursive: true })
-    const seconds = String(Math.floor(now.getTime() / 1000)).padStart(10, '0')
-    const name = `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.${firstStep}`
+    const last = (await readdir(folder)).map(secondsOf).reduce((a, b) => Math.max(a, b), -1)
+    // Two within a second still read in their order.
+    const seconds = Math.max(Math.floor(now.getTime() / 1000), last + 1)
+    const name = `${PREFIX}${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}.${firstStep}`
     const file = new EventFile(join(folder, name))
-    await file.#append([versionEvent(now), ...(firstStep > 0 ? [restartEvent(firstStep, now)] : [])])
+    // In the first file too: TensorBoard takes the first start that it meets for no restart.
+    await file.#append([versionEvent(now), startEvent(firstStep, now)])
     return file
   }
 
@@ -34,8 +41,16 @@ export class EventFile {
   }
 
   #append(events: readonly Uint8Array[]): Promise<void> {
-    return appendFile(this.path, Buffer.concat(events.map(record)))
+    return appendFile(this.path, Buffer.concat(events.map(record))).catch(writeFailed(this.path))
   }
+}
+
+const PREFIX = 'events.out.tfevents.'
+
+/** The time in a file's name; -1 for another kind of file. */
+function secondsOf(name: string): number {
+  const seconds = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : -1
+  return Number.isNaN(seconds) ? -1 : seconds
 }
 
 /** A TFRecord: length and content, each followed by its masked checksum. */
@@ -52,7 +67,7 @@ export function record(content: Uint8Array): Buffer {
 export const versionEvent = (now: Date) => event(now, 0, [text(3, 'brain.Event:2')])
 
 // SessionLog: status = 1, and START is 1
-export const restartEvent = (step: number, now: Date) => event(now, step, [message(7, [integer(1, 1)])])
+export const startEvent = (step: number, now: Date) => event(now, step, [message(7, [integer(1, 1)])])
 
 // Summary: value = 1; Value: tag = 1, simple_value = 2
 export const scalarEvent = (step: number, values: Readonly<Record<string, number>>, now: Date) =>
@@ -80,7 +95,8 @@ export const textEvent = (step: number, values: Readonly<Record<string, string>>
   ])
 
 function event(now: Date, step: number, fields: readonly Buffer[]): Buffer {
-  return Buffer.concat([double(1, now.getTime() / 1000), integer(2, step), ...fields])
+  const head = [double(1, now.getTime() / 1000), ...(step === 0 ? [] : [integer(2, step)])] // 0 is left out
+  return Buffer.concat([...head, ...fields])
 }
 
 // Protocol buffers: each field is its number and kind, then its value.

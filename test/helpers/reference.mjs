@@ -1,4 +1,5 @@
-// Calls the programs of test/parity, which are transformers and TRL, each in its environment of `npm run test:parity`.
+// Calls the programs of test/parity, which are transformers, TRL and TensorBoard, each in its environment of
+// `npm run test:parity`.
 import { spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -11,6 +12,10 @@ export const reference = (args, input) => ask('TONGUEFORGE_PARITY_PYTHON', 'refe
 
 /** The same of `trl_reference.py`. */
 export const trlReference = (args, input) => ask('TONGUEFORGE_TRL_PYTHON', 'trl_reference.py', args, input)
+
+/** The same of `tensorboard_reference.py`. */
+export const tensorboardReference = (args) =>
+  ask('TONGUEFORGE_TENSORBOARD_PYTHON', 'tensorboard_reference.py', args)
 
 async function ask(interpreter, program, args, input) {
   const python = process.env[interpreter]

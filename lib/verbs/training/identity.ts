@@ -89,6 +89,7 @@ function decisiveKeys(config: TrainConfig): object {
     checkpoint: _checkpoint,
     threads: _threads,
     eval: _eval,
+    tensorboard: _tensorboard,
     ...decisive
   } = config
   return decisive

@@ -3,6 +3,7 @@ import type { TrainConfig } from '../../config/train'
 import type { Checkpoint, Checkpoints, SavedRun } from './checkpoints'
 import type { Metrics } from './metrics'
 import { checkpointBytes, type TrainPlan } from './plan'
+import { RunRecord } from './record'
 import type { RunFolder } from './run_folder'
 import { Saver } from './saver'
 import { byLoss, isExhausted, keepBest } from './selection'
@@ -33,6 +34,7 @@ export class Session {
   /** What the newest checkpoint knows: its step, and how many evaluations. */
   private saved: { step: number; evaluations: number }
   private readonly saver: Saver
+  private readonly record: RunRecord
 
   constructor(
     private readonly parts: SessionParts,
@@ -42,6 +44,7 @@ export class Session {
     this.config = parts.plan.config
     this.state = start?.state ?? newState()
     this.saved = { step: this.state.step, evaluations: this.state.evaluations.length }
+    this.record = new RunRecord(parts.folder, this.config)
     this.saver = new Saver(parts.checkpoints, {
       async: this.config.checkpoint.async,
       bytes: checkpointBytes(parts.plan),
@@ -53,14 +56,12 @@ export class Session {
 
   /** Trains to the end. Stopped by the signal, it saves what was learned and rejects with the signal's reason. */
   async run(): Promise<void> {
-    const { metrics } = this.parts.folder
-    const earlier = await metrics.keep(this.state.step)
+    const earlier = await this.record.open(this.state.step)
     this.losses.push(...earlier.map(({ loss }) => loss))
     try {
       // Step 0, or a step whose evaluation the signal interrupted: its line lacks the loss.
       const held_out = await this.#evaluate()
-      const last = earlier.at(-1)
-      if (held_out && last) await metrics.write([...earlier.slice(0, -1), { ...last, ...held_out }])
+      if (held_out) await this.record.complete(this.state.step, held_out)
       await this.#saveIfDue()
       while (!this.#isOver()) {
         this.saver.check()
@@ -105,7 +106,7 @@ export class Session {
     try {
       Object.assign(line, await this.#evaluate())
     } finally {
-      await this.parts.folder.metrics.record(line)
+      await this.record.update(line)
       this.audience.emit(line)
     }
   }

@@ -1,0 +1,56 @@
+/** What a run writes down of itself while it trains: metrics.jsonl and, where asked for, TensorBoard's events. */
+import { join } from 'node:path'
+import { toYaml } from '../../config/parse'
+import type { TrainConfig } from '../../config/train'
+import { EventFile } from '../../report/tensorboard'
+import type { Metrics } from './metrics'
+import type { RunFolder } from './run_folder'
+
+/** Of a held-out evaluation, as a line of metrics.jsonl has them. */
+export type EvaluationFigures = Pick<Metrics, 'eval_loss'>
+
+export class RunRecord {
+  private kept: Metrics[] = []
+  private events: EventFile | undefined
+
+  constructor(
+    private readonly folder: Pick<RunFolder, 'path' | 'metrics'>,
+    private readonly config: TrainConfig,
+  ) {}
+
+  /** Takes back what an earlier session wrote of later updates; gives the lines that stay. */
+  async open(step: number): Promise<readonly Metrics[]> {
+    this.kept = await this.folder.metrics.keep(step)
+    if (this.config.tensorboard) {
+      this.events = await EventFile.create(join(this.folder.path, 'tensorboard'), step === 0 ? 0 : step + 1)
+      if (step === 0) await this.events.texts(0, { config: indented(toYaml(this.config)) })
+    }
+    return this.kept
+  }
+
+  /** Records an update, with what was measured after it. */
+  async update(line: Metrics): Promise<void> {
+    await this.folder.metrics.record(line)
+    await this.events?.scalars(line.step, curvesOf(line))
+  }
+
+  /** Completes the last line of an opened record by what a signal had kept from it; step 0 has no line. */
+  async complete(step: number, figures: EvaluationFigures): Promise<void> {
+    const last = this.kept.at(-1)
+    if (last) await this.folder.metrics.write([...this.kept.slice(0, -1), { ...last, ...figures }])
+    await this.events?.scalars(step, curvesOf(figures))
+  }
+}
+
+/** The figures of a line by tag: `train/loss`, `eval/loss`. */
+export function curvesOf(figures: Partial<Metrics>): Record<string, number> {
+  const curves: Record<string, number> = {}
+  for (const [name, value] of Object.entries(figures))
+    if (name !== 'step' && typeof value === 'number') curves[tagOf(name)] = value
+  return curves
+}
+
+const tagOf = (name: string) => (name.startsWith('eval_') ? `eval/${name.slice(5)}` : `train/${name}`)
+
+/** As Markdown shows a text as it is. */
+const indented = (text: string) => text.replace(/^/gm, '    ')
