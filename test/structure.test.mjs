@@ -22,6 +22,7 @@ test('native: each folder includes its own files and those of the floors below',
     score: ['models', 'nn', 'kernels', 'core'],
     train: ['models', 'nn', 'kernels', 'checkpoint', 'core'],
     merge: ['checkpoint', 'core'],
+    text: ['core'],
   }
   for (const file of files('native', /\.(h|cpp)$/)) {
     const folder = file.split('/')[1]
@@ -36,8 +37,8 @@ test('native: each folder includes its own files and those of the floors below',
   }
 })
 
-test('native: merge, checkpoint and core see no libtorch', () => {
-  for (const folder of ['core', 'checkpoint', 'merge']) {
+test('native: merge, text, checkpoint and core see no libtorch', () => {
+  for (const folder of ['core', 'checkpoint', 'merge', 'text']) {
     for (const file of files(join('native', folder), /\.(h|cpp)$/))
       assert.doesNotMatch(readFileSync(join(clone, file), 'utf8'), /#include <(ATen|torch|c10)/, file)
   }

@@ -46,6 +46,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"saveAdapter", save_adapter},
       {"planAdapterMerge", plan_adapter_merge},
       {"mergeAdapter", merge_adapter},
+      {"trainBpe", train_bpe},
       {"planGraft", plan_graft},
       {"graft", graft},
   };

@@ -60,6 +60,8 @@ Napi::Value load_adapter(const Napi::CallbackInfo& info);
 Napi::Value save_adapter(const Napi::CallbackInfo& info);
 Napi::Value plan_adapter_merge(const Napi::CallbackInfo& info);
 Napi::Value merge_adapter(const Napi::CallbackInfo& info);
+// text.cpp
+Napi::Value train_bpe(const Napi::CallbackInfo& info);
 // merge.cpp
 Napi::Value plan_graft(const Napi::CallbackInfo& info);
 Napi::Value graft(const Napi::CallbackInfo& info);

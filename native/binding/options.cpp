@@ -36,6 +36,14 @@ bool Options::flag(const char* key) const { return has(key) && value(key).ToBool
 Options Options::object(const char* key) const { return Options(value(key)); }
 std::vector<int32_t> Options::int32s(const char* key) const { return copy_int32s(value(key)); }
 
+std::vector<int64_t> Options::counts(const char* key) const {
+  const Napi::Value all = value(key);
+  if (!all.IsTypedArray() || all.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+    throw Error("ERR_INTERNAL", "Expected a Float64Array");
+  auto array = all.As<Napi::Float64Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
 std::vector<Options> Options::objects(const char* key) const {
   auto array = value(key).As<Napi::Array>();
   std::vector<Options> all;
