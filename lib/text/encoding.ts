@@ -71,7 +71,8 @@ async function* slices(documents: AsyncIterable<Document>): AsyncGenerator<Docum
   if (slice.length > 0) yield slice
 }
 
-function textsOf(document: Document): string[] {
+/** The texts of a document: itself, or its turns. */
+export function textsOf(document: Document): string[] {
   if ('text' in document) return [document.text]
   const turns =
     'messages' in document
@@ -84,7 +85,7 @@ const charactersOf = (document: Document) =>
   textsOf(document).reduce((sum, text) => sum + charactersIn(text), 0)
 
 /** A character outside the basic plane is two units of a JavaScript string, one character to everyone else. */
-function charactersIn(text: string): number {
+export function charactersIn(text: string): number {
   let count = text.length
   for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xdc00) count--
   return count

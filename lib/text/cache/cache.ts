@@ -6,6 +6,7 @@ import { TongueforgeError } from '../../errors'
 import { VERSION } from '../../version'
 import type { ResolvedSource } from '../documents'
 import { type Encoding, encodeSource } from '../encoding'
+import { checkSkipped, Skipped } from '../skipped'
 import { ENTRY_VERSION, type Manifest, readEntry } from './entry'
 import { type HashedFile, hashFile, sameStamp, stampOf } from './file_hash'
 import { type FreeSpace, freeSpace, needSpace, workFolder } from './place'
@@ -39,8 +40,6 @@ export interface CachedSource {
   cached: boolean
 }
 
-/** Problems that are kept to be shown. */
-const PROBLEMS = 5
 /** Bytes of text a token, few enough that the estimate of the space is not too small. */
 const BYTES_PER_TOKEN = 2
 /** So much is left free, and so often it is looked at. */
@@ -132,18 +131,13 @@ async function encodeInto(
   { invalid, maxInvalid, free = freeSpace, onProgress, signal }: CacheOptions,
 ): Promise<Omit<Manifest, 'version' | 'key' | 'bytes'>> {
   const began = performance.now()
-  const problems: string[] = []
-  let skipped = 0
-  const skip = (error: Error) => {
-    if (++skipped <= PROBLEMS) problems.push(error.message)
-    if (maxInvalid >= 1 && skipped > maxInvalid) throw tooManySkipped(source.path, skipped, problems)
-  }
+  const skipped = new Skipped(source.path, maxInvalid)
   const writer = await EntryWriter.open(folder, encoding.text.tokenizer.vocabSize)
   let records = 0
   let characters = 0
   let looked = 0
   try {
-    const onInvalid = invalid === 'skip' ? skip : undefined
+    const onInvalid = invalid === 'skip' ? (error: Error) => skipped.add(error) : undefined
     for await (const slice of encodeSource(source, encoding, { onInvalid, signal })) {
       for (const document of slice.documents) await writer.add(document)
       records += slice.records
@@ -154,7 +148,8 @@ async function encodeInto(
       await needSpace(folder, RESERVE, free)
     }
     const seconds = (performance.now() - began) / 1000
-    return { ...(await writer.finish()), records, characters, skipped, problems, seconds }
+    const { count, problems } = skipped
+    return { ...(await writer.finish()), records, characters, skipped: count, problems, seconds }
   } catch (error) {
     await writer.abandon()
     throw error
@@ -203,26 +198,4 @@ async function checkUnchanged(source: ResolvedSource, files: readonly HashedFile
       details: { file: path },
     })
   }
-}
-
-function checkSkipped(path: string, { skipped, records, problems }: Manifest, maxInvalid: number): void {
-  const most = maxInvalid < 1 ? maxInvalid * records : maxInvalid
-  if (skipped > most) throw tooManySkipped(path, skipped, problems, records)
-}
-
-function tooManySkipped(
-  path: string,
-  skipped: number,
-  problems: readonly string[],
-  records?: number,
-): TongueforgeError {
-  const of = records === undefined ? '' : ` of ${records}`
-  return new TongueforgeError(
-    'ERR_DATA',
-    `${path}: ${skipped}${of} records cannot be read, more than max_invalid allows; the first: ${problems.join('; ')}`,
-    {
-      hint: 'Mend them, say another format, or raise max_invalid: a share below 1, or a count.',
-      details: { path, skipped, problems: [...problems] },
-    },
-  )
 }
