@@ -27,4 +27,11 @@ export {
   type TrainStep,
   train,
 } from './verbs/train'
+export {
+  type TrainVocabularyCallbacks,
+  type TrainVocabularyOptions,
+  type TrainVocabularyProgress,
+  type TrainVocabularyReport,
+  trainVocabulary,
+} from './verbs/vocab_train'
 export { VERSION } from './version'

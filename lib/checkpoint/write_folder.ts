@@ -24,7 +24,8 @@ export async function carryOver(
 }
 
 const TEMPLATE_FILES = ['chat_template.jinja', 'chat_template.json']
-const isTemplate = (name: string) =>
+/** Whether a file of a model folder holds a chat template. */
+export const isTemplate = (name: string) =>
   TEMPLATE_FILES.includes(name) || name.startsWith('additional_chat_templates/')
 
 /**

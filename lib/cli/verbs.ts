@@ -10,5 +10,18 @@ import score from './score'
 import setup from './setup'
 import train from './train'
 import type { Verb } from './verb'
+import vocab from './vocab'
 
-export const VERBS: Verb[] = [demo, train, graft, adapter, generate, chat, score, inspect, doctor, setup]
+export const VERBS: Verb[] = [
+  demo,
+  train,
+  graft,
+  adapter,
+  vocab,
+  generate,
+  chat,
+  score,
+  inspect,
+  doctor,
+  setup,
+]

@@ -34,6 +34,11 @@ export const sources = z
   .array(source, { error: 'expected a list of { path }' })
   .min(1, 'expected at least one source')
 
+/** Of texts that are read once, where weights mean nothing. */
+export const textSources = z
+  .array(z.strictObject(files), { error: 'expected a list of { path }' })
+  .min(1, 'expected at least one source')
+
 export const replaySource = z.strictObject({
   ...files,
   share: share().gt(0, 'expected a number above 0').describe('Part of all rows that come from here.'),
