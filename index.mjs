@@ -1,6 +1,16 @@
 // ES modules get the same single instance as require(): one native addon, one libtorch.
 import tongueforge from './dist/index.js'
 
-export const { TongueforgeError, VERSION, demo, doctor, graft, inspect, loadModel, mergeAdapter, train } =
-  tongueforge
+export const {
+  TongueforgeError,
+  VERSION,
+  demo,
+  doctor,
+  graft,
+  inspect,
+  loadModel,
+  mergeAdapter,
+  train,
+  trainVocabulary,
+} = tongueforge
 export default tongueforge
