@@ -21,6 +21,7 @@ export {
   type DryRunReport,
   type ShownBatch,
   type TrainOptions,
+  type TrainProgress,
   type TrainReport,
   type TrainResult,
   type TrainRun,

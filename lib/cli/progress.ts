@@ -1,5 +1,6 @@
 // A line of progress on stderr. On a terminal it is redrawn in place with a bar, the rate and the time to go;
-// elsewhere a line when the label changes and one every ten seconds, so that a log stays readable.
+// elsewhere a line when the label changes and one every ten seconds, so that a log stays readable. A command may
+// make its own line, and write a log for programs instead.
 
 export interface ProgressUpdate {
   label: string
@@ -12,7 +13,7 @@ export interface ProgressUpdate {
 }
 
 const REDRAW = 100 // ms
-const LOG_PACE = 10_000 // ms
+export const LOG_PACE = 10_000 // ms
 
 type Screen = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean; columns?: number }
 
@@ -47,6 +48,29 @@ export class Progress {
     this.#draw(update, now - this.#started)
   }
 
+  /** Whether there is a terminal to redraw a line on. */
+  get live(): boolean {
+    return this.#screen.isTTY === true
+  }
+
+  get columns(): number {
+    return this.#screen.columns ?? 80
+  }
+
+  /** Redraws the line as this text, now and then; one that `stays` is always drawn, and the next begins below it. */
+  line(text: string, { stays = false } = {}): void {
+    const now = performance.now()
+    if (this.#silent || (!stays && now - this.#drawn < REDRAW)) return
+    this.#drawn = now
+    this.#redraw(text)
+    if (stays) this.end()
+  }
+
+  /** Writes a line of JSON: for logs that programs read. */
+  log(record: object): void {
+    if (!this.#silent) this.#screen.write(`${JSON.stringify(record)}\n`)
+  }
+
   /** Leaves the line on the terminal as it is and starts a new one. */
   end(): void {
     if (this.#open) this.#screen.write('\n')
@@ -55,11 +79,12 @@ export class Progress {
 
   #draw(update: ProgressUpdate, elapsed: number): void {
     const line = progressLine(update, { elapsed, from: this.#from, withBar: this.#screen.isTTY === true })
-    if (!this.#screen.isTTY) {
-      this.#screen.write(`${line}\n`)
-      return
-    }
-    this.#screen.write(`\r\x1b[K${line.slice(0, (this.#screen.columns ?? 80) - 1)}`)
+    if (this.live) this.#redraw(line)
+    else this.#screen.write(`${line}\n`)
+  }
+
+  #redraw(line: string): void {
+    this.#screen.write(`\r\x1b[K${line.slice(0, this.columns - 1)}`)
     this.#open = true
   }
 }

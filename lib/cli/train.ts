@@ -4,6 +4,7 @@ import { library } from './library'
 import { JSON_OPTION, pick } from './options'
 import { factsText, jsonText } from './print'
 import { shownBatchText } from './shown_batch'
+import { TrainingView } from './training_view'
 import { defineVerb, type Io } from './verb'
 
 interface Values {
@@ -33,17 +34,16 @@ export default defineVerb<Values>({
   examples: ['train config.yaml', 'train config.yaml steps=100 optimizer.lr=1e-4 --resume'],
   async run([config, overrides], values, io) {
     const { train } = library()
+    const view = new TrainingView(io)
     const run = train(config, {
       ...pick(values, ['dryRun', 'showBatch', 'resume', 'overwrite']),
       overrides,
       signal: io.signal,
-      onWarning: io.say,
-      onProgress: (progress) => io.progress.update(progress),
+      onWarning: (message) => view.warning(message),
+      onProgress: (work) => view.preparing(work),
     })
     try {
-      for await (const { step, steps, loss } of run) {
-        io.progress.update({ label: 'train', done: step, total: steps, note: `loss ${loss.toFixed(4)}` })
-      }
+      for await (const step of run) view.step(step)
       const result = await run.result
       io.progress.end()
       io.write(io.json ? jsonText(result) : resultText(result, values, io))

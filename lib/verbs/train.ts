@@ -24,10 +24,12 @@ import { bestOf } from './training/result'
 import { RunFolder } from './training/run_folder'
 import { keepBest, resultKind } from './training/selection'
 import { Session } from './training/session'
+import { Speed } from './training/speed'
 import type { PreparationProgress } from './training/starting_model'
 import { Trainer } from './training/trainer'
 
 export type { TrainReport } from './training/report'
+export type { PreparationProgress as TrainProgress } from './training/starting_model'
 
 export interface TrainOptions {
   /** `key.path=value` pairs, set over the config. */
@@ -178,9 +180,10 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
 
   const folders = { folder: folder.path, signal, onProgress: job.onProgress }
   await addReferences(plan, identity, folders)
+  const speed = await Speed.of(plan, signal)
   let trainer = await Trainer.open(plan, start?.path, signal)
   try {
-    const session = new Session({ plan, trainer, folder, checkpoints }, start, {
+    const session = new Session({ plan, trainer, folder, checkpoints, speed }, start, {
       signal,
       emit: (metrics) => job.emit({ ...metrics, steps: config.steps }),
       onSaved: (checkpoint) => {
@@ -194,7 +197,7 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
       trainer = await Trainer.open(plan, best.path, signal)
     }
     const resultStep = best ? best.step : session.state.step
-    const report = reportOf(plan, session, { resumedFrom: start?.step, identity, resultStep })
+    const report = reportOf(plan, session, { resumedFrom: start?.step, identity, resultStep, speed })
     return await publish(folder, plan, { trainer, report, inputs: identity.inputs })
   } finally {
     trainer.dispose()

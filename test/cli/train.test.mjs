@@ -22,7 +22,7 @@ function makeConfig([model, corpus], folder) {
 /** Stops the command by a signal as soon as it has shown the first step. */
 function stopAtFirstStep(child) {
   child.stderr.on('data', (text) => {
-    if (/train {2}1 of/.test(text)) child.kill('SIGTERM')
+    if (/"step":1,/.test(text)) child.kill('SIGTERM')
   })
 }
 
@@ -46,6 +46,31 @@ dataTest(
     assert.equal(whole.err, '')
     const weights = (folder) => readFileSync(join(folder, 'run/model/model.safetensors'))
     assert.ok(weights(stopped).equals(weights(undisturbed)))
+  },
+)
+
+dataTest(
+  'a log of training is lines of JSON: those of metrics.jsonl, and what is left',
+  DATA,
+  async (_t, paths) => {
+    const folder = emptyFolder()
+    const { code, err, out } = await cli(['train', makeConfig(paths, folder), 'steps=5', '--json'])
+    assert.equal(code, 0, err)
+    const told = err
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    const written = readFileSync(join(folder, 'run/metrics.jsonl'), 'utf8').trimEnd().split('\n')
+    assert.deepEqual(
+      told.map(({ steps, seconds_to_go, ...metrics }) => metrics),
+      written.map((line) => JSON.parse(line)),
+    )
+    assert.deepEqual(
+      told.map(({ steps }) => steps),
+      [5, 5, 5, 5, 5],
+    )
+    assert.equal(told.at(-1).seconds_to_go, 0)
+    assert.equal(JSON.parse(out).report.steps, 5)
   },
 )
 

@@ -2,9 +2,10 @@
 import { appendFile, readFile, rename, writeFile } from 'node:fs/promises'
 import { writeFailed } from '../../checkpoint/json_file'
 import { TongueforgeError } from '../../errors'
+import type { SpeedFigures } from './speed'
 
 /** One line of metrics.jsonl. */
-export interface Metrics {
+export interface Metrics extends SpeedFigures {
   /** From 1. */
   step: number
   /** Mean over the targets, before the update. */
@@ -14,8 +15,6 @@ export interface Metrics {
   lr: number
   /** Targets of the update. */
   tokens: number
-  /** Places that are not padding. */
-  tokens_per_second: number
   eval_loss?: number
 }
 

@@ -3,6 +3,7 @@ import type { Difference } from './difference'
 import type { Identity } from './identity'
 import { type PlanSummary, summarise, type TrainPlan } from './plan'
 import type { Session } from './session'
+import { peakMemory, type Speed } from './speed'
 import { type SessionFigures, totals } from './state'
 
 export interface TrainReport {
@@ -22,6 +23,13 @@ export interface TrainReport {
   tokens: number
   seconds: number
   tokens_per_second: number
+  /** Model FLOPs utilisation of the updates of the last session; evaluations and checkpoints do not count. */
+  mfu: number
+  flops_per_token: number
+  /** What mfu is a share of: measured by this process, before its first update. */
+  matrix_flops_per_second: number
+  /** Of this process so far. */
+  peak_memory_bytes: number
   resumed_from?: number
   sessions: SessionFigures[]
   /** Tells a finished run of this very config and these inputs from one of others. */
@@ -43,12 +51,13 @@ export interface Ending {
   resumedFrom: number | undefined
   resultStep: number
   identity: Identity
+  speed: Speed
 }
 
 export function reportOf(
   plan: TrainPlan,
   { state, losses }: Session,
-  { resumedFrom, identity, resultStep }: Ending,
+  { resumedFrom, identity, resultStep, speed }: Ending,
 ): TrainReport {
   const tail = losses.slice(-Math.ceil(losses.length / 10))
   const [first] = state.evaluations
@@ -65,6 +74,10 @@ export function reportOf(
     tokens,
     seconds,
     tokens_per_second: tokens / seconds,
+    mfu: speed.mfu,
+    flops_per_token: speed.flopsPerToken,
+    matrix_flops_per_second: speed.matrixRate,
+    peak_memory_bytes: peakMemory(),
     ...(resumedFrom !== undefined && { resumed_from: resumedFrom }),
     sessions: state.sessions,
     config_sha256: identity.sha256,

@@ -7,6 +7,7 @@ import { RunRecord } from './record'
 import type { RunFolder } from './run_folder'
 import { Saver } from './saver'
 import { byLoss, isExhausted, keepBest } from './selection'
+import type { Speed } from './speed'
 import { newState, type RunState, type SessionFigures } from './state'
 import type { Trainer } from './trainer'
 
@@ -22,6 +23,7 @@ export interface SessionParts {
   trainer: Trainer
   folder: RunFolder
   checkpoints: Checkpoints
+  speed: Speed
 }
 
 export class Session {
@@ -92,7 +94,7 @@ export class Session {
     this.state.step++ // from here on the weights are those of this step, whatever fails
     this.#count(real_tokens)
     this.losses.push(result.loss)
-    return { step: this.state.step, ...result, tokens_per_second: real_tokens / seconds }
+    return { step: this.state.step, ...result, ...this.parts.speed.figures(real_tokens, seconds) }
   }
 
   #isOver(): boolean {
