@@ -170,6 +170,8 @@ export interface BpeTraining {
   coverage?: number
   /** Ids that no merge takes part in or ends in. */
   reserved?: Int32Array
+  /** A pair whose text is a token already is not merged. */
+  only_new?: boolean
   /** 0 = all cores. */
   threads: number
 }
@@ -190,6 +192,34 @@ export interface BpeMerges {
 export interface CountProgress {
   done: number
   total: number
+}
+
+/** Rows of new tokens in embedding and head: native/merge/row_extension.h. */
+export interface RowExtensionInputs {
+  /** Model folder. */
+  model: string
+  /** Id of the first new token. */
+  first: number
+  /** Of each new token, the ids it was written with until now. */
+  pieces: readonly Int32Array[]
+  /** Rows of the result. */
+  num_rows: number
+  tied: boolean
+}
+
+export interface RowExtensionPlan {
+  bytes_to_read: number
+  bytes_to_write: number
+  problems: { code: string; message: string; hint: string }[]
+}
+
+export interface RowExtensionStatistics {
+  tensors_extended: number
+  tensors_copied: number
+  bytes_read: number
+  bytes_written: number
+  /** Values of new rows that are infinite or not a number. */
+  nonfinite: number
 }
 
 export interface SamplingSettings {
@@ -318,6 +348,8 @@ export interface NativeJobs {
   trainBpe: [BpeTraining, BpeMerges]
   planGraft: [GraftInputs, GraftPlan]
   graft: [GraftInputs & { scale: number; staged: string }, GraftStatistics]
+  planRowExtension: [RowExtensionInputs, RowExtensionPlan]
+  extendRows: [RowExtensionInputs & { staged: string }, RowExtensionStatistics]
 }
 
 /** Exports that answer at once. */

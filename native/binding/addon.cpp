@@ -49,6 +49,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"trainBpe", train_bpe},
       {"planGraft", plan_graft},
       {"graft", graft},
+      {"planRowExtension", plan_row_extension},
+      {"extendRows", extend_rows},
   };
   for (const auto& row : table) exports.Set(row.name, guarded(env, row.name, row.function));
   return exports;

@@ -65,5 +65,7 @@ Napi::Value train_bpe(const Napi::CallbackInfo& info);
 // merge.cpp
 Napi::Value plan_graft(const Napi::CallbackInfo& info);
 Napi::Value graft(const Napi::CallbackInfo& info);
+Napi::Value plan_row_extension(const Napi::CallbackInfo& info);
+Napi::Value extend_rows(const Napi::CallbackInfo& info);
 
 }  // namespace tongueforge::binding

@@ -1,6 +1,7 @@
 // Weight arithmetic on model folders.
 #include "binding/exports.h"
 #include "merge/graft.h"
+#include "merge/row_extension.h"
 
 namespace tongueforge::binding {
 namespace {
@@ -30,6 +31,10 @@ struct Inputs {
         options{o.flag("target_tied"), o.flag("base_tied"), o.flag("chat_tied")} {}
 };
 
+merge::NewRows read_new_rows(const Options& options) {
+  return {options.integer("first"), options.rows("pieces"), options.integer("num_rows")};
+}
+
 }  // namespace
 
 // planGraft({target, base, chat, *_tied}, on_event): {bytes_to_read, bytes_to_write, problems: {code,
@@ -51,6 +56,31 @@ Napi::Value graft(const Napi::CallbackInfo& info) {
                     scale = static_cast<float>(options.number("scale"))](Job& job) -> Value {
                      const Graft graft(inputs.target, inputs.base, inputs.chat, inputs.options);
                      return merge::to_value(merge::run_graft(graft.plan, staged, scale, job));
+                   });
+}
+
+// planRowExtension({model, first, pieces: Int32Array[], num_rows, tied}, on_event): {bytes_to_read,
+// bytes_to_write, problems}
+Napi::Value plan_row_extension(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info,
+                   [model = options.text("model"), rows = read_new_rows(options),
+                    tied = options.flag("tied")](Job&) -> Value {
+                     const merge::RowExtension extension(model, rows, tied);
+                     return Value::Map{{"bytes_to_read", extension.bytes_to_read()},
+                                       {"bytes_to_write", extension.bytes_to_write()},
+                                       {"problems", problems_value(extension.problems())}};
+                   });
+}
+
+// extendRows({model, first, pieces: Int32Array[], num_rows, tied, staged}, on_event): the report of
+// merge/row_extension.h
+Napi::Value extend_rows(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info,
+                   [model = options.text("model"), rows = read_new_rows(options), tied = options.flag("tied"),
+                    staged = options.text("staged")](Job& job) -> Value {
+                     return merge::to_value(merge::RowExtension(model, rows, tied).run(staged, job));
                    });
 }
 

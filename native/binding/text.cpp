@@ -23,13 +23,14 @@ text::BpeOptions read_bpe_options(const Options& options) {
           .max_token_length = options.integer("max_token_length"),
           .coverage = options.has("coverage") ? options.number("coverage") : 0,
           .reserved = options.has("reserved") ? options.int32s("reserved") : std::vector<int32_t>{},
+          .only_new = options.flag("only_new"),
           .threads = threads > 0 ? threads : cores};
 }
 
 }  // namespace
 
-// trainBpe({tokens, words, lengths, counts, vocab_size, min_count, max_token_length, coverage?, reserved?},
-// on_event): {merges: (left, right, result)[], counts, tokens_before, tokens_after, coverage}
+// trainBpe({tokens, words, lengths, counts, vocab_size, min_count, max_token_length, coverage?, reserved?,
+// only_new?}, on_event): {merges: (left, right, result)[], counts, tokens_before, tokens_after, coverage}
 Napi::Value train_bpe(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(

@@ -159,8 +159,9 @@ class Trainer {
   }
 
   void apply(const Candidate& best) {
+    const int32_t num_tokens = tokens_.size();
     const int32_t result = tokens_.merged(best.pair);
-    if (tokens_.reserved(result)) return;
+    if (tokens_.reserved(result) || (options_.only_new && result < num_tokens)) return;
     const MergeRule rule{left_of(best.pair), right_of(best.pair), result};
     result_.merges.push_back({rule.left, rule.right, rule.result, best.count});
     // The pair's own count stays as it is. It matters only where the pair can arise again, which takes a

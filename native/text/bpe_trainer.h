@@ -33,6 +33,9 @@ struct BpeOptions {
   double coverage = 0;
   /// Tokens that no merge takes part in or ends in: special ones, and those that stand for a byte.
   std::vector<int32_t> reserved = {};
+  /// A pair whose text is a token already is not merged: every new token has one way to be made, so that an
+  /// encoder does what training saw, also where it goes on from older merges.
+  bool only_new = false;
   int threads = 1;
 };
 

@@ -99,6 +99,26 @@ TEST_CASE("a merge whose text is a token already gives that token and costs no p
   CHECK(learnt(corpus, {.vocab_size = 6}) == std::vector<Rule>{{0, 1, 4, 4}, {4, 2, 3, 4}});
 }
 
+TEST_CASE(
+    "only_new: a merge whose text is a token already is passed over, and every token is made in one way") {
+  const auto corpus = corpus_of({{"abc", 4}}, {"abc"});
+  CHECK(learnt(corpus, {.vocab_size = 99, .only_new = true}) == std::vector<Rule>{{0, 1, 4, 4}});
+  // aaa is a and aa in one word, aa and a in the other
+  const text::BpeCorpus runs{{"a", "b", "aa"}, {0, 2, 2, 0}, {2, 2}, {5, 4}};
+  CHECK(learnt(runs, {.vocab_size = 99, .only_new = true}) == std::vector<Rule>{{0, 2, 3, 5}});
+  for (uint32_t seed = 1; seed <= 50; seed++) {
+    CAPTURE(seed);
+    const auto words = random_corpus(seed, 40, 1 + static_cast<int>(seed % 5), 12);
+    std::vector<std::string> texts = words.tokens;
+    for (const auto& merge : trained(words, {.vocab_size = 99, .only_new = true}).merges) {
+      const std::string text = texts[merge.left] + texts[merge.right];
+      CHECK(std::find(texts.begin(), texts.end(), text) == texts.end());
+      CHECK(merge.result == static_cast<int32_t>(texts.size()));
+      texts.push_back(text);
+    }
+  }
+}
+
 TEST_CASE("words may be given as tokens of several characters: training goes on from there") {
   // "lower" as an old tokenizer cuts it: low er
   const text::BpeCorpus corpus{{"low", "er", "new", "est"}, {0, 1, 2, 3, 0}, {2, 2, 1}, {3, 5, 100}};
