@@ -4,6 +4,7 @@ import { count, oneOf, text } from './checks'
 import { replaySources, sources } from './data'
 import { dpo } from './dpo'
 import { initialization } from './initialization'
+import { inscp } from './inscp'
 import { checkpoint, evaluation, result, tensorboard } from './loop'
 import { adapter, freeze, lora } from './lora'
 import { optimizer, schedule } from './optimizer'
@@ -56,12 +57,7 @@ export const trainSchema = z.strictObject({
   result,
   eval: evaluation,
   tensorboard,
-  inscp: z
-    .strictObject({
-      loss: oneOf(['all', 'assistant', 'body']).default('all').describe('Which tokens are learnt.'),
-      system: text().optional().describe('A system turn before the empty user turn.'),
-    })
-    .prefault({}),
+  inscp,
   dpo,
   device: oneOf(['cpu']).default('cpu').describe('In this build the only one.'),
   dtype: oneOf(['float32', 'bfloat16'])

@@ -21,11 +21,26 @@ export interface LineChart {
 
 const SIZE = { width: 560, height: 260 }
 
+export interface HistogramChart {
+  title: string
+  x: string
+  y: string
+  /** Above 0; `to` is null where the last bin has no end. */
+  bins: readonly { from: number; to: number | null; count: number }[]
+  /** A value that is marked by a line across, with its name. */
+  mark?: { at: number; name: string } | undefined
+}
+
 /** Draws lines over a common x axis. */
-export async function lineChart(chart: LineChart): Promise<string> {
+export const lineChart = (chart: LineChart): Promise<string> => draw(lines(chart))
+
+/** Draws bars over an x axis in equal steps of the logarithm. */
+export const histogramChart = (chart: HistogramChart): Promise<string> => draw(bars(chart))
+
+async function draw(specification: object): Promise<string> {
   // ESM-only packages, and heavy: loaded by the first chart.
   const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')])
-  const { spec } = vegaLite.compile(specification(chart) as Parameters<typeof vegaLite.compile>[0])
+  const { spec } = vegaLite.compile(specification as Parameters<typeof vegaLite.compile>[0])
   const view = new vega.View(vega.parse(spec), { renderer: 'none' })
   try {
     return await view.toSVG()
@@ -34,24 +49,14 @@ export async function lineChart(chart: LineChart): Promise<string> {
   }
 }
 
-function specification({
-  title,
-  x,
-  y,
-  points,
-  dots = false,
-  share = false,
-  logarithmic = false,
-}: LineChart): object {
+function lines({ title, x, y, points, dots = false, share = false, logarithmic = false }: LineChart): object {
   const scale = {
     ...(share && { domain: [0, 1] }),
     ...(logarithmic && { type: 'log' }),
     ...(!logarithmic && { zero: share }),
   }
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    ...SIZE,
-    title: { text: title, anchor: 'start', fontSize: 14 },
+    ...frame(title),
     data: { values: points },
     mark: { type: 'line', point: dots, strokeWidth: 2, clip: true },
     encoding: {
@@ -60,6 +65,38 @@ function specification({
       // The order of first appearance, so that colours stay with their meaning.
       color: { field: 'series', type: 'nominal', title: null, sort: null },
     },
-    config: { font: 'system-ui, sans-serif', view: { stroke: null }, background: 'white' },
   }
 }
+
+function bars({ title, x, y, bins, mark }: HistogramChart): object {
+  const ratio = bins[0] === undefined ? 10 : (bins[0].to ?? 10 * bins[0].from) / bins[0].from
+  const values = bins.map(({ from, to, count }) => ({ from, to: to ?? from * ratio, count }))
+  const scale = { type: 'log', nice: false }
+  const histogram = {
+    data: { values },
+    mark: { type: 'rect', stroke: 'white', strokeWidth: 0.5 },
+    encoding: {
+      x: { field: 'from', type: 'quantitative', title: x, scale, axis: { format: '~g' } },
+      x2: { field: 'to' },
+      y: { field: 'count', type: 'quantitative', title: y },
+      y2: { datum: 0 },
+    },
+  }
+  if (mark === undefined) return { ...frame(title), layer: [histogram] }
+  const at = { field: 'at', type: 'quantitative', title: x }
+  const across = [
+    { mark: { type: 'rule', strokeWidth: 2, strokeDash: [4, 3] }, encoding: { x: at } },
+    {
+      mark: { type: 'text', align: 'left', dx: 5, y: 8 },
+      encoding: { x: at, text: { field: 'name', type: 'nominal' } },
+    },
+  ].map((layer) => ({ ...layer, data: { values: [mark] } }))
+  return { ...frame(title), layer: [histogram, ...across] }
+}
+
+const frame = (title: string) => ({
+  $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+  ...SIZE,
+  title: { text: title, anchor: 'start', fontSize: 14 },
+  config: { font: 'system-ui, sans-serif', view: { stroke: null }, background: 'white' },
+})

@@ -65,7 +65,7 @@ class Repeated implements Tokens {
 }
 
 /** `some` of the numbers 0 to `count` - 1, rising. */
-async function chosen(count: number, some: number, random: Random): Promise<Uint32Array> {
+export async function chosen(count: number, some: number, random: Random): Promise<Uint32Array> {
   const order = await random.longPermutation(count)
   const taken = new Uint8Array(count)
   await inSteps(some, (from, to) => {
@@ -87,7 +87,7 @@ function members(groups: Uint32Array, together: number): Uint32Array {
 }
 
 /** Sources one after the other. */
-class Joined implements Tokens {
+export class Joined implements Tokens {
   readonly count: number
   readonly total: number
   private readonly starts: number[] = []
@@ -126,12 +126,16 @@ class Joined implements Tokens {
 
 /** Rows whose batches number documents from `first` on, for sources that are interleaved. */
 export function numberedFrom(first: number, rows: RowSource): RowSource {
-  if (first === 0) return rows
+  return first === 0 ? rows : renumbered(rows, (document) => document + first)
+}
+
+/** Rows whose batches call documents by other numbers. */
+export function renumbered(rows: RowSource, numberOf: (document: number) => number): RowSource {
   const { rowLength, rowsPerEpoch } = rows
   const fill = async (row: number, batch: PackedBatch, at: number) => {
     const before = batch.documents.length
     await rows.fill(row, batch, at)
-    for (let i = before; i < batch.documents.length; i++) batch.documents[i]! += first
+    for (let i = before; i < batch.documents.length; i++) batch.documents[i] = numberOf(batch.documents[i]!)
   }
   return { rowLength, rowsPerEpoch, fill }
 }

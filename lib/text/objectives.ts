@@ -1,16 +1,16 @@
 /** What each training objective makes of a document: a row each. To add one: a row here, its name in config/train.ts. */
 import { TongueforgeError } from '../errors'
 import type { Message } from './chat_template'
-import { commonPrefix, encodeConversation, IGNORE, splitAssistant } from './conversation'
+import { encodeConversation, IGNORE } from './conversation'
 import type { Document } from './documents'
+import { bodyOf, encodeFrame, type FrameOptions, inscpFrame, requireTemplate } from './inscp_frame'
 import type { ModelText } from './model_text'
 import type { TokenDocument } from './tokens'
 
-export interface ObjectiveOptions {
+/** `system` and `template` are those of inscp. */
+export interface ObjectiveOptions extends FrameOptions {
   /** inscp: which tokens are learnt. */
   loss: 'all' | 'assistant' | 'body'
-  /** inscp: a system turn before the empty user turn. */
-  system?: string | undefined
   /** dpo: tokens of a prompt that are kept, its last ones; absent: all. */
   maxPrompt?: number | undefined
   /** Called with what is wrong with a document, which is then left out; without it the first such one throws. */
@@ -20,6 +20,8 @@ export interface ObjectiveOptions {
 export interface Objective {
   /** Whether documents may be cut where a row ends, stay whole, or stay whole with their neighbour. */
   packing: 'stream' | 'whole' | 'pairs'
+  /** Whether documents stand in the chat template. */
+  templated: boolean
   /** What native's trainer makes small. */
   loss: 'language' | 'preference'
   /** Encodes a slice of documents, in order. Throws ERR_DATA, with file:line, for what it cannot learn from. */
@@ -27,10 +29,10 @@ export interface Objective {
 }
 
 export const objectives: Record<'cp' | 'inscp' | 'sft' | 'dpo', Objective> = {
-  cp: { packing: 'stream', loss: 'language', encode: encodePlain },
-  inscp: { packing: 'stream', loss: 'language', encode: encodeTemplated },
-  sft: { packing: 'whole', loss: 'language', encode: encodeConversations },
-  dpo: { packing: 'pairs', loss: 'preference', encode: encodePreferences },
+  cp: { packing: 'stream', templated: false, loss: 'language', encode: encodePlain },
+  inscp: { packing: 'stream', templated: true, loss: 'language', encode: encodeTemplated },
+  sft: { packing: 'whole', templated: true, loss: 'language', encode: encodeConversations },
+  dpo: { packing: 'pairs', templated: true, loss: 'preference', encode: encodePreferences },
 }
 
 /** Continual pre-training: the text, with what the tokenizer puts around one. */
@@ -57,30 +59,25 @@ async function encodeTemplated(
   text: ModelText,
   options: ObjectiveOptions,
 ): Promise<TokenDocument[]> {
-  const { loss, system } = options
-  const { prefix, suffix } = templateAround(text, system)
-  const { tokenizer } = text
+  const { loss } = options
+  const frame = inscpFrame(text, options)
   const bodies = documents.flatMap((document) => {
     if ('text' in document) return [document.text]
     if ('messages' in document) return document.messages.map(({ content }) => content)
     return refuse(wrongKind(document, 'a text or a conversation', PREFERENCE_HINT), options)
   })
-  const rows = await tokenizer.encodeBatch(
-    bodies.map((body) => prefix + body + suffix),
+  const rows = await text.tokenizer.encodeBatch(
+    bodies.map((body) => frame.prefix + body + frame.suffix),
     { addSpecialTokens: false },
   )
   if (loss === 'all') return rows.map((ids) => ({ ids }))
-  const [before] = await tokenizer.encodeBatch([prefix], { addSpecialTokens: false })
-  const [after] = await tokenizer.encodeBatch([suffix], { addSpecialTokens: false })
+  const encoded = await encodeFrame(text, frame)
   return rows.map((ids) => {
-    // Encoded alone, the frame may differ where it meets the text: a token of both is learnt.
-    const start = commonPrefix(ids, before!)
-    const end = ids.length - (loss === 'body' ? commonPrefix(reversed(ids), reversed(after!)) : 0)
-    return { ids, labels: ids.map((id, i) => (i >= start && i < end ? id : IGNORE)) }
+    const { start, end } = bodyOf(ids, encoded)
+    const last = loss === 'body' ? end : ids.length
+    return { ids, labels: ids.map((id, i) => (i >= start && i < last ? id : IGNORE)) }
   })
 }
-
-const reversed = (ids: Int32Array) => ids.slice().reverse()
 
 /** Templates run on the event loop: so many conversations take a few milliseconds of it. */
 const RENDERED_AT_ONCE = 16
@@ -176,34 +173,6 @@ function placed({ code, message, hint, details, cause }: TongueforgeError, { fil
     hint,
     details: { ...details, file, line },
     cause,
-  })
-}
-
-function templateAround(text: ModelText, system: string | undefined): { prefix: string; suffix: string } {
-  const before = [
-    ...(system === undefined ? [] : [{ role: 'system', content: system }]),
-    { role: 'user', content: '' },
-  ]
-  const { prefix, suffix } = splitAssistant(requireTemplate(text), before)
-  const endOfTurn = text.endOfTurnId ?? text.eosTokenId
-  const token = endOfTurn === undefined ? undefined : text.tokenizer.idToToken(endOfTurn)
-  if (token === undefined) {
-    throw new TongueforgeError(
-      'ERR_TEMPLATE',
-      'Expected an end-of-turn or end-of-sequence token, found neither',
-      {
-        hint: 'Name eos_token in tokenizer_config.json: without it a model cannot learn to stop.',
-      },
-    )
-  }
-  const closed = suffix.trimEnd()
-  return { prefix, suffix: closed.endsWith(token) ? closed : closed + token }
-}
-
-function requireTemplate({ template }: ModelText) {
-  if (template !== undefined) return template
-  throw new TongueforgeError('ERR_TEMPLATE', 'Expected a chat template, found none', {
-    hint: 'Start from a chat model, or name a folder with one under tokenizer:.',
   })
 }
 

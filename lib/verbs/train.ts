@@ -5,9 +5,11 @@ import { describeBatch, type ShownRow } from '../text/shown_batch'
 import { Run } from './run'
 import { type Checkpoint, Checkpoints } from './training/checkpoints'
 import { checkRoom } from './training/disk_space'
+import { warnOfEnds } from './training/ends'
 import { environment, inexactness } from './training/environment'
 import { type Identity, identify, type RunInputs } from './training/identity'
 import type { Metrics } from './training/metrics'
+import type { PerplexityReport } from './training/perplexity_report'
 import {
   closeData,
   openInputs,
@@ -71,6 +73,8 @@ export interface DryRunReport {
   plan: PlanSummary
   /** Where `showBatch` asks for it: the rows of the first update, or with `accumulation` of its first micro-step. */
   batch?: ShownBatch
+  /** inscp with max_perplexity: of the training documents, which are measured. */
+  perplexity?: PerplexityReport
 }
 
 /** Late readers miss old steps, not new ones: metrics.jsonl has them all. */
@@ -133,16 +137,26 @@ async function runTraining(
   }
 }
 
+/** What is known without training; documents are measured where the plan depends on it. */
 async function dryRun(
   config: TrainConfig,
   inputs: RunInputs,
-  { showBatch, onWarning }: TrainOptions,
+  { showBatch, onWarning, onProgress }: TrainOptions,
   { signal }: Context,
 ): Promise<DryRunReport> {
-  const plan = await planTraining(config, inputs, { signal, onWarning })
+  const filters = config.objective === 'inscp' && config.inscp.max_perplexity !== undefined
+  const identity = filters ? await identify(config, inputs, signal) : undefined
+  const plan = await planTraining(config, inputs, { identity, signal, onWarning, onProgress })
   try {
+    await warnOfEnds(plan, onWarning ?? (() => {}))
+    const perplexity = plan.perplexity?.report
     const batch = showBatch && describeBatch(await firstBatch(plan), plan.text.tokenizer)
-    return { dry_run: true, plan: summarise(plan), ...(batch && { batch }) }
+    return {
+      dry_run: true,
+      plan: summarise(plan),
+      ...(perplexity && { perplexity }),
+      ...(batch && { batch }),
+    }
   } finally {
     await closeData(plan)
   }
@@ -173,13 +187,7 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
   latest.checkpoint = start // also for a signal that comes while the data are read
   const doubt = start && inexactness(start.environment, here)
   if (doubt) job.warn(doubt)
-  const plan = await planTraining(config, job.inputs, { signal, onWarning: job.warn })
-  if (job.replaces) await folder.clear()
-  await checkRoom(plan, checkpoints)
-  await folder.writeConfig()
-
-  const folders = { folder: folder.path, signal, onProgress: job.onProgress }
-  await addReferences(plan, identity, folders)
+  const plan = await prepare(folder, job, checkpoints)
   const speed = await Speed.of(plan, signal)
   let trainer = await Trainer.open(plan, start?.path, signal)
   try {
@@ -203,4 +211,19 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
     trainer.dispose()
     await closeData(plan)
   }
+}
+
+/** Plans and measures; once nothing speaks against the run, an earlier one goes and the folder becomes its own. */
+async function prepare(folder: RunFolder, job: Job, checkpoints: Checkpoints): Promise<TrainPlan> {
+  const { config, identity, replaces, signal, warn: onWarning, onProgress } = job
+  const earlier = replaces ? undefined : folder.path // what a run has measured counts when it goes on
+  const options = { identity, folder: earlier, signal, onWarning, onProgress }
+  const plan = await planTraining(config, job.inputs, options)
+  await warnOfEnds(plan, onWarning)
+  if (replaces) await folder.clear()
+  await checkRoom(plan, checkpoints)
+  await folder.writeConfig()
+  await plan.perplexity?.keep(folder.path)
+  await addReferences(plan, identity, { folder: folder.path, signal, onProgress })
+  return plan
 }

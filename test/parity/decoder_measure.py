@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 
 Tensors = dict[str, torch.Tensor]
 IGNORED = -100  # a label that takes no part in the loss
@@ -52,6 +52,24 @@ def nll(folder: Path | str, ids: torch.Tensor) -> torch.Tensor:
     """ids (B,S) -> (B) float64: minus the sum of log p of the tokens 1..S-1, each given all before it."""
     log_p = logits(folder, ids)[:, :-1].double().log_softmax(-1)
     return -log_p.gather(-1, ids[:, 1:, None].long()).sum((1, 2))
+
+
+@torch.no_grad()
+def answer_losses(folder: Path | str, texts: list[str]) -> list[dict[str, float]]:
+    """Of each text, as the answer to an empty question: minus the sum of log p of its own tokens, and how many."""
+    model, tokenizer = load(folder), AutoTokenizer.from_pretrained(folder)
+    losses = []
+    for text in texts:
+        turns = [{"role": "user", "content": ""}, {"role": "assistant", "content": text}]
+        shown = tokenizer.apply_chat_template(turns, tokenize=False)
+        first = shown.rindex(text)
+        encoded = tokenizer(shown, add_special_tokens=False, return_offsets_mapping=True)
+        ids = torch.tensor(encoded["input_ids"])
+        own = torch.tensor([end > first and start < first + len(text) for start, end in encoded["offset_mapping"]])
+        log_p = model(ids[None]).logits[0, :-1].double().log_softmax(-1)
+        said = log_p.gather(-1, ids[1:, None])[own[1:]]
+        losses.append({"nll": -said.sum().item(), "tokens": len(said)})
+    return losses
 
 
 def train(folder: Path | str, ids: torch.Tensor, labels: torch.Tensor, lr: torch.Tensor) -> Tensors:

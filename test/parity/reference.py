@@ -1,6 +1,8 @@
 """transformers as a command-line program: each call prints one JSON document on stdout, all else on stderr.
 
     reference.py logits FOLDER IDS.json                        [[id, ...], ...] -> {shape: [B, T, V], data: [...]}
+    reference.py perplexity FOLDER                             texts on standard input -> [{nll, tokens}], each text
+                                                                alone in the assistant's turn after an empty one
     reference.py generate FOLDER IDS.json --max-new-tokens N   prompts -> [{ids, gaps}], greedy, no end obeyed
     reference.py load FOLDER                                   {architecture, parameters, dtype, missing_keys,
                                                                 unexpected_keys, tokenizer: {class, size} | null}
@@ -44,6 +46,10 @@ def run_logits(args: argparse.Namespace) -> Any:
 def run_generate(args: argparse.Namespace) -> Any:
     texts = [measure.greedy(args.folder, torch.tensor(ids), args.max_new_tokens) for ids in read_ids(args.ids)]
     return [{"ids": ids.tolist(), "gaps": gaps.tolist()} for ids, gaps in texts]
+
+
+def run_perplexity(args: argparse.Namespace) -> Any:
+    return measure.answer_losses(args.folder, json.load(sys.stdin))
 
 
 def run_load(args: argparse.Namespace) -> Any:
@@ -110,6 +116,7 @@ def parse() -> argparse.Namespace:
         return command
 
     verb(run_logits, "folder", "ids")
+    verb(run_perplexity, "folder")
     verb(run_generate, "folder", "ids").add_argument("--max-new-tokens", type=int, default=20)
     verb(run_load, "folder")
     verb(run_train, "folder", "data")

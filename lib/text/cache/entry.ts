@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { sha256 } from '../../checkpoint/provenance'
 
 /** Raise it when the files of an entry change their form, or an objective encodes differently. */
-export const ENTRY_VERSION = 1
+export const ENTRY_VERSION = 2
 
 export const TOKENS = 'tokens.bin'
 export const MASK = 'mask.bin'

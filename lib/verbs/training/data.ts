@@ -13,9 +13,10 @@ import { objectives } from '../../text/objectives'
 import { type RowSource, StreamPacking } from '../../text/packing'
 import type { RecordFormat } from '../../text/record_formats'
 import type { Tokens } from '../../text/tokens'
+import type { SiftedSource, SourcePerplexity } from './perplexity'
 
 /** What is in a source, counted once whatever its weight. */
-export interface SourceStatistics {
+export interface SourceStatistics extends SourcePerplexity {
   path: string
   /** Files that are read. */
   files: number
@@ -39,7 +40,7 @@ export interface SourceStatistics {
   cached: boolean
 }
 
-/** The totals are those of an epoch: by weight, and without what is replayed. */
+/** The totals are those of an epoch: by weight, without what is replayed, and without what a filter leaves out. */
 export interface DataStatistics {
   sources: SourceStatistics[]
   replay?: SourceStatistics[]
@@ -67,6 +68,8 @@ export interface TrainingData {
 export interface LoadOptions {
   shuffle: boolean
   signal: AbortSignal
+  /** Leaves documents out of the sources, which are not those to mix in. */
+  sift?: ((sources: readonly Tokens[]) => Promise<SiftedSource[]>) | undefined
   /** Older data to mix in. */
   replay?: readonly ReplaySource[] | undefined
   /** Hears of files and records that are left out, and of damaged cache entries. */
@@ -83,12 +86,13 @@ export async function loadData(
 ): Promise<TrainingData> {
   const opened: Opened[] = []
   const close = async () => {
-    for (const { tokens } of opened) await tokens.close()
+    for (const { store } of opened) await store.close()
   }
   try {
     for (const source of [...sources, ...(options.replay ?? [])])
       opened.push(await openSource(source, config, text, options))
     const main = opened.slice(0, sources.length)
+    await sift(main, options)
     const parts = sources.map(({ weight }, i) => ({ tokens: main[i]!.tokens, weight }))
     const tokens = await weighted(parts, config.seed, together(config))
     const fresh = await packed(tokens, config, options)
@@ -109,8 +113,18 @@ export async function loadData(
 }
 
 interface Opened {
-  tokens: TokenStore
+  store: TokenStore
+  /** What is used of it. */
+  tokens: Tokens
   statistics: Omit<SourceStatistics, 'share'>
+}
+
+async function sift(opened: readonly Opened[], options: LoadOptions): Promise<void> {
+  const sifted = (await options.sift?.(opened.map(({ store }) => store))) ?? []
+  for (const [i, { tokens, statistics }] of sifted.entries()) {
+    opened[i]!.tokens = tokens
+    Object.assign(opened[i]!.statistics, statistics)
+  }
 }
 
 async function openSource(
@@ -147,10 +161,15 @@ async function openSource(
     mb_per_second: bytes / 1e6 / seconds,
     cached,
   }
-  return { tokens, statistics }
+  return { store: tokens, tokens, statistics }
 }
 
-const encodingOptions = ({ inscp, dpo }: TrainConfig) => ({ ...inscp, maxPrompt: dpo.max_prompt })
+const encodingOptions = ({ inscp: { loss, system, template }, dpo }: TrainConfig) => ({
+  loss,
+  system,
+  template,
+  maxPrompt: dpo.max_prompt,
+})
 
 const isWhole = ({ objective }: TrainConfig) => objectives[objective].packing !== 'stream'
 

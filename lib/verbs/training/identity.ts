@@ -90,9 +90,10 @@ function decisiveKeys(config: TrainConfig): object {
     threads: _threads,
     eval: _eval,
     tensorboard: _tensorboard,
+    inscp: { perplexity_sample: _sample, ...inscp },
     ...decisive
   } = config
-  return decisive
+  return { ...decisive, inscp }
 }
 
 type Content = Record<string, string>

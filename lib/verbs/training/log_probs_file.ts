@@ -1,6 +1,7 @@
 /** What a model said of each document, in a file: a line of JSON, then little-endian float64 sums and counts. */
 import { createHash } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 
 /** By the number of the document in its source; a document that stands in no row has 0 and 0. */
 export interface DocumentLogProbs {
@@ -39,8 +40,11 @@ export async function writeLogProbs(
 ): Promise<void> {
   const bytes = Buffer.concat([bytesOf(sums), bytesOf(counts)])
   const header: Header = { version: 1, key, documents: sums.length, sha256: sha256Of(bytes) }
-  await writeFile(`${file}.new`, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), bytes]))
-  await rename(`${file}.new`, file)
+  const folder = dirname(file)
+  const written = join(folder, `.tmp-${process.pid}-${basename(file)}`) // others may be writing the same
+  await mkdir(folder, { recursive: true })
+  await writeFile(written, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), bytes]))
+  await rename(written, file)
 }
 
 function parseHeader(line: string): Header | undefined {

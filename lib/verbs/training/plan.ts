@@ -6,9 +6,12 @@ import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
 import { type TrainConfig, trainSchema } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { loadModelText, type ModelText } from '../../text/model_text'
+import type { Tokens } from '../../text/tokens'
 import { type DataStatistics, type LoadOptions, loadData, type TrainingData } from './data'
-import type { RunInputs } from './identity'
+import type { Identity, RunInputs } from './identity'
+import { Perplexity, type PerplexityOptions } from './perplexity'
 import { checkSelection } from './selection'
+import { startingPoint } from './starting_model'
 import { planTrained, type Trained } from './trained'
 
 export interface TrainPlan extends RunInputs {
@@ -20,6 +23,8 @@ export interface TrainPlan extends RunInputs {
   text: ModelText
   data: TrainingData
   held_out: TrainingData | undefined
+  /** Of an inscp run whose data were measured by the model that it starts from. */
+  perplexity: Perplexity | undefined
 }
 
 /** What a dry run tells. */
@@ -62,21 +67,41 @@ export async function readTrainConfig(
   }
   checkSelection(config, file)
   checkAdapterKeys(config, file)
+  checkInscpKeys(config, file)
   return config
 }
 
+const problemIn = (file: string) => (key: string, message: string, hint: string) =>
+  new TongueforgeError('ERR_CONFIG', `${file}: ${key}: ${message}`, { hint, details: { file, key } })
+
+function checkInscpKeys({ init, inscp }: TrainConfig, file: string): void {
+  if (inscp.max_perplexity === undefined) return
+  if (init !== undefined) {
+    throw problemIn(file)(
+      'inscp.max_perplexity',
+      'expected model beside it, received init',
+      'Random weights know no text. Measure by a model that has learned: model: FOLDER.',
+    )
+  }
+  if (inscp.perplexity_sample !== undefined) {
+    throw problemIn(file)(
+      'inscp.perplexity_sample',
+      'expected nothing beside max_perplexity',
+      'A filter measures every document. Leave perplexity_sample out.',
+    )
+  }
+}
+
 function checkAdapterKeys(config: TrainConfig, file: string): void {
-  const problem = (key: string, message: string, hint: string) =>
-    new TongueforgeError('ERR_CONFIG', `${file}: ${key}: ${message}`, { hint, details: { file, key } })
   if (config.lora && !config.model) {
-    throw problem(
+    throw problemIn(file)(
       'lora',
       'expected model beside it, received init',
       'Adapters go on a model that has learned.',
     )
   }
   if (config.adapter !== undefined && !config.lora) {
-    throw problem(
+    throw problemIn(file)(
       'adapter',
       'expected lora beside it, received none',
       'lora: {} goes on training the adapter. To train the model with it merged in, first: ' +
@@ -95,11 +120,16 @@ export async function openInputs(config: TrainConfig): Promise<RunInputs> {
   return { model, files, adapter, reference }
 }
 
+export interface PlanOptions extends Pick<LoadOptions, 'signal' | 'onWarning'>, PerplexityOptions {
+  /** Of the starting model, which then measures the documents of inscp; else nothing is measured or filtered. */
+  identity?: Identity | undefined
+}
+
 /** Reads the data and lays everything out. Throws ERR_DATA, ERR_MODEL_CONFIG, ERR_VOCABULARY. */
 export async function planTraining(
   config: TrainConfig,
   inputs: RunInputs,
-  options: Omit<LoadOptions, 'shuffle' | 'replay'>,
+  options: PlanOptions,
 ): Promise<TrainPlan> {
   const { model, files, adapter } = inputs
   const modelConfig = await resultConfig(config, model, files)
@@ -107,11 +137,25 @@ export async function planTraining(
   const trained = await planTrained(config, spec, { base: model?.path, adapter })
   const text = await loadModelText(files)
   checkVocabulary(text, spec, files.path)
+  const perplexity = measuring({ config, text, model, trained }, options)
+  const sift = perplexity && ((sources: readonly Tokens[]) => perplexity.sift(sources))
   const { replay } = config
-  const data = await loadData(config.data, config, text, { ...options, shuffle: true, replay })
+  const { signal, onWarning } = options
+  const data = await loadData(config.data, config, text, { signal, onWarning, shuffle: true, sift, replay })
   const held_out =
-    config.eval && (await loadData(config.eval.data, config, text, { ...options, shuffle: false }))
-  return { ...inputs, config, spec, modelConfig, trained, text, data, held_out }
+    config.eval && (await loadData(config.eval.data, config, text, { signal, onWarning, shuffle: false }))
+  return { ...inputs, config, spec, modelConfig, trained, text, data, held_out, perplexity }
+}
+
+function measuring(
+  plan: Pick<TrainPlan, 'config' | 'text' | 'model' | 'trained'>,
+  { identity, ...options }: PlanOptions,
+): Perplexity | undefined {
+  if (plan.config.objective !== 'inscp' || identity === undefined) return undefined
+  const start = startingPoint(plan, identity)
+  if (start !== undefined) return new Perplexity(plan.config, plan.text, start, options)
+  options.onWarning?.('no perplexity is measured: random weights know no text')
+  return undefined
 }
 
 /** Closes the files behind the rows of a plan. */

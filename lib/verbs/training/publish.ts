@@ -9,9 +9,11 @@ import { carryOver, writeJson } from '../../checkpoint/write_folder'
 import { toYaml } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
 import { native, runJob } from '../../native'
+import { objectives } from '../../text/objectives'
 import { packedBatch } from '../../text/packing'
 import type { TrainResult } from '../train'
 import { difference } from './difference'
+import { generationConfig } from './ends'
 import type { TrainPlan } from './plan'
 import type { TrainReport } from './report'
 import type { RunFolder } from './run_folder'
@@ -93,6 +95,9 @@ async function publishModel(
     const report = await fill(staged)
     await carryOver(plan.files, staged, new Set(['config.json', 'README.md']))
     await writeJson(staged, 'config.json', plan.modelConfig)
+    const ends =
+      objectives[plan.config.objective].templated && generationConfig(plan.files.generation, plan.text)
+    if (ends) await writeJson(staged, 'generation_config.json', ends)
     await describe(staged, folder, plan, { ...outcome, report })
     return report
   })

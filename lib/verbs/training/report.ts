@@ -1,6 +1,7 @@
 /** The numbers at the end of a run. */
 import type { Difference } from './difference'
 import type { Identity } from './identity'
+import type { PerplexityReport } from './perplexity_report'
 import { type PlanSummary, summarise, type TrainPlan } from './plan'
 import type { Session } from './session'
 import { peakMemory, type Speed } from './speed'
@@ -35,6 +36,8 @@ export interface TrainReport {
   /** Tells a finished run of this very config and these inputs from one of others. */
   config_sha256: string
   plan: PlanSummary
+  /** inscp: of the training documents, under the model that the run starts from. */
+  perplexity?: PerplexityReport
   /** Of a run with `lora` that merges: how far the merged model is from the model with its adapter. */
   drift?: Drift
 }
@@ -82,5 +85,6 @@ export function reportOf(
     sessions: state.sessions,
     config_sha256: identity.sha256,
     plan: summarise(plan),
+    ...(plan.perplexity?.report && { perplexity: plan.perplexity.report }),
   }
 }

@@ -8,7 +8,8 @@ import type { FileRecord, InputRecord } from '../../checkpoint/provenance'
 import { type Handle, native, runJob } from '../../native'
 import { epochBatches, type PackedBatch } from '../../text/packing'
 import type { TrainingData } from './data'
-import type { Identity } from './identity'
+import type { Environment } from './environment'
+import { canonicalJson, type Identity } from './identity'
 import { type DocumentLogProbs, readLogProbs, writeLogProbs } from './log_probs_file'
 import type { TrainPlan } from './plan'
 import type { LoraPlan } from './trained'
@@ -25,8 +26,10 @@ export interface StartingModelOptions {
   threads: number
   /** Rows a batch. */
   rows: number
-  /** The run folder, where results are kept. */
-  folder: string
+  /** The run folder, where results are looked for, and kept unless `shared` is given. */
+  folder?: string | undefined
+  /** A folder of results for all runs: looked in next, and where new ones are kept. */
+  shared?: { folder: string; environment: Environment } | undefined
   signal: AbortSignal
   onProgress?: ((progress: PreparationProgress) => void) | undefined
 }
@@ -44,7 +47,7 @@ export interface StartingPoint {
 
 /** The model that a run starts from: the one of its config, with the adapter that is trained on. */
 export function startingPoint(
-  { model, trained }: TrainPlan,
+  { model, trained }: Pick<TrainPlan, 'model' | 'trained'>,
   { inputs }: Identity,
 ): StartingPoint | undefined {
   const files = filesOf(inputs, 'model', 'adapter')
@@ -53,6 +56,11 @@ export function startingPoint(
 
 export const filesOf = (inputs: readonly InputRecord[], ...roles: string[]) =>
   inputs.filter(({ role }) => roles.includes(role)).flatMap(({ files }) => files)
+
+export interface KeyedLogProbs extends DocumentLogProbs {
+  /** Of the model, the data and what is measured. */
+  key: string
+}
 
 export class StartingModel {
   private handle: Handle | undefined
@@ -63,21 +71,34 @@ export class StartingModel {
   ) {}
 
   /**
-   * The log-probabilities of each document's targets. Read from NAME.bin of the run folder where it holds those of
-   * the same weights, dtype and rows; else measured, which loads the model, and written there.
+   * The log-probabilities of each document's targets. Read from NAME.bin of the run folder, or from the shared folder,
+   * where they are those of the same weights, dtype and rows; else measured, which loads the model, and kept.
    */
-  async logProbs(name: string, data: MeasuredRows): Promise<DocumentLogProbs> {
-    const file = join(this.options.folder, `${name}.bin`)
+  async logProbs(name: string, data: MeasuredRows): Promise<KeyedLogProbs> {
     const key = await this.#keyOf(data)
-    const kept = await readLogProbs(file, key)
-    if (kept !== undefined) return kept
+    const places = this.#places(name, key)
+    for (const place of places) {
+      const kept = await readLogProbs(place, key)
+      if (kept !== undefined) return { ...kept, key }
+    }
     const measured = await this.#measure(name, data)
-    await writeLogProbs(file, key, measured)
-    return measured
+    await writeLogProbs(places.at(-1)!, key, measured)
+    return { ...measured, key }
   }
 
   dispose(): void {
     if (this.handle !== undefined) native().dispose(this.handle)
+  }
+
+  // A run goes on with what it found at first; others take only what this machine and build would find again.
+  #places(name: string, key: string): string[] {
+    const { folder, shared } = this.options
+    const places = folder === undefined ? [] : [join(folder, `${name}.bin`)]
+    if (shared === undefined) return places
+    const exact = createHash('sha256')
+      .update(`${key} ${canonicalJson(shared.environment)}`)
+      .digest('hex')
+    return [...places, join(shared.folder, `${exact}.bin`)]
   }
 
   async #measure(name: string, data: MeasuredRows): Promise<DocumentLogProbs> {
