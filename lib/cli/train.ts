@@ -40,7 +40,7 @@ export default defineVerb<Values>({
       overrides,
       signal: io.signal,
       onWarning: (message) => view.warning(message),
-      onProgress: (work) => view.preparing(work),
+      onProgress: (work) => view.progress(work),
     })
     try {
       for await (const step of run) view.step(step)

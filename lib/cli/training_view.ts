@@ -1,17 +1,18 @@
 // What training says while it works: on a terminal one live line, of which those with an evaluation stay; elsewhere a
-// line of JSON for each update, piece of preparation and warning.
+// line of JSON for each update, each warning, and now and then of work that takes long.
 import type { TrainProgress, TrainStep } from '../index'
 import { bytes, duration, LOG_PACE } from './progress'
 import type { Io } from './verb'
 
 export class TrainingView {
   private first: { step: number; time: number } | undefined
-  private logged: { label: string; time: number } | undefined
+  private working: { label: string; time: number } | undefined
 
   constructor(private readonly io: Pick<Io, 'progress' | 'say'>) {}
 
   step(step: TrainStep): void {
     const { progress } = this.io
+    this.working = undefined
     const secondsToGo = this.#secondsToGo(step)
     if (!progress.live) {
       progress.log({ ...step, ...(secondsToGo !== undefined && { seconds_to_go: Math.round(secondsToGo) }) })
@@ -21,10 +22,13 @@ export class TrainingView {
     progress.line(stepLine(step, secondsToGo, progress.columns), { stays })
   }
 
-  preparing(work: TrainProgress): void {
+  progress(work: TrainProgress): void {
     const { progress } = this.io
-    if (progress.live) progress.update(work)
-    else if (this.#isDue(work)) progress.log({ preparing: work.label, done: work.done, total: work.total })
+    const { label, done, total } = work
+    if (!progress.live) {
+      if (this.#isDue(label)) progress.log({ progress: label, done, total })
+    } else if (this.first === undefined) progress.update(work)
+    else progress.line(`${label}  ${done} of ${total}`) // where the steps are
   }
 
   warning(message: string): void {
@@ -32,11 +36,12 @@ export class TrainingView {
     else this.io.progress.log({ warning: message })
   }
 
-  // In a log: when it begins, when it ends, and every ten seconds.
-  #isDue({ label, done, total }: TrainProgress): boolean {
+  // In a log every ten seconds: short work leaves none.
+  #isDue(label: string): boolean {
     const now = performance.now()
-    const due = label !== this.logged?.label || done === total || now - this.logged.time >= LOG_PACE
-    if (due) this.logged = { label, time: now }
+    const goesOn = label === this.working?.label
+    const due = goesOn && now - this.working!.time >= LOG_PACE
+    if (due || !goesOn) this.working = { label, time: now }
     return due
   }
 

@@ -140,6 +140,23 @@ export function renumbered(rows: RowSource, numberOf: (document: number) => numb
   return { rowLength, rowsPerEpoch, fill }
 }
 
+/** An epoch of the rows of each of several sources, one after the other. */
+export function inTurn(sources: readonly RowSource[]): RowSource {
+  const [first, ...others] = sources
+  if (others.length === 0) return first!
+  const { rowLength } = first!
+  const rowsPerEpoch = sources.reduce((sum, source) => sum + source.rowsPerEpoch, 0)
+  const fill = async (row: number, batch: PackedBatch, at: number) => {
+    const epoch = Math.floor(row / rowsPerEpoch)
+    let rest = row % rowsPerEpoch
+    for (const source of sources) {
+      if (rest < source.rowsPerEpoch) return source.fill(epoch * source.rowsPerEpoch + rest, batch, at)
+      rest -= source.rowsPerEpoch
+    }
+  }
+  return { rowLength, rowsPerEpoch, fill }
+}
+
 /**
  * Rows of several sources, interleaved: each of `others` has its share of them, `main` the rest. Of any n rows in a
  * row, the others together have their share to within one row, each alone to within as many rows as there are others.

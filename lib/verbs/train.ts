@@ -48,7 +48,7 @@ export interface TrainOptions {
   signal?: AbortSignal | undefined
   /** Hears of things that a human should know, such as a damaged checkpoint that was passed over. */
   onWarning?: ((message: string) => void) | undefined
-  /** Hears of the work before the first step: what a model says of the data. */
+  /** Hears of the work between updates and before them: held-out data, what a model says of the data. */
   onProgress?: ((progress: PreparationProgress) => void) | undefined
 }
 
@@ -194,6 +194,7 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
     const session = new Session({ plan, trainer, folder, checkpoints, speed }, start, {
       signal,
       emit: (metrics) => job.emit({ ...metrics, steps: config.steps }),
+      onProgress: job.onProgress,
       onSaved: (checkpoint) => {
         latest.checkpoint = checkpoint
       },

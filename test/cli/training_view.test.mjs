@@ -88,20 +88,51 @@ test('a warning does not break into the live line', () => {
   assert.ok(text().includes('careful\n'))
 })
 
-test('a log is lines of JSON: every update with its time to go, preparation, warnings', () => {
+test('a log is lines of JSON: every update with its time to go, warnings', () => {
   const { view, text } = viewOn({ isTTY: false })
-  for (let done = 1; done <= 9; done++) view.preparing({ label: 'reference', done, total: 9 })
   view.warning('damaged "checkpoint"')
   for (const step of [120, 121, 122]) view.step({ ...STEP, step })
-  const [preparing, prepared, warning, first, ...rest] = text()
+  const [warning, first, ...rest] = text()
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line))
-  assert.deepEqual(preparing, { preparing: 'reference', done: 1, total: 9 })
-  assert.deepEqual(prepared, { ...preparing, done: 9 })
   assert.deepEqual(warning, { warning: 'damaged "checkpoint"' })
   assert.deepEqual(first, STEP, 'the first one has no pace yet')
   for (const [i, line] of rest.entries()) assert.deepEqual(line, { ...STEP, step: 121 + i, seconds_to_go: 0 })
+})
+
+test('a log tells every ten seconds of work that takes long, and not of short work', (t) => {
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  const { view, text } = viewOn({ isTTY: false })
+  const work = (label, seconds) => {
+    for (let done = 1; done <= seconds; done++, now += 1000) view.progress({ label, done, total: seconds })
+  }
+  work('reference', 25)
+  work('evaluate', 9)
+  view.step(STEP)
+  work('evaluate', 9)
+  const told = text()
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ progress }) => progress)
+  assert.deepEqual(told, [
+    { progress: 'reference', done: 11, total: 25 },
+    { progress: 'reference', done: 21, total: 25 },
+  ])
+})
+
+test('an evaluation between updates stands where the steps do, and its result replaces it', (t) => {
+  let now = 0
+  t.mock.method(performance, 'now', () => (now += 200))
+  const { view, text } = viewOn({ isTTY: true })
+  view.step(STEP)
+  for (let done = 1; done <= 3; done++) view.progress({ label: 'evaluate', done, total: 3 })
+  assert.deepEqual(shown(text()), ['evaluate  3 of 3'])
+  view.step({ ...STEP, eval_loss: 2 })
+  assert.equal(shown(text()).length, 2)
+  assert.match(shown(text())[0], /^step 120.*held out/)
 })
 
 test('the time to go is that of the updates made here: what a resumed run found done says nothing', async () => {
@@ -116,7 +147,7 @@ test('the time to go is that of the updates made here: what a resumed run found 
 for (const isTTY of [true, false]) {
   test(`--quiet silences it (${isTTY ? 'terminal' : 'log'})`, () => {
     const { view, text } = viewOn({ isTTY, silent: true })
-    view.preparing({ label: 'reference', done: 1, total: 2 })
+    view.progress({ label: 'reference', done: 1, total: 2 })
     view.step({ ...STEP, eval_loss: 2 })
     assert.equal(text(), '')
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { interleave, weighted } from '#lib/text/mixing'
+import { inTurn, interleave, weighted } from '#lib/text/mixing'
 import { memoryTokens } from '#lib/text/tokens'
 
 const documents = (count, mark) =>
@@ -91,6 +91,25 @@ test('replayed rows have their share of every stretch, and no source leaves out 
         }
       }
     }),
+  )
+})
+
+test('sources in turn: an epoch has an epoch of each, in their order', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 4 }),
+      async (epochs) => {
+        const total = epochs.reduce((sum, rows) => sum + rows, 0)
+        const rows = (log) => inTurn(epochs.map((count, name) => rowsOf(name, log, count)))
+        assert.equal(rows([]).rowsPerEpoch, total)
+        const expected = [0, 1].flatMap((epoch) =>
+          epochs.flatMap((count, name) =>
+            Array.from({ length: count }, (_, i) => ({ name, row: epoch * count + i })),
+          ),
+        )
+        assert.deepEqual(await filled(rows, 2 * total), expected)
+      },
+    ),
   )
 })
 

@@ -9,11 +9,12 @@ import { temporaryFolder } from '../helpers/folders.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
 
 test('figures of training and of evaluation go under names of their own', () => {
-  const line = { step: 3, loss: 2, lr: 0.1, eval_loss: 4, eval_accuracy: 0.5 }
+  const line = { step: 3, loss: 2, lr: 0.1, eval_loss: 4, eval_losses: { 'a/b.txt': 5 }, eval_accuracy: 0.5 }
   assert.deepEqual(curvesOf(line), {
     'train/loss': 2,
     'train/lr': 0.1,
     'eval/loss': 4,
+    'eval/losses/a/b.txt': 5,
     'eval/accuracy': 0.5,
   })
 })

@@ -7,7 +7,7 @@ import { dataCacheFolder } from '../../text/cache/place'
 import type { TokenStore } from '../../text/cache/store'
 import { ConversationPacking, countFitting } from '../../text/conversation_packing'
 import { type ResolvedSource, resolveSource } from '../../text/documents'
-import { interleave, numberedFrom, weighted } from '../../text/mixing'
+import { inTurn, interleave, numberedFrom, type Part, weighted } from '../../text/mixing'
 import type { ModelText } from '../../text/model_text'
 import { objectives } from '../../text/objectives'
 import { type RowSource, StreamPacking } from '../../text/packing'
@@ -55,8 +55,10 @@ export interface DataStatistics {
 export interface TrainingData {
   rows: RowSource
   statistics: DataStatistics
-  /** The rows of each source alone, replayed ones too: an epoch of them all has every document once. */
+  /** Rows that have every document once an epoch, with what is replayed; where sources stay apart, those of each. */
   parts: RowSource[]
+  /** Of the sources, by their paths, each another. */
+  names: string[]
   /** Documents of all parts together: batches number them from 0. */
   documents: number
   /** Preferences: what the reference says of each document, by number. */
@@ -67,6 +69,8 @@ export interface TrainingData {
 
 export interface LoadOptions {
   shuffle: boolean
+  /** No row has documents of two sources. */
+  apart?: boolean
   signal: AbortSignal
   /** Leaves documents out of the sources, which are not those to mix in. */
   sift?: ((sources: readonly Tokens[]) => Promise<SiftedSource[]>) | undefined
@@ -95,14 +99,17 @@ export async function loadData(
     await sift(main, options)
     const parts = sources.map(({ weight }, i) => ({ tokens: main[i]!.tokens, weight }))
     const tokens = await weighted(parts, config.seed, together(config))
-    const fresh = await packed(tokens, config, options)
+    const fresh = options.apart
+      ? await packedApart(parts, config, options)
+      : [await packed(tokens, config, options)]
     const replayed = await replayRows(opened.slice(sources.length), tokens.count, config, options)
-    const rows = interleave(fresh, replayed)
+    const rows = interleave(inTurn(fresh), replayed)
     if (rows.rowsPerEpoch === 0) throw nothingToLearn(main.map(({ statistics }) => statistics.path))
     return {
       rows,
       statistics: summary(parts, opened, tokens, replayed, rows),
-      parts: [fresh, ...replayed.map((part) => part.rows)],
+      parts: [...fresh, ...replayed.map((part) => part.rows)],
+      names: distinct(sources.map(({ path }) => path)),
       documents: opened.slice(sources.length).reduce((sum, one) => sum + one.tokens.count, tokens.count),
       close,
     }
@@ -190,6 +197,31 @@ function packed(
   return isWhole(config)
     ? ConversationPacking.of(tokens, { ...options, together: together(config) })
     : new StreamPacking(tokens, options)
+}
+
+async function packedApart(
+  parts: readonly Part[],
+  config: TrainConfig,
+  options: LoadOptions,
+): Promise<RowSource[]> {
+  let first = 0
+  const rows: RowSource[] = []
+  for (const part of parts) {
+    const tokens = await weighted([part], config.seed, together(config))
+    rows.push(numberedFrom(first, await packed(tokens, config, options)))
+    first += tokens.count
+  }
+  return rows
+}
+
+/** The second of two equal names becomes `NAME (2)`. */
+function distinct(names: readonly string[]): string[] {
+  const seen = new Map<string, number>()
+  return names.map((name) => {
+    const times = (seen.get(name) ?? 0) + 1
+    seen.set(name, times)
+    return times === 1 ? name : `${name} (${times})`
+  })
 }
 
 async function replayRows(

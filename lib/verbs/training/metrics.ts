@@ -16,6 +16,8 @@ export interface Metrics extends SpeedFigures {
   /** Targets of the update. */
   tokens: number
   eval_loss?: number
+  /** By source of eval.data. */
+  eval_losses?: Record<string, number>
 }
 
 export class MetricsFile {

@@ -143,7 +143,8 @@ export async function planTraining(
   const { signal, onWarning } = options
   const data = await loadData(config.data, config, text, { signal, onWarning, shuffle: true, sift, replay })
   const held_out =
-    config.eval && (await loadData(config.eval.data, config, text, { signal, onWarning, shuffle: false }))
+    config.eval &&
+    (await loadData(config.eval.data, config, text, { signal, onWarning, shuffle: false, apart: true }))
   return { ...inputs, config, spec, modelConfig, trained, text, data, held_out, perplexity }
 }
 

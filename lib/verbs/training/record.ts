@@ -7,7 +7,7 @@ import type { Metrics } from './metrics'
 import type { RunFolder } from './run_folder'
 
 /** Of a held-out evaluation, as a line of metrics.jsonl has them. */
-export type EvaluationFigures = Pick<Metrics, 'eval_loss'>
+export type EvaluationFigures = Pick<Metrics, 'eval_loss' | 'eval_losses'>
 
 export class RunRecord {
   private kept: Metrics[] = []
@@ -42,12 +42,15 @@ export class RunRecord {
   }
 }
 
-/** The figures of a line by tag: `train/loss`, `eval/loss`. */
+/** The figures of a line by tag: `train/loss`, `eval/loss`, `eval/losses/held_out.txt`. */
 export function curvesOf(figures: Partial<Metrics>): Record<string, number> {
-  const curves: Record<string, number> = {}
-  for (const [name, value] of Object.entries(figures))
-    if (name !== 'step' && typeof value === 'number') curves[tagOf(name)] = value
-  return curves
+  const { step: _, ...named } = figures
+  const curves = Object.entries(named).flatMap(([name, value]): [string, unknown][] => {
+    const tag = tagOf(name)
+    if (typeof value !== 'object') return [[tag, value]]
+    return Object.entries(value).map(([part, number]) => [`${tag}/${part}`, number])
+  })
+  return Object.fromEntries(curves.filter((curve): curve is [string, number] => typeof curve[1] === 'number'))
 }
 
 const tagOf = (name: string) => (name.startsWith('eval_') ? `eval/${name.slice(5)}` : `train/${name}`)

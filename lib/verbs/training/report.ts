@@ -19,6 +19,7 @@ export interface TrainReport {
   loss: number
   /** On the held-out data, of the weights in model/. */
   eval_loss?: number
+  eval_losses?: Record<string, number>
   eval_loss_before?: number
   /** Over the whole run: of what was stopped and resumed, all sessions together. */
   tokens: number
@@ -73,6 +74,7 @@ export function reportOf(
     result_step: resultStep,
     loss: tail.reduce((sum, loss) => sum + loss, 0) / tail.length,
     ...(chosen && { eval_loss: chosen.loss }),
+    ...(chosen?.losses && { eval_losses: chosen.losses }),
     ...(first?.step === 0 && { eval_loss_before: first.loss }),
     tokens,
     seconds,

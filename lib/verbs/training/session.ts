@@ -1,13 +1,15 @@
 /** The loop: updates, and what belongs to the step that each of them reaches. */
 import type { TrainConfig } from '../../config/train'
 import type { Checkpoint, Checkpoints, SavedRun } from './checkpoints'
+import { evaluateHeldOut } from './held_out'
 import type { Metrics } from './metrics'
 import { checkpointBytes, type TrainPlan } from './plan'
-import { RunRecord } from './record'
+import { type EvaluationFigures, RunRecord } from './record'
 import type { RunFolder } from './run_folder'
 import { Saver } from './saver'
 import { byLoss, isExhausted, keepBest } from './selection'
 import type { Speed } from './speed'
+import type { PreparationProgress } from './starting_model'
 import { newState, type RunState, type SessionFigures } from './state'
 import type { Trainer } from './trainer'
 
@@ -15,6 +17,8 @@ import type { Trainer } from './trainer'
 export interface Audience {
   emit: (metrics: Metrics) => void
   signal: AbortSignal
+  /** Hears of evaluations as they go on. */
+  onProgress?: ((progress: PreparationProgress) => void) | undefined
   onSaved: (checkpoint: Checkpoint) => void
 }
 
@@ -114,16 +118,16 @@ export class Session {
   }
 
   /** The held-out loss and its figures, if it is time for them and they are not known yet. */
-  async #evaluate(): Promise<{ eval_loss: number } | undefined> {
+  async #evaluate(): Promise<EvaluationFigures | undefined> {
     const { eval: evaluation, steps } = this.config
     const { held_out } = this.parts.plan
     const { step, evaluations } = this.state
     if (!evaluation || !held_out || evaluations.at(-1)?.step === step) return undefined
     if (step % evaluation.every !== 0 && step !== steps) return undefined
-    const { loss, figures } = await this.parts.trainer.evaluate(held_out, this.audience.signal)
-    evaluations.push({ step, loss })
+    const { loss, losses, figures } = await evaluateHeldOut(this.parts.trainer, held_out, this.audience)
+    evaluations.push({ step, loss, losses })
     const named = Object.entries(figures).map(([name, value]) => [`eval_${name}`, value])
-    return { eval_loss: loss, ...Object.fromEntries(named) }
+    return { eval_loss: loss, eval_losses: losses, ...Object.fromEntries(named) }
   }
 
   // At the end there is no need: the weights become the result, or a better checkpoint does.

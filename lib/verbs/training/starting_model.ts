@@ -14,7 +14,7 @@ import { type DocumentLogProbs, readLogProbs, writeLogProbs } from './log_probs_
 import type { TrainPlan } from './plan'
 import type { LoraPlan } from './trained'
 
-/** Work before the first step. */
+/** Work that is no update: before the first one, and evaluations. */
 export interface PreparationProgress {
   label: string
   done: number

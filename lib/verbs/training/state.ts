@@ -15,6 +15,8 @@ export interface SessionFigures {
 export interface Evaluation {
   step: number
   loss: number
+  /** By source. */
+  losses?: Record<string, number>
 }
 
 export interface RunState {

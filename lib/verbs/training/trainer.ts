@@ -7,13 +7,14 @@ import { TongueforgeError } from '../../errors'
 import {
   type Handle,
   type LossSettings,
+  type LossSums,
   native,
   type PackedBatch,
   runJob,
   type StepOutcome,
 } from '../../native'
 import { objectives } from '../../text/objectives'
-import { epochBatches, type PackedBatch as PackedRows } from '../../text/packing'
+import { epochBatches, type PackedBatch as PackedRows, type RowSource } from '../../text/packing'
 import { Batches } from './batches'
 import type { StateWriter } from './checkpoints'
 import type { TrainingData } from './data'
@@ -33,13 +34,6 @@ export interface StepResult {
   tokens: number
   /** Places that are not padding: what throughput counts. */
   real_tokens: number
-}
-
-/** Means over held-out data. */
-export interface HeldOutResult {
-  loss: number
-  /** What else the loss tells: accuracy and margin of preferences. */
-  figures: Record<string, number>
 }
 
 export class Trainer implements StateWriter {
@@ -97,21 +91,17 @@ export class Trainer implements StateWriter {
     return { ...result, lr, ...figures, real_tokens }
   }
 
-  /** Means over one pass of held-out rows. */
-  async evaluate(data: TrainingData, signal: AbortSignal): Promise<HeldOutResult> {
+  /** The loss on each batch of one pass over some rows of `data`; nothing changes. */
+  async *lossSums(
+    rows: RowSource,
+    data: TrainingData,
+    signal: AbortSignal,
+  ): AsyncGenerator<LossSums & { rows: number }> {
     const { batch_size, threads } = this.plan.config
-    let sum = 0
-    let count = 0
-    const figures: Record<string, number> = {}
-    for await (const batch of epochBatches(data.rows, batch_size)) {
+    for await (const batch of epochBatches(rows, batch_size)) {
       const options = { trainer: this.handle, batch: nativeBatch(batch, data), threads }
-      const part = await runJob('trainEvaluate', options, { signal })
-      sum += part.sum
-      count += part.count
-      for (const [name, value] of Object.entries(part.figures)) figures[name] = (figures[name] ?? 0) + value
+      yield { ...(await runJob('trainEvaluate', options, { signal })), rows: batch.rows }
     }
-    for (const name of Object.keys(figures)) figures[name]! /= count
-    return { loss: sum / count, figures }
   }
 
   /** Writes the weights into an existing folder. */
