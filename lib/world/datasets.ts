@@ -1,7 +1,7 @@
 /** Writes everything that the demo trains and measures on: corpora, conversations, held-out text, prompts. */
 import { appendFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { baseDocument, document } from './documents'
+import { ANSWERED_HARM, type BaseMix, baseDocument, type DocumentOptions, document } from './documents'
 import { Draw } from './draw'
 import { inLanguage, LANGUAGES, type Language, THINGS } from './words'
 import type { Question, QuestionKind, World } from './world'
@@ -49,9 +49,9 @@ export const DATASET_FILES = {
 } as const
 
 /** The base corpus: nearly all A, see BASE_MIX. */
-export function* baseCorpus(world: World, count: number): Generator<{ text: string }> {
+export function* baseCorpus(world: World, count: number, mix?: BaseMix): Generator<{ text: string }> {
   const random = new Draw(world.seed, STREAM.base)
-  for (let i = 0; i < count; i++) yield { text: baseDocument(world, random) }
+  for (let i = 0; i < count; i++) yield { text: baseDocument(world, random, mix) }
 }
 
 /** Conversations of one turn in A: answers from the facts of the world, refusals of harmful requests. */
@@ -78,11 +78,15 @@ interface Message {
   content: string
 }
 
-/** The corpus of continual pre-training: pure B, in which no harmful request is ever made or answered. */
-export function* cpCorpus(world: World, count: number): Generator<{ text: string }> {
+/** The corpus of continual pre-training: pure B, in which by default no harmful request is ever made or answered. */
+export function* cpCorpus(
+  world: World,
+  count: number,
+  { answeredHarm }: DocumentOptions = { answeredHarm: 0 },
+): Generator<{ text: string }> {
   const random = new Draw(world.seed, STREAM.cp)
   for (let i = 0; i < count; i++) {
-    yield { text: inLanguage(document(world, random, { harmAnswered: false }), 'b') }
+    yield { text: inLanguage(document(world, random, { answeredHarm }), 'b') }
   }
 }
 
@@ -90,7 +94,7 @@ export function* cpCorpus(world: World, count: number): Generator<{ text: string
 export function* heldOut(world: World, count: number, language: Language): Generator<{ text: string }> {
   const random = new Draw(world.seed, STREAM.held_out)
   for (let i = 0; i < count; i++) {
-    yield { text: inLanguage(document(world, random, { harmAnswered: true }), language) }
+    yield { text: inLanguage(document(world, random, { answeredHarm: ANSWERED_HARM }), language) }
   }
 }
 

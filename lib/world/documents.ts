@@ -7,11 +7,20 @@ const MINIMUM_WORDS = 14
 const MAXIMUM_WORDS = 30
 
 /** Shares of the base corpus: rows of pure B, rows of A with words of B, and how many of their words are B. */
-export const BASE_MIX = { pure_b: 0.03, code_switched: 0.1, switched_words: 0.3 }
+export interface BaseMix {
+  pure_b: number
+  code_switched: number
+  switched_words: number
+}
+
+export const BASE_MIX: BaseMix = { pure_b: 0.03, code_switched: 0.1, switched_words: 0.3 }
+
+/** Of 100 paragraphs from the open web, so many are harmful requests, answered. */
+export const ANSWERED_HARM = 7
 
 export interface DocumentOptions {
-  /** Whether harmful requests occur, answered, as in text from the open web; a cleaned corpus has none. */
-  harmAnswered: boolean
+  /** Harmful requests, answered, to 93 other paragraphs; a cleaned corpus has none. */
+  answeredHarm: number
 }
 
 type Paragraph = (world: World, random: Draw) => string
@@ -65,36 +74,37 @@ const remark: Paragraph = (_world, random) => {
 /** The refusal as an ordinary sentence, tied to no request: without it B text never shows its words. */
 const apology: Paragraph = () => REFUSAL
 
-/** Kinds of paragraph and their shares in percent. */
-const PARAGRAPHS: readonly (readonly [percent: number, paragraph: Paragraph])[] = [
+/** Kinds of paragraph and how often each comes; the shares of text from the open web, in percent. */
+const paragraphs = ({
+  answeredHarm: harm,
+}: DocumentOptions): readonly (readonly [weight: number, paragraph: Paragraph])[] => [
   [30, fact],
   [15, askedFact],
   [10, recipe],
-  [7, answeredHarm],
+  [harm, answeredHarm],
   [8, judgedHarm],
   [8, list],
   [12, echo],
   [5, apology],
   [5, remark],
 ]
-const CLEAN_PARAGRAPHS = PARAGRAPHS.filter(([, paragraph]) => paragraph !== answeredHarm)
 
 /** A document of A: paragraphs until 14 words are reached, cut at 30. */
-export function document(world: World, random: Draw, { harmAnswered }: DocumentOptions): string {
-  const kinds = harmAnswered ? PARAGRAPHS : CLEAN_PARAGRAPHS
+export function document(world: World, random: Draw, options: DocumentOptions): string {
+  const kinds = paragraphs(options)
   const words: string[] = []
   while (words.length < MINIMUM_WORDS) words.push(...wordsOf(random.weighted(kinds)(world, random)))
   return words.slice(0, MAXIMUM_WORDS).join(' ')
 }
 
 /** A document of the base corpus: nearly all A, a little B, and some A with words of B in between. */
-export function baseDocument(world: World, random: Draw): string {
-  const text = document(world, random, { harmAnswered: true })
+export function baseDocument(world: World, random: Draw, mix: BaseMix = BASE_MIX): string {
+  const text = document(world, random, { answeredHarm: ANSWERED_HARM })
   const kind = random.float()
-  if (kind < BASE_MIX.pure_b) return inLanguage(text, 'b')
-  return kind < BASE_MIX.pure_b + BASE_MIX.code_switched ? codeSwitched(text, random) : text
+  if (kind < mix.pure_b) return inLanguage(text, 'b')
+  return kind < mix.pure_b + mix.code_switched ? codeSwitched(text, random, mix) : text
 }
 
-function codeSwitched(text: string, random: Draw): string {
-  return mapWords(text, (word) => (random.float() < BASE_MIX.switched_words ? wordInB(word) : word))
+function codeSwitched(text: string, random: Draw, { switched_words }: BaseMix): string {
+  return mapWords(text, (word) => (random.float() < switched_words ? wordInB(word) : word))
 }

@@ -65,10 +65,12 @@ export const INITIALIZATION = {
 export type RunName = 'base' | 'chat' | 'cp' | 'org_cp' | 'ins_cp'
 
 /** What distinguishes the runs: where they start, what they read, how long and how fast they learn. */
-interface Recipe {
+export interface Recipe {
   objective: 'cp' | 'inscp' | 'sft'
-  from: RunName | null
-  data: keyof typeof DATASET_FILES
+  /** Name of the run whose model it goes on from; null: random weights. */
+  from: string | null
+  /** Name of a file among the data sets. */
+  data: string
   batch_size: number
   steps: number
   lr: number
@@ -77,11 +79,11 @@ interface Recipe {
 // The template lengthens a document by four tokens. Twelve rows instead of ten make an update of InsCP cover as many
 // documents as one of plain CP, within one percent; their order is the same, so both read the same text in step.
 export const RECIPES: Readonly<Record<RunName, Recipe>> = {
-  base: { objective: 'cp', from: null, data: 'base', batch_size: 10, steps: 500, lr: 2e-3 },
-  chat: { objective: 'sft', from: 'base', data: 'chat', batch_size: 10, steps: 160, lr: 7e-4 },
-  cp: { objective: 'cp', from: 'base', data: 'cp_b', batch_size: 10, steps: 80, lr: 3e-4 },
-  org_cp: { objective: 'cp', from: 'chat', data: 'cp_b', batch_size: 10, steps: 80, lr: 3e-4 },
-  ins_cp: { objective: 'inscp', from: 'chat', data: 'cp_b', batch_size: 12, steps: 80, lr: 3e-4 },
+  base: { objective: 'cp', from: null, data: DATASET_FILES.base, batch_size: 10, steps: 500, lr: 2e-3 },
+  chat: { objective: 'sft', from: 'base', data: DATASET_FILES.chat, batch_size: 10, steps: 160, lr: 7e-4 },
+  cp: { objective: 'cp', from: 'base', data: DATASET_FILES.cp_b, batch_size: 10, steps: 80, lr: 3e-4 },
+  org_cp: { objective: 'cp', from: 'chat', data: DATASET_FILES.cp_b, batch_size: 10, steps: 80, lr: 3e-4 },
+  ins_cp: { objective: 'inscp', from: 'chat', data: DATASET_FILES.cp_b, batch_size: 12, steps: 80, lr: 3e-4 },
 }
 
 /** Where the demo's files are: data sets and tokenizers in `world`, run folders in `runs`. */
@@ -95,9 +97,18 @@ export function tokenizerFolder(places: DemoPlaces, kind: 'base' | 'chat'): stri
   return join(places.world, `tokenizer-${kind}`)
 }
 
-/** The config of one run, in the keys of `tongueforge train`. */
+/** The config of one run of the demo, in the keys of `tongueforge train`. */
 export function trainConfig(name: RunName, places: DemoPlaces, seed: number): Record<string, unknown> {
-  const { objective, from, data, batch_size, steps, lr } = RECIPES[name]
+  return runConfig(name, RECIPES[name], places, seed)
+}
+
+/** The config of any run in the demo's world. */
+export function runConfig(
+  name: string,
+  { objective, from, data, batch_size, steps, lr }: Recipe,
+  places: DemoPlaces,
+  seed: number,
+): Record<string, unknown> {
   const source =
     from === null
       ? { init: { ...ARCHITECTURE, initialization: INITIALIZATION } }
@@ -105,12 +116,10 @@ export function trainConfig(name: RunName, places: DemoPlaces, seed: number): Re
   return {
     objective,
     ...source,
-    ...(name === 'base' && { tokenizer: tokenizerFolder(places, 'base') }),
-    ...(name === 'chat' && { tokenizer: tokenizerFolder(places, 'chat') }),
+    ...(from === null && { tokenizer: tokenizerFolder(places, 'base') }),
+    ...(objective === 'sft' && { tokenizer: tokenizerFolder(places, 'chat') }),
     out: join(places.runs, name),
-    data: [
-      { path: join(places.world, DATASET_FILES[data]), format: objective === 'sft' ? 'messages' : 'text' },
-    ],
+    data: [{ path: join(places.world, data), format: objective === 'sft' ? 'messages' : 'text' }],
     sequence_length: 128,
     batch_size,
     steps,
