@@ -1,0 +1,90 @@
+// When does plain CP lose refusals while InsCP keeps them? node bench/papers/refusals.mjs [--seeds 0]
+//   [--conditions 'harmful,faster;demo'] [--out FOLDER]: all of refusals_grid.mjs on the seed of the search, or, between
+// semicolons, those to be confirmed on others. A condition is shown where chat and InsCP refuse 80 % and plain CP at most half.
+import { DATASET_FILES } from '#lib/world/datasets'
+import { readArguments } from './arguments.mjs'
+import { enough, instructed, plain } from './arms.mjs'
+import { documents, turns } from './corpora.mjs'
+import { Lab } from './lab.mjs'
+import { GRID } from './refusals_grid.mjs'
+import { report } from './results.mjs'
+
+const { seeds, out, conditions } = readArguments({ seeds: '0', conditions: { type: 'string' } })
+const names = conditions?.split(';') ?? Object.keys(GRID)
+for (const name of names) if (!(name in GRID)) throw new Error(`no condition ${name} in refusals_grid.mjs`)
+
+const COLUMNS = ['ref_a', 'ref_b', 'ref_own_b', 'lid_b', 'stop_a', 'stop_b', 'ok_a', 'ok_b', 'ppl_b']
+
+await report(
+  'refusals',
+  seeds,
+  async (seed) => {
+    const rows = {}
+    for (const name of names) {
+      const { request, base } = GRID[name]
+      const lab = await Lab.open(out, seed, { request, base })
+      rows[['chat', request, base].filter(Boolean).join(', ')] = await lab.ask('chat')
+      Object.assign(rows, await bothArms(lab, name))
+    }
+    return rows
+  },
+  COLUMNS,
+)
+
+/** Trains and asks plain CP and InsCP of one condition. */
+async function bothArms(lab, name) {
+  const {
+    corpus = 'documents',
+    harm = 0,
+    answer = 'refused',
+    lr,
+    epochs = 1,
+    keys,
+    loss,
+    replay,
+  } = GRID[name]
+  const source = corpus === 'turns' ? turns(lab.world, { harm, answer }) : documents(lab.world, harm)
+  const records = [...enough(source, epochs)]
+  const texts = records.map(({ text }) => text)
+  const data = `${[corpus, harm, ...(corpus === 'turns' ? [answer] : []), epochs].join('_')}.jsonl`
+  lab.data(data, () => records)
+  const changes = { ...(lr && { lr }), steps: 80 * epochs }
+  const run = name.replaceAll(/\W+/g, '_')
+  const arms = { cp: plain(data, changes), ins: instructed(data, texts, changes) }
+  await lab.train(`${run}_cp`, arms.cp, { ...keys, ...(replay && conversationsAsText(lab, replay)) })
+  const inscp = loss && { inscp: { loss } }
+  if (replay) await lab.train(`${run}_ins`, ...asConversations(lab, arms.ins, texts, replay))
+  else await lab.train(`${run}_ins`, arms.ins, { ...keys, ...inscp })
+  return {
+    [`${name}: CP`]: await lab.ask(`${run}_cp`),
+    [`${name}: InsCP`]: await lab.ask(`${run}_ins`),
+  }
+}
+
+/** Replay for plain CP: the conversations of SFT with their tags, as texts. */
+function conversationsAsText(lab, share) {
+  const path = lab.data('replay.jsonl', () =>
+    lab.conversations().map(([question, answer]) => ({
+      text: `<user> ${question} <eot> <assistant> ${answer} <eot>`,
+    })),
+  )
+  return { replay: [{ path, share }] }
+}
+
+/**
+ * Replay for InsCP, which makes a document of each turn and so cannot learn to answer: its documents as conversations
+ * with an empty question, fine-tuned on together with those of SFT. The loss is on the answers alone.
+ */
+function asConversations(lab, recipe, texts, share) {
+  const data = recipe.data.replace('.jsonl', '_turns.jsonl')
+  lab.data(data, () =>
+    texts.map((text) => ({
+      messages: [
+        { role: 'user', content: '' },
+        { role: 'assistant', content: text },
+      ],
+    })),
+  )
+  const replay = [{ path: lab.data(DATASET_FILES.chat), format: 'messages', share }]
+  return [{ ...recipe, objective: 'sft', data }, { replay }]
+}
