@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { count, oneOf } from './checks'
 import { sources } from './data'
+import { samples } from './samples'
 
 export const checkpoint = z
   .strictObject({
@@ -35,6 +36,7 @@ export const evaluation = z
       .min(0, 'expected a number from 0')
       .default(0)
       .describe('Better is lower by more than this.'),
+    samples,
   })
   .optional()
   .describe('Loss on held-out data, as the objective reads it.')

@@ -1,6 +1,6 @@
 /** From tokens to text as it comes: stop strings, streaming, speed. */
 import { TongueforgeError } from '../errors'
-import type { SamplingSettings } from '../native'
+import type { NativeJobs, SamplingSettings } from '../native'
 import { StopStrings } from '../text/stop_strings'
 import type { StreamDecoder } from '../text/stream_decoder'
 import type { Model } from './model'
@@ -75,6 +75,20 @@ export function samplingSettings(options: GenerateOptions): SamplingSettings & {
     repetition_penalty: read('repetitionPenalty'),
     seed: read('seed'),
   }
+}
+
+/** What a batch of prompts was continued by. */
+export interface GeneratedIds {
+  /** The new tokens only. */
+  ids: number[]
+  finish_reason: 'stop' | 'length'
+}
+
+export function generatedIds(rows: NativeJobs['generate'][1]): GeneratedIds[] {
+  return rows.map(({ ids, stopped }) => ({
+    ids: [...new Int32Array(ids)],
+    finish_reason: stopped ? 'stop' : 'length',
+  }))
 }
 
 /**

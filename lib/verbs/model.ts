@@ -9,9 +9,11 @@ import { type ByteProgress, type Handle, type JobCallbacks, type NativeJobs, nat
 import type { Message } from '../text/chat_template'
 import { loadModelText, type ModelText } from '../text/model_text'
 import {
+  type GeneratedIds,
   type GeneratedPiece,
   type GenerateOptions,
   type Generation,
+  generatedIds,
   generateText,
   samplingSettings,
 } from './generate'
@@ -37,12 +39,6 @@ export interface Score {
   nll: number
   /** exp(nll / tokens). */
   perplexity: number
-}
-
-export interface GeneratedIds {
-  /** The new tokens only. */
-  ids: number[]
-  finish_reason: 'stop' | 'length'
 }
 
 /** Options of the calls that take token ids. */
@@ -169,10 +165,7 @@ export class Model {
       signal: options.signal,
       onItem: (item) => options.onToken?.(item as { row: number; id: number }),
     })
-    return results.map(({ ids, stopped }) => ({
-      ids: [...new Int32Array(ids)],
-      finish_reason: stopped ? 'stop' : 'length',
-    }))
+    return generatedIds(results)
   }
 
   /** The ids that end a text or a turn of this model; without a tokenizer, what its configs say. */

@@ -35,6 +35,11 @@ test('the live line has step, loss, tokens with and without padding, MFU, memory
   )
 })
 
+test('an evaluation shows the held-out loss, and how many samples ended by themselves', () => {
+  const line = stepLine({ ...STEP, eval_loss: 2.5, stop_rate: 2 / 3 }, 180, 120)
+  assert.match(line, /^step 120\/300 {2}loss 2\.3412 {2}held out 2\.5000 {2}stops 67 % {2}9\.3k tok\/s/)
+})
+
 test('rows without padding do not say the same rate twice, and the last step has no time to go', () => {
   const last = { ...STEP, step: 300, padded_tokens_per_second: 9312.5, mfu: 0.0042 }
   assert.equal(stepLine(last, 0, 120), 'step 300/300  loss 2.3412  9.3k tok/s  MFU 0.4 %  1.20 GB')

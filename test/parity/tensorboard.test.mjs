@@ -8,8 +8,8 @@ import { temporaryFolder } from '../helpers/folders.mjs'
 import { tensorboardReference } from '../helpers/reference.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
 
-const metrics = (out) =>
-  readFileSync(join(out, 'metrics.jsonl'), 'utf8')
+const linesOf = (out, name) =>
+  readFileSync(join(out, name), 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line))
@@ -23,10 +23,10 @@ function assertCurve(points, expected, name) {
   )
 }
 
-function assertShows({ scalars }, out, report) {
-  const lines = metrics(out)
+function assertShows({ scalars, texts }, out, report) {
+  const lines = linesOf(out, 'metrics.jsonl')
   const measured = lines.filter((line) => 'eval_loss' in line)
-  for (const key of ['loss', 'grad_norm', 'lr', 'tokens', 'tokens_per_second']) {
+  for (const key of ['loss', 'grad_norm', 'lr', 'tokens', 'tokens_per_second', 'mfu', 'memory_bytes']) {
     assertCurve(
       scalars[`train/${key}`],
       lines.map((line) => [line.step, line[key]]),
@@ -38,6 +38,25 @@ function assertShows({ scalars }, out, report) {
     [[0, report.eval_loss_before], ...measured.map((line) => [line.step, line.eval_loss])],
     'eval',
   )
+  assertCurve(
+    scalars['eval/stop_rate'],
+    [[0, report.stop_rate_before], ...measured.map((line) => [line.step, line.stop_rate])],
+    'stop_rate',
+  )
+  const [source] = Object.keys(report.eval_losses)
+  assert.deepEqual(scalars[`eval/losses/${source}`], scalars['eval/loss'])
+  assertTexts(texts['samples/2'], linesOf(out, 'samples.jsonl'))
+}
+
+function assertTexts(shown, samples) {
+  const second = samples.filter(({ prompt }) => prompt === 'the police')
+  assert.deepEqual(
+    shown,
+    second.map(({ step, prompt, text, finish_reason, tokens }) => [
+      step,
+      `    ${prompt}\n\n${finish_reason}, ${tokens} tokens\n\n    ${text}`,
+    ]),
+  )
 }
 
 describe("a run's curves in TensorBoard", () => {
@@ -46,6 +65,7 @@ describe("a run's curves in TensorBoard", () => {
 
   before(async () => {
     config = { ...(await tinyTraining(join(root, 'inputs'), { steps: 24 })), tensorboard: true }
+    config.eval.samples = { prompts: ['the color of anna is', 'the police'], max_new_tokens: 5 }
   })
 
   test('are the figures of metrics.jsonl, step by step, and the config as text', async () => {

@@ -74,6 +74,7 @@ export async function identify(
     replay: config.replay && (await dataOf('replay', config.replay)),
     eval: isSelective(config) && {
       ...config.eval,
+      samples: undefined,
       data: await dataOf('eval', config.eval!.data),
     },
   }

@@ -10,6 +10,7 @@ import type { Tokens } from '../../text/tokens'
 import { type DataStatistics, type LoadOptions, loadData, type TrainingData } from './data'
 import type { Identity, RunInputs } from './identity'
 import { Perplexity, type PerplexityOptions } from './perplexity'
+import { planSamples, type SamplesPlan } from './samples'
 import { checkSelection } from './selection'
 import { startingPoint } from './starting_model'
 import { planTrained, type Trained } from './trained'
@@ -23,6 +24,7 @@ export interface TrainPlan extends RunInputs {
   text: ModelText
   data: TrainingData
   held_out: TrainingData | undefined
+  samples: SamplesPlan | undefined
   /** Of an inscp run whose data were measured by the model that it starts from. */
   perplexity: Perplexity | undefined
 }
@@ -137,6 +139,7 @@ export async function planTraining(
   const trained = await planTrained(config, spec, { base: model?.path, adapter })
   const text = await loadModelText(files)
   checkVocabulary(text, spec, files.path)
+  const samples = config.eval?.samples && (await planSamples(config.eval.samples, text))
   const perplexity = measuring({ config, text, model, trained }, options)
   const sift = perplexity && ((sources: readonly Tokens[]) => perplexity.sift(sources))
   const { replay } = config
@@ -145,7 +148,7 @@ export async function planTraining(
   const held_out =
     config.eval &&
     (await loadData(config.eval.data, config, text, { signal, onWarning, shuffle: false, apart: true }))
-  return { ...inputs, config, spec, modelConfig, trained, text, data, held_out, perplexity }
+  return { ...inputs, config, spec, modelConfig, trained, text, samples, data, held_out, perplexity }
 }
 
 function measuring(

@@ -20,6 +20,9 @@ export interface TrainReport {
   /** On the held-out data, of the weights in model/. */
   eval_loss?: number
   eval_losses?: Record<string, number>
+  /** Share of the last samples of the weights in model/ that ended by themselves. */
+  stop_rate?: number
+  stop_rate_before?: number
   eval_loss_before?: number
   /** Over the whole run: of what was stopped and resumed, all sessions together. */
   tokens: number
@@ -75,7 +78,9 @@ export function reportOf(
     loss: tail.reduce((sum, loss) => sum + loss, 0) / tail.length,
     ...(chosen && { eval_loss: chosen.loss }),
     ...(chosen?.losses && { eval_losses: chosen.losses }),
+    ...(chosen?.stop_rate !== undefined && { stop_rate: chosen.stop_rate }),
     ...(first?.step === 0 && { eval_loss_before: first.loss }),
+    ...(first?.step === 0 && first.stop_rate !== undefined && { stop_rate_before: first.stop_rate }),
     tokens,
     seconds,
     tokens_per_second: tokens / seconds,

@@ -9,8 +9,10 @@ import { toYaml } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { otherConfig } from './checkpoints'
-import { MetricsFile } from './metrics'
+import type { Metrics } from './metrics'
 import { LOCK_FILE, lockRun, type RunLock } from './run_lock'
+import type { Sample } from './samples'
+import { StepLines } from './step_lines'
 
 /** What may be done with a run that is already there. */
 export interface Claim {
@@ -28,13 +30,15 @@ export class RunFolder {
   readonly path: string
   readonly model: string
   readonly adapter: string
-  readonly metrics: MetricsFile
+  readonly metrics: StepLines<Metrics>
+  readonly samples: StepLines<Sample>
 
   constructor(private readonly config: TrainConfig) {
     this.path = resolve(config.out)
     this.model = join(this.path, 'model')
     this.adapter = join(this.path, 'adapter')
-    this.metrics = new MetricsFile(join(this.path, 'metrics.jsonl'))
+    this.metrics = new StepLines(join(this.path, 'metrics.jsonl'), 'metrics')
+    this.samples = new StepLines(join(this.path, 'samples.jsonl'), 'samples')
   }
 
   /** Whether the run ends with a model folder: all do, but those that leave their adapter apart. */
@@ -114,8 +118,10 @@ export class RunFolder {
 
   async #checkInputsApart(): Promise<void> {
     const { model, tokenizer, adapter, data, eval: evaluation, dpo } = this.config
+    const prompts = evaluation?.samples?.prompts
     const inputs = [
       model,
+      ...(typeof prompts === 'string' ? [prompts] : []),
       tokenizer,
       adapter,
       dpo.reference,

@@ -6,6 +6,7 @@ import type { Metrics } from './metrics'
 import { checkpointBytes, type TrainPlan } from './plan'
 import { type EvaluationFigures, RunRecord } from './record'
 import type { RunFolder } from './run_folder'
+import { stopRate, takeSamples } from './samples'
 import { Saver } from './saver'
 import { byLoss, isExhausted, keepBest } from './selection'
 import type { Speed } from './speed'
@@ -62,7 +63,7 @@ export class Session {
 
   /** Trains to the end. Stopped by the signal, it saves what was learned and rejects with the signal's reason. */
   async run(): Promise<void> {
-    const earlier = await this.record.open(this.state.step)
+    const earlier = await this.record.open(this.state)
     this.losses.push(...earlier.map(({ loss }) => loss))
     try {
       // Step 0, or a step whose evaluation the signal interrupted: its line lacks the loss.
@@ -125,9 +126,19 @@ export class Session {
     if (!evaluation || !held_out || evaluations.at(-1)?.step === step) return undefined
     if (step % evaluation.every !== 0 && step !== steps) return undefined
     const { loss, losses, figures } = await evaluateHeldOut(this.parts.trainer, held_out, this.audience)
-    evaluations.push({ step, loss, losses })
+    const sampled = await this.#sample()
+    evaluations.push({ step, loss, losses, ...sampled })
     const named = Object.entries(figures).map(([name, value]) => [`eval_${name}`, value])
-    return { eval_loss: loss, eval_losses: losses, ...Object.fromEntries(named) }
+    return { eval_loss: loss, eval_losses: losses, ...sampled, ...Object.fromEntries(named) }
+  }
+
+  async #sample(): Promise<{ stop_rate?: number }> {
+    const { trainer, plan } = this.parts
+    if (!plan.samples) return {}
+    const { step } = this.state
+    const samples = await takeSamples(trainer, plan.samples, plan.text, { ...this.audience, step })
+    await this.record.samples(step, samples)
+    return { stop_rate: stopRate(samples) }
   }
 
   // At the end there is no need: the weights become the result, or a better checkpoint does.

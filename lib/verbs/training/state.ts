@@ -17,6 +17,8 @@ export interface Evaluation {
   loss: number
   /** By source. */
   losses?: Record<string, number>
+  /** Share of the samples that ended by themselves. */
+  stop_rate?: number
 }
 
 export interface RunState {

@@ -11,10 +11,12 @@ import {
   native,
   type PackedBatch,
   runJob,
+  type SamplingSettings,
   type StepOutcome,
 } from '../../native'
 import { objectives } from '../../text/objectives'
 import { epochBatches, type PackedBatch as PackedRows, type RowSource } from '../../text/packing'
+import { type GeneratedIds, generatedIds } from '../generate'
 import { Batches } from './batches'
 import type { StateWriter } from './checkpoints'
 import type { TrainingData } from './data'
@@ -102,6 +104,19 @@ export class Trainer implements StateWriter {
       const options = { trainer: this.handle, batch: nativeBatch(batch, data), threads }
       yield { ...(await runJob('trainEvaluate', options, { signal })), rows: batch.rows }
     }
+  }
+
+  /** Continues prompts with the weights as they are, adapters included; nothing of the training changes. */
+  async generate(
+    prompts: readonly Int32Array[],
+    settings: SamplingSettings & { max_new_tokens: number; stop_ids: readonly number[] },
+    { signal, onToken }: { signal: AbortSignal; onToken: () => void },
+  ): Promise<GeneratedIds[]> {
+    const { model } = this
+    const { threads } = this.plan.config
+    const stop_ids = Int32Array.from(settings.stop_ids)
+    const options = { ...settings, model, threads, prompts: [...prompts], stop_ids, stream: true }
+    return generatedIds(await runJob('generate', options, { signal, onItem: onToken }))
   }
 
   /** Writes the weights into an existing folder. */

@@ -1,0 +1,54 @@
+/** A file of JSON lines that grows with the steps of a run, and after a resume has none that the run took back. */
+import { appendFile, readFile, rename, writeFile } from 'node:fs/promises'
+import { writeFailed } from '../../checkpoint/json_file'
+import { TongueforgeError } from '../../errors'
+
+export class StepLines<Line extends { step: number }> {
+  /** `content` is what a line holds, as errors say it. */
+  constructor(
+    private readonly path: string,
+    private readonly content: string,
+  ) {}
+
+  record(...lines: readonly Line[]): Promise<void> {
+    return appendFile(this.path, textOf(lines)).catch(writeFailed(this.path))
+  }
+
+  /** Reads the lines up to a step; what an interrupted run wrote after its last checkpoint is dropped. */
+  async keep(step: number): Promise<Line[]> {
+    const text = await readFile(this.path, 'utf8').catch(() => undefined)
+    if (text === undefined) return []
+    const kept = text
+      .split('\n')
+      .slice(0, -1)
+      .map((row, i) => this.#parse(row, `${this.path}:${i + 1}`))
+      .filter((line) => line.step <= step)
+    await this.write(kept)
+    return kept
+  }
+
+  // By a rename: a run that is killed here loses none of them.
+  async write(all: readonly Line[]): Promise<void> {
+    const rewritten = `${this.path}.new`
+    await writeFile(rewritten, textOf(all))
+    await rename(rewritten, this.path)
+  }
+
+  #parse(text: string, place: string): Line {
+    try {
+      return JSON.parse(text) as Line
+    } catch (cause) {
+      throw new TongueforgeError(
+        'ERR_DATA',
+        `${place}: expected a line of ${this.content}, received text that is not JSON`,
+        {
+          hint: 'Delete that line to go on, or start again with --overwrite.',
+          details: { place },
+          cause,
+        },
+      )
+    }
+  }
+}
+
+const textOf = (lines: readonly object[]) => lines.map((line) => `${JSON.stringify(line)}\n`).join('')
