@@ -19,6 +19,7 @@ export { type LoadOptions, loadModel, type Model, type Score } from './verbs/mod
 export type { Run } from './verbs/run'
 export {
   type DryRunReport,
+  type PerplexityReport,
   type ShownBatch,
   type TrainOptions,
   type TrainProgress,

@@ -1,5 +1,6 @@
 import { TongueforgeError, toTongueforgeError } from '../errors'
 import type { DryRunReport, TrainResult } from '../index'
+import { histogramText } from './histogram'
 import { library } from './library'
 import { JSON_OPTION, pick } from './options'
 import { factsText, jsonText } from './print'
@@ -40,6 +41,7 @@ export default defineVerb<Values>({
       overrides,
       signal: io.signal,
       onWarning: (message) => view.warning(message),
+      onNote: (message) => view.note(message),
       onProgress: (work) => view.progress(work),
     })
     try {
@@ -55,8 +57,11 @@ export default defineVerb<Values>({
 })
 
 function resultText(result: TrainResult, { dryRun, showBatch }: Values, { colour }: Io): string {
-  const { batch, ...report } = result.report as DryRunReport
-  const facts = showBatch && !dryRun ? '' : factsText({ ...result, report })
+  const { batch, perplexity, ...rest } = result.report as DryRunReport
+  const { histogram: _, ...figures } = perplexity ?? {}
+  const report = { ...rest, ...(perplexity && { perplexity: figures }) }
+  const bars = perplexity ? `\n${histogramText(perplexity)}` : ''
+  const facts = showBatch && !dryRun ? '' : factsText({ ...result, report }) + bars
   return batch ? `${facts && `${facts}\n`}${shownBatchText(batch, { colour })}` : facts
 }
 

@@ -1,5 +1,5 @@
 // What training says while it works: on a terminal one live line, of which those with an evaluation stay; elsewhere a
-// line of JSON for each update, each warning, and now and then of work that takes long.
+// line of JSON for each update, each warning and note, and now and then of work that takes long.
 import type { TrainProgress, TrainStep } from '../index'
 import { bytes, duration, LOG_PACE } from './progress'
 import type { Io } from './verb'
@@ -34,6 +34,11 @@ export class TrainingView {
   warning(message: string): void {
     if (this.io.progress.live) this.io.say(message)
     else this.io.progress.log({ warning: message })
+  }
+
+  note(message: string): void {
+    if (this.io.progress.live) this.io.say(message)
+    else this.io.progress.log({ note: message })
   }
 
   // In a log every ten seconds: short work leaves none.

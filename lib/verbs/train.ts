@@ -30,6 +30,7 @@ import { Speed } from './training/speed'
 import type { PreparationProgress } from './training/starting_model'
 import { Trainer } from './training/trainer'
 
+export type { PerplexityReport } from './training/perplexity_report'
 export type { TrainReport } from './training/report'
 export type { PreparationProgress as TrainProgress } from './training/starting_model'
 
@@ -48,6 +49,8 @@ export interface TrainOptions {
   signal?: AbortSignal | undefined
   /** Hears of things that a human should know, such as a damaged checkpoint that was passed over. */
   onWarning?: ((message: string) => void) | undefined
+  /** Hears of what was found that is no cause for worry: how well a model knows the data. */
+  onNote?: ((message: string) => void) | undefined
   /** Hears of the work between updates and before them: held-out data, what a model says of the data. */
   onProgress?: ((progress: PreparationProgress) => void) | undefined
 }
@@ -128,10 +131,11 @@ async function runTraining(
     await folder.writeReport(finished) // an end by force may have come before it
     return { ...folder.places(inputs.model), report: finished as TrainReport }
   }
-  const { onWarning: warn = () => {}, onProgress } = options
+  const { onWarning: warn = () => {}, onNote, onProgress } = options
   const lock = await folder.open(warn)
   try {
-    return await trainIn(folder, { config, inputs, identity, replaces, warn, onProgress, ...context })
+    const told = { warn, onNote, onProgress }
+    return await trainIn(folder, { config, inputs, identity, replaces, ...told, ...context })
   } finally {
     await lock.release()
   }
@@ -141,12 +145,12 @@ async function runTraining(
 async function dryRun(
   config: TrainConfig,
   inputs: RunInputs,
-  { showBatch, onWarning, onProgress }: TrainOptions,
+  { showBatch, onWarning, onNote, onProgress }: TrainOptions,
   { signal }: Context,
 ): Promise<DryRunReport> {
   const filters = config.objective === 'inscp' && config.inscp.max_perplexity !== undefined
   const identity = filters ? await identify(config, inputs, signal) : undefined
-  const plan = await planTraining(config, inputs, { identity, signal, onWarning, onProgress })
+  const plan = await planTraining(config, inputs, { identity, signal, onWarning, onNote, onProgress })
   try {
     await warnOfEnds(plan, onWarning ?? (() => {}))
     const perplexity = plan.perplexity?.report
@@ -171,6 +175,7 @@ interface Job extends Context {
   /** An earlier run in the folder has to go. */
   replaces: boolean
   warn: (message: string) => void
+  onNote: TrainOptions['onNote']
   onProgress: TrainOptions['onProgress']
 }
 
@@ -216,9 +221,9 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
 
 /** Plans and measures; once nothing speaks against the run, an earlier one goes and the folder becomes its own. */
 async function prepare(folder: RunFolder, job: Job, checkpoints: Checkpoints): Promise<TrainPlan> {
-  const { config, identity, replaces, signal, warn: onWarning, onProgress } = job
+  const { config, identity, replaces, signal, warn: onWarning, onNote, onProgress } = job
   const earlier = replaces ? undefined : folder.path // what a run has measured counts when it goes on
-  const options = { identity, folder: earlier, signal, onWarning, onProgress }
+  const options = { identity, folder: earlier, signal, onWarning, onNote, onProgress }
   const plan = await planTraining(config, job.inputs, options)
   await warnOfEnds(plan, onWarning)
   if (replaces) await folder.clear()

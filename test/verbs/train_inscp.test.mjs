@@ -17,7 +17,9 @@ const sum = (list) => list.reduce((total, value) => total + value, 0)
 describe('inscp', () => {
   const root = temporaryFolder()
   const model = join(root, 'start')
-  const [texts, more] = ['texts', 'more'].map((name) => join(root, `${name}.jsonl`))
+  const [texts, more, first, second] = ['texts', 'more', 'first', 'second'].map((name) =>
+    join(root, `${name}.jsonl`),
+  )
   const write = (file, list) =>
     writeFileSync(file, list.map((text) => `${JSON.stringify({ text })}\n`).join(''))
   let made = 0
@@ -53,6 +55,8 @@ describe('inscp', () => {
       ),
     )
     write(texts, documents)
+    write(first, documents.slice(0, 10))
+    write(second, documents.slice(10))
     write(
       more,
       world.questions('list').map(({ answer }) => answer),
@@ -130,12 +134,9 @@ describe('inscp', () => {
     await same({ inscp: { loss: 'body' } })
     await same({ seed: 9 })
     await same({ batch_size: 3 })
-    const [first, second] = [documents.slice(0, 10), documents.slice(10)]
-    write(join(root, 'first.jsonl'), first)
-    write(join(root, 'second.jsonl'), second)
     const data = [
-      { path: join(root, 'second.jsonl'), weight: 0.5 },
-      { path: join(root, 'first.jsonl'), weight: 2 },
+      { path: second, weight: 0.5 },
+      { path: first, weight: 2 },
     ]
     await same({ data }, [...documents.keys()].slice(10).concat([...documents.keys()].slice(0, 10)))
   })
@@ -146,8 +147,9 @@ describe('inscp', () => {
     const kept = documents.filter((_, i) => stays[i])
     write(join(root, 'kept.jsonl'), kept)
     const heard = []
-    const filtered = await run(config({ inscp: { max_perplexity: limit } }), {
-      onWarning: (line) => heard.push(line),
+    const parts = { data: [{ path: first }, { path: second }] }
+    const filtered = await run(config({ ...parts, inscp: { max_perplexity: limit } }), {
+      onNote: (line) => heard.push(line),
     })
     const plain = await run(config({ data: [{ path: join(root, 'kept.jsonl') }] }))
     assert.ok(weights(filtered.out).equals(weights(plain.out)))
@@ -158,13 +160,25 @@ describe('inscp', () => {
       [limit, kept.length, tokens],
     )
     assert.deepEqual([plan.data.documents, plan.data.tokens], [kept.length, tokens])
-    const [source] = plan.data.sources
-    assert.deepEqual([source.documents, source.kept_documents, source.kept_tokens], [72, kept.length, tokens])
+    for (const [i, [from, to]] of [
+      [0, 10],
+      [10, 72],
+    ].entries()) {
+      const here = byHand.slice(from, to).filter((_, at) => stays[from + at])
+      const { documents: count, kept_documents, kept_tokens } = plan.data.sources[i]
+      assert.deepEqual(
+        [count, kept_documents, kept_tokens],
+        [to - from, here.length, sum(here.map((one) => one.tokens))],
+      )
+    }
     assert.match(heard.join('\n'), /perplexity of 72 documents .* keeps 41 of them/)
   })
 
   test('a filter that nothing exceeds changes no byte; more is kept the higher it is', async () => {
     const none = await run(config())
+    const highest = Math.max(...(await inFile(none)))
+    const just = await run(config({ inscp: { max_perplexity: highest } }))
+    assert.equal(just.report.perplexity.kept_documents, 72, 'what is not above it stays')
     const all = await run(config({ inscp: { max_perplexity: 1e300 } }))
     assert.ok(weights(none.out).equals(weights(all.out)))
     assert.equal(all.report.perplexity.kept_documents, 72)
@@ -240,8 +254,9 @@ describe('inscp', () => {
     assert.equal(report.perplexity.documents, 72)
     assert.ok(heard.length > 0 && !existsSync(out))
     heard.length = 0
-    await run(config({ ...filter, inscp: { max_perplexity: 1e5 } }), { onProgress })
+    const other = await run(config({ ...filter, inscp: { max_perplexity: 1e5 } }), { onProgress })
     assert.deepEqual(heard, [])
+    assert.ok(other.report.plan.data.sources[0].cached, 'nor is it encoded again')
   })
 
   test('a sample is measured where so many are asked for, and named as one', async () => {
@@ -249,7 +264,10 @@ describe('inscp', () => {
       config({ inscp: { perplexity_sample: 10 }, data: [{ path: texts }, { path: more }] }),
     )
     assert.deepEqual([found.report.perplexity.documents, found.report.perplexity.sampled_from], [10, 76])
-    assert.equal((await inFile(found)).length, 10)
+    const values = await inFile(found)
+    assert.equal(values.length, 10)
+    const other = { seed: 7, inscp: { perplexity_sample: 10 }, data: [{ path: texts }, { path: more }] }
+    assert.deepEqual(await inFile(await run(config(other))), values, 'the same, whatever the seed')
     await assert.rejects(run(config({ inscp: { perplexity_sample: 10, max_perplexity: 20 } })), (error) => {
       assert.equal(error.code, 'ERR_CONFIG')
       assert.match(error.message, /inscp\.perplexity_sample: expected nothing beside max_perplexity/)
@@ -288,7 +306,7 @@ describe('inscp', () => {
     const init = json(model, 'config.json')
     const start = { model: undefined, init, tokenizer: model, steps: 1 }
     const heard = []
-    const { report, out } = await run(config(start), { onWarning: (line) => heard.push(line) })
+    const { report, out } = await run(config(start), { onNote: (line) => heard.push(line) })
     assert.deepEqual([report.perplexity, existsSync(join(out, 'perplexity.svg'))], [undefined, false])
     assert.match(heard.join('\n'), /no perplexity is measured: random weights/)
     await assert.rejects(run(config({ ...start, inscp: { max_perplexity: 15 } })), (error) => {
@@ -303,14 +321,47 @@ describe('inscp', () => {
     )
   })
 
-  test('stopped while it measures, a run rejects with the reason and leaves nothing behind', async () => {
+  test('stopped while it measures, a run rejects with the reason; the next one goes on from there', async () => {
+    const kept = ({ out }) => readFileSync(join(out, 'perplexity.bin'))
+    const undisturbed = await run(config())
     const options = config({ data_cache: join(root, 'stopped') })
     const stop = new AbortController()
     const reason = new Error('enough')
-    const onProgress = () => stop.abort(reason)
-    await assert.rejects(train(options, { signal: stop.signal, onProgress }).result, reason)
+    const stopAt = ({ done }) => done >= 16 && stop.abort(reason)
+    await assert.rejects(train(options, { signal: stop.signal, onProgress: stopAt }).result, reason)
     assert.ok(!existsSync(options.out))
-    assert.ok(!existsSync(join(root, 'stopped', 'log_probs')))
+    const heard = []
+    const whole = await run(options, { onProgress: ({ done }) => heard.push(done) })
+    assert.equal(heard[0], 20, 'rows 0 to 15 were known')
+    assert.ok(kept(whole).equals(kept(undisturbed)))
+    assert.deepEqual(
+      readdirSync(join(root, 'stopped', 'log_probs')).filter((name) => !name.endsWith('.bin')),
+      [],
+    )
+  })
+
+  test('an earlier run is replaced by one with files of its own', async () => {
+    const options = config({ steps: 1 })
+    const first = await run(options)
+    const again = await run({ ...options, data: [{ path: more }] }, { overwrite: true })
+    assert.deepEqual([first.report.perplexity.documents, again.report.perplexity.documents], [72, 4])
+    assert.equal((await inFile(again)).length, 4)
+    assert.match(readFileSync(join(options.out, 'perplexity.svg'), 'utf8'), />4 documents under/)
+  })
+
+  test('with other threads, which may change the last bits, a new run measures anew and a resumed one does not', async () => {
+    const heard = []
+    const onProgress = ({ label }) => heard.push(label)
+    const changes = { data_cache: join(root, 'threads'), steps: 6, checkpoint: { every: 2, keep: 1 } }
+    const options = config(changes)
+    const stop = new AbortController()
+    await assert.rejects(async () => {
+      for await (const { step } of train(options, { signal: stop.signal })) if (step === 3) stop.abort()
+    })
+    await run({ ...options, threads: 2 }, { resume: true, onProgress })
+    assert.deepEqual(heard, [])
+    await run(config({ ...changes, threads: 2 }), { onProgress })
+    assert.ok(heard.length > 0)
   })
 
   test('weights that are no numbers are an error that says so', async () => {
@@ -337,7 +388,7 @@ describe('inscp', () => {
     const heardIn = async (changes) => {
       const heard = []
       const done = await run(config({ steps: 1, ...changes }), { onWarning: (line) => heard.push(line) })
-      return { ...done, heard: heard.filter((line) => !line.startsWith('perplexity')).join('\n') }
+      return { ...done, heard: heard.join('\n') }
     }
 
     test('that are no targets are told of', async () => {

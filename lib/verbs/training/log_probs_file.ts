@@ -9,6 +9,8 @@ export interface DocumentLogProbs {
   sums: Float64Array
   /** How many targets they are. */
   counts: Float64Array
+  /** Of work that is not at its end: rows that are done. */
+  rows?: number
 }
 
 interface Header {
@@ -16,6 +18,7 @@ interface Header {
   /** Of the model, the data and what is measured: under another one the file is not used. */
   key: string
   documents: number
+  rows?: number
   /** Of the bytes after this line. */
   sha256: string
 }
@@ -29,17 +32,24 @@ export async function readLogProbs(file: string, key: string): Promise<DocumentL
   const body = bytes.subarray(line + 1)
   if (header?.version !== 1 || header.key !== key || header.sha256 !== sha256Of(body)) return undefined
   const values = new Float64Array(Uint8Array.from(body).buffer) // a copy begins where float64 may
-  return { sums: values.subarray(0, header.documents), counts: values.subarray(header.documents) }
+  const { documents, rows } = header
+  return { sums: values.subarray(0, documents), counts: values.subarray(documents), ...(rows && { rows }) }
 }
 
 /** Writes beside the file first, so that a run that is killed leaves no half of it. */
 export async function writeLogProbs(
   file: string,
   key: string,
-  { sums, counts }: DocumentLogProbs,
+  { sums, counts, rows }: DocumentLogProbs,
 ): Promise<void> {
   const bytes = Buffer.concat([bytesOf(sums), bytesOf(counts)])
-  const header: Header = { version: 1, key, documents: sums.length, sha256: sha256Of(bytes) }
+  const header: Header = {
+    version: 1,
+    key,
+    documents: sums.length,
+    ...(rows && { rows }),
+    sha256: sha256Of(bytes),
+  }
   const folder = dirname(file)
   const written = join(folder, `.tmp-${process.pid}-${basename(file)}`) // others may be writing the same
   await mkdir(folder, { recursive: true })

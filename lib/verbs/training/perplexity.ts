@@ -47,7 +47,8 @@ export interface SourcePerplexity {
 }
 
 export interface PerplexityOptions extends Pick<StartingModelOptions, 'folder' | 'signal' | 'onProgress'> {
-  onWarning?: ((message: string) => void) | undefined
+  /** Hears the median and the extremes, in a line. */
+  onNote?: ((message: string) => void) | undefined
 }
 
 /** A filter that keeps less is a mistake. */
@@ -83,7 +84,7 @@ export class Perplexity {
       ...(most !== undefined && { max_perplexity: most, ...keptOf(sifted) }),
     })
     if (most !== undefined) await checkKept(this.report, spread)
-    this.options.onWarning?.(perplexityLine(this.report))
+    this.options.onNote?.(perplexityLine(this.report))
     return sifted
   }
 

@@ -158,7 +158,7 @@ function measuring(
   if (plan.config.objective !== 'inscp' || identity === undefined) return undefined
   const start = startingPoint(plan, identity)
   if (start !== undefined) return new Perplexity(plan.config, plan.text, start, options)
-  options.onWarning?.('no perplexity is measured: random weights know no text')
+  options.onNote?.('no perplexity is measured: random weights know no text')
   return undefined
 }
 

@@ -1,5 +1,6 @@
 /** What the model says of the data before training: measured once, kept in the run folder. */
 import { createHash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { decoderSpec } from '../../checkpoint/model_config'
@@ -57,6 +58,32 @@ export function startingPoint(
 export const filesOf = (inputs: readonly InputRecord[], ...roles: string[]) =>
   inputs.filter(({ role }) => roles.includes(role)).flatMap(({ files }) => files)
 
+/** Where work that is not at its end is kept. */
+interface PartFile {
+  file: string
+  key: string
+}
+
+/** Milliseconds after which what was measured outlives a kill. */
+const SAVE_EVERY = 60_000
+
+const nothingYet = ({ documents }: MeasuredRows): DocumentLogProbs => ({
+  sums: new Float64Array(documents),
+  counts: new Float64Array(documents),
+})
+
+/** A document that is cut where rows end is the sum of its parts. */
+function add(
+  all: DocumentLogProbs,
+  { documents }: PackedBatch,
+  said: { sums: number[]; counts: number[] },
+): void {
+  for (const [i, number] of documents.entries()) {
+    all.sums[number]! += said.sums[i]!
+    all.counts[number]! += said.counts[i]!
+  }
+}
+
 export interface KeyedLogProbs extends DocumentLogProbs {
   /** Of the model, the data and what is measured. */
   key: string
@@ -72,7 +99,8 @@ export class StartingModel {
 
   /**
    * The log-probabilities of each document's targets. Read from NAME.bin of the run folder, or from the shared folder,
-   * where they are those of the same weights, dtype and rows; else measured, which loads the model, and kept.
+   * where they are those of the same weights, dtype and rows; else measured, which loads the model, and kept. What is
+   * stopped goes on from there the next time, with the same result.
    */
   async logProbs(name: string, data: MeasuredRows): Promise<KeyedLogProbs> {
     const key = await this.#keyOf(data)
@@ -81,8 +109,10 @@ export class StartingModel {
       const kept = await readLogProbs(place, key)
       if (kept !== undefined) return { ...kept, key }
     }
-    const measured = await this.#measure(name, data)
-    await writeLogProbs(places.at(-1)!, key, measured)
+    const place = places.at(-1)!
+    const measured = await this.#measure(name, data, { file: `${place}.part`, key })
+    await writeLogProbs(place, key, measured)
+    await rm(`${place}.part`, { force: true })
     return { ...measured, key }
   }
 
@@ -101,21 +131,31 @@ export class StartingModel {
     return [...places, join(shared.folder, `${exact}.bin`)]
   }
 
-  async #measure(name: string, data: MeasuredRows): Promise<DocumentLogProbs> {
+  async #measure(name: string, data: MeasuredRows, part: PartFile): Promise<DocumentLogProbs> {
     const { signal, threads, onProgress } = this.options
     const model = await this.#load()
-    const all = { sums: new Float64Array(data.documents), counts: new Float64Array(data.documents) }
+    const { rows: found = 0, ...all } = (await readLogProbs(part.file, part.key)) ?? nothingYet(data)
     const total = data.parts.reduce((sum, { rowsPerEpoch }) => sum + rowsPerEpoch, 0)
-    let done = 0
-    for await (const batch of this.#batches(data)) {
-      const said = await runJob('segmentLogProbs', { model, batch: nativeRows(batch), threads }, { signal })
-      // A document that is cut where rows end is the sum of its parts.
-      for (const [i, number] of batch.documents.entries()) {
-        all.sums[number]! += said.sums[i]!
-        all.counts[number]! += said.counts[i]!
+    let rows = 0
+    let saved = performance.now()
+    const save = () => writeLogProbs(part.file, part.key, { ...all, rows })
+    try {
+      for await (const batch of this.#batches(data)) {
+        if (rows < found) {
+          rows += batch.rows
+          continue
+        }
+        const said = await runJob('segmentLogProbs', { model, batch: nativeRows(batch), threads }, { signal })
+        add(all, batch, said)
+        rows += batch.rows
+        onProgress?.({ label: name.replaceAll('_', ' '), done: rows, total })
+        if (performance.now() - saved < SAVE_EVERY) continue
+        await save()
+        saved = performance.now()
       }
-      done += batch.rows
-      onProgress?.({ label: name.replaceAll('_', ' '), done, total })
+    } catch (error) {
+      if (rows > found) await save().catch(() => {}) // what stopped it is what counts
+      throw error
     }
     return all
   }
