@@ -17,6 +17,9 @@ export const trlReference = (args, input) => ask('TONGUEFORGE_TRL_PYTHON', 'trl_
 export const tensorboardReference = (args) =>
   ask('TONGUEFORGE_TENSORBOARD_PYTHON', 'tensorboard_reference.py', args)
 
+/** The same of `bpe_reference.py`. */
+export const bpeReference = (args, input) => ask('TONGUEFORGE_PARITY_PYTHON', 'bpe_reference.py', args, input)
+
 async function ask(interpreter, program, args, input) {
   const python = process.env[interpreter]
   if (!python) throw new Error(`expected ${interpreter}; start these tests with \`npm run test:parity\``)
