@@ -85,11 +85,17 @@ struct Changes {
   }
 };
 
-/// A pair that waits for its turn, with the count it had when it came and the words to look in.
+struct PairState {
+  int64_t count = 0;  // over the text
+  bool merged = false;
+  /// Where the pair may stand; ascending but for a pair that has arisen again.
+  std::vector<uint32_t> words;
+};
+
+/// A pair that waits for its turn, with the count it had when it came.
 struct Candidate {
   int64_t count;
   Pair pair;
-  std::vector<uint32_t> words;
 
   /// For a heap with the largest count on top, of equal ones the smaller pair.
   bool operator<(const Candidate& other) const {
@@ -117,7 +123,6 @@ class Trainer {
       apply(*best);
     }
     result_.tokens_after = result_.tokens_before - merged_;
-    keep_last_of_equal_pairs();
     return std::move(result_);
   }
 
@@ -143,19 +148,21 @@ class Trainer {
   std::optional<Candidate> take_best() {
     while (!queue_.empty()) {
       std::pop_heap(queue_.begin(), queue_.end());
-      Candidate& top = queue_.back();
-      // Merging its neighbours made it rarer since it came: it waits again.
-      if (const int64_t count = counts_[top.pair]; count != top.count) {
-        top.count = count;
-        std::push_heap(queue_.begin(), queue_.end());
-        continue;
-      }
-      if (top.count < std::max<int64_t>(options_.min_count, 1)) return std::nullopt;
-      Candidate best = std::move(top);
+      const Candidate top = queue_.back();
       queue_.pop_back();
-      return best;
+      const int64_t count = pairs_[top.pair].count;
+      if (count == top.count)
+        return count < std::max<int64_t>(options_.min_count, 1) ? std::nullopt : std::optional(top);
+      // Merging its neighbours made it rarer since it came: it waits again. A pair that became more frequent
+      // came a second time.
+      if (count > 0 && count < top.count) push({count, top.pair});
     }
     return std::nullopt;
+  }
+
+  void push(Candidate candidate) {
+    queue_.push_back(candidate);
+    std::push_heap(queue_.begin(), queue_.end());
   }
 
   void apply(const Candidate& best) {
@@ -163,18 +170,26 @@ class Trainer {
     const int32_t result = tokens_.merged(best.pair);
     if (tokens_.reserved(result) || (options_.only_new && result < num_tokens)) return;
     const MergeRule rule{left_of(best.pair), right_of(best.pair), result};
-    result_.merges.push_back({rule.left, rule.right, rule.result, best.count});
-    // The pair's own count stays as it is. It matters only where the pair can arise again, which takes a
-    // result that was a token before (in runs of one character); the Python trainer counts the old ones again
-    // there, so we do.
-    take_over(in_parts(best.words.size(), [&](size_t i, Changes& changes) {
-      const size_t word = best.words[i];
+    const std::vector<uint32_t> words = take_words(pairs_[best.pair]);
+    if (!std::exchange(pairs_[best.pair].merged, true))
+      result_.merges.push_back({rule.left, rule.right, rule.result, best.count});
+    take_over(in_parts(words.size(), [&](size_t i, Changes& changes) {
+      const size_t word = words[i];
       const int64_t count = words_.count(word);
       const uint32_t merged =
           words_.merge(word, rule, [&](Pair pair, int64_t sign) { note(pair, sign * count, word, changes); });
       changes.merged += merged * count;
       if (merged > 0 && words_.length(word) == 1) changes.one_token += count;
     }));
+  }
+
+  /// Each once: two threads must not meet in a word.
+  static std::vector<uint32_t> take_words(PairState& state) {
+    std::vector<uint32_t> words = std::move(state.words);
+    state.words = {};
+    if (!std::is_sorted(words.begin(), words.end())) std::sort(words.begin(), words.end());
+    words.erase(std::unique(words.begin(), words.end()), words.end());
+    return words;
   }
 
   void note(Pair pair, int64_t count, size_t word, Changes& changes) const {
@@ -210,35 +225,26 @@ class Trainer {
       all.one_token += parts[i].one_token;
     }
     all.pairs.for_each([&](Pair pair, PairChange& change) {
-      const int64_t count = counts_[pair] += change.count;
-      if (change.words.empty() || count <= 0) return;
+      PairState& state = pairs_[pair];
+      state.count += change.count;
+      if (change.words.empty() || state.count <= 0) return;
       change.words.shrink_to_fit();
-      queue_.push_back({count, pair, std::move(change.words)});
-      std::push_heap(queue_.begin(), queue_.end());
+      if (state.words.empty())
+        state.words = std::move(change.words);
+      else
+        state.words.insert(state.words.end(), change.words.begin(), change.words.end());
+      push({state.count, pair});
     });
     merged_ += all.merged;
     one_token_ += all.one_token;
     result_.coverage = num_words_ > 0 ? static_cast<double>(one_token_) / static_cast<double>(num_words_) : 0;
   }
 
-  /// A pair that was merged, arose again and was merged again keeps its later rank, as in the Python
-  /// library's files.
-  void keep_last_of_equal_pairs() {
-    auto& merges = result_.merges;
-    PairMap<size_t> last;
-    for (size_t i = 0; i < merges.size(); i++) last[pair_of(merges[i].left, merges[i].right)] = i;
-    if (last.size() == merges.size()) return;
-    size_t kept = 0;
-    for (size_t i = 0; i < merges.size(); i++)
-      if (last[pair_of(merges[i].left, merges[i].right)] == i) merges[kept++] = merges[i];
-    merges.resize(kept);
-  }
-
   const BpeOptions& options_;
   Job& job_;
   Tokens tokens_;
   BpeWords words_;
-  PairMap<int64_t> counts_;       // over the text
+  PairMap<PairState> pairs_;
   std::vector<Candidate> queue_;  // a heap
   BpeMerges result_;
   int64_t num_words_ = 0, one_token_ = 0, merged_ = 0;

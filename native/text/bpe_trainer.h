@@ -46,8 +46,8 @@ struct BpeMerge {
 };
 
 struct BpeMerges {
-  /// In order of rank; each pair once. A result below the size of the vocabulary so far is a token that was
-  /// there.
+  /// In order of rank; each pair once, where it was merged first. A result below the size of the vocabulary
+  /// so far is a token that was there.
   std::vector<BpeMerge> merges;
   /// Of the whole text.
   int64_t tokens_before = 0, tokens_after = 0;

@@ -32,8 +32,7 @@ class BpeWords {
   const int32_t* ids(size_t word) const { return ids_.data() + rows_[word].begin; }
 
   /// Merges a pair in one word, from left to right. Calls change(pair, -1) for every neighbourhood that ends
-  /// and change(pair, +1) for every one that begins, but not for the pair's own two tokens. Returns how many
-  /// it merged.
+  /// and change(pair, +1) for every one that begins. Returns how many pairs it merged.
   template <class Change>
   uint32_t merge(size_t word, const MergeRule& rule, const Change& change) {
     Row& row = rows_[word];
@@ -45,6 +44,7 @@ class BpeWords {
         continue;
       }
       i += 2;
+      change(pair_of(rule.left, rule.right), -1);
       if (kept > 0) {
         change(pair_of(ids[kept - 1], rule.left), -1);
         change(pair_of(ids[kept - 1], rule.result), +1);

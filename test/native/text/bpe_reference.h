@@ -34,6 +34,31 @@ inline text::BpeCorpus corpus_of(const std::vector<std::pair<std::string, int64_
   return corpus;
 }
 
+/// The same words cut at random into the tokens that `corpus` would learn: as an old tokenizer may cut them,
+/// one text in several ways.
+inline text::BpeCorpus recut(text::BpeCorpus corpus, const std::vector<text::BpeMerge>& merges,
+                             uint32_t seed) {
+  std::mt19937 random(seed);
+  for (const auto& merge : merges)
+    corpus.tokens.push_back(corpus.tokens[merge.left] + corpus.tokens[merge.right]);
+  std::vector<int32_t> all;
+  auto id = corpus.words.begin();
+  for (int32_t& length : corpus.lengths) {
+    std::vector<int32_t> word(id, id + length);
+    id += length;
+    for (const auto& merge : merges)
+      for (size_t k = 0; k + 1 < word.size(); k++)
+        if (word[k] == merge.left && word[k + 1] == merge.right && random() % 2 == 0) {
+          word[k] = merge.result;
+          word.erase(word.begin() + static_cast<std::ptrdiff_t>(k) + 1);
+        }
+    length = static_cast<int32_t>(word.size());
+    all.insert(all.end(), word.begin(), word.end());
+  }
+  corpus.words = all;
+  return corpus;
+}
+
 /// `size` words of up to `longest` letters, the first letters of the alphabet more often than the last.
 inline text::BpeCorpus random_corpus(uint32_t seed, size_t size, int letters, int longest) {
   std::mt19937 random(seed);
@@ -69,8 +94,7 @@ class SlowTrainer {
     }
   }
 
-  /// The most frequent pair of all, each time; nothing is said of words that a pair waits to be merged in.
-  std::vector<Rule> run_plainly() {
+  std::vector<Rule> run() {
     std::vector<Rule> rules;
     while (static_cast<int64_t>(tokens_.size()) < options_.vocab_size) {
       const auto all = pairs();
@@ -78,56 +102,15 @@ class SlowTrainer {
         return a.second != b.second ? a.second < b.second : a.first > b.first;
       });
       if (best == all.end() || best->second < options_.min_count) break;
+      const auto [left, right] = best->first;
       const int32_t result = merged(best->first);
-      rules.emplace_back(best->first.first, best->first.second, result, best->second);
-      for (auto& word : words_) replace(word, best->first, result);
+      for (auto& word : words_) word = replaced(word, best->first, result);
+      const bool again = std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) {
+        return std::get<0>(rule) == left && std::get<1>(rule) == right;
+      });
+      if (!again) rules.emplace_back(left, right, result, best->second);
     }
     return rules;
-  }
-
-  /// As the Python trainer does it where pairs arise again: a pair is merged in the words it waits for alone,
-  /// each group of words in its own turn, and what was merged before still counts. A repeated pair keeps its
-  /// last place.
-  std::vector<Rule> run() {
-    std::vector<Rule> rules;
-    std::map<Pair, int64_t> gone;
-    struct Waiting {
-      int64_t count;
-      Pair pair;
-      std::set<size_t> words;
-    };
-    std::vector<Waiting> queue;
-    const auto count_of = [&](Pair pair) { return pairs()[pair] + gone[pair]; };
-    std::map<Pair, std::set<size_t>> begun;
-    for (size_t i = 0; i < words_.size(); i++)
-      for (size_t k = 0; k + 1 < words_[i].size(); k++) begun[{words_[i][k], words_[i][k + 1]}].insert(i);
-    while (static_cast<int64_t>(tokens_.size()) < options_.vocab_size) {
-      for (const auto& [pair, words] : begun)
-        if (mergeable(pair)) queue.push_back({count_of(pair), pair, words});
-      begun.clear();
-      Waiting best;
-      for (;;) {
-        const auto top = std::max_element(queue.begin(), queue.end(), [](const auto& a, const auto& b) {
-          return a.count != b.count ? a.count < b.count : a.pair > b.pair;
-        });
-        if (top == queue.end()) return last_of_each(rules);
-        if (top->count == count_of(top->pair)) {
-          best = *top;
-          queue.erase(top);
-          break;
-        }
-        top->count = count_of(top->pair);
-      }
-      if (best.count < std::max<int64_t>(options_.min_count, 1)) break;
-      const int32_t result = merged(best.pair);
-      rules.emplace_back(best.pair.first, best.pair.second, result, best.count);
-      for (const size_t i : best.words) {
-        gone[best.pair] += counts_[i] * replace(words_[i], best.pair, result);
-        for (size_t k = 0; k + 1 < words_[i].size(); k++)
-          if (fresh_.count(k) + fresh_.count(k + 1) > 0) begun[{words_[i][k], words_[i][k + 1]}].insert(i);
-      }
-    }
-    return last_of_each(rules);
   }
 
  private:
@@ -151,40 +134,20 @@ class SlowTrainer {
     return static_cast<int32_t>(std::find(tokens_.begin(), tokens_.end(), text) - tokens_.begin());
   }
 
-  /// How many were replaced. Remembers where: other tokens of the same text may stand there from before.
-  int64_t replace(std::vector<int32_t>& word, Pair pair, int32_t result) {
+  static std::vector<int32_t> replaced(const std::vector<int32_t>& word, Pair pair, int32_t result) {
     std::vector<int32_t> out;
-    fresh_.clear();
     for (size_t k = 0; k < word.size(); k++) {
-      if (word[k] == pair.first && k + 1 < word.size() && word[k + 1] == pair.second) {
-        fresh_.insert(out.size());
-        out.push_back(result);
-        k++;
-      } else {
-        out.push_back(word[k]);
-      }
+      const bool found = word[k] == pair.first && k + 1 < word.size() && word[k + 1] == pair.second;
+      out.push_back(found ? result : word[k]);
+      if (found) k++;
     }
-    word = out;
-    return static_cast<int64_t>(fresh_.size());
-  }
-
-  static std::vector<Rule> last_of_each(const std::vector<Rule>& rules) {
-    std::vector<Rule> kept;
-    for (size_t i = 0; i < rules.size(); i++) {
-      const auto same = [&](const Rule& other) {
-        return std::get<0>(other) == std::get<0>(rules[i]) && std::get<1>(other) == std::get<1>(rules[i]);
-      };
-      if (std::none_of(rules.begin() + static_cast<std::ptrdiff_t>(i) + 1, rules.end(), same))
-        kept.push_back(rules[i]);
-    }
-    return kept;
+    return out;
   }
 
   text::BpeOptions options_;
   std::vector<std::string> tokens_;
   std::vector<int64_t> counts_;
   std::vector<std::vector<int32_t>> words_;
-  std::set<size_t> fresh_;
 };
 
 }  // namespace tongueforge::test
