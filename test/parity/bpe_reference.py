@@ -1,7 +1,8 @@
 """The Python library `tokenizers` as a command-line program: prints one JSON document on stdout.
 
     bpe_reference.py train < {texts, cases}  -> [{vocab: {token: id}, merges: [[left, right], ...]}] of BpeTrainer
-    bpe_reference.py time < CASE             -> {seconds, vocab_size} of it, with reading its file, a text a line
+    bpe_reference.py time < CASE             -> {seconds, cpu_seconds, vocab_size, peak_rss_mb} of it, with reading its file,
+                                                a text a line
     bpe_reference.py load FOLDER < TEXTS     -> {class, ids: [[...]], texts: [decoded], chat} by AutoTokenizer
 
 A case: {pre_tokenizer, alphabet: "bytes" | null, special, vocab_size, min_frequency, max_token_length}, and to be timed
@@ -10,6 +11,7 @@ its file.
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from collections.abc import Iterable
@@ -51,7 +53,13 @@ def run_time(case: dict[str, Any]) -> Any:
     begun = time.perf_counter()
     with open(case["file"], encoding="utf-8") as lines:
         size = trained((line.rstrip("\n") for line in lines), case).get_vocab_size()
-    return {"seconds": time.perf_counter() - begun, "vocab_size": size}
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "seconds": time.perf_counter() - begun,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "vocab_size": size,
+        "peak_rss_mb": usage.ru_maxrss / 1024,
+    }
 
 
 def run_load(texts: list[str]) -> Any:
