@@ -86,22 +86,25 @@ test('a terminal has one line for all steps; those with an evaluation and the la
   assert.ok(text().length < 300 * 80, 'and is not redrawn at each of them')
 })
 
-test('a warning does not break into the live line', () => {
+test('a warning or a note does not break into the live line', () => {
   const { view, text } = viewOn({ isTTY: true })
   view.step(STEP)
   view.warning('careful')
-  assert.ok(text().includes('careful\n'))
+  view.note('by the way')
+  assert.ok(text().includes('careful\n') && text().includes('by the way\n'))
 })
 
-test('a log is lines of JSON: every update with its time to go, warnings', () => {
+test('a log is lines of JSON: every update with its time to go, warnings, notes', () => {
   const { view, text } = viewOn({ isTTY: false })
   view.warning('damaged "checkpoint"')
+  view.note('by the way')
   for (const step of [120, 121, 122]) view.step({ ...STEP, step })
-  const [warning, first, ...rest] = text()
+  const [warning, note, first, ...rest] = text()
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line))
   assert.deepEqual(warning, { warning: 'damaged "checkpoint"' })
+  assert.deepEqual(note, { note: 'by the way' })
   assert.deepEqual(first, STEP, 'the first one has no pace yet')
   for (const [i, line] of rest.entries()) assert.deepEqual(line, { ...STEP, step: 121 + i, seconds_to_go: 0 })
 })
