@@ -10,6 +10,10 @@ const programs = join(dirname(fileURLToPath(import.meta.url)), '../parity')
 /** Runs `reference.py ...args` with `input` as JSON on its standard input; resolves with the document it prints. */
 export const reference = (args, input) => ask('TONGUEFORGE_PARITY_PYTHON', 'reference.py', args, input)
 
+/** The same of `objectives_reference.py`. */
+export const objectivesReference = (args, input) =>
+  ask('TONGUEFORGE_PARITY_PYTHON', 'objectives_reference.py', args, input)
+
 /** The same of `trl_reference.py`. */
 export const trlReference = (args, input) => ask('TONGUEFORGE_TRL_PYTHON', 'trl_reference.py', args, input)
 
