@@ -328,6 +328,8 @@ export interface NativeJobs {
       dtype: string
       frozen: readonly string[]
       seed: number
+      /** Activation checkpointing; default: false. */
+      recompute_blocks?: boolean
     },
     Handle,
   ]

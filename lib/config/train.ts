@@ -63,6 +63,11 @@ export const trainSchema = z.strictObject({
   dtype: oneOf(['float32', 'bfloat16'])
     .default('float32')
     .describe('Of arithmetic and the saved model; what is updated is kept in float32 as well.'),
+  activation_checkpointing: oneOf(['none', 'block'])
+    .default('none')
+    .describe(
+      'block: of each block only what goes in is kept, and computed again for the gradient: less memory, more time, the same bytes.',
+    ),
   threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
   seed: count(0).default(1).describe('Of the order of the data and of random weights.'),
 })

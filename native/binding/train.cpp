@@ -75,15 +75,14 @@ Value::List to_list(const at::Tensor& values) {
 }  // namespace
 
 // makeTrainer({model, optimizer, loss: {kind, preference?: {kind, beta, label_smoothing, gamma}}, dtype,
-// frozen: names, seed}, on_event): Handle
+// frozen: names, seed, recompute_blocks}, on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const auto frozen = options.texts("frozen");
-  const train::TrainerOptions trainer = {read_optimizer(options.object("optimizer")),
-                                         read_loss(options.object("loss")),
-                                         models::scalar_type_from_name(options.text("dtype")),
-                                         {frozen.begin(), frozen.end()},
-                                         static_cast<uint64_t>(options.integer("seed"))};
+  const train::TrainerOptions trainer = {
+      read_optimizer(options.object("optimizer")),          read_loss(options.object("loss")),
+      models::scalar_type_from_name(options.text("dtype")), {frozen.begin(), frozen.end()},
+      static_cast<uint64_t>(options.integer("seed")),       options.flag("recompute_blocks")};
   return start_job(info, [model = unwrap<models::Decoder>(options.value("model")), trainer](Job&) -> Value {
     return std::make_shared<train::Trainer>(model, trainer);
   });

@@ -5,6 +5,7 @@
 #include "kernels/aten.h"
 #include "kernels/linear.h"
 #include "kernels/rms_norm.h"
+#include "nn/recompute.h"
 
 namespace tongueforge::models {
 namespace {
@@ -54,6 +55,16 @@ std::vector<nn::Visibility> visibility_of_layers(const DecoderSpec& spec, const 
 
 }  // namespace
 
+std::vector<at::Tensor> DecoderLayer::tensors() const {
+  std::vector<at::Tensor> all = {attention_norm, mlp_norm};
+  for (const auto& norm : {attention.q_norm, attention.k_norm})
+    if (norm.defined()) all.push_back(norm);
+  for (const auto* linear :
+       {&attention.q, &attention.k, &attention.v, &attention.o, &mlp.gate, &mlp.up, &mlp.down})
+    linear->append_tensors(all);
+  return all;
+}
+
 Decoder::Decoder(DecoderSpec spec) : spec_(std::move(spec)), layers_(spec_.layers.size()) {
   for (size_t i = 0; i < layers_.size(); i++) layers_[i].attention = make_attention(spec_, spec_.layers[i]);
 }
@@ -96,8 +107,9 @@ at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache, const 
   const int64_t past = cache ? cache->length : 0, time = ids_BT.size(1);
   const auto visibility =
       visibility_of_layers(spec_, [&](int64_t window) { return nn::causal_visibility(past, time, window); });
-  auto x = run_layers(at::embedding(embedding_, ids_BT), at::arange(past, past + time), past + time,
-                      visibility, cache, job);
+  const auto rotation = rotation_of(at::arange(past, past + time), past + time);
+  auto x = run_layers(at::embedding(embedding_, ids_BT),
+                      std::make_shared<Pass>(Pass{rotation, visibility, cache, job}));
   if (cache) cache->length += time;
   return x;
 }
@@ -110,25 +122,48 @@ at::Tensor Decoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& se
       spec_, [&](int64_t window) { return nn::packed_visibility({documents, window, job}); });
   const auto positions_BT = packed_positions(segments_BT);
   const int64_t length = positions_BT.max().item<int64_t>() + 1;
-  return run_layers(at::embedding(embedding_, ids_BT), positions_BT, length, visibility, nullptr, job);
+  const auto rotation = rotation_of(positions_BT, length);
+  return run_layers(at::embedding(embedding_, ids_BT),
+                    std::make_shared<Pass>(Pass{rotation, visibility, nullptr, job}));
 }
 
-at::Tensor Decoder::run_layers(at::Tensor x_BTD, const at::Tensor& positions, int64_t length,
-                               const std::vector<nn::Visibility>& visibility, DecoderCache* cache,
-                               const Job* job) const {
+nn::Rotation Decoder::rotation_of(const at::Tensor& positions, int64_t length) const {
+  return nn::rope_rotation(spec_.rope, spec_.head_dim, positions, length, dtype());
+}
+
+at::Tensor Decoder::run_layers(const at::Tensor& x_BTD, const std::shared_ptr<const Pass>& pass) const {
+  Stream stream = {x_BTD, {}};
+  for (size_t i = 0; i < layers_.size(); i++)
+    stream = recompute_blocks_ ? recomputed_block(i, stream, pass) : run_block(i, std::move(stream), *pass);
+  return add_and_norm(stream.x_BTD, stream.branch_BTD, final_norm_, spec_.rms_norm_eps);
+}
+
+Decoder::Stream Decoder::run_block(size_t i, Stream stream, const Pass& pass) const {
+  if (pass.job) pass.job->check();
+  const auto& layer = layers_[i];
+  auto& [x_BTD, branch_BTD] = stream;
   const double eps = spec_.rms_norm_eps;
-  const auto rotation = nn::rope_rotation(spec_.rope, spec_.head_dim, positions, length, x_BTD.scalar_type());
-  const int64_t past = cache ? cache->length : 0;
-  at::Tensor branch_BTD;  // what the block before adds to x
-  for (size_t i = 0; i < layers_.size(); i++) {
-    if (job) job->check();
-    const auto& layer = layers_[i];
-    const auto a_BTD = add_and_norm(x_BTD, branch_BTD, layer.attention_norm, eps);
-    branch_BTD = layer.attention(a_BTD, rotation, visibility[i], cache ? &cache->layers[i] : nullptr, past);
-    const auto m_BTD = add_and_norm(x_BTD, branch_BTD, layer.mlp_norm, eps);
-    branch_BTD = layer.mlp(m_BTD);
-  }
-  return add_and_norm(x_BTD, branch_BTD, final_norm_, eps);
+  nn::KvCache* const cache = pass.cache ? &pass.cache->layers[i] : nullptr;
+  const int64_t past = pass.cache ? pass.cache->length : 0;
+  const auto a_BTD = add_and_norm(x_BTD, branch_BTD, layer.attention_norm, eps);
+  branch_BTD = layer.attention(a_BTD, pass.rotation, pass.visibility[i], cache, past);
+  const auto m_BTD = add_and_norm(x_BTD, branch_BTD, layer.mlp_norm, eps);
+  branch_BTD = layer.mlp(m_BTD);
+  return stream;
+}
+
+// The second time, too, values are dropped by the key of the forward pass, whatever it is by then.
+Decoder::Stream Decoder::recomputed_block(size_t i, const Stream& stream,
+                                          const std::shared_ptr<const Pass>& pass) const {
+  const auto block = [this, i, pass, key = adapter_dropout_->key](const std::vector<at::Tensor>& inputs) {
+    const nn::DropoutScope dropout(*adapter_dropout_, key);
+    const auto out = run_block(i, {inputs[0], inputs.size() > 1 ? inputs[1] : at::Tensor()}, *pass);
+    return std::vector<at::Tensor>{out.x_BTD, out.branch_BTD};
+  };
+  std::vector<at::Tensor> inputs = {stream.x_BTD};
+  if (stream.branch_BTD.defined()) inputs.push_back(stream.branch_BTD);
+  const auto out = nn::recomputed(block, inputs, layers_[i].tensors());
+  return {out[0], out[1]};
 }
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) const { return kernels::linear(hidden, head()); }

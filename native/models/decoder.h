@@ -19,6 +19,9 @@ struct DecoderLayer {
   at::Tensor attention_norm, mlp_norm;  // (D)
   nn::Attention attention;
   nn::GatedMlp mlp;
+
+  /// All of them, those of adapters included.
+  std::vector<at::Tensor> tensors() const;
 };
 
 enum class ParameterKind { embedding, head, norm, bias, matrix, attention_output, mlp_output };
@@ -64,18 +67,35 @@ class Decoder final : public Object {
   DecoderCache make_cache(int64_t batch, int64_t capacity) const;
 
   at::ScalarType dtype() const { return embedding_.scalar_type(); }
+  /// Whether a recorded forward pass keeps only what goes into each block, and backward computes the rest
+  /// again.
+  void recompute_blocks(bool recompute) { recompute_blocks_ = recompute; }
   /// What its adapters share (models/adapters.h); the trainer sets it.
   const std::shared_ptr<nn::AdapterDropout>& adapter_dropout() const { return adapter_dropout_; }
   int64_t bytes() const override;
 
  private:
-  at::Tensor run_layers(at::Tensor x_BTD, const at::Tensor& positions, int64_t length,
-                        const std::vector<nn::Visibility>& visibility, DecoderCache* cache,
-                        const Job* job) const;
+  /// What all layers of one forward pass see.
+  struct Pass {
+    nn::Rotation rotation;
+    std::vector<nn::Visibility> visibility;  // of each layer
+    DecoderCache* cache;
+    const Job* job;
+  };
+  /// The residual stream, and what the block before adds to it: undefined before the first.
+  struct Stream {
+    at::Tensor x_BTD, branch_BTD;
+  };
+
+  nn::Rotation rotation_of(const at::Tensor& positions, int64_t length) const;
+  at::Tensor run_layers(const at::Tensor& x_BTD, const std::shared_ptr<const Pass>& pass) const;
+  Stream run_block(size_t i, Stream stream, const Pass& pass) const;
+  Stream recomputed_block(size_t i, const Stream& stream, const std::shared_ptr<const Pass>& pass) const;
 
   DecoderSpec spec_;
   at::Tensor embedding_, final_norm_, head_;  // (V,D), (D), (V,D) or undefined when tied
   std::vector<DecoderLayer> layers_;
+  bool recompute_blocks_ = false;
   std::shared_ptr<nn::AdapterDropout> adapter_dropout_ = std::make_shared<nn::AdapterDropout>();
 };
 

@@ -19,4 +19,10 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
   return kernels::linear(x, weight, bias);
 }
 
+void Linear::append_tensors(std::vector<at::Tensor>& all) const {
+  all.push_back(weight);
+  if (bias.defined()) all.push_back(bias);
+  if (adapter) all.insert(all.end(), {adapter->added.a_RI, adapter->added.b_OR});
+}
+
 }  // namespace tongueforge::nn

@@ -4,6 +4,8 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "kernels/lora_linear.h"
 
@@ -14,6 +16,20 @@ namespace tongueforge::nn {
 struct AdapterDropout {
   double rate = 0;
   std::optional<uint64_t> key;
+};
+
+/// While it lives, the adapters drop by this key, or drop nothing.
+class DropoutScope {
+ public:
+  DropoutScope(AdapterDropout& dropout, std::optional<uint64_t> key)
+      : dropout_(dropout), before_(std::exchange(dropout.key, key)) {}
+  ~DropoutScope() { dropout_.key = before_; }
+  DropoutScope(const DropoutScope&) = delete;
+  DropoutScope& operator=(const DropoutScope&) = delete;
+
+ private:
+  AdapterDropout& dropout_;
+  std::optional<uint64_t> before_;
 };
 
 /// scale * B A, trained beside a frozen weight (LoRA, Hu et al. 2021, arXiv 2106.09685).
@@ -30,6 +46,8 @@ struct Linear {
 
   /// (..., in) -> (..., out)
   at::Tensor operator()(const at::Tensor& x) const;
+  /// Appends its tensors, those of the adapter included, to a list.
+  void append_tensors(std::vector<at::Tensor>& all) const;
 };
 
 }  // namespace tongueforge::nn

@@ -30,21 +30,11 @@ Figures mean(Figures sums, int64_t count) {
   return sums;
 }
 
-// While it lives, the adapters drop what seed, step and micro-batch say.
-class DropoutScope {
- public:
-  DropoutScope(nn::AdapterDropout& dropout, uint64_t seed, int64_t step, size_t micro_batch)
-      : dropout_(dropout) {
-    uint64_t key = Random(seed).next();
-    key = Random(key + static_cast<uint64_t>(step)).next();
-    dropout_.key = Random(key + micro_batch).next();
-  }
-  ~DropoutScope() { dropout_.key.reset(); }
-  DropoutScope(const DropoutScope&) = delete;
-
- private:
-  nn::AdapterDropout& dropout_;
-};
+// What the adapters drop, as seed, step and micro-batch say.
+uint64_t dropout_key(uint64_t seed, int64_t step, size_t micro_batch) {
+  const uint64_t of_step = Random(Random(seed).next() + static_cast<uint64_t>(step)).next();
+  return Random(of_step + micro_batch).next();
+}
 
 }  // namespace
 
@@ -53,7 +43,9 @@ Trainer::Trainer(std::shared_ptr<models::Decoder> model, const TrainerOptions& o
       tensors_(*model_, options.compute, options.frozen, options.optimizer.decay_all),
       optimizer_(make_optimizer(tensors_.all(), options.optimizer)),
       loss_(make_loss(options.loss)),
-      seed_(options.seed) {}
+      seed_(options.seed) {
+  model_->recompute_blocks(options.recompute_blocks);
+}
 
 // Leaves the gradient of the mean over everything in tensors_; gives the mean itself.
 Evaluation Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t step, Job& job) {
@@ -66,7 +58,7 @@ Evaluation Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t 
     const auto& batch = micro_batches[i];
     job.check();
     if (loss_->count(batch) == 0) continue;
-    const DropoutScope dropout(*model_->adapter_dropout(), seed_, step, i);
+    const nn::DropoutScope dropout(*model_->adapter_dropout(), dropout_key(seed_, step, i));
     const auto [sum, figures] = loss_->sum(*model_, batch, &job);
     const auto part = sum.div(static_cast<double>(total.count));
     torch::autograd::backward({part}, {});

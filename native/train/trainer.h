@@ -25,7 +25,8 @@ struct TrainerOptions {
   LossOptions loss;
   at::ScalarType compute = at::ScalarType::Float;  // of weights and arithmetic; what is updated is float32
   FrozenNames frozen;
-  uint64_t seed = 0;  // of dropout
+  uint64_t seed = 0;              // of dropout
+  bool recompute_blocks = false;  // activation checkpointing: backward runs each block's forward pass again
 };
 
 struct StepOptions {

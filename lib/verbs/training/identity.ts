@@ -81,14 +81,15 @@ export async function identify(
   return { sha256: createHash('sha256').update(canonicalJson(content)).digest('hex'), inputs }
 }
 
-// Not among them: where the result goes, how often it is saved, what is only looked at, and threads, which may change
-// the last bits.
+// Not among them: where the result goes, how often it is saved, what is only looked at, what is kept in memory, and
+// threads, which may change the last bits.
 function decisiveKeys(config: TrainConfig): object {
   const {
     out: _out,
     data_cache: _cache,
     checkpoint: _checkpoint,
     threads: _threads,
+    activation_checkpointing: _activations,
     eval: _eval,
     tensorboard: _tensorboard,
     inscp: { perplexity_sample: _sample, ...inscp },

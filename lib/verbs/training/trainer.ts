@@ -72,6 +72,7 @@ export class Trainer implements StateWriter {
       dtype: config.dtype,
       frozen,
       seed: config.seed,
+      recompute_blocks: config.activation_checkpointing === 'block',
     })
     if (checkpoint !== undefined)
       await runJob('trainResume', { trainer: handle, path: stateFile(checkpoint) })
