@@ -232,15 +232,14 @@ export interface SamplingSettings {
   seed: number
 }
 
-export interface OptimizerSettings {
-  kind: 'adamw'
+export type OptimizerSettings = {
+  /** Of the first moment; adafactor: 0 = there is none. */
   beta1: number
-  beta2: number
   eps: number
   weight_decay: number
   /** false: norms and biases are not decayed. */
   decay_all: boolean
-}
+} & ({ kind: 'adamw'; beta2: number } | { kind: 'adafactor'; decay_rate: number; clip_threshold: number })
 
 export type LossSettings = { kind: 'language' } | { kind: 'preference'; preference: PreferenceSettings }
 

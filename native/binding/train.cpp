@@ -35,8 +35,19 @@ struct PackedRows {
 };
 
 train::OptimizerOptions read_optimizer(const Options& options) {
-  return {options.text("kind"),  options.number("beta1"),        options.number("beta2"),
-          options.number("eps"), options.number("weight_decay"), options.flag("decay_all")};
+  train::OptimizerOptions optimizer;
+  optimizer.kind = options.text("kind");
+  optimizer.beta1 = options.number("beta1");
+  optimizer.eps = options.number("eps");
+  optimizer.weight_decay = options.number("weight_decay");
+  optimizer.decay_all = options.flag("decay_all");
+  if (optimizer.kind == "adafactor") {
+    optimizer.decay_rate = options.number("decay_rate");
+    optimizer.clip_threshold = options.number("clip_threshold");
+  } else {
+    optimizer.beta2 = options.number("beta2");
+  }
+  return optimizer;
 }
 
 Value to_value(const train::Figures& figures) {

@@ -15,6 +15,7 @@ struct OptimizerOptions {
   std::string kind = "adamw";
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0;
   bool decay_all = false;  // false: matrices and embeddings only, norms and biases are not decayed
+  double decay_rate = 0.8, clip_threshold = 1.0;  // of adafactor
 };
 
 class Optimizer {
@@ -32,7 +33,12 @@ class Optimizer {
 std::unique_ptr<Optimizer> make_adamw(const std::vector<TrainedTensor>& tensors,
                                       const OptimizerOptions& options);
 
-/// By kind: adamw. Throws ERR_USAGE for others.
+/// Adafactor at a given learning rate, matrices factored; a first moment where beta1 is above 0 (Shazeer &
+/// Stern 2018, arXiv 1804.04235). beta2 is 1 - step^-decay_rate.
+std::unique_ptr<Optimizer> make_adafactor(const std::vector<TrainedTensor>& tensors,
+                                          const OptimizerOptions& options);
+
+/// By kind: adamw, adafactor. Throws ERR_USAGE for others.
 std::unique_ptr<Optimizer> make_optimizer(const std::vector<TrainedTensor>& tensors,
                                           const OptimizerOptions& options);
 

@@ -31,12 +31,35 @@ export async function checkTraining(t, folder) {
   )
 }
 
-async function withTrainer(folder, check) {
+/** Ten steps by Adafactor with `settings` against the arrays of decoder_measure.optimize. */
+export function checkAdafactor(folder, settings, expected) {
+  const { ids, labels, lr, clip } = readArrays(join(folder, 'training.safetensors'))
+  const check = async (trainer) => {
+    await checkSteps(trainer, packedBatches({ ids, labels }), { ...expected, lr, clip })
+    await checkWeights(trainer, expected)
+  }
+  return withTrainer(folder, check, { kind: 'adafactor', decay_all: true, ...settings })
+}
+
+async function checkWeights(trainer, expected) {
+  const scratch = await mkdtemp(join(tmpdir(), 'tongueforge-weights-'))
+  try {
+    const path = join(scratch, 'state.safetensors')
+    await runJob('trainSave', { trainer, path })
+    const received = readArrays(path)
+    for (const name of Object.keys(expected).filter((name) => name.startsWith('weight.')))
+      assertClose(received[name].data, expected[name].data, TOLERANCE, name)
+  } finally {
+    await rm(scratch, { recursive: true })
+  }
+}
+
+async function withTrainer(folder, check, optimizer = OPTIMIZER) {
   const spec = decoderSpec(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')))
   const model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads: 1 })
   const trainer = await runJob('makeTrainer', {
     model,
-    optimizer: OPTIMIZER,
+    optimizer,
     loss: { kind: 'language' },
     dtype: 'float32',
     frozen: [],

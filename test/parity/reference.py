@@ -7,6 +7,9 @@
     reference.py load FOLDER                                   {architecture, parameters, dtype, missing_keys,
                                                                 unexpected_keys, tokenizer: {class, size} | null}
     reference.py train FOLDER TRAINING.safetensors             ids, labels, lr of it -> {losses, grad_norms}
+    reference.py optimize FOLDER TRAINING.safetensors OUT.safetensors
+                                                                Adafactor with the settings on standard input, on ids,
+                                                                labels, lr -> {}; the arrays of decoder_measure.optimize
     reference.py random_adapter SEED OUT                       a folder per row of adapter_cases.py: base/, adapter/
                                                                 -> {seed, folders: [...]}
     reference.py adapter_logits BASE ADAPTER IDS.json          as logits, of the model with the adapter (PEFT)
@@ -24,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
@@ -78,6 +81,12 @@ def run_train(args: argparse.Namespace) -> Any:
     return {name: out[name].tolist() for name in ("losses", "grad_norms")}
 
 
+def run_optimize(args: argparse.Namespace) -> Any:
+    given = load_file(args.data)
+    save_file(measure.optimize(args.folder, given["ids"], given["labels"], given["lr"], json.load(sys.stdin)), args.out)
+    return {}
+
+
 def run_random_model(args: argparse.Namespace) -> Any:
     rows = {name: args.out / name for name in CASES} if args.case == "all" else {args.case: args.out}
     for name, folder in rows.items():
@@ -120,6 +129,7 @@ def parse() -> argparse.Namespace:
     verb(run_generate, "folder", "ids").add_argument("--max-new-tokens", type=int, default=20)
     verb(run_load, "folder")
     verb(run_train, "folder", "data")
+    verb(run_optimize, "folder", "data", "out")
     verb(run_random_adapter, "seed", "out")
     verb(run_adapter_logits, "folder", "adapter", "ids")
     verb(run_random_model, "case", "seed", "out")

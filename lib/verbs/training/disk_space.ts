@@ -4,7 +4,8 @@ import { dirname, resolve } from 'node:path'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import type { Checkpoints } from './checkpoints'
-import { checkpointBytes, modelBytes, type TrainPlan } from './plan'
+import { checkpointBytes, modelBytes } from './memory'
+import type { TrainPlan } from './plan'
 import { keepBest } from './selection'
 
 /** Throws ERR_NO_SPACE unless `bytes` more fit where `path` is, or will be. */

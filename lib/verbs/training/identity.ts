@@ -6,6 +6,7 @@ import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, type AdapterFolder } from '../../check
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import { type FileRecord, type InputRecord, recordInput } from '../../checkpoint/provenance'
 import type { DataSource, ReplaySource } from '../../config/data'
+import { optimizerChoice } from '../../config/optimizer'
 import type { TrainConfig } from '../../config/train'
 import { runJob } from '../../native'
 import { hashFile } from '../../text/cache/file_hash'
@@ -95,7 +96,7 @@ function decisiveKeys(config: TrainConfig): object {
     inscp: { perplexity_sample: _sample, ...inscp },
     ...decisive
   } = config
-  return { ...decisive, inscp }
+  return { ...decisive, inscp, optimizer: optimizerChoice(config.optimizer) }
 }
 
 type Content = Record<string, string>

@@ -9,6 +9,7 @@ import { loadModelText, type ModelText } from '../../text/model_text'
 import type { Tokens } from '../../text/tokens'
 import { type DataStatistics, type LoadOptions, loadData, type TrainingData } from './data'
 import type { Identity, RunInputs } from './identity'
+import { checkpointBytes, memoryBytes } from './memory'
 import { Perplexity, type PerplexityOptions } from './perplexity'
 import { planSamples, type SamplesPlan } from './samples'
 import { checkSelection } from './selection'
@@ -166,23 +167,6 @@ function measuring(
 export async function closeData({ data, held_out }: TrainPlan): Promise<void> {
   await data.close()
   await held_out?.close()
-}
-
-/** What is trained and two moments of it, in float32. */
-export const checkpointBytes = ({ trained }: TrainPlan) => 12 * trained.parameters
-export const modelBytes = ({ spec }: TrainPlan) => 4 * countParameters(spec)
-
-// Weights in their dtype; of what is trained float32 values, where the weights are not, gradients and two moments.
-function memoryBytes({ config, spec, trained }: TrainPlan): number {
-  const { parameters, own_parameters } = trained
-  const weights = countParameters(spec)
-  const half = config.dtype !== 'float32'
-  return (
-    (half ? 2 : 4) * weights +
-    4 * (parameters - own_parameters) +
-    (half ? 4 : 0) * own_parameters +
-    12 * parameters
-  )
 }
 
 export function summarise(plan: TrainPlan): PlanSummary {

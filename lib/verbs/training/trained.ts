@@ -27,6 +27,8 @@ export interface Trained {
   parameters: number
   /** Those of them that are the model's own. */
   own_parameters: number
+  /** Of every tensor that is trained. */
+  shapes: readonly (readonly number[])[]
   lora?: LoraPlan
 }
 
@@ -43,26 +45,34 @@ export async function planTrained(
   const frozen = new Set(matchNames(config.freeze ?? [], names, { key: 'freeze' }))
   const lora = config.lora && planLora(config, parameters, { spec, base: base!, adapter })
   if (lora) for (const name of names) if (!lora.also.includes(name)) frozen.add(name)
-  const own_parameters = parameters.reduce(
-    (sum, { name, shape }) => sum + (frozen.has(name) ? 0 : size(shape)),
-    0,
-  )
-  const added = lora ? sizeOfAdapters(lora.modules, parameters) : 0
-  if (own_parameters + added === 0) throw allFrozen()
-  return { frozen: [...frozen], parameters: own_parameters + added, own_parameters, ...(lora && { lora }) }
+  const own = parameters.filter(({ name }) => !frozen.has(name)).map(({ shape }) => shape)
+  const shapes = [...own, ...(lora ? shapesOfAdapters(lora.modules, parameters) : [])]
+  if (shapes.length === 0) throw allFrozen()
+  return {
+    frozen: [...frozen],
+    parameters: total(shapes),
+    own_parameters: total(own),
+    shapes,
+    ...(lora && { lora }),
+  }
 }
 
 const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
+const total = (shapes: readonly (readonly number[])[]) => shapes.reduce((sum, shape) => sum + size(shape), 0)
 
-function sizeOfAdapters(
+// A and B of each.
+function shapesOfAdapters(
   modules: readonly AdapterModule[],
   parameters: readonly ParameterDescription[],
-): number {
+): number[][] {
   const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]))
-  return modules.reduce((sum, { module, rank }) => {
+  return modules.flatMap(({ module, rank }) => {
     const [rows = 0, columns = 0] = shapes.get(`${module}.weight`) ?? []
-    return sum + rank * (rows + columns)
-  }, 0)
+    return [
+      [rank, columns],
+      [rows, rank],
+    ]
+  })
 }
 
 interface LoraInputs {

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../../checkpoint/adapter_folder'
 import { writeJson } from '../../checkpoint/write_folder'
+import { optimizerChoice } from '../../config/optimizer'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import {
@@ -9,6 +10,7 @@ import {
   type LossSettings,
   type LossSums,
   native,
+  type OptimizerSettings,
   type PackedBatch,
   runJob,
   type SamplingSettings,
@@ -62,12 +64,9 @@ export class Trainer implements StateWriter {
         ? await runJob('loadModel', { folder, spec, dtype, threads }, { signal })
         : await runJob('initialiseModel', { spec, init: nativeInit(plan), threads }, { signal })
     if (lora) await putAdapters(model, lora, config.seed)
-    const { kind, betas, eps, weight_decay, decay } = config.optimizer
-    const [beta1, beta2] = betas
-    const optimizer = { kind, beta1, beta2, eps, weight_decay, decay_all: decay === 'all' }
     const handle = await runJob('makeTrainer', {
       model,
-      optimizer,
+      optimizer: optimizerSettings(config),
       loss: lossSettings(config),
       dtype: config.dtype,
       frozen,
@@ -180,6 +179,17 @@ function nativeBatch(
 ): PackedBatch {
   const batch = { ids, labels, segments, rows }
   return reference ? { ...batch, reference: documents.map((number) => reference[number]!) } : batch
+}
+
+function optimizerSettings(config: TrainConfig): OptimizerSettings {
+  const { decay, weight_decay, eps, ...own } = optimizerChoice(config.optimizer)
+  const common = { weight_decay, eps, decay_all: decay === 'all' }
+  if (own.kind === 'adafactor') {
+    const { kind, beta1, decay_rate, clip_threshold } = own
+    return { ...common, kind, beta1, decay_rate, clip_threshold }
+  }
+  const [beta1, beta2] = own.betas
+  return { ...common, kind: own.kind, beta1, beta2 }
 }
 
 function lossSettings(config: TrainConfig): LossSettings {

@@ -1,6 +1,9 @@
 // Laws of a training step. test/golden/training.test.mjs compares losses and gradients with torch.
 #include "train/trainer.h"
 
+#include <unistd.h>
+
+#include <filesystem>
 #include <limits>
 
 #include "core/error.h"
@@ -358,4 +361,37 @@ TEST_CASE("recomputed blocks need less memory: of each block what goes in, and o
   const auto growth = [&](bool recompute) { return peak(12, recompute) - peak(4, recompute); };
   CHECK(growth(true) == 8 * 4 * 128 * 2 * 24 * 4);  // x and branch of eight layers, float32
   CHECK(growth(false) > 6 * growth(true));
+}
+
+TEST_CASE("every optimizer learns, and goes on from its saved state as if never stopped") {
+  SilentJob job;
+  const std::string path =
+      (std::filesystem::temp_directory_path() / str("tongueforge_optimizer_", ::getpid(), ".safetensors"))
+          .string();
+  std::filesystem::remove(path);
+  for (const auto& [kind, beta1] : {std::pair("adamw", 0.9), {"adafactor", 0.0}, {"adafactor", 0.9}}) {
+    CAPTURE(kind);
+    CAPTURE(beta1);
+    auto options = kOptions;
+    options.optimizer.kind = kind;
+    options.optimizer.beta1 = beta1;
+    train::Trainer whole(test::tiny_decoder(), options), stopped(test::tiny_decoder(), options);
+    const auto first = whole.step({packed_batch(1)}, {.lr = 0.01, .clip = 1}, job);
+    stopped.step({packed_batch(1)}, {.lr = 0.01, .clip = 1}, job);
+    for (int i = 0; i < 2; i++)
+      for (auto* trainer : {&whole, &stopped}) trainer->step({packed_batch(1)}, {.lr = 0.01, .clip = 1}, job);
+    stopped.save_state(path, job);
+    train::Trainer resumed(test::tiny_decoder(test::tiny_spec(), 99), options);
+    resumed.load_state(path, job);
+    train::StepResult last;
+    for (int i = 0; i < 20; i++)
+      for (auto* trainer : {&whole, &resumed})
+        last = trainer->step({packed_batch(1)}, {.lr = 0.01, .clip = 1}, job);
+    CHECK(all_weights(resumed).equal(all_weights(whole)));
+    CHECK(last.loss < first.loss / 2);
+    std::filesystem::remove(path);
+  }
+  auto unknown = kOptions;
+  unknown.optimizer.kind = "sgd";
+  CHECK_THROWS_AS(train::Trainer(test::tiny_decoder(), unknown), Error);
 }

@@ -1,0 +1,29 @@
+// Adafactor (Shazeer & Stern 2018, arXiv 1804.04235), at a given learning rate: the second moment of a matrix
+// is kept as the means of its rows and columns only. Letters: R rows, C columns.
+#pragma once
+#include <cstdint>
+
+namespace tongueforge::kernels {
+
+struct AdafactorCoefficients {
+  double lr = 0, beta2 = 0;   // of this update: 1 - step^-decay_rate
+  double eps = 1e-30;         // added to squared gradients
+  double clip_threshold = 1;  // largest root mean square of an update of lr 1
+  double weight_decay = 0;    // decoupled
+  double beta1 = 0;           // of the first moment, where there is one
+};
+
+/// One parameter and its moments, all float32 and dense. A vector is one row without `row_moment`.
+struct AdafactorTensor {
+  float* parameter;       // (R,C)
+  const float* gradient;  // (R,C)
+  float* row_moment;      // (R): means over columns of squared gradients; null for a vector
+  float* column_moment;   // (C): means over rows
+  float* first_moment;    // (R,C) of updates, or null
+  int64_t rows, columns;
+};
+
+/// Updates parameter and moments in place; the same bytes for every number of threads.
+void adafactor_(const AdafactorTensor& tensor, const AdafactorCoefficients& coefficients);
+
+}  // namespace tongueforge::kernels

@@ -1,0 +1,112 @@
+// Adafactor's loops against the same of plain operators; test/golden/optimizer.test.mjs compares whole runs
+// with transformers.
+#include "kernels/adafactor.h"
+
+#include "core/random.h"
+#include "doctest.h"
+#include "kernels/aten.h"
+
+using namespace tongueforge;
+
+namespace {
+
+struct Parameter {
+  at::Tensor value, row, column, first;  // row and first may be undefined
+
+  Parameter(at::IntArrayRef shape, bool has_first, uint64_t seed)
+      : value(at::randn(shape, at::detail::createCPUGenerator(seed), at::kFloat)),
+        column(at::zeros({shape.back()})) {
+    if (shape.size() == 2) row = at::zeros({shape[0]});
+    if (has_first) first = at::zeros_like(value);
+  }
+
+  std::vector<at::Tensor> all() const {
+    std::vector<at::Tensor> tensors = {value, column};
+    for (const auto& moment : {row, first})
+      if (moment.defined()) tensors.push_back(moment);
+    return tensors;
+  }
+
+  void step(const at::Tensor& gradient, const kernels::AdafactorCoefficients& c) {
+    const auto data = [](const at::Tensor& t) { return t.defined() ? t.mutable_data_ptr<float>() : nullptr; };
+    kernels::adafactor_({data(value), gradient.const_data_ptr<float>(), data(row), data(column), data(first),
+                         row.defined() ? row.numel() : 1, column.numel()},
+                        c);
+  }
+
+  // Algorithm 4 of the paper.
+  void reference_step(const at::Tensor& gradient, const kernels::AdafactorCoefficients& c) {
+    const auto squares = gradient.square() + c.eps;
+    at::Tensor estimate;
+    if (row.defined()) {
+      row.mul_(c.beta2).add_(squares.mean(1), 1 - c.beta2);
+      column.mul_(c.beta2).add_(squares.mean(0), 1 - c.beta2);
+      estimate = row.outer(column) / row.mean();
+    } else {
+      column.mul_(c.beta2).add_(squares, 1 - c.beta2);
+      estimate = column;
+    }
+    auto update = gradient / estimate.sqrt();
+    const double rms = update.square().mean().sqrt().item<double>();
+    update = update * (c.lr / std::max(1.0, rms / c.clip_threshold));
+    if (first.defined()) update = first.mul_(c.beta1).add_(update, 1 - c.beta1);
+    value.mul_(1 - c.lr * c.weight_decay).sub_(update);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("adafactor's updates are those of plain operators, whatever the shape") {
+  const uint64_t seed = 5;
+  CAPTURE(seed);
+  Random random(seed);
+  const std::vector<std::vector<int64_t>> shapes = {{1}, {7}, {300}, {1, 9}, {9, 1}, {33, 65}, {700, 130}};
+  for (const auto& shape : shapes)
+    for (const bool has_first : {false, true}) {
+      CAPTURE(shape.size());
+      CAPTURE(shape[0]);
+      Parameter ours(shape, has_first, random.next()), plain = ours;
+      for (auto* tensor : {&plain.value, &plain.row, &plain.column, &plain.first})
+        if (tensor->defined()) *tensor = tensor->clone();
+      for (int step = 1; step <= 5; step++) {
+        const auto gradient =
+            at::randn(shape, at::detail::createCPUGenerator(random.next()), at::kFloat).mul_(step);
+        const kernels::AdafactorCoefficients c = {.lr = 0.1,
+                                                  .beta2 = 1 - std::pow(step, -0.8),
+                                                  .eps = 1e-30,
+                                                  .clip_threshold = step % 2 ? 1.0 : 0.5,
+                                                  .weight_decay = 0.3,
+                                                  .beta1 = 0.9};
+        ours.step(gradient, c);
+        plain.reference_step(gradient, c);
+        for (size_t i = 0; i < ours.all().size(); i++)
+          CHECK(ours.all()[i].allclose(plain.all()[i], 1e-4, 1e-6));
+      }
+    }
+}
+
+TEST_CASE("adafactor gives the same bytes for every number of threads") {
+  const auto run = [](int threads) {
+    const int before = at::get_num_threads();
+    at::set_num_threads(threads);
+    Parameter parameter({3000, 257}, true, 1);
+    const auto gradient = at::randn({3000, 257}, at::detail::createCPUGenerator(2), at::kFloat);
+    for (int step = 1; step < 4; step++)
+      parameter.step(gradient, {.lr = 0.1, .beta2 = 0.5, .weight_decay = 0.1, .beta1 = 0.9});
+    at::set_num_threads(before);
+    return at::cat({parameter.value.flatten(), parameter.row, parameter.column});
+  };
+  CHECK(run(1).equal(run(2)));
+  CHECK(run(1).equal(run(5)));
+}
+
+TEST_CASE("a gradient of zeros leaves all finite") {
+  Parameter parameter({5, 6}, false, 1);
+  const auto before = parameter.value.clone();
+  for (int step = 0; step < 3; step++) parameter.step(at::zeros({5, 6}), {.lr = 0.1, .beta2 = 0.5});
+  CHECK(parameter.value.equal(before));
+  const auto gradient = at::zeros({5, 6});
+  gradient[2][3] = 1e-3;
+  parameter.step(gradient, {.lr = 0.1, .beta2 = 0.5});
+  CHECK(parameter.value.isfinite().all().item<bool>());
+}
