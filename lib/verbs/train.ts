@@ -4,6 +4,7 @@ import { packedBatch } from '../text/packing'
 import { describeBatch, type ShownRow } from '../text/shown_batch'
 import { Run } from './run'
 import { type Checkpoint, Checkpoints } from './training/checkpoints'
+import { writeCurves } from './training/curves'
 import { checkRoom } from './training/disk_space'
 import { warnOfEnds } from './training/ends'
 import { environment, inexactness } from './training/environment'
@@ -212,7 +213,11 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
     }
     const resultStep = best ? best.step : session.state.step
     const report = reportOf(plan, session, { resumedFrom: start?.step, identity, resultStep, speed })
-    return await publish(folder, plan, { trainer, report, inputs: identity.inputs })
+    const result = await publish(folder, plan, { trainer, report, inputs: identity.inputs })
+    await writeCurves(folder, session).catch((error: Error) =>
+      job.warn(`${folder.path}: the run is done, but curves.svg could not be drawn: ${error.message}`),
+    )
+    return result
   } finally {
     trainer.dispose()
     await closeData(plan)
