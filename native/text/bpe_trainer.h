@@ -56,9 +56,10 @@ struct BpeMerges {
 };
 
 /// The same for any number of threads. Pairs of equal count: the smaller ids come first. A merge whose text
-/// is a token already gives that token. The merges, their order and their counts are those of the trainer of
-/// the Python library `tokenizers`, whose max_token_length is one more than ours for the same effect.
-/// Progress: {done, total} new tokens. Throws ERR_INTERNAL for ids that no token has.
+/// is a token already gives that token. From words of single characters, the merges, their order and their
+/// counts are those of the trainer of the Python library `tokenizers`, whose max_token_length is one more
+/// than ours for the same effect. Progress: {done, total} new tokens. Throws ERR_INTERNAL for ids that no
+/// token has.
 BpeMerges train_bpe(BpeCorpus corpus, const BpeOptions& options, Job& job);
 
 }  // namespace tongueforge::text

@@ -79,8 +79,12 @@ function* triples(numbers: Int32Array): Generator<[number, number, number]> {
 async function bytesOf(words: readonly string[], first: number) {
   const ids = new Int32Array(512).fill(-1)
   for (const [i, character] of BYTE_CHARACTERS.entries()) ids[character.charCodeAt(0)] = first + i
-  const lengths = Int32Array.from(words, (word) => word.length)
-  const all = new Int32Array(lengths.reduce((sum, length) => sum + length, 0))
+  const lengths = new Int32Array(words.length)
+  let total = 0
+  await inSteps(words.length, (from, to) => {
+    for (let i = from; i < to; i++) total += lengths[i] = words[i]!.length
+  })
+  const all = new Int32Array(total)
   let end = 0
   await inSteps(words.length, (from, to) => {
     for (let i = from; i < to; i++) {

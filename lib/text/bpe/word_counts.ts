@@ -110,10 +110,14 @@ interface Size {
 /** One thread. It counts a slice while the next one is read. */
 class CountingThread {
   readonly #worker: Worker
+  /** Rejects when the thread ends by a failure, asked or not: out of memory, for one. */
+  readonly #death: Promise<never>
   #counting: Promise<Size> = Promise.resolve({ characters: 0, bytes: 0 })
 
   constructor(task: WordCountTask) {
     this.#worker = new Worker(join(__dirname, 'word_count_worker.js'), { workerData: task })
+    this.#death = new Promise((_, reject) => this.#worker.on('error', reject))
+    this.#death.catch(() => {}) // told to whoever asks
   }
 
   /** Hands over texts; resolves with the size of those before them. */
@@ -145,7 +149,7 @@ class CountingThread {
   async #ask(question: WordCountQuestion): Promise<WordCountAnswer> {
     const coming = once(this.#worker, 'message')
     this.#worker.postMessage(question)
-    const [answer] = (await coming) as [WordCountAnswer]
+    const [answer] = (await Promise.race([coming, this.#death])) as [WordCountAnswer]
     if (!('problem' in answer)) return answer
     throw new TongueforgeError(
       'ERR_TOKENIZER',
