@@ -50,7 +50,8 @@ const LIMITS: WordLimits = { words: 4 * 2 ** 20, characters: 128 * 2 ** 20 }
 /**
  * Cuts texts with the tokenizer's own normalizer and pre_tokenizer and counts the words, on threads of their own, in
  * bounded memory. Where the tokenizer cuts at spaces alone (SentencePiece's `▁`, no pre_tokenizer), words are cut
- * further: before each `▁` that a word follows, and at letters, digits and marks. Throws ERR_TOKENIZER, what `texts` throws, `signal.reason`.
+ * further: before each `▁` that a word follows, and at letters, digits and marks. Throws ERR_TOKENIZER, what `texts`
+ * throws, `signal.reason`.
  */
 export async function countWords(
   texts: AsyncIterable<string>,
