@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { checkConfig, readYaml } from '#lib/config/parse'
 import { trainSchema } from '#lib/config/train'
+import { writeDatasets } from '#lib/world/datasets'
 import { writeTokenizer } from '#lib/world/tokenizer'
+import { World } from '#lib/world/world'
 import { clone } from './helpers/cli.mjs'
 import { temporaryFolder } from './helpers/folders.mjs'
 import { writeTinyModel } from './helpers/tiny_model.mjs'
@@ -55,7 +57,7 @@ describe('recipes', () => {
     test(`${name} is a config, headed by the command that runs it`, async () => {
       const file = join(clone, 'recipes', name)
       assert.ok(checkConfig(trainSchema, await readYaml(file), file))
-      assert.match(readFileSync(file, 'utf8'), new RegExp(`^# npx tongueforge train recipes/${name} `))
+      assert.match(readFileSync(file, 'utf8'), new RegExp(`^# npx tongueforge train recipes/${name}[ \n]`))
     })
   }
 
@@ -89,8 +91,46 @@ describe('recipes', () => {
     assert.ok(report.drift.logits.max_relative < 1e-5)
   })
 
-  test('recipes/lora_8b.yaml fits 24 GB, by the shapes of Llama 3 alone', async () => {
-    const root = temporaryFolder({ 'corpus.txt': 'the color of anna is red .' })
+  const recipe = (name) => join(clone, 'recipes', name)
+  const read = (name) => readYaml(recipe(name))
+
+  test('recipes of a path go on where the one before ends', async () => {
+    const paths = ['cp', 'sft', 'dpo'].map((objective) => `llama3_8b_${objective}_zh_tw.yaml`)
+    for (const chain of [paths, ['tiny_cp.yaml', 'tiny_sft.yaml']]) {
+      const configs = await Promise.all(chain.map(read))
+      for (const [i, { model }] of configs.slice(1).entries())
+        assert.equal(model, configs[i].out, chain[i + 1])
+    }
+  })
+
+  test('the tiny recipes run on what the demo leaves', async () => {
+    const root = temporaryFolder()
+    const world = join(root, 'demo-out/world')
+    const sizes = { base_documents: 1, conversations: 20, cp_documents: 40, held_out_documents: 5 }
+    await writeDatasets(new World(1), world, sizes)
+    await writeTokenizer(join(world, 'tokenizer-chat'), { endOfTurn: true })
+    for (const name of ['base', 'chat']) await writeTinyModel(join(root, 'demo-out', name))
+    const { train } = await import('tongueforge')
+    for (const name of ['tiny_inscp', 'tiny_cp', 'tiny_sft']) {
+      const { model, out, tokenizer, data, eval: heldOut } = await read(`${name}.yaml`)
+      const overrides = [
+        `model=${join(root, model)}`,
+        `out=${join(root, out)}`,
+        `data.0.path=${join(root, data[0].path)}`,
+        ...(tokenizer ? [`tokenizer=${join(root, tokenizer)}`] : []),
+        ...(heldOut ? [`eval.data.0.path=${join(root, heldOut.data[0].path)}`] : []),
+        'steps=3',
+        'threads=1',
+      ]
+      const { report } = await train(recipe(`${name}.yaml`), { overrides }).result
+      assert.equal(report.steps, 3, name)
+      assert.equal(report.plan.data.truncated, 0, `${name}: rows take whole conversations`)
+    }
+  })
+
+  /** The plan of a recipe for an 8B Llama 3, by its shapes alone: there are no weights. */
+  async function plan8B(name, record) {
+    const root = temporaryFolder({ 'data.jsonl': JSON.stringify(record) })
     await writeTokenizer(root, { endOfTurn: true })
     const config = {
       model_type: 'llama',
@@ -108,16 +148,38 @@ describe('recipes', () => {
       torch_dtype: 'bfloat16',
     }
     writeFileSync(join(root, 'config.json'), JSON.stringify(config))
+    const { tokenizer, inscp } = await read(name)
+    const overrides = [
+      `model=${root}`,
+      `out=${join(root, 'run')}`,
+      `data.0.path=${join(root, 'data.jsonl')}`,
+      ...(tokenizer ? [`tokenizer=${root}`] : []),
+      ...(inscp ? ['inscp={}'] : []), // to measure perplexities takes weights
+    ]
     const { train } = await import('tongueforge')
-    const { report } = await train(join(clone, 'recipes/lora_8b.yaml'), {
-      overrides: [`model=${root}`, `out=${join(root, 'run')}`, `data.0.path=${join(root, 'corpus.txt')}`],
-      dryRun: true,
-    }).result
-    const { parameters, trained_parameters, memory_bytes, checkpoint_bytes } = report.plan
-    assert.equal(parameters, 8030261248)
+    const { report } = await train(recipe(name), { overrides, dryRun: true }).result
+    assert.equal(report.plan.parameters, 8030261248)
+    return report.plan
+  }
+
+  const text = { text: 'the color of anna is red .' }
+
+  test('recipes/lora_8b.yaml fits 24 GB, by the shapes of Llama 3 alone', async () => {
+    const plan = await plan8B('lora_8b.yaml', text)
+    const { parameters, trained_parameters, memory_bytes, checkpoint_bytes } = plan
     assert.equal(trained_parameters, 41943040)
     assert.equal(memory_bytes, 2 * parameters + 16 * trained_parameters)
     assert.equal(checkpoint_bytes, 12 * trained_parameters)
     assert.ok(memory_bytes < 17e9)
   })
+
+  const pair = { prompt: 'the color of anna', chosen: 'red .', rejected: 'blue .' }
+  const chat = { prompt: 'the color of anna', completion: 'red .' }
+  for (const [objective, record] of Object.entries({ inscp: text, cp: text, sft: chat, dpo: pair })) {
+    test(`recipes/llama3_8b_${objective}_zh_tw.yaml takes the 145 GB that it says, by shapes alone`, async () => {
+      const { memory_bytes, tokens_per_step } = await plan8B(`llama3_8b_${objective}_zh_tw.yaml`, record)
+      assert.equal(Math.round(memory_bytes / 1e9), 145)
+      assert.ok(tokens_per_step >= 65536)
+    })
+  }
 })
