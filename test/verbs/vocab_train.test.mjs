@@ -111,7 +111,7 @@ test('the same folder, byte for byte, whatever the number of threads', async () 
 })
 
 test('special tokens come first and no text that spells them out makes one of them', async () => {
-  writeFileSync(join(home, 'tags.txt'), 'a<s> b<s> c<s> <pad><pad>\n\n'.repeat(50))
+  writeFileSync(join(home, 'tags.txt'), 'tag a<s> b<s> c<s> <pad><pad>\n\n'.repeat(50))
   const out = fresh()
   const report = await trainVocabulary({
     data: [join(home, 'tags.txt'), { path: corpus, split: 'line' }],
@@ -120,10 +120,10 @@ test('special tokens come first and no text that spells them out makes one of th
     bosToken: '<s>',
     eosToken: '</s>',
     padToken: '<pad>',
-    specialTokens: ['<|im_start|>', '<pad>'],
+    specialTokens: ['<|im_start|>', '<pad>', 'tag'],
     threads: 1,
   })
-  assert.deepEqual(report.special_tokens, { '<s>': 0, '</s>': 1, '<pad>': 2, '<|im_start|>': 3 })
+  assert.deepEqual(report.special_tokens, { '<s>': 0, '</s>': 1, '<pad>': 2, '<|im_start|>': 3, tag: 4 })
   const { added_tokens, model } = read(out)
   assert.deepEqual(
     added_tokens.map(({ id, content, special }) => [id, content, special]),
@@ -135,7 +135,7 @@ test('special tokens come first and no text that spells them out makes one of th
   const config = read(out, 'tokenizer_config.json')
   assert.equal(config.bos_token, '<s>')
   assert.equal(config.pad_token, '<pad>')
-  assert.deepEqual(config.additional_special_tokens, ['<|im_start|>'])
+  assert.deepEqual(config.additional_special_tokens, ['<|im_start|>', 'tag'])
 })
 
 test('like another tokenizer: its words, framing, template and settings, with new tokens', async () => {
