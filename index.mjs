@@ -6,6 +6,7 @@ export const {
   VERSION,
   demo,
   doctor,
+  extendVocabulary,
   graft,
   inspect,
   loadModel,

@@ -30,6 +30,13 @@ export {
   train,
 } from './verbs/train'
 export {
+  type ExtendVocabularyCallbacks,
+  type ExtendVocabularyOptions,
+  type ExtendVocabularyProgress,
+  type ExtendVocabularyReport,
+  extendVocabulary,
+} from './verbs/vocab_extend'
+export {
   type TrainVocabularyCallbacks,
   type TrainVocabularyOptions,
   type TrainVocabularyProgress,

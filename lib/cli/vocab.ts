@@ -8,7 +8,9 @@ import { defineVerb, type Io } from './verb'
 interface Values {
   data?: string[]
   out: string
+  model?: string
   size?: number
+  tokens?: number
   coverage?: number
   minCount?: number
   maxTokenLength?: number
@@ -18,18 +20,33 @@ interface Values {
   pad?: string
   chatTemplate?: string
   like?: string
+  heldOut?: string[]
+  padToMultipleOf?: number
   threads?: number
   dryRun?: boolean
   overwrite?: boolean
 }
 
-const ACTIONS = { train }
-const action = oneOf(...(Object.keys(ACTIONS) as (keyof typeof ACTIONS)[]))
+const ACTIONS = { train, extend }
+type Action = keyof typeof ACTIONS
+const action = oneOf(...(Object.keys(ACTIONS) as Action[]))
+/** Options that one action alone takes, by their flags. */
+const OWN: Record<Action, Partial<Record<keyof Values, string>>> = {
+  train: { size: '--size', bos: '--bos', pad: '--pad', like: '--like' },
+  extend: {
+    model: '--model',
+    tokens: '--tokens',
+    heldOut: '--held-out',
+    padToMultipleOf: '--pad-to-multiple-of',
+  },
+}
 
 export default defineVerb<Values>({
   name: 'vocab',
-  summary: 'learn the tokens of a tokenizer from text',
-  arguments: [{ name: '<action>', description: 'train: a new byte-level tokenizer' }],
+  summary: 'learn the tokens of a tokenizer from text, or more of them for a model',
+  arguments: [
+    { name: '<action>', description: 'train: a new byte-level tokenizer; extend: more tokens for a model' },
+  ],
   options: [
     {
       flags: '--data <source>',
@@ -37,7 +54,9 @@ export default defineVerb<Values>({
       parse: repeated,
     },
     { flags: '--out <folder>', description: 'where the result goes', required: true },
-    { flags: '--size <n>', description: 'tokens at most; default: 32000', parse: integer },
+    { flags: '--model <model>', description: 'extend: what gets more tokens' },
+    { flags: '--size <n>', description: 'train: tokens at most; default: 32000', parse: integer },
+    { flags: '--tokens <n>', description: 'extend: new tokens to learn at most', parse: integer },
     {
       flags: '--coverage <share>',
       description: 'end once this share of the words of the text are one token each',
@@ -45,20 +64,37 @@ export default defineVerb<Values>({
     },
     {
       flags: '--min-count <n>',
-      description: 'how often a pair must stand in the text to become a token',
+      description: 'how often a token must stand in the text; default: 2 in train, 10 in extend',
       parse: integer,
     },
-    { flags: '--max-token-length <n>', description: 'longest token, in bytes', parse: integer },
+    {
+      flags: '--max-token-length <n>',
+      description: 'longest token, in bytes, or characters where the tokenizer has those; default: 64',
+      parse: integer,
+    },
     {
       flags: '--special <token>',
       description: 'a special token, such as a chat tag (repeatable)',
       parse: repeated,
     },
-    { flags: '--bos <token>', description: 'put before every text; default: nothing is' },
-    { flags: '--eos <token>', description: 'ends a text; default: <|endoftext|>' },
-    { flags: '--pad <token>', description: 'fills rows' },
+    { flags: '--bos <token>', description: 'train: put before every text; default: nothing is' },
+    { flags: '--eos <token>', description: 'ends a text; default: <|endoftext|>, or as the model has it' },
+    { flags: '--pad <token>', description: 'train: fills rows' },
     { flags: '--chat-template <file>', description: 'chat template for the result' },
-    { flags: '--like <folder>', description: 'normalise, cut and frame text like this byte-level tokenizer' },
+    {
+      flags: '--like <folder>',
+      description: 'train: normalise, cut and frame text like this byte-level tokenizer',
+    },
+    {
+      flags: '--held-out <source>',
+      description: 'extend: text to check and measure on; default: every fiftieth of --data (repeatable)',
+      parse: repeated,
+    },
+    {
+      flags: '--pad-to-multiple-of <n>',
+      description: 'extend: rows of embedding and head come in multiples of this',
+      parse: integer,
+    },
     {
       flags: '--threads <n>',
       description: 'threads that count and learn; default: all cores',
@@ -70,10 +106,16 @@ export default defineVerb<Values>({
   ],
   examples: [
     'vocab train --data corpus.txt --size 32000 --out path/to/tokenizer',
-    "vocab train --data 'texts/*.jsonl' --size 16000 --special '<|im_start|>' --special '<|im_end|>' --out path/to/tokenizer",
+    'vocab extend --model path/to/model --data corpus.txt --tokens 8000 --out path/to/extended',
+    "vocab extend --model path/to/base --special '<|user|>' --special '<|end|>' --eos '<|end|>' --chat-template chat.jinja --out path/to/extended",
   ],
   async run([name], values, io) {
-    await ACTIONS[action(name, '<action>')](values, io)
+    const chosen = action(name, '<action>')
+    for (const [other, flags] of Object.entries(OWN))
+      for (const [key, flag] of Object.entries(flags))
+        if (other !== chosen && values[key as keyof Values] !== undefined)
+          throw usageError(`${flag}: not an option of vocab ${chosen}, but of vocab ${other}`)
+    await ACTIONS[chosen](values, io)
     return 0
   },
 })
@@ -106,6 +148,41 @@ async function train(values: Values, io: Io): Promise<void> {
       onWarning: io.say,
       onProgress: ({ stage, done, total }) =>
         io.progress.update({ label: stage, done, total, unit: stage === 'count' ? 'bytes' : 'tokens' }),
+    },
+  )
+  io.progress.end()
+  io.write(io.json ? jsonText(report) : factsText(report))
+}
+
+async function extend(values: Values, io: Io): Promise<void> {
+  const { extendVocabulary } = library()
+  const { model, data, heldOut, special, eos, ...rest } = values
+  if (model === undefined) throw usageError('expected --model, received none')
+  const report = await extendVocabulary(
+    {
+      ...pick(rest, [
+        'out',
+        'tokens',
+        'coverage',
+        'minCount',
+        'maxTokenLength',
+        'chatTemplate',
+        'padToMultipleOf',
+        'threads',
+        'dryRun',
+        'overwrite',
+      ]),
+      model,
+      data: data && sources(data, '--data'),
+      heldOut: heldOut && sources(heldOut, '--held-out'),
+      specialTokens: special,
+      eosToken: eos,
+    },
+    {
+      signal: io.signal,
+      onWarning: io.say,
+      onProgress: ({ stage, done, total }) =>
+        io.progress.update({ label: stage, done, total, unit: stage === 'learn' ? 'tokens' : 'bytes' }),
     },
   )
   io.progress.end()

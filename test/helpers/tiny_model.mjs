@@ -5,7 +5,7 @@ import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
 import { VOCABULARY, writeTokenizer } from '#lib/world/tokenizer'
 
-const INIT = {
+export const INIT = {
   embedding_std: 1,
   matrix_std: 0.08,
   matrix_gain: 1,

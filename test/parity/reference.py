@@ -13,6 +13,9 @@
     reference.py random_adapter SEED OUT                       a folder per row of adapter_cases.py: base/, adapter/
                                                                 -> {seed, folders: [...]}
     reference.py adapter_logits BASE ADAPTER IDS.json          as logits, of the model with the adapter (PEFT)
+    reference.py encode FOLDER TEXTS.json                      [text, ...] -> [{ids, text}], by its AutoTokenizer
+    reference.py new_rows OLD NEW PIECES.json                  {first, pieces: [[id, ...], ...]} -> {tensor: values that
+                                                                are not the mean of the old rows, or changed old ones}
     reference.py random_model CASE SEED OUT                    a folder with its expected arrays; CASE `all`: one
                                                                 per row of the table -> {seed, folders: [...]}
 
@@ -112,6 +115,26 @@ def run_adapter_logits(args: argparse.Namespace) -> Any:
     return {"shape": list(out.shape), "data": out.flatten().tolist()}
 
 
+def run_encode(args: argparse.Namespace) -> Any:
+    tokenizer = AutoTokenizer.from_pretrained(args.folder)
+    rows = [tokenizer(text)["input_ids"] for text in read_ids(args.texts)]
+    return [{"ids": ids, "text": tokenizer.decode(ids, skip_special_tokens=True)} for ids in rows]
+
+
+def run_new_rows(args: argparse.Namespace) -> Any:
+    given = read_ids(args.pieces)
+    first, pieces = given["first"], given["pieces"]
+    old, new = (AutoModelForCausalLM.from_pretrained(folder, dtype="auto").state_dict() for folder in (args.folder, args.out))
+    wrong = {}
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        before, after = old[name], new[name]
+        # The mean in double, then float32, then the dtype of the weights.
+        mean = torch.stack([before[torch.tensor(ids)].double().mean(0) for ids in pieces]).float().to(before.dtype)
+        rows = after[first : first + len(pieces)]
+        wrong[name] = int((rows != mean).sum()) + int((after[:first] != before[:first]).sum())
+    return wrong
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
@@ -132,6 +155,8 @@ def parse() -> argparse.Namespace:
     verb(run_optimize, "folder", "data", "out")
     verb(run_random_adapter, "seed", "out")
     verb(run_adapter_logits, "folder", "adapter", "ids")
+    verb(run_encode, "folder", "texts")
+    verb(run_new_rows, "folder", "out", "pieces")
     verb(run_random_model, "case", "seed", "out")
     return parser.parse_args()
 

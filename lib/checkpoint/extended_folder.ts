@@ -1,0 +1,79 @@
+/** The small files of a model whose vocabulary has grown. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type JsonObject, readJsonObjectIfPresent, writeFailed } from './json_file'
+import type { ModelFolder } from './model_folder'
+import { carryOver, isTemplate, writeJson } from './write_folder'
+
+export interface ExtendedVocabulary {
+  tokenizerJson: string
+  /** Rows of the embedding. */
+  vocabSize: number
+  /** Special tokens that are new. */
+  special: readonly { id: number; content: string }[]
+  /** Becomes the template of plain chat. */
+  chatTemplate?: string | undefined
+  /** Becomes `eos_token`. */
+  eosToken?: string | undefined
+  /** Ids that end a generation from now on, with those that did. */
+  stopIds: readonly number[]
+}
+
+/** The vocabulary in other forms, which we do not write: left in place, it would contradict tokenizer.json. */
+const OTHER_FORMS =
+  /^(tokenizer\.model.*|spiece\.model|sentencepiece\.bpe\.model|vocab\.(json|txt)|merges\.txt|added_tokens\.json)$/
+
+/** Writes all of them but the weights; what need not change is copied. Returns the names of the files left out. */
+export async function writeExtended(
+  folder: string,
+  model: ModelFolder,
+  vocabulary: ExtendedVocabulary,
+): Promise<string[]> {
+  const { chatTemplate } = vocabulary
+  const leftOut = model.auxiliaryFiles.filter((name) => OTHER_FORMS.test(name))
+  const templates = model.auxiliaryFiles.filter((name) => chatTemplate !== undefined && isTemplate(name))
+  await carryOver(model, folder, new Set([...leftOut, ...templates, 'tokenizer.json', 'README.md']))
+  const file = join(folder, 'tokenizer.json')
+  await writeFile(file, vocabulary.tokenizerJson).catch(writeFailed(file))
+  await writeConfigs(folder, model, vocabulary)
+  await writeTokenFiles(folder, model, vocabulary)
+  if (chatTemplate !== undefined) await writeFile(join(folder, 'chat_template.jinja'), chatTemplate)
+  return leftOut
+}
+
+async function writeConfigs(folder: string, model: ModelFolder, vocabulary: ExtendedVocabulary) {
+  const ends = endsOf(vocabulary)
+  await writeJson(folder, 'config.json', { ...model.config, vocab_size: vocabulary.vocabSize, ...ends })
+  if (vocabulary.stopIds.length > 0)
+    await writeJson(folder, 'generation_config.json', { ...model.generation.config, ...ends })
+}
+
+function endsOf({ stopIds }: ExtendedVocabulary): JsonObject {
+  return stopIds.length === 0 ? {} : { eos_token_id: stopIds.length === 1 ? stopIds[0] : stopIds }
+}
+
+// tokenizer_config.json and special_tokens_map.json, where something in them changes.
+async function writeTokenFiles(folder: string, model: ModelFolder, vocabulary: ExtendedVocabulary) {
+  const { special, chatTemplate, eosToken } = vocabulary
+  if (special.length === 0 && chatTemplate === undefined && eosToken === undefined) return
+  const { chat_template: _, ...config } = model.tokenizer.config
+  const base = chatTemplate === undefined ? model.tokenizer.config : config
+  await writeJson(folder, 'tokenizer_config.json', withTokens(base, vocabulary))
+  const map = await readJsonObjectIfPresent(join(model.path, 'special_tokens_map.json'), {
+    code: 'ERR_TOKENIZER',
+  })
+  if (map) await writeJson(folder, 'special_tokens_map.json', withTokens(map, vocabulary))
+}
+
+/** Lists of special tokens grow where they stand; tokenizer.json itself is what counts. */
+function withTokens(table: JsonObject, { special, eosToken }: ExtendedVocabulary): JsonObject {
+  const flags = { lstrip: false, normalized: false, rstrip: false, single_word: false, special: true }
+  const rows = special.map(({ id, content }) => [String(id), { content, ...flags }])
+  const grown: JsonObject = { ...table }
+  if (typeof table.added_tokens_decoder === 'object' && table.added_tokens_decoder !== null)
+    grown.added_tokens_decoder = { ...table.added_tokens_decoder, ...Object.fromEntries(rows) }
+  for (const key of ['additional_special_tokens', 'extra_special_tokens'])
+    if (Array.isArray(table[key])) grown[key] = [...table[key], ...special.map(({ content }) => content)]
+  if (eosToken !== undefined) grown.eos_token = eosToken
+  return grown
+}
