@@ -1,5 +1,6 @@
 // How results and failures look, for people and for programs.
 import type { TongueforgeError } from '../errors'
+import { bytes, duration } from './progress'
 
 // A list of numbers or words, as JSON.stringify lays it out. Text in JSON holds no line breaks: no string is touched.
 const FLAT_LIST = /\[\n\s+([^[\]{}]*?)\n\s*\]/g
@@ -18,13 +19,13 @@ export function failureText({ message, hint, details }: TongueforgeError): strin
   return `error: ${message}\n${places.join('')}${hint ? `  hint: ${hint}\n` : ''}`
 }
 
-/** Facts as lines `key  value`, nested ones indented; lists of plain values on one line. */
+/** Facts as lines `key  value`, nested ones indented; lists of plain values on one line; sizes and times in large units. */
 export function factsText(facts: object, indent = ''): string {
   const entries = Object.entries(facts).filter(([, value]) => value !== undefined)
   const width = Math.max(0, ...entries.map(([key]) => key.length))
   return entries
     .map(([key, value]) => {
-      if (isPlain(value)) return `${indent}${key.padEnd(width)}  ${plain(value)}\n`
+      if (isPlain(value)) return `${indent}${key.padEnd(width)}  ${measured(key, value)}\n`
       if (Array.isArray(value) && value.every(isPlain)) {
         return `${indent}${key.padEnd(width)}  ${value.map(plain).join(', ')}\n`
       }
@@ -49,6 +50,13 @@ export function tableText(rows: Record<string, unknown>[]): string {
 
 function isPlain(value: unknown): boolean {
   return value === null || typeof value !== 'object'
+}
+
+// As its key says: bytes, and seconds from a minute on.
+function measured(key: string, value: unknown): string {
+  if (typeof value !== 'number') return plain(value)
+  if (/(^|_)bytes$/.test(key)) return bytes(value)
+  return /(^|_)seconds$/.test(key) && value >= 60 ? duration(value) : plain(value)
 }
 
 function plain(value: unknown): string {

@@ -1,5 +1,6 @@
 /** Training: load -> plan -> run -> save -> report. The loop is training/session.ts, the step is native. */
 import type { TrainConfig } from '../config/train'
+import type { TongueforgeError } from '../errors'
 import { packedBatch } from '../text/packing'
 import { describeBatch, type ShownRow } from '../text/shown_batch'
 import { Run } from './run'
@@ -9,6 +10,7 @@ import { checkRoom } from './training/disk_space'
 import { warnOfEnds } from './training/ends'
 import { environment, inexactness } from './training/environment'
 import { type Identity, identify, type RunInputs } from './training/identity'
+import { checkMemory, machineMemory } from './training/memory_room'
 import type { Metrics } from './training/metrics'
 import type { PerplexityReport } from './training/perplexity_report'
 import {
@@ -29,6 +31,7 @@ import { keepBest, resultKind } from './training/selection'
 import { Session } from './training/session'
 import { Speed } from './training/speed'
 import type { PreparationProgress } from './training/starting_model'
+import { foretellTime, type TimeEstimate } from './training/time'
 import { Trainer } from './training/trainer'
 
 export type { PerplexityReport } from './training/perplexity_report'
@@ -74,7 +77,7 @@ export type ShownBatch = ShownRow[]
 
 export interface DryRunReport {
   dry_run: true
-  plan: PlanSummary
+  plan: PlanSummary & TimeEstimate & { machine_memory_bytes: number }
   /** Where `showBatch` asks for it: the rows of the first update, or with `accumulation` of its first micro-step. */
   batch?: ShownBatch
   /** inscp with max_perplexity: of the training documents, which are measured. */
@@ -101,7 +104,8 @@ export class TrainRun extends Run<TrainStep, TrainResult> {
 
 /**
  * Trains as a YAML file or an object says (docs/train.md). Same machine, build and config: the same bytes, also when
- * it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE, ERR_NON_FINITE and what
+ * it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE, ERR_OUT_OF_MEMORY,
+ * ERR_NON_FINITE and what
  * loading throws.
  */
 export function train(config: string | object, options: TrainOptions = {}): TrainRun {
@@ -156,14 +160,28 @@ async function dryRun(
     await warnOfEnds(plan, onWarning ?? (() => {}))
     const perplexity = plan.perplexity?.report
     const batch = showBatch && describeBatch(await firstBatch(plan), plan.text.tokenizer)
+    warnOfMemory(plan, onWarning)
     return {
       dry_run: true,
-      plan: summarise(plan),
+      plan: {
+        ...summarise(plan),
+        machine_memory_bytes: machineMemory().bytes,
+        ...(await foretellTime(plan, signal)),
+      },
       ...(perplexity && { perplexity }),
       ...(batch && { batch }),
     }
   } finally {
     await closeData(plan)
+  }
+}
+
+// A plan may be made for another machine: what is refused here when it runs is only told.
+function warnOfMemory(plan: TrainPlan, warn: (message: string) => void = () => {}): void {
+  try {
+    checkMemory(plan, warn)
+  } catch (error) {
+    warn((error as TongueforgeError).message)
   }
 }
 
@@ -231,6 +249,7 @@ async function prepare(folder: RunFolder, job: Job, checkpoints: Checkpoints): P
   const options = { identity, folder: earlier, signal, onWarning, onNote, onProgress }
   const plan = await planTraining(config, job.inputs, options)
   await warnOfEnds(plan, onWarning)
+  checkMemory(plan, onWarning)
   if (replaces) await folder.clear()
   await checkRoom(plan, checkpoints)
   await folder.writeConfig()

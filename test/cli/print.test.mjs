@@ -22,6 +22,13 @@ test('facts are aligned, nested ones indented, absent ones left out', () => {
   )
 })
 
+test('bytes and long times are shown in large units, whatever stands before them in the key', () => {
+  assert.equal(
+    factsText({ memory_bytes: 1.5e9, bytes: 12, seconds: 0.25, inner: { seconds: 3725 } }),
+    'memory_bytes  1.50 GB\nbytes         12 B\nseconds       0.25\ninner\n  seconds  1 h 2 min\n',
+  )
+})
+
 test('a table aligns text to the left and numbers to the right', () => {
   const rows = [
     { model: 'base', share: 1 },

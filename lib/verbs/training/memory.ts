@@ -1,5 +1,5 @@
 /** What a run keeps in memory and on disk, in closed form. */
-import { countParameters } from '../../checkpoint/model_config'
+import { countParameters, type DecoderSpec } from '../../checkpoint/model_config'
 import type { TrainConfig } from '../../config/train'
 import type { TrainPlan } from './plan'
 
@@ -23,6 +23,67 @@ export function optimizerBytes({ config: { optimizer }, trained }: TrainPlan): n
 /** What is trained, in float32, and its moments. */
 export const checkpointBytes = (plan: TrainPlan) => 4 * plan.trained.parameters + optimizerBytes(plan)
 export const modelBytes = ({ spec }: TrainPlan) => 4 * countParameters(spec)
+
+const MIB = 2 ** 20
+
+/** Activations at their most: what a micro-step keeps for the gradient, and what it needs for a moment on top. */
+export function activationBytes({ config, spec, trained }: TrainPlan): number {
+  const tokens = config.batch_size * config.sequence_length
+  const width = config.dtype === 'float32' ? 4 : 2
+  const blocks = trained.recorded_blocks
+  const { hidden_size: D, intermediate_size: F } = spec
+  const block = blockBytes(spec, width)
+  const inFlight = width * (2 * D + 2 * F) // gradients on their way through a block
+  const head = width * 4 * D
+  const logits = logitRows(tokens, spec.vocab_size, width) * spec.vocab_size * width
+  if (config.activation_checkpointing === 'none') {
+    return tokens * blocks * block + Math.max(tokens * head + logits, tokens * inFlight)
+  }
+  const kept = width * 2 * D // what goes into a block: the residual stream, and what is to be added to it
+  return tokens * blocks * kept + Math.max(tokens * head + logits, tokens * (block + inFlight))
+}
+
+// Of one token: norms' inputs and outputs, queries and keys before and after their norms and turning, values, what
+// attention gives, three rows of the feed-forward block; and statistics in float32.
+function blockBytes(spec: DecoderSpec, width: number): number {
+  const { hidden_size: D, intermediate_size: F, head_dim: H, num_heads: N, num_kv_heads: K } = spec
+  const copies = spec.qk_norm ? 3 : 2
+  const statistics = 2 + N + (spec.qk_norm ? N + K : 0)
+  return width * (4 * D + copies * (N + K) * H + 3 * F) + 4 * statistics
+}
+
+// As native/kernels/linear_cross_entropy.cpp cuts them.
+function logitRows(tokens: number, vocabulary: number, width: number): number {
+  return Math.min(tokens, Math.max(256, Math.floor((64 * MIB) / (vocabulary * width))))
+}
+
+/** Node and libtorch, before any tensor: measured. */
+const PROCESS_BYTES = 220e6
+/** glibc maps larger pieces one by one, and gives them back; of smaller ones freed room stays in its heap. */
+const HEAP_PIECE = 32 * MIB
+
+// Measured: as much as five rows of the feed-forward block, the largest pieces that come and go.
+function allocatorSlack({ config, spec }: TrainPlan): number {
+  const width = config.dtype === 'float32' ? 4 : 2
+  const piece = config.batch_size * config.sequence_length * spec.intermediate_size * width
+  return piece < HEAP_PIECE ? 5 * piece : 0
+}
+
+/**
+ * The process at its most. Gradients of weights come as activations go, so the larger of the two counts; of several
+ * micro-steps the sum so far stays beside them.
+ */
+export function peakBytes(plan: TrainPlan): number {
+  const { config, spec, trained } = plan
+  const gradients = 4 * trained.parameters
+  const fixed = memoryBytes(plan) - gradients
+  const several = config.accumulation > 1
+  const arriving = several && config.dtype !== 'float32' ? gradients / 2 : gradients
+  const ofHead = trained.head ? 4 * spec.vocab_size * spec.hidden_size : 0
+  const copy = config.checkpoint.async ? checkpointBytes(plan) : 0
+  const inStep = Math.max(activationBytes(plan) + ofHead, arriving)
+  return PROCESS_BYTES + allocatorSlack(plan) + fixed + copy + (several ? gradients : 0) + inStep
+}
 
 /** Weights in their dtype; of what is trained float32 values, where the weights are not, gradients and moments. */
 export function memoryBytes(plan: TrainPlan): number {

@@ -9,7 +9,7 @@ import { loadModelText, type ModelText } from '../../text/model_text'
 import type { Tokens } from '../../text/tokens'
 import { type DataStatistics, type LoadOptions, loadData, type TrainingData } from './data'
 import type { Identity, RunInputs } from './identity'
-import { checkpointBytes, memoryBytes } from './memory'
+import { activationBytes, checkpointBytes, memoryBytes, peakBytes } from './memory'
 import { Perplexity, type PerplexityOptions } from './perplexity'
 import { planSamples, type SamplesPlan } from './samples'
 import { checkSelection } from './selection'
@@ -35,10 +35,16 @@ export interface PlanSummary {
   objective: string
   parameters: number
   trained_parameters: number
-  /** Weights; gradients and moments of what is trained; activations come on top. */
+  /** Weights; gradients and moments of what is trained. */
   memory_bytes: number
+  /** What a micro-step keeps for the gradient, and needs for a moment on top. */
+  activation_bytes: number
+  /** The process at its most, as far as it can be foretold. */
+  peak_memory_bytes: number
   checkpoint_bytes: number
   tokens_per_step: number
+  /** Of all updates. */
+  tokens: number
   epochs: number
   data: DataStatistics
   held_out?: DataStatistics
@@ -178,8 +184,11 @@ export function summarise(plan: TrainPlan): PlanSummary {
     parameters,
     trained_parameters: trained.parameters,
     memory_bytes: memoryBytes(plan),
+    activation_bytes: activationBytes(plan),
+    peak_memory_bytes: peakBytes(plan),
     checkpoint_bytes: checkpointBytes(plan),
     tokens_per_step: rows * config.sequence_length,
+    tokens: config.steps * rows * config.sequence_length,
     epochs: (config.steps * rows) / data.rows.rowsPerEpoch,
     data: data.statistics,
     ...(held_out && { held_out: held_out.statistics }),

@@ -65,7 +65,11 @@ export class Speed {
 
 export const peakMemory = () => process.resourceUsage().maxRSS * 1024
 
-async function matrixRate({ dtype, threads }: TrainPlan['config'], signal: AbortSignal): Promise<number> {
+/** Floating-point operations a second of products of two matrices of 1024, in the dtype and on the threads of a run. */
+export async function matrixRate(
+  { dtype, threads }: TrainPlan['config'],
+  signal: AbortSignal,
+): Promise<number> {
   const key = `${dtype} ${threads}`
   const known = rates.get(key)
   if (known !== undefined) return known

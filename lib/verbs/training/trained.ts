@@ -29,6 +29,10 @@ export interface Trained {
   own_parameters: number
   /** Of every tensor that is trained. */
   shapes: readonly (readonly number[])[]
+  /** Blocks that the gradient goes through: those from the lowest trained tensor up. */
+  recorded_blocks: number
+  /** Whether the matrix of the head is trained. */
+  head: boolean
   lora?: LoraPlan
 }
 
@@ -45,16 +49,29 @@ export async function planTrained(
   const frozen = new Set(matchNames(config.freeze ?? [], names, { key: 'freeze' }))
   const lora = config.lora && planLora(config, parameters, { spec, base: base!, adapter })
   if (lora) for (const name of names) if (!lora.also.includes(name)) frozen.add(name)
-  const own = parameters.filter(({ name }) => !frozen.has(name)).map(({ shape }) => shape)
-  const shapes = [...own, ...(lora ? shapesOfAdapters(lora.modules, parameters) : [])]
+  const own = parameters.filter(({ name }) => !frozen.has(name))
+  const ownShapes = own.map(({ shape }) => shape)
+  const shapes = [...ownShapes, ...(lora ? shapesOfAdapters(lora.modules, parameters) : [])]
   if (shapes.length === 0) throw allFrozen()
+  const places = [...own.map(({ name }) => name), ...(lora?.modules ?? []).map(({ module }) => module)]
   return {
     frozen: [...frozen],
     parameters: total(shapes),
-    own_parameters: total(own),
+    own_parameters: total(ownShapes),
     shapes,
+    recorded_blocks: spec.num_layers - Math.min(...places.map((name) => blockOf(name, spec.num_layers))),
+    head: own.some(({ name }) => name === (spec.tie_word_embeddings ? EMBEDDING : HEAD)),
     ...(lora && { lora }),
   }
+}
+
+const EMBEDDING = 'model.embed_tokens.weight'
+const HEAD = 'lm_head.weight'
+
+// The block that a tensor lies in, the first for the input table, `count` for what comes after all blocks.
+function blockOf(name: string, count: number): number {
+  if (name === EMBEDDING) return 0
+  return Number(/\.layers\.(\d+)\./.exec(name)?.[1] ?? count)
 }
 
 const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)

@@ -1,0 +1,63 @@
+/** A run that cannot fit into the machine's memory is met before it begins: not killed by the system in the middle. */
+import { freemem, totalmem } from 'node:os'
+import { TongueforgeError } from '../../errors'
+import { activationBytes, memoryBytes, peakBytes } from './memory'
+import type { TrainPlan } from './plan'
+
+export interface MachineMemory {
+  /** What the machine has, or its container may take. */
+  bytes: number
+  /** What of it is not in use. */
+  free: number
+}
+
+export function machineMemory(): MachineMemory {
+  const limit = process.constrainedMemory() // of the control group; 0 or beyond all sense: none
+  const bytes = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
+  return { bytes, free: Math.min(freemem(), bytes) }
+}
+
+/** The estimate is refused where it would be too much even if it were so much too high. */
+const DOUBT = 0.8
+
+/** Throws ERR_OUT_OF_MEMORY for what clearly cannot fit; warns of what does not fit into what is free. */
+export function checkMemory(
+  plan: TrainPlan,
+  warn: (message: string) => void,
+  machine: MachineMemory = machineMemory(),
+): void {
+  const needed = Math.round(peakBytes(plan))
+  if (needed * DOUBT > machine.bytes) {
+    throw new TongueforgeError(
+      'ERR_OUT_OF_MEMORY',
+      `expected at most ${machine.bytes} bytes of memory to be needed, all that this machine gives, and the run needs about ${needed}`,
+      { hint: advice(plan), details: { bytes_needed: needed, bytes_available: machine.bytes } },
+    )
+  }
+  if (needed > machine.free) {
+    warn(
+      `the run needs about ${gigabytes(needed)} of memory, and ${gigabytes(machine.free)} are free. ${advice(plan)}`,
+    )
+  }
+}
+
+const gigabytes = (bytes: number) => `${(bytes / 1e9).toPrecision(3)} GB`
+
+// The larger part first, and nothing that the config says already.
+function advice(plan: TrainPlan): string {
+  const { config } = plan
+  const [rows, blocks] = [config.batch_size > 1, config.activation_checkpointing === 'none']
+  const ofActivations = [
+    ...(blocks ? ['set activation_checkpointing: block'] : []),
+    ...(rows ? [`lower batch_size, now ${config.batch_size}, and raise accumulation`] : []),
+    ...(rows ? [] : [`lower sequence_length, now ${config.sequence_length}`]),
+  ]
+  const ofWeights = [
+    ...(config.lora ? [] : ['train adapters with lora: {}']),
+    ...(config.lora || config.optimizer.kind === 'adafactor' ? [] : ['set optimizer.kind: adafactor']),
+  ]
+  const most = activationBytes(plan) > memoryBytes(plan)
+  const steps = most ? [...ofActivations, ...ofWeights] : [...ofWeights, ...ofActivations]
+  const text = steps.join('; or ')
+  return `${text[0]!.toUpperCase()}${text.slice(1)}.`
+}

@@ -1,0 +1,112 @@
+// What a dry run foretells, against runs.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { train } from 'tongueforge'
+import { checkMemory, machineMemory } from '#lib/verbs/training/memory_room'
+import { openInputs, planTraining, readTrainConfig } from '#lib/verbs/training/plan'
+import { clone } from '../helpers/cli.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { tinyConfig } from '../helpers/tiny_model.mjs'
+import { tinyTraining } from '../helpers/tiny_training.mjs'
+
+describe('the plan of a run', () => {
+  const root = temporaryFolder()
+  let base
+  let made = 0
+  const config = (changes) => ({ ...base, out: join(root, `run-${made++}`), ...changes })
+  const planned = async (options) => (await train(options, { dryRun: true }).result).report.plan
+
+  before(async () => {
+    base = { ...(await tinyTraining(join(root, 'inputs'))), eval: undefined }
+  })
+
+  // The most memory of a fresh process, whose runs have done `steps` updates.
+  function peakOf(options) {
+    const program = `require(${JSON.stringify(clone)}).train(JSON.parse(process.env.CONFIG)).result.then(() =>
+      console.log(process.resourceUsage().maxRSS * 1024))`
+    const env = { ...process.env, CONFIG: JSON.stringify(options) }
+    return Number(execFileSync(process.execPath, ['-e', program], { env, encoding: 'utf8' }))
+  }
+
+  test('the peak is within 20 % of that of runs whose activations dominate', async () => {
+    const init = tinyConfig({ width: 128, layers: 6 })
+    const long = { init, sequence_length: 1024, batch_size: 6, accumulation: 1, steps: 1 }
+    for (const activation_checkpointing of ['none', 'block']) {
+      const options = config({ ...long, activation_checkpointing })
+      const { activation_bytes, peak_memory_bytes } = await planned(options)
+      const measured = peakOf(options)
+      const told = `${activation_checkpointing}: ${peak_memory_bytes} foretold, ${measured} measured`
+      assert.ok(Math.abs(peak_memory_bytes / measured - 1) < 0.2, told)
+      assert.equal(activation_bytes > 300e6, activation_checkpointing === 'none')
+    }
+  })
+
+  test('tokens, memory of the machine, and a time that follows steps and model are told', async () => {
+    const [one, ten] = [await planned(config({ steps: 1 })), await planned(config({ steps: 10 }))]
+    assert.equal(ten.tokens, 10 * ten.tokens_per_step)
+    assert.ok(one.machine_memory_bytes > one.peak_memory_bytes)
+    assert.ok(one.matrix_flops_per_second > 1e8)
+    assert.ok(Math.abs(ten.seconds / one.seconds - 10) < 1e-6) // the rate is measured once a process
+    const again = await planned(config({ steps: 1, activation_checkpointing: 'block' }))
+    assert.ok(again.seconds > 1.2 * one.seconds && again.seconds < 1.4 * one.seconds)
+    assert.ok(again.activation_bytes < one.activation_bytes)
+  })
+
+  const planOf = async (options) => {
+    const checked = await readTrainConfig(options, [])
+    const plan = await planTraining(checked, await openInputs(checked), {
+      signal: new AbortController().signal,
+    })
+    await plan.data.close()
+    return plan
+  }
+
+  test('a run that cannot fit is refused before anything is allocated, with what to change', async () => {
+    const init = tinyConfig({ width: 32768, layers: 60 })
+    const options = config({ init, steps: 1 })
+    await assert.rejects(train(options).result, (error) => {
+      assert.equal(error.code, 'ERR_OUT_OF_MEMORY')
+      assert.match(error.message, /expected at most \d+ bytes of memory .* the run needs about \d+/)
+      assert.match(
+        error.hint,
+        /^Train adapters with lora: \{\}; or set optimizer\.kind: adafactor; or set act/,
+      )
+      assert.ok(error.details.bytes_needed > error.details.bytes_available)
+      return true
+    })
+    const warnings = []
+    await train(options, { dryRun: true, onWarning: (warning) => warnings.push(warning) }).result
+    assert.match(warnings.join(), /the run needs about/, 'a dry run tells it, and prints the plan')
+  })
+
+  test('what does not fit into what is free is warned of, and what fits is not', async () => {
+    const plan = await planOf(config({ batch_size: 64 }))
+    const said = (machine) => {
+      const warnings = []
+      checkMemory(plan, (warning) => warnings.push(warning), machine)
+      return warnings.join()
+    }
+    assert.equal(said({ bytes: 8e9, free: 8e9 }), '')
+    assert.match(
+      said({ bytes: 8e9, free: 1e8 }),
+      /0\.100 GB are free\. Set activation_checkpointing: block; or lower/,
+    )
+    assert.throws(() => said({ bytes: 1e8, free: 1e8 }), {
+      code: 'ERR_OUT_OF_MEMORY',
+      hint: /lower batch_size, now 64/,
+    })
+    const { bytes, free } = machineMemory()
+    assert.ok(free > 0 && free <= bytes)
+  })
+
+  test('advice says nothing that the config says already', async () => {
+    const plan = await planOf(
+      config({ batch_size: 1, activation_checkpointing: 'block', optimizer: { kind: 'adafactor' } }),
+    )
+    assert.throws(() => checkMemory(plan, () => {}, { bytes: 1e6, free: 1e6 }), {
+      hint: 'Train adapters with lora: {}; or lower sequence_length, now 64.',
+    })
+  })
+})
