@@ -4,12 +4,34 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { train } from 'tongueforge'
+import { activationBytes } from '#lib/verbs/training/memory'
 import { checkMemory, machineMemory } from '#lib/verbs/training/memory_room'
 import { openInputs, planTraining, readTrainConfig } from '#lib/verbs/training/plan'
 import { clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { tinyConfig } from '../helpers/tiny_model.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
+
+// Counted by libtorch's allocator in one update (test/native/peak_memory.h), less the gradient of the head.
+const COUNTED = [
+  { D: 128, F: 512, H: 32, K: 4, L: 4, B: 4, T: 256, kept: 'none', bytes: 48.93e6 },
+  { D: 128, F: 512, H: 32, K: 4, L: 4, B: 4, T: 256, kept: 'block', bytes: 19.9e6 },
+  { D: 128, F: 512, H: 32, K: 4, L: 8, B: 4, T: 256, kept: 'block', bytes: 24.15e6 },
+  { D: 256, F: 700, H: 64, K: 1, L: 6, B: 2, T: 1024, kept: 'none', bytes: 203.77e6 },
+  { D: 256, F: 700, H: 64, K: 1, L: 6, B: 2, T: 1024, kept: 'block', bytes: 71.39e6 },
+]
+
+test('activations in closed form are within 3 % of what the allocator counts', () => {
+  for (const { D, F, H, K, L, B, T, kept, bytes } of COUNTED) {
+    const spec = { vocab_size: 1000, hidden_size: D, intermediate_size: F, head_dim: H, num_heads: 4 }
+    const foretold = activationBytes({
+      spec: { ...spec, num_kv_heads: K, num_layers: L, qk_norm: false },
+      config: { batch_size: B, sequence_length: T, dtype: 'float32', activation_checkpointing: kept },
+      trained: { recorded_blocks: L },
+    })
+    assert.ok(Math.abs(foretold / bytes - 1) < 0.03, `${L} blocks, ${kept}: ${foretold}, counted ${bytes}`)
+  }
+})
 
 describe('the plan of a run', () => {
   const root = temporaryFolder()
