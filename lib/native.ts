@@ -241,7 +241,9 @@ export type OptimizerSettings = {
   decay_all: boolean
 } & ({ kind: 'adamw'; beta2: number } | { kind: 'adafactor'; decay_rate: number; clip_threshold: number })
 
-export type LossSettings = { kind: 'language' } | { kind: 'preference'; preference: PreferenceSettings }
+export type LossSettings =
+  | { kind: 'language'; z_loss?: number }
+  | { kind: 'preference'; preference: PreferenceSettings }
 
 export interface PreferenceSettings {
   kind: 'sigmoid' | 'hinge' | 'ipo' | 'simpo' | 'orpo'
@@ -258,8 +260,8 @@ export interface StepOutcome {
   grad_norm: number
   /** Target tokens. */
   tokens: number
-  /** false: loss or gradient was not finite, and nothing was changed. */
-  taken: boolean
+  /** Why nothing was changed: not finite, or above a limit; empty: the update was taken. */
+  refused: '' | 'non_finite' | 'spike'
   /** What else the loss tells, as means. */
   figures: Record<string, number>
 }
@@ -333,7 +335,17 @@ export interface NativeJobs {
     Handle,
   ]
   trainStep: [
-    { trainer: Handle; batches: PackedBatch[]; lr: number; clip: number; step: number; threads: number },
+    {
+      trainer: Handle
+      batches: PackedBatch[]
+      lr: number
+      clip: number
+      step: number
+      /** An update above one of them is a spike, and refused. */
+      loss_limit?: number
+      grad_norm_limit?: number
+      threads: number
+    },
     StepOutcome,
   ]
   trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]

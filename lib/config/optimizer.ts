@@ -74,14 +74,20 @@ export function optimizerChoice({ kind, lr, weight_decay, decay, ...own }: Optim
 
 export const schedule = z
   .strictObject({
-    kind: oneOf(['cosine', 'linear', 'constant'])
+    kind: oneOf(['cosine', 'linear', 'constant', 'wsd'])
       .default('cosine')
-      .describe('How lr falls after the warm-up.'),
+      .describe('How lr falls after the warm-up; wsd: it stays, and falls at the end.'),
     warmup: count(0).default(20).describe('Updates in which lr rises from 0.'),
     min_lr: z
       .number({ error: 'expected a number from 0' })
       .min(0, 'expected a number from 0')
       .default(0)
-      .describe('lr of the last update.'),
+      .describe('lr of the last update; constant stays at lr.'),
+    decay: positive()
+      .default(0.2)
+      .describe('wsd: the last updates, in which lr falls; below 1 a share of all, from 1 on a count.'),
+    decay_shape: oneOf(['linear', '1-sqrt'])
+      .default('linear')
+      .describe('wsd: how it falls; 1-sqrt is quick at first (arXiv 2405.18392).'),
   })
   .prefault({})

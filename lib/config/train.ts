@@ -1,5 +1,6 @@
 /** What a training config may say: the single truth for types, checks, help and docs/train.md. */
 import { z } from 'zod'
+import { anomaly } from './anomaly'
 import { count, oneOf, text } from './checks'
 import { replaySources, sources } from './data'
 import { dpo } from './dpo'
@@ -53,6 +54,14 @@ export const trainSchema = z.strictObject({
     .min(0, 'expected a number from 0')
     .default(1)
     .describe('Largest norm of the gradient; 0 = not clipped.'),
+  z_loss: z
+    .number({ error: 'expected a number from 0' })
+    .min(0, 'expected a number from 0')
+    .default(0)
+    .describe(
+      'Adds so much times log(sum exp logits)^2, the mean over the targets, to what is made small (arXiv 2204.02311).',
+    ),
+  anomaly,
   checkpoint,
   result,
   eval: evaluation,

@@ -4,6 +4,7 @@ import type { TongueforgeError } from '../errors'
 import { packedBatch } from '../text/packing'
 import { describeBatch, type ShownRow } from '../text/shown_batch'
 import { Run } from './run'
+import { mayRollBack, rollbackTarget } from './training/anomalies'
 import { type Checkpoint, Checkpoints } from './training/checkpoints'
 import { writeCurves } from './training/curves'
 import { checkRoom } from './training/disk_space'
@@ -105,8 +106,7 @@ export class TrainRun extends Run<TrainStep, TrainResult> {
 /**
  * Trains as a YAML file or an object says (docs/train.md). Same machine, build and config: the same bytes, also when
  * it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE, ERR_OUT_OF_MEMORY,
- * ERR_NON_FINITE and what
- * loading throws.
+ * ERR_NON_FINITE, ERR_SPIKE and what loading throws.
  */
 export function train(config: string | object, options: TrainOptions = {}): TrainRun {
   return new TrainRun(config, options)
@@ -204,6 +204,9 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
   const checkpoints = new Checkpoints(folder.path, {
     keep: config.checkpoint.keep,
     keepBest: keepBest(config),
+    rollback: mayRollBack(config)
+      ? { every: config.checkpoint.every, target: (step) => rollbackTarget(step, config) }
+      : undefined,
     configHash: identity.sha256,
     environment: here,
   })
@@ -219,6 +222,7 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
       signal,
       emit: (metrics) => job.emit({ ...metrics, steps: config.steps }),
       onProgress: job.onProgress,
+      warn: job.warn,
       onSaved: (checkpoint) => {
         latest.checkpoint = checkpoint
       },

@@ -70,6 +70,7 @@ std::vector<train::Batch> to_batches(const std::vector<PackedRows>& packed, cons
 
 train::LossOptions read_loss(const Options& options) {
   train::LossOptions loss = {options.text("kind")};
+  if (options.has("z_loss")) loss.z_loss = options.number("z_loss");
   if (!options.has("preference")) return loss;
   const auto preference = options.object("preference");
   loss.preference = {preference.text("kind"), preference.number("beta"), preference.number("label_smoothing"),
@@ -85,8 +86,8 @@ Value::List to_list(const at::Tensor& values) {
 
 }  // namespace
 
-// makeTrainer({model, optimizer, loss: {kind, preference?: {kind, beta, label_smoothing, gamma}}, dtype,
-// frozen: names, seed, recompute_blocks}, on_event): Handle
+// makeTrainer({model, optimizer, loss: {kind, z_loss?, preference?: {kind, beta, label_smoothing, gamma}},
+// dtype, frozen: names, seed, recompute_blocks}, on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const auto frozen = options.texts("frozen");
@@ -99,17 +100,20 @@ Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   });
 }
 
-// trainStep({trainer, batches, lr, clip, step}, on_event): {loss, grad_norm, tokens, taken, figures}
+// trainStep({trainer, batches, lr, clip, step, loss_limit?, grad_norm_limit?}, on_event):
+// {loss, grad_norm, tokens, refused, figures}
 Napi::Value train_step(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  const train::StepOptions step = {options.number("lr"), options.number("clip"), options.integer("step")};
+  train::StepOptions step = {options.number("lr"), options.number("clip"), options.integer("step")};
+  if (options.has("loss_limit")) step.loss_limit = options.number("loss_limit");
+  if (options.has("grad_norm_limit")) step.grad_norm_limit = options.number("grad_norm_limit");
   return start_job(info,
                    [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
                      const auto result = trainer->step(to_batches(packed, *trainer), step, job);
                      return Value::Map{{"loss", result.loss},
                                        {"grad_norm", result.grad_norm},
                                        {"tokens", result.tokens},
-                                       {"taken", result.taken},
+                                       {"refused", result.refused},
                                        {"figures", to_value(result.figures)}};
                    });
 }

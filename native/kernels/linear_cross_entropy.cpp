@@ -77,12 +77,19 @@ at::Tensor statistics(const at::Tensor& hidden) {
   return at::empty({hidden.size(0)}, hidden.options().dtype(wide_dtype(hidden)));
 }
 
+// Summed in float64, rounded once.
 at::Tensor sum_of(const at::Tensor& losses) { return losses.sum(at::kDouble).to(losses.scalar_type()); }
 
+// log_sums (M) -> (M): what z-loss adds to each row that has a target.
+at::Tensor z_losses(const at::Tensor& log_sums, const at::Tensor& targets, double z_loss) {
+  return log_sums.square().mul_(z_loss).masked_fill_(targets.lt(0), 0);
+}
+
+// -> {the sum, and the sum without z-loss, which has no gradient}
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
-                            const at::Tensor& targets, const CrossEntropyOptions& options, bool of_hidden,
-                            bool of_weight) {
+  static variable_list forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
+                               const at::Tensor& targets, const CrossEntropyOptions& options, bool of_hidden,
+                               bool of_weight) {
     auto log_sums = statistics(hidden), losses = statistics(hidden);
     const auto row_weights = options.row_weights.defined()
                                  ? options.row_weights.to(losses.scalar_type()).contiguous()
@@ -91,7 +98,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     Chunks chunks(hidden, weight, targets, options.chunks);
     chunks.each([&](int64_t begin, int64_t m, const at::Tensor& h, const at::Tensor& t, at::Tensor& logits) {
       auto sums = log_sums.narrow(0, begin, m), here = losses.narrow(0, begin, m);
-      softmax_losses(logits, t, options.z_loss, sums, here);
+      softmax_losses(logits, t, sums, here);
       if (!of_hidden && !of_weight) return;
       softmax_gradients_(logits, t, options.z_loss, sums, row_weights.narrow(0, begin, m));
       gradients.add(begin, logits, h, weight);
@@ -100,7 +107,11 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     context->saved_data["hidden"] = gradients.hidden;
     context->saved_data["weight"] = gradients.weight;
     context->saved_data["dtype"] = static_cast<int64_t>(weight.scalar_type());
-    return sum_of(losses.mul_(row_weights));
+    const auto nll = sum_of(losses.mul_(row_weights));
+    context->mark_non_differentiable({nll});
+    if (options.z_loss == 0) return {nll.clone(), nll};
+    const auto z = z_losses(log_sums, targets, options.z_loss).mul_(row_weights);
+    return {sum_of(losses.add_(z)), nll};
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
@@ -125,7 +136,7 @@ struct TokenLogProbs : torch::autograd::Function<TokenLogProbs> {
     Chunks chunks(hidden, weight, targets, options);
     chunks.each([&](int64_t begin, int64_t m, const at::Tensor&, const at::Tensor& t, at::Tensor& logits) {
       auto sums = log_sums.narrow(0, begin, m), here = losses.narrow(0, begin, m);
-      softmax_losses(logits, t, /*z_loss=*/0, sums, here);
+      softmax_losses(logits, t, sums, here);
     });
     context->save_for_backward({hidden, weight, targets, log_sums});
     context->saved_data["rows"] = options.rows;
@@ -151,13 +162,25 @@ struct TokenLogProbs : torch::autograd::Function<TokenLogProbs> {
 
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                                 const CrossEntropyOptions& options) {
+  return linear_cross_entropy_parts(hidden, weight, targets, options).total;
+}
+
+CrossEntropyParts linear_cross_entropy_parts(const at::Tensor& hidden, const at::Tensor& weight,
+                                             const at::Tensor& targets, const CrossEntropyOptions& options) {
   if (!has_fused_code(hidden, weight)) {
-    const auto losses = reference::token_losses(hidden, weight, targets, options.z_loss);
-    return (options.row_weights.defined() ? losses.mul(options.row_weights) : losses).sum();
+    const auto sum = [&](double z_loss) {
+      const auto losses = reference::token_losses(hidden, weight, targets, z_loss);
+      return (options.row_weights.defined() ? losses.mul(options.row_weights) : losses).sum();
+    };
+    const auto total = sum(options.z_loss);
+    const at::NoGradGuard no_grad;
+    return {total, options.z_loss == 0 ? total.detach() : sum(0)};
   }
   const bool recording = at::GradMode::is_enabled();
-  return LinearCrossEntropy::apply(hidden, weight, targets, options, recording && hidden.requires_grad(),
-                                   recording && weight.requires_grad());
+  const auto parts =
+      LinearCrossEntropy::apply(hidden, weight, targets, options, recording && hidden.requires_grad(),
+                                recording && weight.requires_grad());
+  return {parts[0], parts[1]};
 }
 
 at::Tensor token_log_probs(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,

@@ -27,6 +27,13 @@ struct CrossEntropyOptions {
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                                 const CrossEntropyOptions& options = {});
 
+/// What linear_cross_entropy gives, and beside it, without a graph, the same sum without z-loss.
+struct CrossEntropyParts {
+  at::Tensor total, nll;
+};
+CrossEntropyParts linear_cross_entropy_parts(const at::Tensor& hidden, const at::Tensor& weight,
+                                             const at::Tensor& targets, const CrossEntropyOptions& options);
+
 /// As above -> (M) float32 (float64 for float64): log softmax(hidden weight^T)[target] of each row.
 /// Differentiable in hidden and weight; backward computes the logits again, chunk by chunk, since each row
 /// gets a gradient of its own.

@@ -58,18 +58,17 @@ void for_rows(int64_t rows, int64_t length, const RowLoop& loop) {
 
 }  // namespace
 
-void softmax_losses(const at::Tensor& logits, const at::Tensor& targets, double z_loss, at::Tensor& log_sums,
+void softmax_losses(const at::Tensor& logits, const at::Tensor& targets, at::Tensor& log_sums,
                     at::Tensor& losses) {
   const int64_t v = logits.size(1), stride = logits.stride(0);
   const auto* target = targets.const_data_ptr<int64_t>();
   for_dtype(logits.scalar_type(), [&]<class T>(T) {
     const auto* x = logits.const_data_ptr<T>();
     auto *log_sum = log_sums.mutable_data_ptr<Wide<T>>(), *loss = losses.mutable_data_ptr<Wide<T>>();
-    const auto z = static_cast<Wide<T>>(z_loss);
     for_rows(logits.size(0), v, [&](auto width, int64_t i) TONGUEFORGE_INLINED {
       const T* row = x + i * stride;
       const auto sum = log_sum[i] = log_sum_exp<width()>(row, v);
-      loss[i] = target[i] < 0 ? 0 : sum - static_cast<Wide<T>>(row[target[i]]) + z * sum * sum;
+      loss[i] = target[i] < 0 ? 0 : sum - static_cast<Wide<T>>(row[target[i]]);
     });
   });
 }

@@ -7,12 +7,12 @@ namespace tongueforge::kernels {
 /// logits (m,V) float32, bfloat16 or float64 with dense rows; targets (m) int64, where a negative one says
 /// that the row has no loss. Writes, in float32 (float64 for float64):
 ///   log_sums (m): log sum exp of each row;
-///   losses (m): log_sum - logit[target] + z_loss log_sum^2.
-void softmax_losses(const at::Tensor& logits, const at::Tensor& targets, double z_loss, at::Tensor& log_sums,
+///   losses (m): log_sum - logit[target].
+void softmax_losses(const at::Tensor& logits, const at::Tensor& targets, at::Tensor& log_sums,
                     at::Tensor& losses);
 
-/// logits (m,V) <- gradient of sum(scales losses) with respect to them; log_sums as softmax_losses gave them,
-/// scales (m) of their dtype.
+/// logits (m,V) <- gradient of sum(scales (losses + z_loss log_sums^2)) with respect to them; log_sums as
+/// softmax_losses gave them, scales (m) of their dtype.
 void softmax_gradients_(at::Tensor& logits, const at::Tensor& targets, double z_loss,
                         const at::Tensor& log_sums, const at::Tensor& scales);
 

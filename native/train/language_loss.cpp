@@ -9,6 +9,8 @@ namespace {
 
 class LanguageLoss final : public Loss {
  public:
+  explicit LanguageLoss(double z_loss) : z_loss_(z_loss) {}
+
   int64_t count(const Batch& batch) const override { return Targets(batch).count(); }
 
   // Logits only where there is a target: padding and prompts cost no head.
@@ -16,14 +18,20 @@ class LanguageLoss final : public Loss {
     const Targets targets(batch);
     const auto hidden_BTD = model.hidden_packed(batch.ids_BT, batch.segments_BT, job);
     const auto hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, targets.places_M);
-    return {
-        kernels::linear_cross_entropy(hidden_MD, model.head(), targets.tokens_M, {.chunks = {.job = job}}),
-        {}};
+    const auto [total, nll] = kernels::linear_cross_entropy_parts(
+        hidden_MD, model.head(), targets.tokens_M, {.z_loss = z_loss_, .chunks = {.job = job}});
+    if (z_loss_ == 0) return {total, {}};
+    return {total, {{"z_loss", total.item<double>() - nll.item<double>()}}, nll};
   }
+
+ private:
+  double z_loss_;
 };
 
 }  // namespace
 
-std::unique_ptr<Loss> make_language_loss(const LossOptions&) { return std::make_unique<LanguageLoss>(); }
+std::unique_ptr<Loss> make_language_loss(const LossOptions& options) {
+  return std::make_unique<LanguageLoss>(options.z_loss);
+}
 
 }  // namespace tongueforge::train

@@ -19,6 +19,7 @@ namespace tongueforge::train {
 struct LossOptions {
   std::string kind = "language";
   PreferenceOptions preference{};
+  double z_loss = 0;  // language: adds z_loss * log(sum exp(logits))^2 for each target
 };
 
 /// Figures worth knowing beside the loss, summed over the same things.
@@ -27,6 +28,10 @@ using Figures = std::map<std::string, double>;
 struct LossSum {
   at::Tensor sum;  // scalar float32, differentiable
   Figures figures;
+  /// What is told instead of sum, where more is made small than the loss itself; without a graph.
+  at::Tensor reported{};
+
+  const at::Tensor& told() const { return reported.defined() ? reported : sum; }
 };
 
 class Loss {
@@ -40,7 +45,7 @@ class Loss {
   virtual LossSum sum(const models::Decoder& model, const Batch& batch, const Job* job) const = 0;
 };
 
-/// Negative log-likelihood of the target tokens.
+/// Negative log-likelihood of the target tokens. z-loss is made small beside it and told as a figure.
 std::unique_ptr<Loss> make_language_loss(const LossOptions& options);
 
 /// Chosen before rejected answers: the mean over pairs. Batches hold whole pairs, segments 2k and 2k+1 of a

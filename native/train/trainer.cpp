@@ -21,6 +21,12 @@ void clip(const std::vector<at::Tensor>& gradients, double norm, double limit) {
   for (const auto& gradient : gradients) gradient.mul_(limit / (norm + 1e-6));
 }
 
+std::string refusal(const StepResult& result, const StepOptions& options) {
+  if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) return "non_finite";
+  const bool spike = result.loss > options.loss_limit || result.grad_norm > options.grad_norm_limit;
+  return spike ? "spike" : "";
+}
+
 void add(Figures& total, const Figures& part) {
   for (const auto& [name, value] : part) total[name] += value;
 }
@@ -59,12 +65,12 @@ Evaluation Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t 
     job.check();
     if (loss_->count(batch) == 0) continue;
     const nn::DropoutScope dropout(*model_->adapter_dropout(), dropout_key(seed_, step, i));
-    const auto [sum, figures] = loss_->sum(*model_, batch, &job);
-    const auto part = sum.div(static_cast<double>(total.count));
-    torch::autograd::backward({part}, {});
+    const auto loss = loss_->sum(*model_, batch, &job);
+    const auto count = static_cast<double>(total.count);
+    torch::autograd::backward({loss.sum.div(count)}, {});
     tensors_.collect_gradients();
-    total.sum += part.item<double>();
-    add(total.figures, figures);
+    total.sum += loss.told().detach().div(count).item<double>();
+    add(total.figures, loss.figures);
   }
   total.figures = mean(std::move(total.figures), total.count);
   return total;
@@ -80,8 +86,8 @@ StepResult Trainer::step(const std::vector<Batch>& micro_batches, const StepOpti
   const at::NoGradGuard no_grad;
   const auto& gradients = tensors_.gradients();
   result.grad_norm = norm_of(gradients);
-  result.taken = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
-  if (result.taken) {
+  result.refused = refusal(result, options);
+  if (result.refused.empty()) {
     clip(gradients, result.grad_norm, options.clip);
     optimizer_->step(gradients, options.lr);
     tensors_.publish_masters();
@@ -94,8 +100,8 @@ Evaluation Trainer::evaluate(const Batch& batch, const Job* job) const {
   const at::NoGradGuard no_grad;
   const int64_t count = loss_->count(batch);
   if (count == 0) return {};
-  const auto [sum, figures] = loss_->sum(*model_, batch, job);
-  return {sum.item<double>(), count, figures};
+  const auto loss = loss_->sum(*model_, batch, job);
+  return {loss.told().item<double>(), count, loss.figures};
 }
 
 std::vector<models::NamedTensor> Trainer::gradients(const std::vector<Batch>& micro_batches, Job& job) {

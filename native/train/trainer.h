@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,13 +34,16 @@ struct StepOptions {
   double lr = 0;
   double clip = 0;   // largest norm of the whole gradient, 0 = not clipped
   int64_t step = 0;  // number of the update: with the seed it decides what dropout drops
+  // An update above one of them is a spike, and refused.
+  double loss_limit = std::numeric_limits<double>::infinity();
+  double grad_norm_limit = std::numeric_limits<double>::infinity();
 };
 
 struct StepResult {
   double loss = 0;       // mean over what the loss counts in all micro-batches, before the update
   double grad_norm = 0;  // before clipping
   int64_t tokens = 0;    // target tokens
-  bool taken = false;    // false: loss or gradient was not finite, and weights and moments are as they were
+  std::string refused;   // non_finite or spike: weights and moments are as they were; empty: it was taken
   Figures figures;       // means, as the loss
 };
 

@@ -1,5 +1,5 @@
 // Models for tests that need no knowledge, only weights that run: random, with the demo's tokenizer and chat template.
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
@@ -49,4 +49,16 @@ export async function writeTinyModel(folder, { seed = 1, ...size } = {}) {
   await runJob('saveModel', { model, folder, dtype: 'float32', max_shard_bytes: 1e9 })
   native().dispose(model)
   return folder
+}
+
+/** Multiplies the input row of one token. With NaN, what holds this token has a loss that is no number, and nothing else. */
+export async function scaleEmbeddingRow(folder, word, factor) {
+  const file = join(folder, 'model.safetensors')
+  const bytes = await readFile(file)
+  const data = 8 + Number(bytes.readBigUInt64LE(0))
+  const { shape, data_offsets } = JSON.parse(bytes.toString('utf8', 8, data))['model.embed_tokens.weight']
+  const first = data + data_offsets[0] + 4 * shape[1] * VOCABULARY.indexOf(word)
+  for (let at = first; at < first + 4 * shape[1]; at += 4)
+    bytes.writeFloatLE(factor * bytes.readFloatLE(at), at)
+  await writeFile(file, bytes)
 }

@@ -38,7 +38,7 @@ export function checkAdafactor(folder, settings, expected) {
     await checkSteps(trainer, packedBatches({ ids, labels }), { ...expected, lr, clip })
     await checkWeights(trainer, expected)
   }
-  return withTrainer(folder, check, { kind: 'adafactor', decay_all: true, ...settings })
+  return withTrainer(folder, check, { optimizer: { kind: 'adafactor', decay_all: true, ...settings } })
 }
 
 async function checkWeights(trainer, expected) {
@@ -54,13 +54,18 @@ async function checkWeights(trainer, expected) {
   }
 }
 
-async function withTrainer(folder, check, optimizer = OPTIMIZER) {
+/** Calls `check` with a native trainer of the model in `folder`, in float32. */
+export async function withTrainer(
+  folder,
+  check,
+  { optimizer = OPTIMIZER, loss = { kind: 'language' } } = {},
+) {
   const spec = decoderSpec(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')))
   const model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads: 1 })
   const trainer = await runJob('makeTrainer', {
     model,
     optimizer,
-    loss: { kind: 'language' },
+    loss,
     dtype: 'float32',
     frozen: [],
     seed: 0,
@@ -90,12 +95,13 @@ export async function checkGradients(trainer, batch, expected, nameOf = (name) =
   }
 }
 
-export async function checkSteps(trainer, batches, { lr, clip, losses, grad_norms }) {
+export async function checkSteps(trainer, batches, { lr, clip, losses, grad_norms, z_losses }) {
   for (const [step, batch] of batches.entries()) {
     const options = { trainer, batches: [batch], lr: lr.data[step], clip: clip.data[0], step, threads: 1 }
-    const { loss, grad_norm } = await runJob('trainStep', options)
+    const { loss, grad_norm, figures } = await runJob('trainStep', options)
     assertClose([loss], [losses.data[step]], TOLERANCE, `loss of step ${step}`)
     assertClose([grad_norm], [grad_norms.data[step]], TOLERANCE, `gradient norm of step ${step}`)
+    if (z_losses) assertClose([figures.z_loss], [z_losses.data[step]], TOLERANCE, `z-loss of step ${step}`)
   }
 }
 

@@ -73,15 +73,19 @@ def answer_losses(folder: Path | str, texts: list[str]) -> list[dict[str, float]
     return losses
 
 
-def train(folder: Path | str, ids: torch.Tensor, labels: torch.Tensor, lr: torch.Tensor) -> Tensors:
+def train(
+    folder: Path | str, ids: torch.Tensor, labels: torch.Tensor, lr: torch.Tensor, z_loss: float = 0
+) -> Tensors:
     """One AdamW step per batch of ids and labels (S,B,T) at lr (S).
 
     Returns `losses` (S), each before its step; `grad_norms` (S) before clipping; `grad.<parameter>` of the first
     batch, before clipping. Labels are those of transformers: position t of `labels` names token t itself, the
     model shifts them, and the loss is the mean over the labels that are left. One weight decay for all parameters.
+    With z_loss, so much times the mean of log(sum exp logits)^2 over the same labels is minimised as well, and
+    returned apart as `z_losses` (S).
     """
     model = load(folder).train()
-    return train_model(model, dict(model.named_parameters()), ids, labels, lr)
+    return train_model(model, dict(model.named_parameters()), ids, labels, lr, z_loss)
 
 
 def optimize(
@@ -102,7 +106,7 @@ def optimize(
         scale_parameter=False,
         relative_step=False,
     )
-    out = train_model(model, parameters, ids, labels, lr, optimizer)
+    out = train_model(model, parameters, ids, labels, lr, optimizer=optimizer)
     weights = {f"weight.{name}": parameter.detach() for name, parameter in parameters.items()}
     return {"losses": out["losses"], "grad_norms": out["grad_norms"], **weights}
 
@@ -113,19 +117,29 @@ def train_model(
     ids: torch.Tensor,
     labels: torch.Tensor,
     lr: torch.Tensor,
+    z_loss: float = 0,
     optimizer: torch.optim.Optimizer | None = None,
 ) -> Tensors:
     """As `train`, of these parameters of a model that is in training; by another optimizer if one is given."""
     optimizer = optimizer or torch.optim.AdamW(parameters.values(), betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY)
-    losses, norms, gradients = [], [], {}
+    losses, z_losses, norms, gradients = [], [], [], {}
     for step in range(len(lr)):
         optimizer.param_groups[0]["lr"] = float(lr[step])
         optimizer.zero_grad()
-        loss = model(ids[step].long(), labels=labels[step].long()).loss
-        loss.backward()
+        out = model(ids[step].long(), labels=labels[step].long())
+        loss, extra = out.loss, z_term(out.logits, labels[step], z_loss)
+        (loss + extra if z_loss else loss).backward()
         if step == 0:
             gradients = {f"grad.{name}": parameter.grad.clone() for name, parameter in parameters.items()}
         norms.append(torch.nn.utils.clip_grad_norm_(parameters.values(), CLIP))
         losses.append(loss.detach())
+        z_losses.append(extra.detach())
         optimizer.step()
-    return {"losses": torch.stack(losses), "grad_norms": torch.stack(norms), **gradients}
+    extras = {"z_losses": torch.stack(z_losses)} if z_loss else {}
+    return {"losses": torch.stack(losses), "grad_norms": torch.stack(norms), **extras, **gradients}
+
+
+def z_term(logits: torch.Tensor, labels: torch.Tensor, z_loss: float) -> torch.Tensor:
+    """logits (B,T,V), labels (B,T) -> scalar."""
+    targets = labels[:, 1:] != IGNORED
+    return z_loss * logits[:, :-1].float().logsumexp(-1).square()[targets].mean()

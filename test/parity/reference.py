@@ -6,10 +6,14 @@
     reference.py generate FOLDER IDS.json --max-new-tokens N   prompts -> [{ids, gaps}], greedy, no end obeyed
     reference.py load FOLDER                                   {architecture, parameters, dtype, missing_keys,
                                                                 unexpected_keys, tokenizer: {class, size} | null}
-    reference.py train FOLDER TRAINING.safetensors             ids, labels, lr of it -> {losses, grad_norms}
+    reference.py train FOLDER TRAINING.safetensors [--z-loss Z]
+                                                                ids, labels, lr of it -> {losses, grad_norms,
+                                                                z_losses}
     reference.py optimize FOLDER TRAINING.safetensors OUT.safetensors
                                                                 Adafactor with the settings on standard input, on ids,
                                                                 labels, lr -> {}; the arrays of decoder_measure.optimize
+    reference.py schedules -                                   [{kind, lr, warmup, steps, min_lr, decay,
+                                                                decay_shape}, ...] -> [[lr of step 0 to steps], ...]
     reference.py random_adapter SEED OUT                       a folder per row of adapter_cases.py: base/, adapter/
                                                                 -> {seed, folders: [...]}
     reference.py adapter_logits BASE ADAPTER IDS.json          as logits, of the model with the adapter (PEFT)
@@ -31,7 +35,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, optimization
 from transformers.utils import logging
 
 import adapter_cases
@@ -80,8 +84,35 @@ def describe_tokenizer(folder: Path) -> dict[str, Any] | None:
 
 def run_train(args: argparse.Namespace) -> Any:
     given = load_file(args.data)
-    out = measure.train(args.folder, given["ids"], given["labels"], given["lr"])
-    return {name: out[name].tolist() for name in ("losses", "grad_norms")}
+    out = measure.train(args.folder, given["ids"], given["labels"], given["lr"], args.z_loss)
+    return {name: out[name].tolist() for name in ("losses", "grad_norms", "z_losses") if name in out}
+
+
+def run_schedules(args: argparse.Namespace) -> Any:
+    return [learning_rates(**schedule) for schedule in json.loads(sys.stdin.read())]
+
+
+def learning_rates(
+    kind: str, lr: float, warmup: int, steps: int, min_lr: float, decay: int, decay_shape: str
+) -> list[float]:
+    """Those of transformers' own schedulers. Those that fall all the way reach their end in step steps - 1."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+    scheduler = {
+        "constant": lambda: optimization.get_constant_schedule_with_warmup(optimizer, warmup),
+        "linear": lambda: optimization.get_linear_schedule_with_warmup(optimizer, warmup, steps - 1),
+        "cosine": lambda: optimization.get_cosine_with_min_lr_schedule_with_warmup(
+            optimizer, warmup, steps - 1, min_lr=min_lr
+        ),
+        "wsd": lambda: optimization.get_wsd_schedule(
+            optimizer, warmup, decay, steps, decay_type=decay_shape, min_lr_ratio=min_lr / lr
+        ),
+    }[kind]()
+    rates = []
+    for _ in range(steps + 1):
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    return rates
 
 
 def run_optimize(args: argparse.Namespace) -> Any:
@@ -151,8 +182,9 @@ def parse() -> argparse.Namespace:
     verb(run_perplexity, "folder")
     verb(run_generate, "folder", "ids").add_argument("--max-new-tokens", type=int, default=20)
     verb(run_load, "folder")
-    verb(run_train, "folder", "data")
+    verb(run_train, "folder", "data").add_argument("--z-loss", type=float, default=0)
     verb(run_optimize, "folder", "data", "out")
+    verb(run_schedules, "schedules")
     verb(run_random_adapter, "seed", "out")
     verb(run_adapter_logits, "folder", "adapter", "ids")
     verb(run_encode, "folder", "texts")

@@ -39,4 +39,33 @@ describe('the numerics of training', () => {
     const resumed = await interrupted(config({ dtype: 'bfloat16' }), 5)
     assert.ok(weights(resumed).equals(weights(half.out)))
   })
+
+  test('z_loss is made small and told beside the loss, which stays the plain one, as on held-out data', async () => {
+    const lines = ({ out }) =>
+      readFileSync(join(out, 'metrics.jsonl'), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+    const plain = await finish(config())
+    const held = await finish(config({ z_loss: 0.05 }))
+    const [first, ...rest] = lines(held)
+    assert.equal(first.loss, lines(plain)[0].loss)
+    assert.equal(held.report.eval_loss_before, plain.report.eval_loss_before)
+    assert.ok(lines(plain).every((line) => !('z_loss' in line)))
+    // Logits of random weights are near 0: log(sum exp) is about log V, and falls.
+    const sure = 0.05 * Math.log(188) ** 2
+    assert.ok(Math.abs(first.z_loss / sure - 1) < 0.1, `${first.z_loss}, of equal logits ${sure}`)
+    assert.ok(rest.at(-1).z_loss < first.z_loss)
+    const resumed = await interrupted(config({ z_loss: 0.05 }), 5)
+    assert.ok(weights(resumed).equals(weights(held.out)))
+  })
+
+  test('z_loss is refused where the loss is over pairs', async () => {
+    await assert.rejects(train(config({ objective: 'dpo', z_loss: 1e-4 })).result, (error) => {
+      assert.equal(error.code, 'ERR_CONFIG')
+      assert.match(error.message, /z_loss: expected 0 with objective dpo, received 0.0001/)
+      assert.match(error.hint, /cp, inscp and sft/)
+      return true
+    })
+  })
 })

@@ -39,6 +39,8 @@ export interface CheckpointOptions {
   keep: number
   /** Those of lowest held-out loss that stay as well. */
   keepBest: number
+  /** Where a run may go back to: to those saved every so many steps, and never further than target(step) says. */
+  rollback?: { every: number; target: (step: number) => number } | undefined
   configHash: string
   environment: Environment
 }
@@ -94,7 +96,32 @@ export class Checkpoints {
    * Throws ERR_CHECKPOINT if it was made under another config or by another version of this program.
    */
   async newest(onDamaged: (message: string) => void): Promise<SavedRun | undefined> {
-    for (const name of (await this.names()).reverse()) {
+    return this.#firstWhole((await this.names()).reverse(), onDamaged)
+  }
+
+  /**
+   * For a rollback: the newest one up to a step, or where there is none the oldest after it. One that was saved when a
+   * signal came counts only where there is no other: a run that was stopped goes back where others do. Throws as
+   * `newest` does.
+   */
+  async nearest(step: number, onDamaged: (message: string) => void): Promise<SavedRun | undefined> {
+    const all = await this.names()
+    const regular = this.#regular(all)
+    const names = regular.length > 0 ? regular : all
+    const before = names.filter((name) => stepOf(name) <= step)
+    return this.#firstWhole([...before.reverse(), ...names.filter((name) => stepOf(name) > step)], onDamaged)
+  }
+
+  /** Deletes all checkpoints after a step, the newest first. */
+  async discardAfter(step: number): Promise<void> {
+    for (const name of (await this.names()).reverse()) if (stepOf(name) > step) await this.#discard(name)
+  }
+
+  async #firstWhole(
+    names: readonly string[],
+    onDamaged: (message: string) => void,
+  ): Promise<SavedRun | undefined> {
+    for (const name of names) {
       const path = join(this.folder, name)
       const manifest = await verify(path).catch((error: Error) => {
         onDamaged(`${path} is damaged and was passed over: ${error.message}`)
@@ -126,7 +153,12 @@ export class Checkpoints {
 
   async #purge(): Promise<void> {
     const names = await this.names()
-    const stay = new Set([...names.slice(-this.options.keep), ...(await this.#best(names))])
+    const stay = new Set([
+      ...names.slice(-1),
+      ...this.#regular(names).slice(-this.options.keep),
+      ...(await this.#best(names)),
+      ...this.#reachable(names),
+    ])
     for (const name of names) {
       if (!stay.has(name)) await this.#discard(name)
     }
@@ -139,6 +171,21 @@ export class Checkpoints {
     const trash = join(this.folder, `.trash-${name}`)
     await rename(path, trash)
     await rm(trash, { recursive: true, force: true })
+  }
+
+  // Of what stays, nothing may depend on when a signal came: a rollback would go elsewhere.
+  #reachable(names: readonly string[]): string[] {
+    const { rollback } = this.options
+    const regular = this.#regular(names)
+    const newest = regular.at(-1)
+    if (!rollback || newest === undefined) return []
+    const oldest = rollback.target(stepOf(newest))
+    return regular.filter((name) => stepOf(name) >= oldest)
+  }
+
+  #regular(names: readonly string[]): readonly string[] {
+    const { rollback } = this.options
+    return rollback ? names.filter((name) => stepOf(name) % rollback.every === 0) : names
   }
 
   async #best(names: readonly string[]): Promise<string[]> {
@@ -155,6 +202,7 @@ export class Checkpoints {
 }
 
 const folderName = (step: number) => `step-${String(step).padStart(8, '0')}`
+const stepOf = (name: string) => Number(NAME.exec(name)![1])
 
 async function readManifest(path: string): Promise<Manifest> {
   return JSON.parse(await readFile(join(path, 'manifest.json'), 'utf8')) as Manifest

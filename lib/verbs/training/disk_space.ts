@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
+import { mayRollBack } from './anomalies'
 import type { Checkpoints } from './checkpoints'
 import { checkpointBytes, modelBytes } from './memory'
 import type { TrainPlan } from './plan'
@@ -42,7 +43,8 @@ export async function checkRoom(plan: TrainPlan, checkpoints: Checkpoints): Prom
 }
 
 function checkpointsAtOnce(config: TrainConfig): number {
-  const { checkpoint, steps } = config
+  const { anomaly, checkpoint, steps } = config
   const made = checkpoint.every === 0 ? 1 : Math.max(1, Math.ceil(steps / checkpoint.every) - 1)
-  return Math.min(made, checkpoint.keep + 1) + keepBest(config)
+  const reachable = mayRollBack(config) ? Math.ceil(anomaly.rollback.back / checkpoint.every) + 1 : 0
+  return Math.min(made, Math.max(checkpoint.keep, reachable) + 1) + keepBest(config)
 }

@@ -82,8 +82,9 @@ export async function identify(
   return { sha256: createHash('sha256').update(canonicalJson(content)).digest('hex'), inputs }
 }
 
-// Not among them: where the result goes, how often it is saved, what is only looked at, what is kept in memory, and
-// threads, which may change the last bits.
+// Not among them: where the result goes, how often it is saved, what is only looked at, what is kept in memory, what is
+// done about an anomaly, so that a run that one has stopped can go on otherwise, and threads, which may change the last
+// bits.
 function decisiveKeys(config: TrainConfig): object {
   const {
     out: _out,
@@ -93,6 +94,7 @@ function decisiveKeys(config: TrainConfig): object {
     activation_checkpointing: _activations,
     eval: _eval,
     tensorboard: _tensorboard,
+    anomaly: _anomaly,
     inscp: { perplexity_sample: _sample, ...inscp },
     ...decisive
   } = config

@@ -1,4 +1,5 @@
 /** metrics.jsonl: one line an update. */
+import type { AnomalyKind } from './anomalies'
 import type { SpeedFigures } from './speed'
 
 /** One line of metrics.jsonl. */
@@ -17,4 +18,10 @@ export interface Metrics extends SpeedFigures {
   eval_losses?: Record<string, number>
   /** Share of the samples that ended by themselves. */
   stop_rate?: number
+  /** What part of what was made small z_loss is: it comes on top of loss. */
+  z_loss?: number
+  /** Why batches were left out just before this update. */
+  skipped?: AnomalyKind[]
+  /** The update that was refused, on the first one after a rollback. */
+  rolled_back_from?: number
 }

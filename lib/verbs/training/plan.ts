@@ -6,12 +6,15 @@ import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
 import { type TrainConfig, trainSchema } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { loadModelText, type ModelText } from '../../text/model_text'
+import { objectives } from '../../text/objectives'
 import type { Tokens } from '../../text/tokens'
+import { checkAnomalyKeys } from './anomalies'
 import { type DataStatistics, type LoadOptions, loadData, type TrainingData } from './data'
 import type { Identity, RunInputs } from './identity'
 import { activationBytes, checkpointBytes, memoryBytes, peakBytes } from './memory'
 import { Perplexity, type PerplexityOptions } from './perplexity'
 import { planSamples, type SamplesPlan } from './samples'
+import { checkSchedule } from './schedule'
 import { checkSelection } from './selection'
 import { startingPoint } from './starting_model'
 import { planTrained, type Trained } from './trained'
@@ -77,6 +80,9 @@ export async function readTrainConfig(
   checkSelection(config, file)
   checkAdapterKeys(config, file)
   checkInscpKeys(config, file)
+  checkAnomalyKeys(config, file)
+  checkSchedule(config, file)
+  checkLossKeys(config, file)
   return config
 }
 
@@ -99,6 +105,16 @@ function checkInscpKeys({ init, inscp }: TrainConfig, file: string): void {
       'A filter measures every document. Leave perplexity_sample out.',
     )
   }
+}
+
+// A preference loss is over whole answers, and has a reference to hold the model.
+function checkLossKeys({ objective, z_loss }: TrainConfig, file: string): void {
+  if (z_loss === 0 || objectives[objective].loss === 'language') return
+  throw problemIn(file)(
+    'z_loss',
+    `expected 0 with objective ${objective}, received ${z_loss}`,
+    'z_loss belongs to the losses over tokens: cp, inscp and sft.',
+  )
 }
 
 function checkAdapterKeys(config: TrainConfig, file: string): void {

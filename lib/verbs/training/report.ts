@@ -1,4 +1,5 @@
 /** The numbers at the end of a run. */
+import type { Anomaly } from './anomalies'
 import type { Difference } from './difference'
 import type { Identity } from './identity'
 import type { PerplexityReport } from './perplexity_report'
@@ -36,6 +37,8 @@ export interface TrainReport {
   /** Of this process so far. */
   peak_memory_bytes: number
   resumed_from?: number
+  /** Updates that were refused, and what was done; only where there were some. */
+  anomalies?: Anomaly[]
   sessions: SessionFigures[]
   /** Tells a finished run of this very config and these inputs from one of others. */
   config_sha256: string
@@ -89,6 +92,7 @@ export function reportOf(
     matrix_flops_per_second: speed.matrixRate,
     peak_memory_bytes: peakMemory(),
     ...(resumedFrom !== undefined && { resumed_from: resumedFrom }),
+    ...(state.anomalies.length > 0 && { anomalies: state.anomalies }),
     sessions: state.sessions,
     config_sha256: identity.sha256,
     plan: summarise(plan),

@@ -1,11 +1,13 @@
 /** The loop: updates, and what belongs to the step that each of them reaches. */
 import type { TrainConfig } from '../../config/train'
+import { limitsOf, marksOf, mayRollBack, remember } from './anomalies'
 import type { Checkpoint, Checkpoints, SavedRun } from './checkpoints'
 import { evaluateHeldOut } from './held_out'
 import { checkpointBytes } from './memory'
 import type { Metrics } from './metrics'
 import type { TrainPlan } from './plan'
 import { type EvaluationFigures, RunRecord } from './record'
+import { type Refusal, recover } from './recovery'
 import type { RunFolder } from './run_folder'
 import { stopRate, takeSamples } from './samples'
 import { Saver } from './saver'
@@ -13,11 +15,13 @@ import { byLoss, isExhausted, keepBest } from './selection'
 import type { Speed } from './speed'
 import type { PreparationProgress } from './starting_model'
 import { newState, type RunState, type SessionFigures } from './state'
-import type { Trainer } from './trainer'
+import type { StepResult, Trainer } from './trainer'
 
 /** Who watches a session, and can stop it. */
 export interface Audience {
   emit: (metrics: Metrics) => void
+  /** Hears of updates that were refused. */
+  warn: (message: string) => void
   signal: AbortSignal
   /** Hears of evaluations as they go on. */
   onProgress?: ((progress: PreparationProgress) => void) | undefined
@@ -39,8 +43,8 @@ export class Session {
   private readonly config: TrainConfig
   private readonly figures: SessionFigures
   private readonly started = performance.now()
-  /** What the newest checkpoint knows: its step, and how many evaluations. */
-  private saved: { step: number; evaluations: number }
+  /** What the newest checkpoint knows: its step, and how many evaluations; undefined: there is none. */
+  private saved: { step: number; evaluations: number } | undefined
   private readonly saver: Saver
   private readonly record: RunRecord
 
@@ -51,7 +55,7 @@ export class Session {
   ) {
     this.config = parts.plan.config
     this.state = start?.state ?? newState()
-    this.saved = { step: this.state.step, evaluations: this.state.evaluations.length }
+    this.saved = start && { step: start.step, evaluations: this.state.evaluations.length }
     this.record = new RunRecord(parts.folder, this.config)
     this.saver = new Saver(parts.checkpoints, {
       async: this.config.checkpoint.async,
@@ -84,23 +88,57 @@ export class Session {
         (failure: unknown) => ({ failure }),
       )
       // Stopped by the signal: the step was not taken, or taken whole.
-      const learned = unwritten !== undefined || this.state.step > this.saved.step
-      if (this.audience.signal.aborted && this.state.step > 0 && learned) await this.#save()
+      if (this.audience.signal.aborted && (unwritten !== undefined || this.#hasLearned())) await this.#save()
       throw error
     } finally {
       this.#count(0)
     }
   }
 
+  // One update that is taken; what was refused before it, the policy has seen to.
   async #update(): Promise<Metrics> {
-    const began = performance.now()
-    const { trainer } = this.parts
-    const { real_tokens, ...result } = await trainer.step(this.state.step, this.audience.signal)
-    const seconds = (performance.now() - began) / 1000
-    this.state.step++ // from here on the weights are those of this step, whatever fails
+    const { state } = this
+    for (;;) {
+      const began = performance.now()
+      const { step, skipped_batches, recent } = state
+      const limits = limitsOf(recent, this.config.anomaly)
+      const update = { step, batch: step + skipped_batches, limits }
+      const result = await this.parts.trainer.step(update, this.audience.signal)
+      if (result.refused !== '') await this.#recover({ result, limits })
+      else return this.#take(result, (performance.now() - began) / 1000)
+    }
+  }
+
+  #take({ real_tokens, refused: _, ...result }: StepResult, seconds: number): Metrics {
+    const { state, figures } = this
+    state.step++ // from here on the weights are those of this step, whatever fails
+    figures.steps++
     this.#count(real_tokens)
     this.losses.push(result.loss)
-    return { step: this.state.step, ...result, ...this.parts.speed.figures(real_tokens, seconds) }
+    remember(state.recent, result, this.config.anomaly)
+    const { step } = state
+    return {
+      step,
+      ...result,
+      ...this.parts.speed.figures(real_tokens, seconds),
+      ...marksOf(state.anomalies, step),
+    }
+  }
+
+  async #recover(refusal: Refusal): Promise<void> {
+    const { plan, trainer, checkpoints } = this.parts
+    await this.saver.settle()
+    const run = {
+      ...{ plan, trainer, checkpoints, state: this.state, warn: this.audience.warn },
+      saveLearned: async () => {
+        if (this.#hasLearned()) await this.#save()
+      },
+    }
+    const { back_to } = await recover(run, refusal)
+    if (back_to === undefined) return
+    this.losses.length = back_to
+    await this.record.open(this.state)
+    await this.#save() // with what this rollback leaves out
   }
 
   #isOver(): boolean {
@@ -142,14 +180,19 @@ export class Session {
     return { stop_rate: stopRate(samples) }
   }
 
-  // At the end there is no need: the weights become the result, or a better checkpoint does.
+  // At the end there is no need: the weights become the result, or a better checkpoint does. The start is saved where
+  // a rollback may go back to it.
   async #saveIfDue(): Promise<void> {
     const { step, evaluations } = this.state
-    const known = this.saved.step === step && this.saved.evaluations === evaluations.length
-    if (step === 0 || known || this.#isOver()) return
+    const known = this.saved?.step === step && this.saved.evaluations === evaluations.length
+    if ((step === 0 && !mayRollBack(this.config)) || known || this.#isOver()) return
     const { every } = this.config.checkpoint
     const best = byLoss(evaluations).slice(0, keepBest(this.config))
     if ((every > 0 && step % every === 0) || best.some((one) => one.step === step)) await this.#save()
+  }
+
+  #hasLearned(): boolean {
+    return this.state.step > (this.saved?.step ?? 0)
   }
 
   async #save(): Promise<void> {
@@ -161,7 +204,6 @@ export class Session {
 
   #count(tokens: number): void {
     const { figures } = this
-    figures.steps = this.state.step - figures.first_step
     figures.tokens += tokens
     figures.seconds = (performance.now() - this.started) / 1000
     figures.tokens_per_second = figures.tokens / figures.seconds

@@ -1,9 +1,11 @@
 /** What a run knows of itself beyond weights and moments; saved with every checkpoint as state.json. */
+import type { Anomaly, Recent } from './anomalies'
 
 /** From a start or resume to the next stop. */
 export interface SessionFigures {
   /** Updates that were done when it began. */
   first_step: number
+  /** Updates of the session, those that a rollback took back as well. */
   steps: number
   /** Places that are not padding. */
   tokens: number
@@ -28,10 +30,23 @@ export interface RunState {
   /** The last one is under way. What a session did after its last checkpoint died with it and is not counted. */
   sessions: SessionFigures[]
   evaluations: Evaluation[]
+  /** Batches of the data that were left out: update s, from 0, learns from batch s + this. */
+  skipped_batches: number
+  /** In the order in which they were met; of what a rollback took back as well. */
+  anomalies: Anomaly[]
+  recent: Recent
 }
 
 export function newState(): RunState {
-  return { version: 1, step: 0, sessions: [], evaluations: [] }
+  return {
+    version: 1,
+    step: 0,
+    sessions: [],
+    evaluations: [],
+    skipped_batches: 0,
+    anomalies: [],
+    recent: { losses: [], grad_norms: [] },
+  }
 }
 
 /** Places that are not padding, and seconds, over all sessions. */

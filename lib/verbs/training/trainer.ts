@@ -4,7 +4,6 @@ import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../../checkpoint/adapter_folder
 import { writeJson } from '../../checkpoint/write_folder'
 import { optimizerChoice } from '../../config/optimizer'
 import type { TrainConfig } from '../../config/train'
-import { TongueforgeError } from '../../errors'
 import {
   type Handle,
   type LossSettings,
@@ -14,11 +13,11 @@ import {
   type PackedBatch,
   runJob,
   type SamplingSettings,
-  type StepOutcome,
 } from '../../native'
 import { objectives } from '../../text/objectives'
-import { epochBatches, type PackedBatch as PackedRows, type RowSource } from '../../text/packing'
+import { epochBatches, PADDING, type PackedBatch as PackedRows, type RowSource } from '../../text/packing'
 import { type GeneratedIds, generatedIds } from '../generate'
+import type { Limits } from './anomalies'
 import { Batches } from './batches'
 import type { StateWriter } from './checkpoints'
 import type { TrainingData } from './data'
@@ -29,7 +28,20 @@ import type { LoraPlan } from './trained'
 
 const MAX_SHARD_BYTES = 5e9
 
+/** Of a row, where it is to be found again; rows of a batch that are shown. */
+const [SHOWN_TOKENS, SHOWN_ROWS] = [12, 8]
+
+export interface Update {
+  /** Number of the update, from 0. */
+  step: number
+  /** Number of the batch that it learns from, in the order of the data. */
+  batch: number
+  limits: Limits
+}
+
 export interface StepResult {
+  /** Why the update was not taken and nothing has changed; empty: it was taken. */
+  refused: '' | 'non_finite' | 'spike'
   /** Mean over the targets, before the update. */
   loss: number
   grad_norm: number
@@ -48,8 +60,8 @@ export class Trainer implements StateWriter {
     private readonly model: Handle,
     private readonly handle: Handle,
   ) {
-    const { batch_size: rows, accumulation, steps } = plan.config
-    this.batches = new Batches(plan.data.rows, { rows, accumulation, steps })
+    const { batch_size: rows, accumulation } = plan.config
+    this.batches = new Batches(plan.data.rows, { rows, accumulation })
   }
 
   /** Weights from the plan's model, or random; then all that training had changed from a checkpoint folder. */
@@ -73,24 +85,35 @@ export class Trainer implements StateWriter {
       seed: config.seed,
       recompute_blocks: config.activation_checkpointing === 'block',
     })
-    if (checkpoint !== undefined)
-      await runJob('trainResume', { trainer: handle, path: stateFile(checkpoint) })
-    return new Trainer(plan, model, handle)
+    const trainer = new Trainer(plan, model, handle)
+    if (checkpoint !== undefined) await trainer.load(checkpoint)
+    return trainer
   }
 
-  /** Update number `step`, from 0. Its data are a function of the step, so resuming needs no cursor. */
-  async step(step: number, signal: AbortSignal): Promise<StepResult> {
+  /** One update. Its data are a function of the batch's number, so resuming needs no cursor. */
+  async step({ step, batch, limits }: Update, signal: AbortSignal): Promise<StepResult> {
     const { config, data } = this.plan
-    const batches = await this.batches.of(step)
+    const batches = await this.batches.of(batch, step + 1 < config.steps)
     const lr = learningRate(config, step)
     const { clip, threads } = config
-    const micro = batches.map((batch) => nativeBatch(batch, data))
-    const options = { trainer: this.handle, batches: micro, lr, clip, step, threads }
-    const outcome = await runJob('trainStep', options, { signal })
-    const { taken, figures, ...result } = outcome
-    if (!taken) throw nonFinite(outcome)
+    const micro = batches.map((one) => nativeBatch(one, data))
+    const options = { trainer: this.handle, batches: micro, lr, clip, step, threads, ...limits }
+    const { figures, ...result } = await runJob('trainStep', options, { signal })
     const real_tokens = batches.reduce((sum, { tokens }) => sum + tokens, 0)
     return { ...result, lr, ...figures, real_tokens }
+  }
+
+  /** How the rows of a batch begin: what to look for in the data. */
+  async beginnings(batch: number): Promise<string[]> {
+    const { tokenizer } = this.plan.text
+    const texts: Promise<string>[] = []
+    for (const { ids, segments, rows, row_length } of await this.batches.read(batch)) {
+      for (let first = 0; first < rows * row_length && texts.length < SHOWN_ROWS; first += row_length) {
+        const shown = ids.slice(first, first + Math.min(SHOWN_TOKENS, row_length))
+        texts.push(tokenizer.decode(shown.filter((_, i) => segments[first + i] !== PADDING)))
+      }
+    }
+    return Promise.all(texts)
   }
 
   /** The loss on each batch of one pass over some rows of `data`; nothing changes. */
@@ -135,6 +158,11 @@ export class Trainer implements StateWriter {
   /** What the model, adapters included, says of one row of tokens: (T,V) laid end to end. */
   async logits(ids: Int32Array): Promise<Float32Array> {
     return logitsOf(this.model, ids, this.plan.config.threads)
+  }
+
+  /** All that training had changed, from a checkpoint's folder. */
+  async load(checkpoint: string): Promise<void> {
+    await runJob('trainResume', { trainer: this.handle, path: stateFile(checkpoint) })
   }
 
   /** Float32 weights and optimizer state: all that resuming needs besides the step. */
@@ -194,18 +222,9 @@ function optimizerSettings(config: TrainConfig): OptimizerSettings {
 
 function lossSettings(config: TrainConfig): LossSettings {
   const { loss: kind } = objectives[config.objective]
-  return kind === 'preference' ? { kind, preference: preferenceSettings(config) } : { kind }
-}
-
-function nonFinite({ loss, grad_norm }: StepOutcome): TongueforgeError {
-  return new TongueforgeError(
-    'ERR_NON_FINITE',
-    `The loss is ${loss} and the gradient's norm ${grad_norm}; the step was not taken`,
-    {
-      hint: 'Lower optimizer.lr or set clip; check the data named in the last steps of metrics.jsonl.',
-      details: { loss: String(loss), grad_norm: String(grad_norm) },
-    },
-  )
+  return kind === 'preference'
+    ? { kind, preference: preferenceSettings(config) }
+    : { kind, z_loss: config.z_loss }
 }
 
 function nativeInit({ config }: TrainPlan): object {

@@ -141,19 +141,19 @@ const std::vector<OpCase>& op_cases() {
        kBfloat16Head,
        {8192, 32000, 768},
        /*has_matrix_products=*/true},
-      // Chunks that do not divide the rows, and weights of the rows.
+      // Chunks that do not divide the rows, and weights of the rows, z-loss among what they weigh.
       {"linear_cross_entropy in chunks",
        "M,V,D",
        kChunkedSizes,
        head_inputs,
        [](const Tensors& x) {
          const auto weights = at::arange(x[0].size(0), x[0].options()).mul(0.1);
-         return Tensors{
-             k::linear_cross_entropy(x[0], x[1], x[2], {.row_weights = weights, .chunks = {.rows = 6}})};
+         return Tensors{k::linear_cross_entropy(
+             x[0], x[1], x[2], {.z_loss = kZLoss, .row_weights = weights, .chunks = {.rows = 6}})};
        },
        [](const Tensors& x) {
          const auto weights = at::arange(x[0].size(0), x[0].options()).mul(0.1);
-         return Tensors{r::token_losses(x[0], x[1], x[2], 0).mul(weights).sum()};
+         return Tensors{r::token_losses(x[0], x[1], x[2], kZLoss).mul(weights).sum()};
        },
        kFloat32Head,
        kBfloat16Head,

@@ -132,9 +132,61 @@ TEST_CASE("a loss that is not finite leaves weights and moments as they were") {
   const auto before = all_weights(trainer).clone();
   auto poisoned = batch;
   poisoned.ids_BT = at::full_like(batch.ids_BT, 3);
-  CHECK_FALSE(trainer.step({poisoned}, {.lr = 0.01}, job).taken);
+  CHECK(trainer.step({poisoned}, {.lr = 0.01}, job).refused == "non_finite");
   CHECK(at::nan_to_num(all_weights(trainer)).equal(at::nan_to_num(before)));
   CHECK(std::isfinite(kept));
+}
+
+TEST_CASE("an update above a limit is refused before it is taken; at the limit it is taken") {
+  SilentJob job;
+  const auto batch = random_batch(2, 8, 11), other = random_batch(2, 8, 12);
+  train::Trainer probe(test::tiny_decoder(), kOptions), never(test::tiny_decoder(), kOptions);
+  train::Trainer trainer(test::tiny_decoder(), kOptions);
+  const auto seen = probe.step({batch}, {.lr = 0.01}, job);
+  CHECK(seen.refused.empty());
+  const auto before = all_weights(trainer).clone();
+  const auto refused = [&](double loss_limit, double grad_norm_limit) {
+    return trainer
+        .step({batch}, {.lr = 0.01, .loss_limit = loss_limit, .grad_norm_limit = grad_norm_limit}, job)
+        .refused;
+  };
+  CHECK(refused(std::nextafter(seen.loss, 0), seen.grad_norm) == "spike");
+  CHECK(refused(seen.loss, std::nextafter(seen.grad_norm, 0)) == "spike");
+  CHECK(all_weights(trainer).equal(before));
+  CHECK(refused(seen.loss, seen.grad_norm) == "");
+  // Moments too are those of a trainer that was never refused.
+  never.step({batch}, {.lr = 0.01}, job);
+  never.step({other}, {.lr = 0.01}, job);
+  trainer.step({other}, {.lr = 0.01}, job);
+  CHECK(all_weights(trainer).equal(all_weights(never)));
+}
+
+TEST_CASE("z-loss is made small beside the loss, and told apart from it") {
+  SilentJob job;
+  const auto batch = random_batch(2, 12, 13);
+  const double coefficient = 0.02;
+  auto options = kOptions;
+  options.loss.z_loss = coefficient;
+  train::Trainer plain(test::tiny_decoder(), kOptions), with(test::tiny_decoder(), options);
+  const auto mean_square = [&batch](const train::Trainer& trainer) {
+    const at::NoGradGuard no_grad;
+    const auto hidden_BTD = trainer.model().hidden_packed(batch.ids_BT, batch.segments_BT, nullptr);
+    const auto logits_BTV = at::linear(hidden_BTD, trainer.model().head());
+    return logits_BTV.slice(1, 0, -1).to(at::kDouble).logsumexp(-1).square().mean().item<double>();
+  };
+  const double expected = coefficient * mean_square(plain);
+  const auto held_out = with.evaluate(batch), same = plain.evaluate(batch);
+  CHECK(held_out.sum == same.sum);
+  const auto a = plain.step({batch}, {.lr = 0.01}, job), b = with.step({batch}, {.lr = 0.01}, job);
+  CHECK(a.figures.empty());
+  CHECK(a.loss == b.loss);
+  CHECK(b.figures.at("z_loss") == doctest::Approx(expected).epsilon(1e-5));
+  CHECK(b.grad_norm != a.grad_norm);
+  for (int i = 0; i < 30; i++) {
+    plain.step({batch}, {.lr = 0.01}, job);
+    with.step({batch}, {.lr = 0.01}, job);
+  }
+  CHECK(mean_square(with) < mean_square(plain) / 2);
 }
 
 TEST_CASE("in bfloat16 the loss follows float32, and updates too small for 16 bits add up") {
