@@ -158,6 +158,8 @@ describe('a loss that is no number', () => {
     assert.ok(report.anomalies.length >= 2)
     assert.ok(first.step - 1 - first.back_to >= 3 && first.step - 1 - first.back_to < 3 + 4)
     assert.equal(first.back_to % 4, 0)
+    // Each rollback leaves 7 batches out, beside those of the rollbacks before it.
+    for (const [i, { step, batch }] of report.anomalies.entries()) assert.equal(batch, step - 1 + 7 * i)
     assert.ok(steps[first.step - 1] <= first.back_to + 1, 'the next update shown')
     assert.deepEqual(metrics(rolling).map(({ step }) => step), Array.from({ length: 24 }, (_, i) => i + 1)) // biome-ignore format: one thought
     const told = metrics(rolling).flatMap(({ step, rolled_back_from: from }) => (from ? [[step, from]] : []))
@@ -270,6 +272,9 @@ describe('cut anywhere, a run ends as one that was left alone', () => {
           if (left-- === 0) throw new Error('crash')
         }
         await assert.rejects(train(cut, { onWarning: crash }).result, /crash/)
+        const { back_to } = whole.report.anomalies[which]
+        if (back_to !== undefined)
+          assert.equal(checkpoints(cut).at(-1), folderOf(back_to), 'newer ones are gone')
         await finish(cut, { resume: true })
         assertSame(cut, options, `crashed at anomaly ${which}`)
       }
