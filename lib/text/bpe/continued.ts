@@ -12,7 +12,7 @@ import type { BpeFile, NewToken } from './bpe_file'
 /** The words of a corpus as the tokenizer cuts them, each once, and how often each stands there. */
 export interface CountedWords {
   words: readonly string[]
-  counts: ArrayLike<number>
+  counts: Float64Array
 }
 
 export interface ContinuedOptions {
@@ -89,19 +89,40 @@ async function missingCharacters(
     .sort((a, b) => b.saves - a.saves || (a.text < b.text ? -1 : 1))
 }
 
-/** The words as the tokenizer cuts them. */
+/**
+ * The words as the tokenizer cuts them: end to end, with the ids of each. Typed arrays from the start: an array of
+ * JavaScript ends the process where it would pass some 100 million ids, which large corpora do.
+ */
 async function cutWords(bare: Tokenizer, { words, counts }: CountedWords, signal: AbortSignal | undefined) {
-  const ids: number[] = []
+  const pieces: Int32Array[] = []
   const lengths = new Int32Array(words.length)
   for (let from = 0; from < words.length; from += WORDS_A_TURN) {
     signal?.throwIfAborted()
     const rows = await bare.encodeBatch(words.slice(from, from + WORDS_A_TURN))
-    for (const [i, row] of rows.entries()) {
-      for (const id of row) ids.push(id)
-      lengths[from + i] = row.length
-    }
+    lengths.set(
+      rows.map((row) => row.length),
+      from,
+    )
+    pieces.push(endToEnd(rows))
   }
-  return { words: Int32Array.from(ids), lengths, counts: Float64Array.from(counts) }
+  const ids = new Int32Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let end = 0
+  for (const piece of pieces) {
+    ids.set(piece, end)
+    end += piece.length
+    await pause()
+  }
+  return { words: ids, lengths, counts }
+}
+
+function endToEnd(rows: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(rows.reduce((sum, row) => sum + row.length, 0))
+  let end = 0
+  for (const row of rows) {
+    all.set(row, end)
+    end += row.length
+  }
+  return all
 }
 
 function mergedTokens(

@@ -84,6 +84,7 @@ export async function countWords(
       sums.characters += characters
       sums.bytes += bytes
     }
+    onProgress?.({ texts: sums.texts, bytes: sums.bytes })
     const joined = await together(workers, signal)
     return { ...joined, ...sums, seconds: (performance.now() - began) / 1000 }
   } finally {

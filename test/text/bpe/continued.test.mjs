@@ -182,3 +182,17 @@ test('a tokenizer that is no BPE, or marks its words, is refused with the reason
   assert.equal(marked.message, 'x/tokenizer.json: model.end_of_word_suffix: expected none, received "</w>"')
   assert.match(marked.hint, /cannot be continued/)
 })
+
+test('of many words, each is merged by its own count', async () => {
+  const json = await byteLevelOn('ab', 0)
+  const file = new BpeFile(json)
+  const words = Array.from({ length: 9000 }, (_, i) => `x${i}`)
+  const counts = new Float64Array(words.length).fill(1)
+  words.push('yz', 'yzyz')
+  const corpus = { words, counts: Float64Array.of(...counts, 50_000, 100_000) }
+  const options = { tokens: 2, coverage: 0, minCount: 1, maxTokenLength: 0, threads: 1 }
+  assert.deepEqual(await continueBpe(file, corpus, options), [
+    { text: 'yz', parts: ['y', 'z'], saves: 250_000 },
+    { text: 'yzyz', parts: ['yz', 'yz'], saves: 100_000 },
+  ])
+})

@@ -99,6 +99,14 @@ test('memory is bounded: the rarest words are forgotten, counted, and the freque
   assert.ok(longer.forgotten > 0)
 })
 
+test('the last thing told of counting is all of it', async () => {
+  const told = []
+  const { bytes } = await countWords(given(['the cat', 'sat']), byteLevel, {
+    onProgress: (progress) => told.push(progress),
+  })
+  assert.deepEqual(told.at(-1), { texts: 2, bytes })
+})
+
 test('counting is told of and can be stopped', async () => {
   const stop = new AbortController()
   const reason = new Error('enough')
