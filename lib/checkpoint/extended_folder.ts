@@ -1,9 +1,8 @@
 /** The small files of a model whose vocabulary has grown. */
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type JsonObject, readJsonObjectIfPresent, writeFailed } from './json_file'
+import { type JsonObject, readJsonObjectIfPresent } from './json_file'
 import type { ModelFolder } from './model_folder'
-import { carryOver, isTemplate, writeJson } from './write_folder'
+import { carryOver, isTemplate, writeJson, writeText } from './write_folder'
 
 export interface ExtendedVocabulary {
   tokenizerJson: string
@@ -23,7 +22,10 @@ export interface ExtendedVocabulary {
 const OTHER_FORMS =
   /^(tokenizer\.model.*|spiece\.model|sentencepiece\.bpe\.model|vocab\.(json|txt)|merges\.txt|added_tokens\.json)$/
 
-/** Writes all of them but the weights; what need not change is copied. Returns the names of the files left out. */
+/**
+ * Writes all of them but the weights; what need not change is copied. Returns the names of the files left out. Throws
+ * ERR_NO_SPACE, ERR_IO.
+ */
 export async function writeExtended(
   folder: string,
   model: ModelFolder,
@@ -33,11 +35,10 @@ export async function writeExtended(
   const leftOut = model.auxiliaryFiles.filter((name) => OTHER_FORMS.test(name))
   const templates = model.auxiliaryFiles.filter((name) => chatTemplate !== undefined && isTemplate(name))
   await carryOver(model, folder, new Set([...leftOut, ...templates, 'tokenizer.json', 'README.md']))
-  const file = join(folder, 'tokenizer.json')
-  await writeFile(file, vocabulary.tokenizerJson).catch(writeFailed(file))
+  await writeText(folder, 'tokenizer.json', vocabulary.tokenizerJson)
   await writeConfigs(folder, model, vocabulary)
   await writeTokenFiles(folder, model, vocabulary)
-  if (chatTemplate !== undefined) await writeFile(join(folder, 'chat_template.jinja'), chatTemplate)
+  if (chatTemplate !== undefined) await writeText(folder, 'chat_template.jinja', chatTemplate)
   return leftOut
 }
 

@@ -1,9 +1,10 @@
 /** README.md of a model that we wrote: where it comes from, under which licence, and how it was made. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseYaml, toYaml } from '../config/parse'
 import { VERSION } from '../version'
 import type { ModelFolder } from './model_folder'
+import { writeText } from './write_folder'
 
 export interface ModelCard {
   title: string
@@ -17,6 +18,7 @@ export interface ModelCard {
   config: unknown
 }
 
+/** Throws ERR_NO_SPACE or ERR_IO. */
 export async function writeModelCard(folder: string, card: ModelCard): Promise<void> {
   const licences = new Set<string | undefined>()
   const lines: string[] = []
@@ -42,7 +44,7 @@ export async function writeModelCard(folder: string, card: ModelCard): Promise<v
     `tongueforge ${VERSION}; the numbers stand in report.json, the inputs' hashes in provenance.json.\n`,
     `\`\`\`yaml\n${toYaml(card.config)}\`\`\`\n`,
   ]
-  await writeFile(join(folder, 'README.md'), text.join('\n'))
+  await writeText(folder, 'README.md', text.join('\n'))
 }
 
 // The `license` key at the head of a model's card, where there is one that can be read.

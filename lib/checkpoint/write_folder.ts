@@ -5,12 +5,16 @@ import { type JsonObject, writeFailed } from './json_file'
 import type { ModelFolder } from './model_folder'
 
 /** Throws ERR_NO_SPACE or ERR_IO. */
-export function writeJson(folder: string, name: string, content: unknown): Promise<void> {
+export function writeText(folder: string, name: string, text: string): Promise<void> {
   const file = join(folder, name)
-  return writeFile(file, `${JSON.stringify(content, null, 2)}\n`).catch(writeFailed(file))
+  return writeFile(file, text).catch(writeFailed(file))
 }
 
-/** Copies all auxiliary files of a model, but those named in `except`. Links become files. */
+/** Throws ERR_NO_SPACE or ERR_IO. */
+export const writeJson = (folder: string, name: string, content: unknown): Promise<void> =>
+  writeText(folder, name, `${JSON.stringify(content, null, 2)}\n`)
+
+/** Copies all auxiliary files of a model, but those named in `except`. Links become files. Throws ERR_NO_SPACE or ERR_IO. */
 export async function carryOver(
   from: ModelFolder,
   to: string,
@@ -18,8 +22,9 @@ export async function carryOver(
 ): Promise<void> {
   for (const name of from.auxiliaryFiles) {
     if (except.has(name)) continue
-    await mkdir(dirname(join(to, name)), { recursive: true })
-    await copyFile(join(from.path, name), join(to, name))
+    const file = join(to, name)
+    await mkdir(dirname(file), { recursive: true }).catch(writeFailed(file))
+    await copyFile(join(from.path, name), file).catch(writeFailed(file))
   }
 }
 
@@ -74,9 +79,9 @@ const withEos = (config: JsonObject, eosToken: string | undefined): JsonObject =
 
 async function writeTemplates(folder: string, chat: ModelFolder): Promise<void> {
   const { chatTemplate, chatTemplates } = chat.tokenizer
-  await writeFile(join(folder, 'chat_template.jinja'), chatTemplate!)
+  await writeText(folder, 'chat_template.jinja', chatTemplate!)
   const named = [...chatTemplates].filter(([name, text]) => name !== 'default' && text !== chatTemplate)
   if (named.length > 0) await mkdir(join(folder, 'additional_chat_templates'))
   for (const [name, text] of named)
-    await writeFile(join(folder, 'additional_chat_templates', `${name}.jinja`), text)
+    await writeText(join(folder, 'additional_chat_templates'), `${name}.jinja`, text)
 }

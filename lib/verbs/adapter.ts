@@ -1,6 +1,5 @@
 /** Adapters on model folders. LoRA: Hu et al. 2021 (arXiv 2106.09685). */
-import { writeFile } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import {
   ADAPTER_CONFIG,
   ADAPTER_WEIGHTS,
@@ -12,7 +11,7 @@ import { decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { provenance, recordInput } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
-import { carryOver, writeJson } from '../checkpoint/write_folder'
+import { carryOver, writeJson, writeText } from '../checkpoint/write_folder'
 import { toYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type AdapterMergeInputs, type AdapterMergeStatistics, type ByteProgress, runJob } from '../native'
@@ -109,7 +108,7 @@ async function save(
 ): Promise<void> {
   await carryOver(model, staged, new Set(['README.md']))
   const config = { verb: 'adapter merge', model: model.path, adapter: adapter.path }
-  await writeFile(join(staged, 'resolved.yaml'), toYaml(config))
+  await writeText(staged, 'resolved.yaml', toYaml(config))
   const { files } = await runJob('inspectWeights', { folder: model.path, scan: false })
   const texts = model.auxiliaryFiles.filter((name) => name === 'config.json' || name === 'tokenizer.json')
   const records = [

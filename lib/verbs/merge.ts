@@ -1,13 +1,13 @@
 /** Weight arithmetic on model folders. The chat vector: Huang et al., ACL 2024 (arXiv 2310.04799). */
-import { statfs, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { statfs } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
 import { writeModelCard } from '../checkpoint/model_card'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { provenance, recordInput } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { checkSameVocabulary } from '../checkpoint/vocabulary'
-import { writeJson, writeWithManners } from '../checkpoint/write_folder'
+import { writeJson, writeText, writeWithManners } from '../checkpoint/write_folder'
 import { toYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, type GraftInputs, type GraftPlan, type GraftStatistics, runJob } from '../native'
@@ -168,7 +168,7 @@ async function save(
     ...Object.fromEntries(ROLES.map((role) => [role, models[role].folder.path])),
     scale: report.scale,
   }
-  await writeFile(join(staged, 'resolved.yaml'), toYaml(config))
+  await writeText(staged, 'resolved.yaml', toYaml(config))
   const inputs = []
   for (const role of ROLES) inputs.push(await recordModel(role, models[role].folder, signal))
   await writeJson(staged, 'provenance.json', provenance('graft', inputs, { arithmetic: ARITHMETIC }))

@@ -2,19 +2,19 @@
  * More tokens for a model: learnt on a corpus by byte-pair encoding that goes on where the tokenizer ended, or given as
  * chat tags. Each new row is the mean of the rows of the pieces its token was made of (ElChat, arXiv 2412.11704).
  */
-import { writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import { writeExtended } from '../checkpoint/extended_folder'
 import { writeModelCard } from '../checkpoint/model_card'
 import { provenance, recordInput } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
-import { writeJson } from '../checkpoint/write_folder'
+import { writeJson, writeText } from '../checkpoint/write_folder'
 import { toYaml } from '../config/parse'
 import { type ByteProgress, type RowExtensionInputs, runJob } from '../native'
 import { type Inputs, load } from './vocabulary/inputs'
 import type { ExtendVocabularyOptions } from './vocabulary/options'
 import { type ExtendVocabularyCallbacks, makePlan, type Plan } from './vocabulary/plan'
 import type { ExtendVocabularyReport } from './vocabulary/report'
+import { recordFiles } from './vocabulary/sources'
 
 export type { ExtendVocabularyOptions } from './vocabulary/options'
 export type { ExtendVocabularyCallbacks, ExtendVocabularyProgress } from './vocabulary/plan'
@@ -84,12 +84,13 @@ async function describe(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const resolved = { verb: 'vocab extend', model: model.path, ...config }
-  await writeFile(join(staged, 'resolved.yaml'), toYaml(resolved))
+  await writeText(staged, 'resolved.yaml', toYaml(resolved))
   const weights = await runJob('inspectWeights', { folder: model.path, scan: false })
   const names = [...weights.files.map(({ name }) => name), 'config.json', 'tokenizer.json']
-  const records = [await recordInput('model', model.path, names, signal)]
-  for (const [role, paths] of Object.entries(files))
-    for (const path of paths) records.push(await recordInput(role, path, [], signal))
+  const records = [
+    await recordInput('model', model.path, names, signal),
+    ...(await recordFiles(files, signal)),
+  ]
   await writeJson(staged, 'provenance.json', provenance('vocab extend', records, { arithmetic: ARITHMETIC }))
   await writeJson(staged, 'report.json', report)
   await writeModelCard(staged, {

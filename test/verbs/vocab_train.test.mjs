@@ -241,6 +241,7 @@ test('what cannot be done is refused with the reason and the next step', async (
   const like = temporaryFolder({ 'tokenizer.json': sentencePieceTokenizer() })
   const inside = temporaryFolder()
   cpSync(corpus, join(inside, 'corpus.txt'))
+  cpSync(join(home, 'template.jinja'), join(inside, 'chat.jinja'))
   const cases = [
     [{ size: 257 }, 'ERR_CONFIG', /size: expected at least 258 \(256 bytes, 1 special tokens/, /32000/],
     [{ size: 10 }, 'ERR_CONFIG', /size: expected a whole number from 257, received 10/],
@@ -258,6 +259,13 @@ test('what cannot be done is refused with the reason and the next step', async (
     [{ like }, 'ERR_TOKENIZER', /expected a byte-pair tokenizer with a ByteLevel pre_tokenizer/, /Qwen/],
     [{ like: join(home, 'nowhere') }, 'ERR_NOT_FOUND', /nowhere/],
     [{ data: join(inside, 'corpus.txt'), out: inside, overwrite: true }, 'ERR_USAGE', /out/],
+    [{ chatTemplate: join(inside, 'chat.jinja'), out: inside, overwrite: true }, 'ERR_USAGE', /out/],
+    [
+      { specialTokens: ['#'] },
+      'ERR_CONFIG',
+      /special tokens: expected other texts than the 256 bytes have, received "#"/,
+      /<\|#\|>/,
+    ],
   ]
   for (const [options, code, message, hint = /./] of cases) {
     const out = fresh()
@@ -269,6 +277,7 @@ test('what cannot be done is refused with the reason and the next step', async (
     })
     assert.ok(!existsSync(out))
   }
+  assert.ok(existsSync(join(inside, 'chat.jinja')))
 })
 
 test('the command prints its report, as text and as JSON, and says what is missing', async () => {

@@ -1,11 +1,10 @@
 /** What a run ends with: a model folder, an adapter's folder, or both. */
-import { writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ADAPTER_WEIGHTS } from '../../checkpoint/adapter_folder'
 import { writeModelCard } from '../../checkpoint/model_card'
 import { type InputRecord, provenance } from '../../checkpoint/provenance'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
-import { carryOver, writeJson } from '../../checkpoint/write_folder'
+import { carryOver, writeJson, writeText } from '../../checkpoint/write_folder'
 import { toYaml } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
 import { native, runJob } from '../../native'
@@ -112,7 +111,7 @@ async function describe(
   library: 'transformers' | 'peft' = 'transformers',
 ): Promise<void> {
   const config = { verb: 'train', ...plan.config }
-  await writeFile(join(staged, 'resolved.yaml'), toYaml(config))
+  await writeText(staged, 'resolved.yaml', toYaml(config))
   await writeJson(staged, 'provenance.json', provenance('train', inputs, numerics(plan.config)))
   await writeJson(staged, 'report.json', report)
   await writeModelCard(staged, {

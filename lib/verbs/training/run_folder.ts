@@ -1,10 +1,10 @@
 /** The folder of a run: claimed at the start, its record kept while training, its result published at the end. */
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, realpath, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import type { ModelFolder } from '../../checkpoint/model_folder'
-import { writeJson } from '../../checkpoint/write_folder'
+import { writeJson, writeText } from '../../checkpoint/write_folder'
 import { toYaml } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
@@ -108,7 +108,7 @@ export class RunFolder {
 
   /** Marks the folder as a run of this config; to be called once nothing speaks against going on with it. */
   writeConfig(): Promise<void> {
-    return writeFile(join(this.path, CONFIG_FILE), toYaml(this.config))
+    return writeText(this.path, CONFIG_FILE, toYaml(this.config))
   }
 
   /** Puts the report where people look for it; `model/` holds its own. */

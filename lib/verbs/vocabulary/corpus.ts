@@ -3,6 +3,7 @@ import type { FileSource } from '../../config/data'
 import type { BpeFile } from '../../text/bpe/bpe_file'
 import { type CorpusOptions, corpusTexts } from '../../text/bpe/corpus_texts'
 import { countWords, type WordCounts } from '../../text/bpe/word_counts'
+import { Sample } from './sample'
 
 export interface Corpus extends WordCounts {
   /** Texts that no word was counted of: none of a corpus of few texts. */
@@ -20,22 +21,6 @@ export interface ReadCorpusOptions extends CorpusOptions {
 
 /** Every so many texts one is held out. */
 const HELD_OUT_EVERY = 50
-
-/** Texts that are kept, up to a limit; the last one may be the beginning of a text. */
-class Sample {
-  readonly texts: string[] = []
-  private room = 2 ** 20 // characters
-
-  get full(): boolean {
-    return this.room === 0 || this.texts.length === 1000
-  }
-
-  add(text: string): void {
-    const kept = text.slice(0, this.room).replace(/[\ud800-\udbff]$/, '') // no half of a pair
-    this.room -= kept.length
-    this.texts.push(kept)
-  }
-}
 
 /** Reads sources once, streaming; see corpusTexts and countWords for what they throw. */
 export async function readCorpus(

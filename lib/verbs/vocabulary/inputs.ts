@@ -6,11 +6,11 @@ import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder
 import type { VocabExtendConfig } from '../../config/vocab_extend'
 import { TongueforgeError } from '../../errors'
 import { BpeFile, type NewSpecialToken } from '../../text/bpe/bpe_file'
-import { resolveSource, type Source } from '../../text/documents'
 import { Tokenizer } from '../../text/tokenizer'
 import { stopIdsOf } from './ends'
 import { checkOptions, type ExtendVocabularyOptions } from './options'
 import { planRows } from './rows'
+import { filesOf } from './sources'
 
 export interface Inputs {
   model: ModelFolder
@@ -55,11 +55,6 @@ export async function load(options: ExtendVocabularyOptions): Promise<Inputs> {
   }
   const opened = { model, spec, config, tokenizer, file, tagged: new BpeFile(tagged, place) }
   return { ...opened, special, chatTemplate, stopIds, files }
-}
-
-async function filesOf(sources: readonly Source[] = []): Promise<string[]> {
-  const resolved = await Promise.all(sources.map(resolveSource))
-  return resolved.flatMap(({ files }) => files.map(({ path }) => path))
 }
 
 function newSpecialTokens(file: BpeFile, contents: readonly string[]): NewSpecialToken[] {

@@ -2,9 +2,7 @@
 import { checkConfig } from '../../config/parse'
 import { type VocabExtendConfig, vocabExtendSchema } from '../../config/vocab_extend'
 import { TongueforgeError } from '../../errors'
-import type { Source } from '../../text/documents'
-
-type Sources = string | Source | readonly (string | Source)[]
+import { listOf, type Sources } from './sources'
 
 export interface ExtendVocabularyOptions {
   /** Model folder, or run folder. */
@@ -64,11 +62,6 @@ export function checkOptions(options: ExtendVocabularyOptions): VocabExtendConfi
       "For example: --data corpus.txt --tokens 2000, or --special '<|user|>'",
     )
   return config
-}
-
-function listOf(given: Sources): Source[] {
-  const list = [given].flat() as (string | Source)[]
-  return list.map((source) => (typeof source === 'string' ? { path: source } : source))
 }
 
 function usage(expected: string, hint: string): TongueforgeError {
