@@ -19,7 +19,7 @@ export class EventFile {
    * that was killed had come further than the checkpoint that it goes on from.
    */
   static async create(folder: string, firstStep: number, now = new Date()): Promise<EventFile> {
-    await mkdir(folder, { recursive: true })
+    await mkdir(folder, { recursive: true }).catch(writeFailed(folder))
     const last = (await readdir(folder)).map(secondsOf).reduce((a, b) => Math.max(a, b), -1)
     // Two within a second still read in their order.
     const seconds = Math.max(Math.floor(now.getTime() / 1000), last + 1)

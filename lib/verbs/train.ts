@@ -5,7 +5,7 @@ import { packedBatch } from '../text/packing'
 import { describeBatch, type ShownRow } from '../text/shown_batch'
 import { Run } from './run'
 import { mayRollBack, rollbackTarget } from './training/anomalies'
-import { type Checkpoint, Checkpoints } from './training/checkpoints'
+import { type Checkpoint, Checkpoints, type SavedRun } from './training/checkpoints'
 import { writeCurves } from './training/curves'
 import { checkRoom } from './training/disk_space'
 import { warnOfEnds } from './training/ends'
@@ -214,7 +214,46 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
   latest.checkpoint = start // also for a signal that comes while the data are read
   const doubt = start && inexactness(start.environment, here)
   if (doubt) job.warn(doubt)
-  const plan = await prepare(folder, job, checkpoints)
+  const earlier = job.replaces ? undefined : folder.path // what a run has measured counts when it goes on
+  const { warn: onWarning, onNote, onProgress } = job
+  const options = { identity, folder: earlier, signal, onWarning, onNote, onProgress }
+  const plan = await planTraining(config, job.inputs, options)
+  try {
+    await prepare(folder, plan, job, checkpoints)
+    return await trainPlanned(folder, plan, { job, checkpoints, start })
+  } finally {
+    await closeData(plan)
+  }
+}
+
+/** Once nothing speaks against the run, an earlier one goes and the folder becomes its own. */
+async function prepare(
+  folder: RunFolder,
+  plan: TrainPlan,
+  { identity, replaces, signal, warn, onProgress }: Job,
+  checkpoints: Checkpoints,
+): Promise<void> {
+  await warnOfEnds(plan, warn)
+  checkMemory(plan, warn)
+  if (replaces) await folder.clear()
+  await checkRoom(plan, checkpoints)
+  await folder.writeConfig()
+  await plan.perplexity?.keep(folder.path)
+  await addReferences(plan, identity, { folder: folder.path, signal, onProgress })
+}
+
+interface Beginning {
+  job: Job
+  checkpoints: Checkpoints
+  start: SavedRun | undefined
+}
+
+async function trainPlanned(
+  folder: RunFolder,
+  plan: TrainPlan,
+  { job, checkpoints, start }: Beginning,
+): Promise<TrainResult> {
+  const { config, identity, signal, latest } = job
   const speed = await Speed.of(plan, signal)
   let trainer = await Trainer.open(plan, start?.path, signal)
   try {
@@ -242,22 +281,5 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
     return result
   } finally {
     trainer.dispose()
-    await closeData(plan)
   }
-}
-
-/** Plans and measures; once nothing speaks against the run, an earlier one goes and the folder becomes its own. */
-async function prepare(folder: RunFolder, job: Job, checkpoints: Checkpoints): Promise<TrainPlan> {
-  const { config, identity, replaces, signal, warn: onWarning, onNote, onProgress } = job
-  const earlier = replaces ? undefined : folder.path // what a run has measured counts when it goes on
-  const options = { identity, folder: earlier, signal, onWarning, onNote, onProgress }
-  const plan = await planTraining(config, job.inputs, options)
-  await warnOfEnds(plan, onWarning)
-  checkMemory(plan, onWarning)
-  if (replaces) await folder.clear()
-  await checkRoom(plan, checkpoints)
-  await folder.writeConfig()
-  await plan.perplexity?.keep(folder.path)
-  await addReferences(plan, identity, { folder: folder.path, signal, onProgress })
-  return plan
 }

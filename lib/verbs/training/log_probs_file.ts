@@ -1,7 +1,9 @@
 /** What a model said of each document, in a file: a line of JSON, then little-endian float64 sums and counts. */
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { writeFailed } from '../../checkpoint/json_file'
+import { pause } from '../../text/pause'
 
 /** By the number of the document in its source; a document that stands in no row has 0 and 0. */
 export interface DocumentLogProbs {
@@ -30,31 +32,37 @@ export async function readLogProbs(file: string, key: string): Promise<DocumentL
   if (bytes === undefined || line < 0) return undefined
   const header = parseHeader(bytes.toString('latin1', 0, line))
   const body = bytes.subarray(line + 1)
-  if (header?.version !== 1 || header.key !== key || header.sha256 !== sha256Of(body)) return undefined
-  const values = new Float64Array(Uint8Array.from(body).buffer) // a copy begins where float64 may
+  if (header?.version !== 1 || header.key !== key || header.sha256 !== (await sha256Of([body])))
+    return undefined
+  const values = new Float64Array(new Uint8Array(body).buffer) // a copy begins where float64 may
   const { documents, rows } = header
   return { sums: values.subarray(0, documents), counts: values.subarray(documents), ...(rows && { rows }) }
 }
 
-/** Writes beside the file first, so that a run that is killed leaves no half of it. */
+/** Writes beside the file first, so that a run that is killed leaves no half of it. Throws ERR_NO_SPACE or ERR_IO. */
 export async function writeLogProbs(
   file: string,
   key: string,
   { sums, counts, rows }: DocumentLogProbs,
 ): Promise<void> {
-  const bytes = Buffer.concat([bytesOf(sums), bytesOf(counts)])
+  const parts = [bytesOf(sums), bytesOf(counts)]
   const header: Header = {
     version: 1,
     key,
     documents: sums.length,
     ...(rows && { rows }),
-    sha256: sha256Of(bytes),
+    sha256: await sha256Of(parts),
   }
   const folder = dirname(file)
   const written = join(folder, `.tmp-${process.pid}-${basename(file)}`) // others may be writing the same
-  await mkdir(folder, { recursive: true })
-  await writeFile(written, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), bytes]))
-  await rename(written, file)
+  try {
+    await mkdir(folder, { recursive: true })
+    await writeFile(written, [Buffer.from(`${JSON.stringify(header)}\n`), ...parts])
+    await rename(written, file)
+  } catch (error) {
+    await rm(written, { force: true }).catch(() => {}) // what went wrong first is what counts
+    writeFailed(file)(error as NodeJS.ErrnoException)
+  }
 }
 
 function parseHeader(line: string): Header | undefined {
@@ -65,6 +73,18 @@ function parseHeader(line: string): Header | undefined {
   }
 }
 
-const sha256Of = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+/** Bytes that take a few milliseconds: of a large corpus there are many. */
+const PIECE = 4 * 2 ** 20
+
+async function sha256Of(parts: readonly Uint8Array[]): Promise<string> {
+  const hash = createHash('sha256')
+  for (const part of parts)
+    for (let at = 0; at < part.length; at += PIECE) {
+      hash.update(part.subarray(at, at + PIECE))
+      await pause()
+    }
+  return hash.digest('hex')
+}
+
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float64Array) =>
   Buffer.from(buffer, byteOffset, byteLength)

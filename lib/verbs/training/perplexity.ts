@@ -93,7 +93,7 @@ export class Perplexity {
     const { measured, report } = this
     if (measured === undefined || report === undefined) return
     const [file, picture] = ['bin', 'svg'].map((kind) => join(folder, `${NAME}.${kind}`))
-    await writeLogProbs(file!, measured.key, measured).catch(writeFailed(file!))
+    await writeLogProbs(file!, measured.key, measured)
     await writeFile(picture!, await drawPerplexity(report)).catch(writeFailed(picture!))
   }
 

@@ -168,10 +168,15 @@ export async function planTraining(
   const { replay } = config
   const { signal, onWarning } = options
   const data = await loadData(config.data, config, text, { signal, onWarning, shuffle: true, sift, replay })
-  const held_out =
-    config.eval &&
-    (await loadData(config.eval.data, config, text, { signal, onWarning, shuffle: false, apart: true }))
-  return { ...inputs, config, spec, modelConfig, trained, text, samples, data, held_out, perplexity }
+  try {
+    const held_out =
+      config.eval &&
+      (await loadData(config.eval.data, config, text, { signal, onWarning, shuffle: false, apart: true }))
+    return { ...inputs, config, spec, modelConfig, trained, text, samples, data, held_out, perplexity }
+  } catch (error) {
+    await data.close()
+    throw error
+  }
 }
 
 function measuring(

@@ -27,11 +27,11 @@ export class StepLines<Line extends { step: number }> {
     return kept
   }
 
-  // By a rename: a run that is killed here loses none of them.
+  /** By a rename: a run that is killed here loses none of them. Throws ERR_NO_SPACE or ERR_IO. */
   async write(all: readonly Line[]): Promise<void> {
     const rewritten = `${this.path}.new`
-    await writeFile(rewritten, textOf(all))
-    await rename(rewritten, this.path)
+    await writeFile(rewritten, textOf(all)).catch(writeFailed(rewritten))
+    await rename(rewritten, this.path).catch(writeFailed(this.path))
   }
 
   #parse(text: string, place: string): Line {
