@@ -142,4 +142,13 @@ class CancelAfter final : public Job {
   mutable int left_;
 };
 
+/// A number of a map.
+inline double number(const Value& value, const std::string& key) {
+  for (const auto& [name, item] : std::get<Value::Map>(value.data)) {
+    if (name == key) return std::get<double>(item.data);
+  }
+  FAIL("no ", key);
+  return 0;
+}
+
 }  // namespace tongueforge::testing

@@ -103,14 +103,6 @@ std::string problems(const merge::GraftPlan& plan) {
   return all;
 }
 
-double number(const Value& value, const std::string& key) {
-  for (const auto& [name, item] : std::get<Value::Map>(value.data)) {
-    if (name == key) return std::get<double>(item.data);
-  }
-  FAIL("no ", key);
-  return 0;
-}
-
 }  // namespace
 
 TEST_CASE("grafting nothing returns the target's files byte for byte") {

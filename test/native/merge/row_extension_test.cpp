@@ -97,6 +97,17 @@ std::string expected_rows(DType dtype, const std::string& old, const NewRows& ro
   return all;
 }
 
+// Keeps the last progress; none goes beyond its total.
+struct ProgressJob final : Job {
+  Value latest;
+  bool cancelled() const override { return false; }
+  void emit(Value) override {}
+  void progress(Value value) override {
+    CHECK(number(value, "done_bytes") <= number(value, "total_bytes"));
+    latest = std::move(value);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("extending rows: new rows are means, padding is the mean of all, the rest stays byte for byte") {
@@ -115,10 +126,12 @@ TEST_CASE("extending rows: new rows are means, padding is the mean of all, the r
         const RowExtension extension(folder / "model", rows, tied);
         REQUIRE(extension.problems().empty());
         std::filesystem::create_directory(folder / "out");
-        SilentJob job;
+        ProgressJob job;
         const auto report = extension.run(folder / "out", job);
         CHECK(report.tensors_extended == (tied ? 1 : 2));
         CHECK(report.bytes_written == extension.bytes_to_write());
+        CHECK(number(job.latest, "total_bytes") == static_cast<double>(extension.bytes_to_write()));
+        if (shard == UINT64_MAX) CHECK(number(job.latest, "done_bytes") == number(job.latest, "total_bytes"));
 
         const auto before = ModelWeights::open(folder / "model"), after = ModelWeights::open(folder / "out");
         REQUIRE(after.files().size() == before.files().size());
