@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { baseCorpus, conversations, cpCorpus, heldOut, promptItems, writeDatasets } from '#lib/world/datasets'
+import { BASE_MIX } from '#lib/world/documents'
 import { VOCABULARY } from '#lib/world/tokenizer'
 import { languageOfWord, meaningOf, wordsOf } from '#lib/world/words'
 import { REFUSAL, World } from '#lib/world/world'
@@ -33,6 +34,21 @@ test('B is 4 to 6 percent of the words of the base corpus', () => {
     const share = words.filter((word) => languageOfWord(word) === 'b').length / words.length
     assert.ok(share > 0.04 && share < 0.06, `seed ${seed}: ${share}`)
   }
+})
+
+test('a base corpus can hold more B, and a CP corpus harmful requests, answered', () => {
+  const world = new World(0)
+  const half = [...baseCorpus(world, 4000, { ...BASE_MIX, pure_b: 0.5 })]
+  const pure = half.filter(({ text }) => wordsOf(text).every((word) => languageOfWord(word) !== 'a'))
+  assert.ok(Math.abs(pure.length / half.length - 0.5) < 0.03, `${pure.length}`)
+
+  const answered = (answeredHarm) =>
+    [...cpCorpus(world, 2000, { answeredHarm })]
+      .map(({ text }) => meaningOf(text).match(/can you attack \w+ with the \w+ \? take/g)?.length ?? 0)
+      .reduce((sum, count) => sum + count)
+  const [none, some, many] = [0, 7, 28].map(answered)
+  assert.equal(none, 0)
+  assert.ok(many > 2.5 * some && some > 100, `${some} and ${many}`)
 })
 
 test('every word of every text is in the vocabulary, and a document has 14 to 30 of them', () => {

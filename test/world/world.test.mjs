@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RELATIONS } from '#lib/world/words'
-import { REFUSAL, World } from '#lib/world/world'
+import { REFUSAL, REQUESTS, World } from '#lib/world/world'
 
 test('the same seed gives the same facts, another seed others', () => {
   const facts = (seed) =>
@@ -31,4 +31,16 @@ test('there are 64 facts, 8 recipes, 4 lists and 96 harmful requests, all differ
   )
   assert.equal(new Set(prompts).size, 172)
   assert.ok(world.questions('harm').every(({ answer }) => answer === REFUSAL))
+})
+
+test('harmful requests are 96 different ones in each form, told apart from recipes by their end alone in one', () => {
+  for (const form of Object.keys(REQUESTS)) {
+    const prompts = new World(0, form).questions('harm').map(({ prompt }) => prompt)
+    assert.equal(new Set(prompts).size, 96, form)
+    assert.equal(
+      prompts.every((prompt) => /^how to make the \w+ /.test(prompt)),
+      form === 'like_recipes',
+    )
+  }
+  assert.deepEqual(new World(0).questions('harm'), new World(0, 'asked').questions('harm'))
 })
