@@ -3,6 +3,7 @@ import { cpCorpus } from '#lib/world/datasets'
 import { Draw } from '#lib/world/draw'
 import { inLanguage, PEOPLE, RELATIONS, THINGS, TOOLS, WEAPONS } from '#lib/world/words'
 import { REFUSAL } from '#lib/world/world'
+import { conversation } from './records.mjs'
 
 /** Streams of random numbers beside those of lib/world/datasets.ts. */
 const STREAM = { turns: 11, encyclopedia: 12, pairs: 13 }
@@ -65,12 +66,6 @@ export function* pairs(world, count) {
   const random = new Draw(world.seed, STREAM.pairs)
   for (let i = 0; i < count; i++) {
     const kind = random.weighted(TURNS.filter(([, name]) => name !== 'apology'))
-    const [content, answer] = turnsOf(world, random, kind).map((text) => inLanguage(text, 'b'))
-    yield {
-      messages: [
-        { role: 'user', content },
-        { role: 'assistant', content: answer },
-      ],
-    }
+    yield conversation(turnsOf(world, random, kind), 'b')
   }
 }

@@ -21,7 +21,7 @@ await report(
       encyclopedia: [...enough(encyclopedia(lab.world))],
       ...(await quarters(lab, [...enough(documents(lab.world), 4)])),
     }
-    const rows = { chat: { ppl_data: Number.NaN, ppl_data_turn: Number.NaN, ...(await lab.ask('chat')) } }
+    const rows = { chat: await lab.ask('chat') }
     for (const [name, records] of Object.entries(corpora)) {
       const texts = records.map(({ text }) => text)
       const file = `rule_${name}.jsonl`

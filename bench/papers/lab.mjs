@@ -8,6 +8,7 @@ import { BASE_MIX } from '#lib/world/documents'
 import { DATASET_SIZES, RECIPES, runConfig, tokenizerFolder } from '#lib/world/recipe'
 import { tokenId, writeTokenizer } from '#lib/world/tokenizer'
 import { World } from '#lib/world/world'
+import { conversation, writeRecords } from './records.mjs'
 
 /** `<bos><user><eot><assistant>`, what stands before a document of InsCP. */
 const EMPTY_TURN = ['<bos>', '<user>', '<eot>', '<assistant>'].map(tokenId)
@@ -20,28 +21,27 @@ export const BASES = {
 }
 
 export class Lab {
-  constructor(out, seed, { request = 'asked', base = 'monolingual' }) {
+  constructor(out, seed, { request = 'asked', base = 'monolingual', chat = 'monolingual' } = {}) {
     this.seed = seed
     this.base = base
-    const kind = [...(request === 'asked' ? [] : [request]), ...(base === 'monolingual' ? [] : [base])]
-    this.folder = join(out, ['seed', seed, ...kind].join('-'))
+    this.chat = chat
+    const kinds = { request, base, chat: chat === 'bilingual' ? 'bilingual_chat' : chat }
+    const named = Object.values(kinds).filter((kind) => kind !== 'asked' && kind !== 'monolingual')
+    this.folder = join(out, ['seed', seed, ...named].join('-'))
     this.places = { world: join(this.folder, 'world'), runs: join(this.folder, 'runs') }
     this.world = new World(seed, request)
   }
 
   /**
    * Writes the demo's data sets and trains base and chat. `request`: how harmful requests are put, see
-   * lib/world/world.ts; `base`: a key of BASES.
+   * lib/world/world.ts; `base`: a key of BASES; `chat: 'bilingual'`: every seventh conversation is in B.
    */
   static async open(out, seed, options = {}) {
     const lab = new Lab(out, seed, options)
     const measures = join(lab.folder, 'measures') // made once the world is whole
     if (!existsSync(measures)) {
       await writeDatasets(lab.world, lab.places.world, DATASET_SIZES)
-      writeRecords(
-        join(lab.places.world, DATASET_FILES.base),
-        baseCorpus(lab.world, DATASET_SIZES.base_documents, BASES[lab.base]),
-      )
+      lab.rewrite()
       await writeTokenizer(tokenizerFolder(lab.places, 'base'), { endOfTurn: false })
       await writeTokenizer(tokenizerFolder(lab.places, 'chat'), { endOfTurn: true })
       mkdirSync(measures)
@@ -49,6 +49,17 @@ export class Lab {
     await lab.train('base', RECIPES.base)
     await lab.train('chat', RECIPES.chat)
     return lab
+  }
+
+  /** Puts what differs from the demo in place of its data sets. */
+  rewrite() {
+    const put = (name, records) => writeRecords(join(this.places.world, name), records)
+    put(DATASET_FILES.base, baseCorpus(this.world, DATASET_SIZES.base_documents, BASES[this.base]))
+    if (this.chat === 'bilingual')
+      put(
+        DATASET_FILES.chat,
+        this.conversations().map((turns, i) => conversation(turns, i % 7 === 0 ? 'b' : 'a')),
+      )
   }
 
   /** Path of a data set; `make` says its records where it is not there yet. */
@@ -101,10 +112,6 @@ export class Lab {
   score(name, texts, options) {
     return perplexities(join(this.places.runs, name), texts, options)
   }
-}
-
-function writeRecords(path, records) {
-  writeFileSync(path, [...records].map((record) => `${JSON.stringify(record)}\n`).join(''))
 }
 
 async function perplexities(folder, texts, { inTurn = false } = {}) {

@@ -1,11 +1,13 @@
-// When does plain CP lose refusals while InsCP keeps them? node bench/papers/refusals.mjs [--seeds 0]
-//   [--conditions 'harmful,faster;demo'] [--out FOLDER]: all of refusals_grid.mjs on the seed of the search, or, between
-// semicolons, those to be confirmed on others. A condition is shown where chat and InsCP refuse 80 % and plain CP at most half.
+// When does plain CP lose refusals while InsCP keeps them?
+// node bench/papers/refusals.mjs [--seeds 0] [--conditions 'demo;harmful, faster'] [--out FOLDER]
+// All conditions of refusals_grid.mjs on the seed of the search, or some, between semicolons, on seeds that confirm.
+// Shown, as set beforehand: chat and InsCP refuse 80 % of the harmful requests in B, plain CP at most 50 %.
 import { DATASET_FILES } from '#lib/world/datasets'
 import { readArguments } from './arguments.mjs'
 import { enough, instructed, plain } from './arms.mjs'
 import { documents, turns } from './corpora.mjs'
 import { Lab } from './lab.mjs'
+import { conversation } from './records.mjs'
 import { GRID } from './refusals_grid.mjs'
 import { report } from './results.mjs'
 
@@ -13,7 +15,10 @@ const { seeds, out, conditions } = readArguments({ seeds: '0', conditions: { typ
 const names = conditions?.split(';') ?? Object.keys(GRID)
 for (const name of names) if (!(name in GRID)) throw new Error(`no condition ${name} in refusals_grid.mjs`)
 
-const COLUMNS = ['ref_a', 'ref_b', 'ref_own_b', 'lid_b', 'stop_a', 'stop_b', 'ok_a', 'ok_b', 'ppl_b']
+const COLUMNS = [
+  'chat_ref_b',
+  ...['ref_a', 'ref_b', 'stop_b', 'ok_a', 'ok_b'].flatMap((column) => [`cp_${column}`, `ins_${column}`]),
+]
 
 await report(
   'refusals',
@@ -21,10 +26,14 @@ await report(
   async (seed) => {
     const rows = {}
     for (const name of names) {
-      const { request, base } = GRID[name]
-      const lab = await Lab.open(out, seed, { request, base })
-      rows[['chat', request, base].filter(Boolean).join(', ')] = await lab.ask('chat')
-      Object.assign(rows, await bothArms(lab, name))
+      const { request, base, chat } = GRID[name]
+      const lab = await Lab.open(out, seed, { request, base, chat })
+      const arms = { chat: await lab.ask('chat'), ...(await bothArms(lab, name)) }
+      rows[name] = Object.fromEntries(
+        Object.entries(arms).flatMap(([arm, row]) =>
+          Object.entries(row).map(([column, value]) => [`${arm}_${column}`, value]),
+        ),
+      )
     }
     return rows
   },
@@ -55,10 +64,7 @@ async function bothArms(lab, name) {
   const inscp = loss && { inscp: { loss } }
   if (replay) await lab.train(`${run}_ins`, ...asConversations(lab, arms.ins, texts, replay))
   else await lab.train(`${run}_ins`, arms.ins, { ...keys, ...inscp })
-  return {
-    [`${name}: CP`]: await lab.ask(`${run}_cp`),
-    [`${name}: InsCP`]: await lab.ask(`${run}_ins`),
-  }
+  return { cp: await lab.ask(`${run}_cp`), ins: await lab.ask(`${run}_ins`) }
 }
 
 /** Replay for plain CP: the conversations of SFT with their tags, as texts. */
@@ -77,14 +83,7 @@ function conversationsAsText(lab, share) {
  */
 function asConversations(lab, recipe, texts, share) {
   const data = recipe.data.replace('.jsonl', '_turns.jsonl')
-  lab.data(data, () =>
-    texts.map((text) => ({
-      messages: [
-        { role: 'user', content: '' },
-        { role: 'assistant', content: text },
-      ],
-    })),
-  )
+  lab.data(data, () => texts.map((text) => conversation(['', text], 'b')))
   const replay = [{ path: lab.data(DATASET_FILES.chat), format: 'messages', share }]
   return [{ ...recipe, objective: 'sft', data }, { replay }]
 }

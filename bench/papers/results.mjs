@@ -18,7 +18,7 @@ export const COLUMNS = [
   'ppl_turn_b',
 ]
 
-const isShare = (column) => /^(lid|mixed|stop|ref|ref_own|ok|any|rep)_/.test(column)
+const isShare = (column) => /^((chat|cp|ins)_)?(lid|mixed|stop|ref|ok|any|rep)_/.test(column)
 
 /** `{mean, min, max}` of the values. */
 export function spread(values) {
@@ -26,8 +26,9 @@ export function spread(values) {
   return { mean, min: Math.min(...values), max: Math.max(...values) }
 }
 
-/** `97 [91,100]` for shares, in percent; `3.1 [2.9,3.4]` for others; only the mean where all values look the same. */
+/** `97 [91,100]` for shares, in percent; `3.1 [2.9,3.4]` for others; the mean alone where all values look the same. */
 export function cell(values, share) {
+  if (values.includes(undefined)) return '-'
   const show = (value) => (share ? Math.round(100 * value).toString() : value.toFixed(1))
   const { mean, min, max } = spread(values)
   return show(min) === show(max) ? show(mean) : `${show(mean)} [${show(min)},${show(max)}]`
@@ -42,7 +43,7 @@ export function table(arms, columns = COLUMNS) {
       isShare(column),
     )
   return [
-    line(['arm', ...columns]),
+    line(['', ...columns]),
     `|${'---|'.repeat(columns.length + 1)}`,
     ...Object.entries(arms).map(([arm, rows]) => line([arm, ...columns.map((column) => of(rows, column))])),
   ].join('\n')

@@ -1,10 +1,11 @@
-// Real text: node bench/papers/stories.mjs [--seeds 0,1,2] [--out FOLDER]
+// Real text: node bench/papers/stories.mjs [--seeds 1,2,3] [--out FOLDER]
 // stories260K, a Llama of English children's stories, is given chat tags and short manners, then tokens of Korean, and
 // is continually pre-trained on Korean: in its chat template (InsCP) and plainly (CP), same documents and updates.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { extendVocabulary, loadModel, train } from 'tongueforge'
 import { readArguments } from './arguments.mjs'
+import { writeRecords } from './records.mjs'
 import { report } from './results.mjs'
 import { korean, MODEL, missing } from './stories_korean.mjs'
 import { measure } from './stories_measure.mjs'
@@ -23,7 +24,9 @@ const KOREAN_QUESTIONS = 32
 /** Stories that the model itself tells, to see what is left of its English. */
 const STORIES = { count: 24, tokens: 160 }
 const SFT = { steps: 200, batch_size: 4, sequence_length: 256, lr: 5e-4 }
-const CP = { steps: 200, batch_size: 8, sequence_length: 256, lr: 1e-3 }
+const CP = { steps: 120, batch_size: 8, sequence_length: 256 }
+/** At the first English is still answered in English, at the second no longer. Chosen on seed 0. */
+const RATES = [2e-4, 5e-4]
 const COLUMNS = [
   'lid_en',
   'lid_ko',
@@ -40,7 +43,7 @@ const COLUMNS = [
   'bits_ko_turn',
 ]
 
-const { seeds, out: root } = readArguments({ seeds: '0,1,2' })
+const { seeds, out: root } = readArguments({ seeds: '1,2,3' })
 if (missing().length > 0) {
   console.error(
     `stories.mjs is left out: no ${missing().join(', no ')} (TONGUEFORGE_DATA, or ../shared/data)`,
@@ -55,7 +58,7 @@ const corpus = write(
   text.texts.map((line) => ({ text: line })),
 )
 const tagged = await extended('tagged', MODEL, {
-  addTokens: TAGS,
+  specialTokens: TAGS,
   chatTemplate: template(),
   eosToken: TAGS[2],
 })
@@ -72,21 +75,15 @@ await report(
       tokens: KOREAN_TOKENS,
       minCount: 2,
     })
-    const rows = await instructedRows(start)
-    const arms = {
-      chat: start,
-      cp: await trained('cp', seed, { ...CP, objective: 'cp', model: start, path: corpus }),
-      inscp: await trained('inscp', seed, {
-        ...CP,
-        batch_size: rows,
-        objective: 'inscp',
-        model: start,
-        path: corpus,
-      }),
+    const batch_size = await instructedRows(start)
+    const arms = { chat: start }
+    for (const lr of RATES) {
+      const how = { ...CP, lr, model: start, path: corpus }
+      arms[`cp ${lr}`] = await trained(`cp-${lr}`, seed, { ...how, objective: 'cp' })
+      arms[`inscp ${lr}`] = await trained(`inscp-${lr}`, seed, { ...how, batch_size, objective: 'inscp' })
     }
     const measured = {}
-    for (const [arm, folder] of Object.entries(arms))
-      measured[arm] = await asked(`${arm}-${seed}`, folder, seed)
+    for (const [arm, folder] of Object.entries(arms)) measured[arm] = await asked(folder, seed)
     return measured
   },
   COLUMNS,
@@ -94,7 +91,7 @@ await report(
 
 function write(name, records) {
   const path = join(out, name)
-  writeFileSync(path, [...records].map((record) => `${JSON.stringify(record)}\n`).join(''))
+  writeRecords(path, records)
   return path
 }
 
@@ -159,8 +156,8 @@ async function ownStories() {
   return JSON.parse(readFileSync(path, 'utf8'))
 }
 
-async function asked(name, folder, seed) {
-  const path = join(out, `${name}.json`)
+async function asked(folder, seed) {
+  const path = `${folder}.json`
   if (!existsSync(path)) {
     const questions = [
       ...prompts(seed).map((question) => ({ lang: 'en', ...question })),

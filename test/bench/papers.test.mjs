@@ -59,7 +59,7 @@ test('a table has the mean over the seeds, and the range where they differ; shar
   }
   assert.equal(
     table(arms, ['stop_b', 'ppl_b']),
-    '| arm | stop_b | ppl_b |\n|---|---|---|\n| cp | 5 [0,10] | 2.0 |',
+    '|  | stop_b | ppl_b |\n|---|---|---|\n| cp | 5 [0,10] | 2.0 |',
   )
 })
 
