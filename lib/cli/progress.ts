@@ -110,7 +110,7 @@ export function progressLine(update: ProgressUpdate, { elapsed, from, withBar }:
       if (done < total) parts.push(`${duration((total - done) / pace)} to go`)
     }
   }
-  if (done !== undefined && !total && unit === 'bytes') parts.push(bytes(done))
+  if (done !== undefined && !total && unit) parts.push(unit === 'bytes' ? bytes(done) : `${done} ${unit}`)
   if (note) parts.push(note)
   return parts.join('  ')
 }

@@ -6,6 +6,7 @@ import type { Io } from './verb'
 
 export class TrainingView {
   private first: { step: number; time: number } | undefined
+  private latest = 0
   private working: { label: string; time: number } | undefined
 
   constructor(private readonly io: Pick<Io, 'progress' | 'say'>) {}
@@ -50,9 +51,11 @@ export class TrainingView {
     return due
   }
 
-  // At the pace since the first update that this process has made: evaluations and checkpoints count, loading does not.
+  // At the pace since the first update that this process has made, or since a rollback: evaluations and checkpoints
+  // count, loading does not.
   #secondsToGo({ step, steps }: TrainStep): number | undefined {
-    this.first ??= { step, time: performance.now() }
+    if (this.first === undefined || step <= this.latest) this.first = { step, time: performance.now() }
+    this.latest = step
     const done = step - this.first.step
     if (done === 0) return undefined
     return (((performance.now() - this.first.time) / done) * (steps - step)) / 1000

@@ -54,3 +54,9 @@ test('bytes and durations read well', () => {
   ])
   assert.deepEqual([0.4, 59, 61, 3725].map(duration), ['0 s', '59 s', '1 min 1 s', '1 h 2 min'])
 })
+
+test('of what has no total, what is done is told with its unit', () => {
+  const line = (update) => progressLine(update, { elapsed: 10, from: 0, withBar: true })
+  assert.equal(line({ label: 'count', done: 1500, unit: 'bytes' }), 'count  1.50 kB')
+  assert.equal(line({ label: 'learn', done: 64, unit: 'tokens' }), 'learn  64 tokens')
+})

@@ -160,3 +160,16 @@ for (const isTTY of [true, false]) {
     assert.equal(text(), '')
   })
 }
+
+test('after a rollback the pace is taken anew: no time to go is negative', () => {
+  const { view, text } = viewOn({ isTTY: false })
+  for (const step of [120, 121, 110, 111]) view.step({ ...STEP, step })
+  const lines = text()
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual(
+    lines.map(({ seconds_to_go }) => seconds_to_go),
+    [undefined, 0, undefined, 0],
+  )
+})

@@ -216,6 +216,19 @@ describe('vocab extend', () => {
     assert.deepEqual(readdirSync(root), names)
   })
 
+  test('progress has a total where there is one, and never goes beyond it', async () => {
+    for (const until of [{ tokens: 40 }, { tokens: undefined, coverage: 0.3, dryRun: true }]) {
+      const told = []
+      await extend(until, { onProgress: (progress) => told.push(progress) })
+      for (const { stage, done, total } of told) {
+        const known = stage === 'write' || (stage === 'learn' && until.tokens !== undefined)
+        assert.equal(total !== undefined, known, stage)
+        assert.ok(done <= (total ?? done), `${stage}: ${done} of ${total}`)
+      }
+      assert.ok(told.some(({ stage }) => stage === 'learn'))
+    }
+  })
+
   test('stopped at any stage, it leaves nothing behind and says why', async () => {
     for (const stage of ['count', 'learn', 'write']) {
       const names = readdirSync(root)

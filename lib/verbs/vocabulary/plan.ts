@@ -16,7 +16,7 @@ export interface ExtendVocabularyProgress {
   /** `count` and `write` count bytes, `learn` tokens. */
   stage: 'count' | 'learn' | 'write'
   done: number
-  /** Unknown while data are read. */
+  /** Unknown while data are read, and of tokens where only `coverage` is given. */
   total?: number
 }
 
@@ -46,7 +46,9 @@ export async function makePlan(
   const corpus = await read(inputs, callbacks)
   const extension = await extendTokenizer(inputs, corpus, {
     signal,
-    onProgress: (progress) => onProgress?.({ stage: 'learn', ...progress }),
+    // Where coverage alone ends the learning, nobody knows how many tokens there will be.
+    onProgress: ({ done, total }) =>
+      onProgress?.({ stage: 'learn', done, ...(config.tokens !== undefined && { total }) }),
   })
   const { first, pieces } = extension
   const wanted = { model: model.path, spec, first, pieces, multiple: config.pad_to_multiple_of }
