@@ -1,5 +1,6 @@
 // What a run folder knows of the run in it: what may go on, who is at work, what was counted.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import {
   copyFileSync,
   existsSync,
@@ -184,6 +185,25 @@ test('a checkpoint of another version of the format is refused, not passed over'
   await assert.rejects(resume(options), { code: 'ERR_CHECKPOINT', message: /of version 2, found version 1/ })
 })
 
+test('a checkpoint that was saved before anomalies were counted goes on to the same bytes', async () => {
+  const undisturbed = newRun()
+  await train(undisturbed).result
+  const options = newRun()
+  const { path } = await stopAfter(options, 2)
+  const [state, manifest] = ['state.json', 'manifest.json'].map((name) => join(path, name))
+  const { skipped_batches: _, anomalies: _a, recent: _r, ...older } = JSON.parse(readFileSync(state, 'utf8'))
+  const bytes = JSON.stringify(older)
+  writeFileSync(state, bytes)
+  const known = JSON.parse(readFileSync(manifest, 'utf8'))
+  Object.assign(
+    known.files.find(({ name }) => name === 'state.json'),
+    { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') },
+  )
+  writeFileSync(manifest, JSON.stringify(known))
+  await resume(options)
+  assert.ok(weights(options).equals(weights(undisturbed)))
+})
+
 test('a disk without room for the checkpoints is refused before the first update', async () => {
   const options = newRun({ steps: 1e12, checkpoint: { every: 1, keep: 1e10 } })
   await assert.rejects(train(options).result, (error) => {
@@ -207,4 +227,14 @@ test('--overwrite takes all of the earlier run away, and nothing else beside it'
   assert.equal(metrics(options).length, 12)
   assert.deepEqual(readdirSync(home), before)
   rmSync(options.out, { recursive: true })
+})
+
+test('a run of hundreds of thousands of updates is resumed like any other', async () => {
+  const options = newRun({ steps: 4 })
+  await stopAfter(options, 2)
+  const lines = metrics(options)
+  const many = Array.from({ length: 150_000 }, (_, i) => `${JSON.stringify(lines[i % lines.length])}\n`)
+  writeFileSync(join(options.out, 'metrics.jsonl'), many.join(''))
+  assert.equal((await resume(options)).steps, 4)
+  assert.equal(metrics(options).at(-1).step, 4)
 })

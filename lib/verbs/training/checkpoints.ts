@@ -8,7 +8,7 @@ import { writeJson } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
 import type { Environment } from './environment'
 import { byLoss } from './selection'
-import type { RunState } from './state'
+import { newState, type RunState } from './state'
 
 /** Says that a checkpoint is whole: written last, read first. */
 interface Manifest {
@@ -130,7 +130,8 @@ export class Checkpoints {
       if (!manifest) continue
       if (manifest.version !== 2) throw otherVersion(path, manifest.version)
       if (manifest.config_sha256 !== this.options.configHash) throw otherConfig(path, 'a checkpoint')
-      const state = JSON.parse(await readFile(join(path, STATE), 'utf8')) as RunState
+      const saved = JSON.parse(await readFile(join(path, STATE), 'utf8')) as RunState
+      const state = { ...newState(), ...saved } // one that was saved before there were anomalies knows of none
       return { step: manifest.step, path, state, environment: manifest.environment }
     }
     return undefined
