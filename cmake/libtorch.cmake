@@ -23,6 +23,22 @@ target_include_directories(libtorch SYSTEM INTERFACE "${LIBTORCH}/include"
                                                      "${LIBTORCH}/include/torch/csrc/api/include")
 target_link_options(libtorch INTERFACE -Wl,--allow-shlib-undefined)
 target_link_libraries(libtorch INTERFACE "${LIBTORCH_LIB}/libtorch_cpu.so" "${LIBTORCH_LIB}/libc10.so")
+
+# at::parallel_for is a template: without OpenMP in our own code it is a plain loop. Linked is the OpenMP that libtorch
+# brings along, under whatever name: a second one would have threads of its own, and not as many as it is told.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(libtorch INTERFACE -fopenmp)
+  file(GLOB libtorch_gomp "${LIBTORCH_LIB}/libgomp*.so*")
+  if(libtorch_gomp)
+    list(GET libtorch_gomp 0 libtorch_gomp)
+  else()
+    set(libtorch_gomp gomp)
+  endif()
+  target_link_libraries(libtorch INTERFACE ${libtorch_gomp})
+else()
+  message(WARNING "Kernels of tongueforge will run on one thread: they need g++, whose OpenMP is that of libtorch.")
+endif()
+
 set(LIBTORCH_CUDA false)
 if(EXISTS "${LIBTORCH_LIB}/libtorch_cuda.so")
   set(LIBTORCH_CUDA true)
