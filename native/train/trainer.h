@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/job.h"
+#include "kernels/block_cache.h"
 #include "models/decoder.h"
 #include "models/weights.h"
 #include "train/batch.h"
@@ -87,6 +88,7 @@ class Trainer final : public Object {
   std::vector<models::NamedTensor> state() const;
   Evaluation accumulate(const std::vector<Batch>& micro_batches, int64_t step, Job& job);
 
+  kernels::BlockCacheUse blocks_;  // ends last: then the memory of all the others goes back at once
   std::shared_ptr<models::Decoder> model_;
   TrainedTensors tensors_;
   std::unique_ptr<Optimizer> optimizer_;

@@ -74,7 +74,7 @@ async function checkResumed() {
 }
 
 test('kill -9 at any instant, also of a resumed run', async (t) => {
-  const count = rounds({ quick: 2, full: 20 })
+  const count = rounds({ quick: 2, full: 30 })
   let [kills, resumed] = [0, 0]
   for (let i = 0; i < count; i++) {
     // Once over the whole run, the instants spread evenly; then twice more as it goes on.
