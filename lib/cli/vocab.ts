@@ -143,15 +143,9 @@ async function train(values: Values, io: Io): Promise<void> {
       eosToken: eos,
       padToken: pad,
     },
-    {
-      signal: io.signal,
-      onWarning: io.say,
-      onProgress: ({ stage, done, total }) =>
-        io.progress.update({ label: stage, done, total, unit: stage === 'count' ? 'bytes' : 'tokens' }),
-    },
+    listening(io),
   )
-  io.progress.end()
-  io.write(io.json ? jsonText(report) : factsText(report))
+  show(io, report)
 }
 
 async function extend(values: Values, io: Io): Promise<void> {
@@ -178,13 +172,20 @@ async function extend(values: Values, io: Io): Promise<void> {
       specialTokens: special,
       eosToken: eos,
     },
-    {
-      signal: io.signal,
-      onWarning: io.say,
-      onProgress: ({ stage, done, total }) =>
-        io.progress.update({ label: stage, done, total, unit: stage === 'learn' ? 'tokens' : 'bytes' }),
-    },
+    listening(io),
   )
+  show(io, report)
+}
+
+/** What both actions tell while they work: `learn` counts tokens, every other stage bytes. */
+const listening = (io: Io) => ({
+  signal: io.signal,
+  onWarning: io.say,
+  onProgress: ({ stage, done, total }: { stage: string; done: number; total?: number }) =>
+    io.progress.update({ label: stage, done, total, unit: stage === 'learn' ? 'tokens' : 'bytes' }),
+})
+
+function show(io: Io, report: object): void {
   io.progress.end()
   io.write(io.json ? jsonText(report) : factsText(report))
 }
