@@ -44,6 +44,9 @@ const char* dtype_name(DType dtype);
 /// Bits of one element: 4, 6, 8, 16, 32 or 64.
 int dtype_bits(DType dtype);
 
+/// Bytes of one element; 0 for those of less than a byte.
+inline int dtype_width(DType dtype) { return dtype_bits(dtype) / 8; }
+
 /// Floating point or complex: the types that may hold a NaN, or that a merge would have to average.
 bool dtype_is_float(DType dtype);
 
@@ -104,6 +107,19 @@ inline uint16_t float_to_f16(float value) {
                 half);  // 65520 is the tie between the largest half and infinity
   half = choose(magnitude > 0x7f800000u, quiet, half);
   return static_cast<uint16_t>(sign | half);
+}
+
+// ---- float8 E4M3 (the finite kind): 4 exponent bits, 3 fraction bits, no infinity ----
+
+/// Exact; 0x7f and 0xff are NaN.
+inline float f8_e4m3_to_float(uint8_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x80u) << 24;
+  const uint32_t magnitude = bits & 0x7fu;
+  const uint32_t normal = (magnitude << 20) + (120u << 23);
+  const uint32_t subnormal =
+      std::bit_cast<uint32_t>(static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-9f);
+  const uint32_t finite = choose(magnitude < 8u, subnormal, normal);
+  return std::bit_cast<float>(sign | choose(magnitude == 0x7fu, 0x7fc00000u, finite));
 }
 
 }  // namespace tongueforge

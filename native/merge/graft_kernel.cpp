@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstring>
 
-// Everything below `graft_blocks` is inlined into two functions, one for every x86-64 and one for those with
-// AVX2 and FMA; the compiler makes vector code of the same plain loops for both. Fixed trip counts let it do
-// so at -O2.
+#include "core/instructions.h"
+
+// The plain loops below are inlined into three functions each: for every x86-64, for those with AVX2 and FMA,
+// and for those with AVX-512; the compiler makes vector code of the same loops for all. Fixed trip counts let
+// it do so at -O2.
 #define TONGUEFORGE_INLINE inline __attribute__((always_inline))
 
 namespace tongueforge::merge {
@@ -38,11 +40,21 @@ TONGUEFORGE_INLINE void load_bits32(const unsigned char* from, size_t count, uin
   std::memset(bits + count, 0, (kBlock - count) * 4);
 }
 
+TONGUEFORGE_INLINE void load_bits8(const unsigned char* from, size_t count, uint32_t* bits) {
+  for (size_t i = 0; i < count; ++i) bits[i] = from[i];
+  std::memset(bits + count, 0, (kBlock - count) * 4);
+}
+
+TONGUEFORGE_INLINE size_t width(DType dtype) { return static_cast<size_t>(dtype_width(dtype)); }
+
 TONGUEFORGE_INLINE void load_bits(DType dtype, const unsigned char* from, size_t count, uint32_t* bits) {
-  if (dtype == DType::F32) {
-    load_bits32(from, count, bits);
-  } else {
-    load_bits16(from, count, bits);
+  switch (width(dtype)) {
+    case 4:
+      return load_bits32(from, count, bits);
+    case 2:
+      return load_bits16(from, count, bits);
+    default:
+      return load_bits8(from, count, bits);
   }
 }
 
@@ -51,6 +63,10 @@ TONGUEFORGE_INLINE void decode(DType dtype, const uint32_t* bits, float* values)
     for (size_t i = 0; i < kBlock; ++i) values[i] = std::bit_cast<float>(bits[i] << 16);
   } else if (dtype == DType::F16) {
     for (size_t i = 0; i < kBlock; ++i) values[i] = f16_to_float(static_cast<uint16_t>(bits[i]));
+  } else if (dtype == DType::F8_E5M2) {  // half precision without its lower byte
+    for (size_t i = 0; i < kBlock; ++i) values[i] = f16_to_float(static_cast<uint16_t>(bits[i] << 8));
+  } else if (dtype == DType::F8_E4M3) {
+    for (size_t i = 0; i < kBlock; ++i) values[i] = f8_e4m3_to_float(static_cast<uint8_t>(bits[i]));
   } else {
     std::memcpy(values, bits, kBlock * 4);
   }
@@ -127,43 +143,145 @@ TONGUEFORGE_INLINE void add_sums(DType dtype, const Block& block, GraftSums& sum
   sums.target_squared += sum_of_squares(block.target);
 }
 
-TONGUEFORGE_INLINE size_t width(DType dtype) { return dtype == DType::F32 ? 4 : 2; }
+// ---- what is public, on blocks ----
+
+TONGUEFORGE_INLINE void load_target(DType dtype, const void* target, size_t at, size_t count, Block& block) {
+  load_bits(dtype, static_cast<const unsigned char*>(target) + at * width(dtype), count, block.target_bits);
+  decode(dtype, block.target_bits, block.target);
+}
+
+TONGUEFORGE_INLINE void load_values(DType dtype, const void* from, size_t at, size_t count, Block& block,
+                                    float* values) {
+  load_bits(dtype, static_cast<const unsigned char*>(from) + at * width(dtype), count, block.out_bits);
+  decode(dtype, block.out_bits, values);
+}
+
+TONGUEFORGE_INLINE void store_out(DType dtype, const Block& block, void* out, size_t at, size_t count) {
+  store_bits(dtype, block.out_bits, count, static_cast<unsigned char*>(out) + at * width(dtype));
+}
 
 TONGUEFORGE_INLINE void graft_blocks(const GraftSpan& span, float scale, GraftSums& sums) {
-  const auto* target = static_cast<const unsigned char*>(span.target);
-  const auto* base = static_cast<const unsigned char*>(span.base);
-  const auto* chat = static_cast<const unsigned char*>(span.chat);
-  auto* out = static_cast<unsigned char*>(span.out);
   Block block;
   for (size_t at = 0; at < span.num_elements; at += kBlock) {
     const size_t count = std::min(kBlock, span.num_elements - at);
-    load_bits(span.base_dtype, base + at * width(span.base_dtype), count, block.out_bits);
-    decode(span.base_dtype, block.out_bits, block.base);
-    load_bits(span.chat_dtype, chat + at * width(span.chat_dtype), count, block.out_bits);
-    decode(span.chat_dtype, block.out_bits, block.delta);
-    load_bits(span.target_dtype, target + at * width(span.target_dtype), count, block.target_bits);
-    decode(span.target_dtype, block.target_bits, block.target);
+    load_values(span.base_dtype, span.base, at, count, block, block.base);
+    load_values(span.chat_dtype, span.chat, at, count, block, block.delta);
+    load_target(span.target_dtype, span.target, at, count, block);
     subtract_base(block);
     blend(span.target_dtype, block, scale);
     add_sums(span.target_dtype, block, sums);
-    store_bits(span.target_dtype, block.out_bits, count, out + at * width(span.target_dtype));
+    store_out(span.target_dtype, block, span.out, at, count);
   }
 }
 
-void graft_any(const GraftSpan& span, float scale, GraftSums& sums) { graft_blocks(span, scale, sums); }
+/// The arguments of subtract_span.
+struct Difference {
+  DType base_dtype, chat_dtype;
+  const void* base;
+  const void* chat;
+  float* delta;
+  size_t num_elements;
+};
+
+TONGUEFORGE_INLINE void subtract_blocks(const Difference& difference) {
+  Block block;
+  for (size_t at = 0; at < difference.num_elements; at += kBlock) {
+    const size_t count = std::min(kBlock, difference.num_elements - at);
+    load_values(difference.base_dtype, difference.base, at, count, block, block.base);
+    load_values(difference.chat_dtype, difference.chat, at, count, block, block.delta);
+    subtract_base(block);
+    std::memcpy(difference.delta + at, block.delta, count * sizeof(float));
+  }
+}
+
+/// The arguments of add_span and add_many_span.
+struct Addition {
+  DType target_dtype;
+  const void* target;
+  const ScaledDelta* deltas;
+  size_t num_deltas;
+  void* out;
+  size_t num_elements;
+};
+
+TONGUEFORGE_INLINE void load_delta(const float* values, size_t at, size_t count, float* block) {
+  std::memcpy(block, values + at, count * sizeof(float));
+  std::memset(block + count, 0, (kBlock - count) * sizeof(float));
+}
+
+TONGUEFORGE_INLINE void add_blocks(const Addition& addition, GraftSums& sums) {
+  Block block;
+  for (size_t at = 0; at < addition.num_elements; at += kBlock) {
+    const size_t count = std::min(kBlock, addition.num_elements - at);
+    load_delta(addition.deltas->values, at, count, block.delta);
+    load_target(addition.target_dtype, addition.target, at, count, block);
+    blend(addition.target_dtype, block, addition.deltas->scale);
+    add_sums(addition.target_dtype, block, sums);
+    store_out(addition.target_dtype, block, addition.out, at, count);
+  }
+}
+
+TONGUEFORGE_INLINE uint32_t rounded(DType dtype, float value) {
+  return dtype == DType::BF16  ? float_to_bf16(value)
+         : dtype == DType::F16 ? float_to_f16(value)
+                               : std::bit_cast<uint32_t>(value);
+}
+
+TONGUEFORGE_INLINE void add_many_blocks(const Addition& addition, GraftSums& sums) {
+  Block block;
+  alignas(64) double total[kBlock];
+  for (size_t at = 0; at < addition.num_elements; at += kBlock) {
+    const size_t count = std::min(kBlock, addition.num_elements - at);
+    load_target(addition.target_dtype, addition.target, at, count, block);
+    std::memset(total, 0, sizeof total);
+    for (size_t k = 0; k < addition.num_deltas; ++k) {
+      const double scale = addition.deltas[k].scale;
+      load_delta(addition.deltas[k].values, at, count, block.base);
+      for (size_t i = 0; i < kBlock; ++i) total[i] += scale * static_cast<double>(block.base[i]);
+    }
+    for (size_t i = 0; i < kBlock; ++i) {
+      const auto sum = static_cast<float>(static_cast<double>(block.target[i]) + total[i]);
+      block.delta[i] = static_cast<float>(total[i]);
+      block.out_bits[i] = choose(total[i] == 0, block.target_bits[i], rounded(addition.target_dtype, sum));
+    }
+    add_sums(addition.target_dtype, block, sums);
+    store_out(addition.target_dtype, block, addition.out, at, count);
+  }
+}
+
+// ---- one function a level of instructions ----
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,fma,f16c"))) void graft_avx2(const GraftSpan& span, float scale,
-                                                         GraftSums& sums) {
-  graft_blocks(span, scale, sums);
-}
-bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-}
+#define TONGUEFORGE_AVX2 __attribute__((target("avx2,fma,f16c")))
+#define TONGUEFORGE_AVX512 \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,prefer-vector-width=512")))
 #else
-void graft_avx2(const GraftSpan& span, float scale, GraftSums& sums) { graft_blocks(span, scale, sums); }
-bool has_avx2() { return false; }
+#define TONGUEFORGE_AVX2
+#define TONGUEFORGE_AVX512
 #endif
+
+/// Defines NAME(arguments...), which runs BLOCKS as the best that this machine has.
+#define TONGUEFORGE_LEVELS(NAME, BLOCKS, PARAMETERS, ARGUMENTS)          \
+  void NAME##_any PARAMETERS { BLOCKS ARGUMENTS; }                       \
+  TONGUEFORGE_AVX2 void NAME##_avx2 PARAMETERS { BLOCKS ARGUMENTS; }     \
+  TONGUEFORGE_AVX512 void NAME##_avx512 PARAMETERS { BLOCKS ARGUMENTS; } \
+  void NAME PARAMETERS {                                                 \
+    switch (instructions()) {                                            \
+      case Instructions::Avx512:                                         \
+        return NAME##_avx512 ARGUMENTS;                                  \
+      case Instructions::Avx2:                                           \
+        return NAME##_avx2 ARGUMENTS;                                    \
+      case Instructions::Any:                                            \
+        return NAME##_any ARGUMENTS;                                     \
+    }                                                                    \
+  }
+
+TONGUEFORGE_LEVELS(graft_best, graft_blocks, (const GraftSpan& span, float scale, GraftSums& sums),
+                   (span, scale, sums))
+TONGUEFORGE_LEVELS(subtract_best, subtract_blocks, (const Difference& difference), (difference))
+TONGUEFORGE_LEVELS(add_best, add_blocks, (const Addition& addition, GraftSums& sums), (addition, sums))
+TONGUEFORGE_LEVELS(add_many_best, add_many_blocks, (const Addition& addition, GraftSums& sums),
+                   (addition, sums))
 
 }  // namespace
 
@@ -171,12 +289,28 @@ bool graft_supports(DType dtype) {
   return dtype == DType::BF16 || dtype == DType::F16 || dtype == DType::F32;
 }
 
-void graft_span(const GraftSpan& span, float scale, GraftSums& sums) {
-  if (has_avx2()) {
-    graft_avx2(span, scale, sums);
-  } else {
-    graft_any(span, scale, sums);
-  }
+bool graft_reads(DType dtype) {
+  return graft_supports(dtype) || dtype == DType::F8_E4M3 || dtype == DType::F8_E5M2;
+}
+
+void graft_span(const GraftSpan& span, float scale, GraftSums& sums) { graft_best(span, scale, sums); }
+
+void subtract_span(DType base_dtype, const void* base, DType chat_dtype, const void* chat, float* delta,
+                   size_t num_elements) {
+  subtract_best({base_dtype, chat_dtype, base, chat, delta, num_elements});
+}
+
+void add_span(DType target_dtype, const void* target, const float* delta, float scale, void* out,
+              size_t num_elements, GraftSums& sums) {
+  const ScaledDelta only = {delta, scale};
+  add_best({target_dtype, target, &only, 1, out, num_elements}, sums);
+}
+
+void add_many_span(DType target_dtype, const void* target, const ScaledDelta* deltas, size_t num_deltas,
+                   void* out, size_t num_elements, GraftSums& sums) {
+  if (num_deltas == 1)
+    return add_span(target_dtype, target, deltas->values, deltas->scale, out, num_elements, sums);
+  add_many_best({target_dtype, target, deltas, num_deltas, out, num_elements}, sums);
 }
 
 }  // namespace tongueforge::merge
