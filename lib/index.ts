@@ -3,6 +3,7 @@
  * The whole public API on one screen; what stands in other files is private.
  */
 export { TongueforgeError } from './errors'
+export type { RowFate, VectorTable, VocabularyReport } from './text/alignment/table'
 export type { Message } from './text/chat_template'
 export {
   type MergeAdapterCallbacks,

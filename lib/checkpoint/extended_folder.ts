@@ -1,5 +1,6 @@
 /** The small files of a model whose vocabulary has grown. */
 import { join } from 'node:path'
+import { addedEntry, type NewSpecialToken } from '../text/special_tokens'
 import { type JsonObject, readJsonObjectIfPresent } from './json_file'
 import type { ModelFolder } from './model_folder'
 import { carryOver, isTemplate, writeJson, writeText } from './write_folder'
@@ -9,7 +10,7 @@ export interface ExtendedVocabulary {
   /** Rows of the embedding. */
   vocabSize: number
   /** Special tokens that are new. */
-  special: readonly { id: number; content: string }[]
+  special: readonly NewSpecialToken[]
   /** Becomes the template of plain chat. */
   chatTemplate?: string | undefined
   /** Becomes `eos_token`. */
@@ -19,7 +20,7 @@ export interface ExtendedVocabulary {
 }
 
 /** The vocabulary in other forms, which we do not write: left in place, it would contradict tokenizer.json. */
-const OTHER_FORMS =
+export const OTHER_FORMS =
   /^(tokenizer\.model.*|spiece\.model|sentencepiece\.bpe\.model|vocab\.(json|txt)|merges\.txt|added_tokens\.json)$/
 
 /**
@@ -67,9 +68,11 @@ async function writeTokenFiles(folder: string, model: ModelFolder, vocabulary: E
 }
 
 /** Lists of special tokens grow where they stand; tokenizer.json itself is what counts. */
-function withTokens(table: JsonObject, { special, eosToken }: ExtendedVocabulary): JsonObject {
-  const flags = { lstrip: false, normalized: false, rstrip: false, single_word: false, special: true }
-  const rows = special.map(({ id, content }) => [String(id), { content, ...flags }])
+export function withTokens(
+  table: JsonObject,
+  { special, eosToken }: Pick<ExtendedVocabulary, 'special' | 'eosToken'>,
+): JsonObject {
+  const rows = special.map(addedEntry).map(({ id, ...entry }) => [String(id), entry])
   const grown: JsonObject = { ...table }
   if (typeof table.added_tokens_decoder === 'object' && table.added_tokens_decoder !== null)
     grown.added_tokens_decoder = { ...table.added_tokens_decoder, ...Object.fromEntries(rows) }

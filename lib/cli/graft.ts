@@ -2,6 +2,7 @@ import { library } from './library'
 import { JSON_OPTION, number, pick } from './options'
 import { factsText, jsonText } from './print'
 import { defineVerb } from './verb'
+import { vocabularyText } from './vocabulary_table'
 
 interface Values {
   target: string
@@ -42,7 +43,8 @@ export default defineVerb<Values>({
         io.progress.update({ label: 'graft', done: done_bytes, total: total_bytes, unit: 'bytes' }),
     })
     io.progress.end()
-    io.write(io.json ? jsonText(result) : factsText(result))
+    const { vocabulary, ...facts } = result
+    io.write(io.json ? jsonText(result) : factsText(facts) + vocabularyText(vocabulary))
     return 0
   },
 })

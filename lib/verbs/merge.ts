@@ -1,17 +1,20 @@
 /** Weight arithmetic on model folders. The chat vector: Huang et al., ACL 2024 (arXiv 2310.04799). */
 import { statfs } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
+import { writeWithManners } from '../checkpoint/mannered_folder'
 import { writeModelCard } from '../checkpoint/model_card'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { provenance, recordInput } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { checkSameVocabulary } from '../checkpoint/vocabulary'
-import { writeJson, writeText, writeWithManners } from '../checkpoint/write_folder'
+import { writeJson, writeText } from '../checkpoint/write_folder'
 import { toYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, type GraftInputs, type GraftPlan, type GraftStatistics, runJob } from '../native'
-import { loadModelText } from '../text/model_text'
+import { type Alignment, alignVocabularies } from '../text/alignment/align'
+import { mannersOf } from '../text/alignment/manners'
+import type { VocabularyReport } from '../text/alignment/table'
 
 export interface GraftOptions {
   /** Model folder that is given manners: say, a base model continually pre-trained on a language. */
@@ -41,6 +44,11 @@ export interface GraftReport extends Partial<GraftStatistics> {
   bytes_to_write: number
   /** On the disk of `out`. */
   free_bytes: number
+  vocabulary: VocabularyReport
+  /** Of the chat model's settings, those without an equivalent in the result's vocabulary. */
+  lost?: string[]
+  /** Files of the vocabulary in other forms, which the result does not have. */
+  left_out?: string[]
   seconds?: number
 }
 
@@ -67,7 +75,7 @@ export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {
   const models = await load(options)
   const inputs = ROLES.map((role) => models[role].folder.path)
   await runJob('checkOutput', { out: options.out, overwrite, inputs })
-  const { native, plan, freeBytes } = await prepare(models, options.out)
+  const { native, plan, freeBytes, alignment } = await prepare(models, options.out)
   const report: GraftReport = {
     out: resolve(options.out),
     scale,
@@ -75,14 +83,16 @@ export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {
     bytes_to_read: plan.bytes_to_read,
     bytes_to_write: plan.bytes_to_write,
     free_bytes: freeBytes,
+    vocabulary: alignment.report,
   }
   if (dryRun) return report
 
   return withStagedFolder(options.out, { overwrite, inputs, signal: callbacks.signal }, async (staged) => {
     const start = performance.now()
     const statistics = await runJob('graft', { ...native, scale, staged }, callbacks)
-    const whole = { ...report, ...statistics, seconds: (performance.now() - start) / 1000 }
-    await save(staged, models, whole, callbacks.signal)
+    const manners = await writeManners(staged, models, alignment)
+    const whole = { ...report, ...statistics, ...manners, seconds: (performance.now() - start) / 1000 }
+    await describe(staged, models, whole, callbacks.signal)
     return whole
   })
 }
@@ -99,12 +109,14 @@ async function load(options: GraftOptions): Promise<Record<Role, Input>> {
 async function prepare(
   models: Record<Role, Input>,
   out: string,
-): Promise<{ native: GraftInputs; plan: GraftPlan; freeBytes: number }> {
+): Promise<{ native: GraftInputs; plan: GraftPlan; freeBytes: number; alignment: Alignment }> {
   const { target, base, chat } = models
   for (const other of [base, chat]) {
     checkSameFamily(target, other)
     await checkSameVocabulary(target.folder, other.folder)
   }
+  const [t, b, c] = [target, base, chat].map(({ folder, spec }) => ({ folder, rows: spec.vocab_size }))
+  const alignment = await alignVocabularies(t!, [{ base: b!, chat: c! }])
   const native = {
     target: target.folder.path,
     base: base.folder.path,
@@ -121,7 +133,7 @@ async function prepare(
       details: { problems: plan.problems },
     })
   }
-  return { native, plan, freeBytes: await checkSpace(out, plan.bytes_to_write) }
+  return { native, plan, freeBytes: await checkSpace(out, plan.bytes_to_write), alignment }
 }
 
 function checkSameFamily(target: Input, other: Input): void {
@@ -155,14 +167,25 @@ async function nearestFolder(path: string): Promise<string> {
   }
 }
 
-async function save(
+async function writeManners(
+  staged: string,
+  { target: { folder: target }, chat: { folder: chat } }: Record<Role, Input>,
+  alignment: Alignment,
+): Promise<Pick<GraftReport, 'lost' | 'left_out'>> {
+  const manners = await mannersOf(chat, alignment)
+  const leftOut = await writeWithManners(staged, { target, chat, alignment, manners })
+  return {
+    ...(manners.lost.length > 0 && { lost: manners.lost }),
+    ...(leftOut.length > 0 && { left_out: leftOut }),
+  }
+}
+
+async function describe(
   staged: string,
   models: Record<Role, Input>,
   report: GraftReport,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { target, chat } = models
-  await writeWithManners(staged, target.folder, chat.folder, await stopIdsOf(chat.folder))
   const config = {
     verb: 'graft',
     ...Object.fromEntries(ROLES.map((role) => [role, models[role].folder.path])),
@@ -185,10 +208,4 @@ async function recordModel(role: Role, folder: ModelFolder, signal: AbortSignal 
   const { files } = await runJob('inspectWeights', { folder: folder.path, scan: false })
   const texts = folder.auxiliaryFiles.filter((name) => name === 'config.json' || name === 'tokenizer.json')
   return recordInput(role, folder.path, [...files.map(({ name }) => name), ...texts], signal)
-}
-
-/** Of a model without a tokenizer, what its configs say. */
-async function stopIdsOf(folder: ModelFolder): Promise<readonly number[]> {
-  if (!folder.auxiliaryFiles.includes('tokenizer.json')) return folder.generation.eosTokenIds
-  return (await loadModelText(folder)).stopIds
 }

@@ -16,7 +16,8 @@ const added = (tokens) =>
 // The library's alphabet is sorted; byte 0 to 255 stand in it in the order of GPT-2's table.
 const printable = [...range(33, 126), ...range(161, 172), ...range(174, 255)]
 const others = range(0, 255).filter((byte) => !printable.includes(byte))
-const BYTES = Array.from({ length: 256 }, (_, byte) =>
+/** The character of GPT-2's alphabet for each byte. */
+export const BYTES = Array.from({ length: 256 }, (_, byte) =>
   String.fromCodePoint(printable.includes(byte) ? byte : 256 + others.indexOf(byte)),
 )
 if ([...byteLevelAlphabet()].sort().join() !== [...BYTES].sort().join())

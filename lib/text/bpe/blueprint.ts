@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { type JsonObject, readJsonObject } from '../../checkpoint/json_file'
 import { TongueforgeError } from '../../errors'
+import { SPECIAL_FLAGS } from '../special_tokens'
 
 export interface SpecialToken {
   content: string
@@ -33,9 +34,8 @@ const WORDS = [
 ].join('|')
 
 const BYTE_LEVEL = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false }
-const FLAGS = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
 
-export const specialToken = (content: string): SpecialToken => ({ content, flags: FLAGS })
+export const specialToken = (content: string): SpecialToken => ({ content, flags: SPECIAL_FLAGS })
 
 /** Ours: text goes in as it is and comes out as it was, byte for byte. */
 export function ownBlueprint(bosToken: string | undefined): Blueprint {

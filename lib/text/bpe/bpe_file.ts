@@ -1,14 +1,9 @@
 /** tokenizer.json of a byte-pair tokenizer, opened to be extended: new tokens and merges go behind the old ones. */
 import type { JsonObject } from '../../checkpoint/json_file'
 import { TongueforgeError } from '../../errors'
+import { addedEntry, type NewSpecialToken } from '../special_tokens'
 import { type BpeModel, tokenizerJson } from './tokenizer_json'
 import type { Pretokenization } from './word_counts'
-
-/** A special token that is to be added. */
-export interface NewSpecialToken {
-  id: number
-  content: string
-}
 
 /** A token that is to be learnt: `parts` are the two tokens it is merged from, absent for a single character. */
 export interface NewToken {
@@ -108,10 +103,8 @@ export class BpeFile {
     for (const { content, id } of [...this.added, ...special]) vocabulary.set(content, id)
     const first = this.size + special.length
     for (const [i, { text }] of learnt.entries()) vocabulary.set(text, first + i)
-    const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
-    const added = special.map(({ id, content }) => ({ id, content, ...flags }))
     const merges = learnt.flatMap(({ parts }) => (parts ? [[...parts] as [string, string]] : []))
-    const content = { ...this.content, added_tokens: [...this.added, ...added] }
+    const content = { ...this.content, added_tokens: [...this.added, ...special.map(addedEntry)] }
     return tokenizerJson(content, { ...this.model, merges: joined(this.model.merges, merges) }, vocabulary)
   }
 }

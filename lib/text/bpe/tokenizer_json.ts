@@ -1,4 +1,4 @@
-/** tokenizer.json of a byte-pair tokenizer as text. */
+/** tokenizer.json as text, of a tokenizer whose tokens stand in a table. */
 import type { JsonObject } from '../../checkpoint/json_file'
 
 export interface BpeModel extends JsonObject {
@@ -13,7 +13,7 @@ const HOLDER = '"vocab-stands-here"'
  */
 export function tokenizerJson(
   content: JsonObject,
-  model: BpeModel,
+  model: JsonObject,
   vocabulary: Iterable<readonly [token: string, id: number]>,
 ): string {
   const rows = [...vocabulary].sort((a, b) => a[1] - b[1])

@@ -1,8 +1,9 @@
 /** From a corpus to the tokenizer with more tokens, and the pieces that each new token was made of. */
 import { TongueforgeError } from '../../errors'
 import type { CountProgress, JobCallbacks } from '../../native'
-import { BpeFile, type NewSpecialToken } from '../../text/bpe/bpe_file'
+import { BpeFile } from '../../text/bpe/bpe_file'
 import { continueBpe, type LearntToken } from '../../text/bpe/continued'
+import type { NewSpecialToken } from '../../text/special_tokens'
 import { Tokenizer } from '../../text/tokenizer'
 import type { Corpus } from './corpus'
 import type { Inputs } from './inputs'
