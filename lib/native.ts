@@ -6,7 +6,7 @@ import { toTongueforgeError } from './errors'
 import { loadAddon } from './libtorch'
 
 declare const handleBrand: unique symbol
-/** A native model or trainer. Freed by the garbage collector at the latest, by `dispose` at once. */
+/** A native model, trainer or set of deltas. Freed by the garbage collector at the latest, by `dispose` at once. */
 export interface Handle {
   readonly [handleBrand]: true
 }
@@ -113,6 +113,21 @@ export interface ParameterDescription {
   shape: number[]
   /** The weight of a linear layer: what an adapter may be put on. */
   linear: boolean
+  module: ModuleKind
+}
+
+/** The parts of a network that are scaled and compared apart: native/merge/graft_report.cpp tells them by name. */
+export const MODULE_KINDS = ['attention', 'mlp', 'norm', 'embedding', 'head', 'other'] as const
+export type ModuleKind = (typeof MODULE_KINDS)[number]
+
+/** A model in memory with deltas on its weights: native/live/grafted_model.h. */
+export interface GraftedModel {
+  model: Handle
+  tensors_changed: number
+  /** Tensors that lie in memory once for both models. */
+  tensors_shared: number
+  /** Of the changed ones: memory on top of the target. */
+  bytes_changed: number
 }
 
 /** A low-rank product on the layer `module`. */
@@ -285,6 +300,7 @@ export interface NativeJobs {
   discardFolder: [{ staged: string }, undefined]
   lockFile: [{ path: string; note: string }, { lock: Handle; left_behind: string }]
   matmulRate: [{ dtype: string; seconds: number; threads: number }, { flops_per_second: number }]
+  /** dtype `stored`: as the files have it, for weights that are only read. */
   loadModel: [{ folder: string; spec: object; dtype: string; threads: number }, Handle]
   initialiseModel: [{ spec: object; init: object; threads: number }, Handle]
   saveModel: [{ model: Handle; folder: string; dtype: string; max_shard_bytes: number }, { bytes: number }]
@@ -350,6 +366,7 @@ export interface NativeJobs {
   ]
   trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]
   trainEvaluate: [{ trainer: Handle; batch: PackedBatch; threads: number }, LossSums]
+  languageLoss: [{ model: Handle; batch: PackedBatch; threads: number }, LossSums]
   segmentLogProbs: [
     { model: Handle; batch: PackedBatch; threads: number },
     { sums: number[]; counts: number[] },
@@ -361,6 +378,20 @@ export interface NativeJobs {
   trainBpe: [BpeTraining, BpeMerges]
   planGraft: [GraftInputs, GraftPlan]
   graft: [GraftInputs & { scale: number; staged: string }, GraftStatistics]
+  openDeltas: [GraftInputs, Handle]
+  loadDeltas: [{ deltas: Handle; threads: number }, Handle]
+  graftModel: [
+    {
+      model: Handle
+      deltas: Handle
+      /** Parameters that are not named: 1. */
+      scales: readonly { name: string; scale: number }[]
+      /** Of the result, where it is not to be the target's. */
+      dtype?: string
+      threads: number
+    },
+    GraftedModel,
+  ]
   planRowExtension: [RowExtensionInputs, RowExtensionPlan]
   extendRows: [RowExtensionInputs & { staged: string }, RowExtensionStatistics]
 }

@@ -22,6 +22,7 @@ test('native: each folder includes its own files and those of the floors below',
     score: ['models', 'nn', 'kernels', 'core'],
     train: ['models', 'nn', 'kernels', 'checkpoint', 'core'],
     merge: ['checkpoint', 'core'],
+    live: ['models', 'nn', 'kernels', 'merge', 'checkpoint', 'core'],
     text: ['core'],
   }
   for (const file of files('native', /\.(h|cpp)$/)) {

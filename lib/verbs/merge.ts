@@ -136,7 +136,8 @@ async function prepare(
   return { native, plan, freeBytes: await checkSpace(out, plan.bytes_to_write), alignment }
 }
 
-function checkSameFamily(target: Input, other: Input): void {
+/** Throws ERR_ARCHITECTURE. */
+export function checkSameFamily(target: Input, other: Input): void {
   if (target.spec.architecture === other.spec.architecture) return
   throw new TongueforgeError(
     'ERR_ARCHITECTURE',

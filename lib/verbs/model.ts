@@ -1,4 +1,4 @@
-/** A model in memory: it generates, chats and scores. Many calls may run on it at once. */
+/** A model in memory: it generates, chats, scores and takes grafts. Many calls may run on it at once. */
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
@@ -17,6 +17,8 @@ import {
   generateText,
   samplingSettings,
 } from './generate'
+import type { Delta } from './live/deltas'
+import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
 import type { Run } from './run'
 
 export interface LoadOptions {
@@ -83,6 +85,11 @@ export function checkDevice(device: string): void {
 
 export class Model {
   readonly #running = new Set<Promise<unknown>>()
+  readonly #target: Handle
+  /** What calls run on: the target, or what a graft has made of it. */
+  #weights: Handle
+  /** The last change of weights, done or not: they come one after another. */
+  #swap: Promise<unknown> = Promise.resolve()
   #text: Promise<ModelText> | undefined
   #disposed = false
 
@@ -91,9 +98,12 @@ export class Model {
     /** The folder's small files. */
     readonly files: ModelFolder,
     readonly spec: DecoderSpec,
-    private readonly handle: Handle,
+    handle: Handle,
     private readonly threads: number,
-  ) {}
+  ) {
+    this.#target = handle
+    this.#weights = handle
+  }
 
   /** The folder's tokenizer, chat template and stop ids, loaded at their first use. Throws ERR_TOKENIZER. */
   text(): Promise<ModelText> {
@@ -182,11 +192,32 @@ export class Model {
     )
   }
 
+  /**
+   * Puts a delta on the weights that were loaded: target + scale * delta, the bits that `graft` writes for a target of
+   * this dtype. It takes the place of an earlier graft. Calls that are running end on the weights they began with.
+   * Tokenizer and template stay. Stopped or failed, it leaves the weights as they were.
+   */
+  graft(delta: Delta, options: LiveGraftOptions = {}): Promise<LiveGraftReport> {
+    return this.#swapping(async () => {
+      const start = performance.now()
+      const target = { folder: this.files, spec: this.spec, handle: this.#target, threads: this.threads }
+      const { model, ...report } = await graftedModel(target, delta, options)
+      this.#use(model)
+      return { ...report, seconds: (performance.now() - start) / 1000 }
+    })
+  }
+
+  /** Takes the graft off: the weights are those that were loaded, bit for bit. */
+  ungraft(): Promise<void> {
+    return this.#swapping(async () => this.#use(this.#target))
+  }
+
   /** Frees the weights once running calls have ended. */
   async dispose(): Promise<void> {
     this.#disposed = true
     await Promise.allSettled(this.#running)
-    native().dispose(this.handle)
+    this.#use(this.#target)
+    native().dispose(this.#target)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -198,15 +229,39 @@ export class Model {
     options: Omit<NativeJobs[Name][0], 'model' | 'threads'>,
     callbacks: JobCallbacks = {},
   ): Promise<NativeJobs[Name][1]> {
-    if (this.#disposed) throw new TongueforgeError('ERR_DISPOSED', 'This model was disposed of')
-    const call = { ...options, model: this.handle, threads: this.threads } as NativeJobs[Name][0]
-    const running = runJob(name, call, callbacks)
-    this.#running.add(running)
+    this.#checkThere()
+    const call = { ...options, model: this.#weights, threads: this.threads } as NativeJobs[Name][0]
+    return this.#track(runJob(name, call, callbacks))
+  }
+
+  /** Running calls share in the weights, and free those that are used no more when they end. */
+  #use(weights: Handle): void {
+    const before = this.#weights
+    this.#weights = weights
+    if (before !== this.#target) native().dispose(before)
+  }
+
+  async #swapping<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#checkThere()
+    const swap = this.#swap.then(() => {
+      this.#checkThere() // it may have gone while others were waited for
+      return work()
+    })
+    this.#swap = swap.catch(() => {})
+    return this.#track(swap)
+  }
+
+  async #track<Result>(call: Promise<Result>): Promise<Result> {
+    this.#running.add(call)
     try {
-      return await running
+      return await call
     } finally {
-      this.#running.delete(running)
+      this.#running.delete(call)
     }
+  }
+
+  #checkThere(): void {
+    if (this.#disposed) throw new TongueforgeError('ERR_DISPOSED', 'This model was disposed of')
   }
 }
 

@@ -5,6 +5,7 @@
 #include "checkpoint/safetensors.h"
 #include "core/dtype.h"
 #include "merge/adapter_merge.h"
+#include "merge/graft_report.h"
 #include "models/adapters.h"
 
 namespace tongueforge::binding {
@@ -32,7 +33,7 @@ Value shape_value(const std::vector<int64_t>& shape) { return Value::List(shape.
 
 }  // namespace
 
-// describeModel({spec}, on_event): {name, shape, linear}[]; the parameters that such a model has
+// describeModel({spec}, on_event): {name, shape, linear, module}[]; the parameters that such a model has
 Napi::Value describe_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info, [spec = read_decoder_spec(options.object("spec"))](Job&) -> Value {
@@ -41,7 +42,8 @@ Napi::Value describe_model(const Napi::CallbackInfo& info) {
     for (const auto& parameter : model.parameters())
       all.push_back(Value::Map{{"name", parameter.name},
                                {"shape", shape_value(parameter.shape)},
-                               {"linear", parameter.linear != nullptr}});
+                               {"linear", parameter.linear != nullptr},
+                               {"module", merge::module_kind_name(merge::module_kind_of(parameter.name))}});
     return all;
   });
 }

@@ -47,6 +47,7 @@ Napi::Value make_trainer(const Napi::CallbackInfo& info);
 Napi::Value train_step(const Napi::CallbackInfo& info);
 Napi::Value train_gradients(const Napi::CallbackInfo& info);
 Napi::Value train_evaluate(const Napi::CallbackInfo& info);
+Napi::Value language_loss(const Napi::CallbackInfo& info);
 Napi::Value segment_log_probs(const Napi::CallbackInfo& info);
 Napi::Value train_save(const Napi::CallbackInfo& info);
 Napi::Value train_snapshot(const Napi::CallbackInfo& info);
@@ -60,6 +61,10 @@ Napi::Value load_adapter(const Napi::CallbackInfo& info);
 Napi::Value save_adapter(const Napi::CallbackInfo& info);
 Napi::Value plan_adapter_merge(const Napi::CallbackInfo& info);
 Napi::Value merge_adapter(const Napi::CallbackInfo& info);
+// live.cpp
+Napi::Value open_deltas(const Napi::CallbackInfo& info);
+Napi::Value load_deltas(const Napi::CallbackInfo& info);
+Napi::Value graft_model(const Napi::CallbackInfo& info);
 // text.cpp
 Napi::Value train_bpe(const Napi::CallbackInfo& info);
 // merge.cpp

@@ -56,6 +56,11 @@ Value to_value(const train::Figures& figures) {
   return map;
 }
 
+Value to_value(const train::Evaluation& evaluation) {
+  return Value::Map{
+      {"sum", evaluation.sum}, {"count", evaluation.count}, {"figures", to_value(evaluation.figures)}};
+}
+
 std::vector<PackedRows> read_batches(const Options& options) {
   std::vector<PackedRows> all;
   for (const auto& batch : options.objects("batches")) all.emplace_back(batch);
@@ -134,8 +139,19 @@ Napi::Value train_evaluate(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(
       info, [trainer = trainer_of(options), rows = PackedRows(options.object("batch"))](Job& job) -> Value {
-        const auto [sum, count, figures] = trainer->evaluate(rows.batch(trainer->model()), &job);
-        return Value::Map{{"sum", sum}, {"count", count}, {"figures", to_value(figures)}};
+        return to_value(trainer->evaluate(rows.batch(trainer->model()), &job));
+      });
+}
+
+// languageLoss({model, batch}, on_event): {sum, count, figures}; as trainEvaluate of a model that is not
+// trained
+Napi::Value language_loss(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(
+      info,
+      [model = unwrap<models::Decoder>(options.value("model")),
+       rows = PackedRows(options.object("batch"))](Job& job) -> Value {
+        return to_value(train::evaluate(*train::make_loss({}), *model, rows.batch(*model), &job));
       });
 }
 

@@ -120,8 +120,8 @@ at::ScalarType scalar_type_from_name(const std::string& name) {
   throw Error("ERR_USAGE", str("Expected dtype float32, bfloat16 or float16, received '", name, "'"));
 }
 
-std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec, at::ScalarType dtype,
-                                      Job& job) {
+std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec,
+                                      std::optional<at::ScalarType> dtype, Job& job) {
   const auto weights = checkpoint::ModelWeights::open(folder);
   auto model = std::make_shared<Decoder>(std::move(spec));
   const auto parameters = model->parameters();
@@ -133,7 +133,7 @@ std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spe
     const auto stored = read_tensor(*weight.file, *weight.info, job);
     if (parameter.kind == ParameterKind::embedding && model->spec().tied_head)
       check_tied_copy(weights, stored, job);
-    *parameter.tensor = stored.to(dtype);
+    *parameter.tensor = dtype ? stored.to(*dtype) : stored;
     done += static_cast<int64_t>(weight.num_bytes());
     job.progress(Value::Map{{"done_bytes", done}, {"total_bytes", weights.total_bytes()}});
   }

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,10 +16,11 @@ namespace tongueforge::models {
 
 using NamedTensor = std::pair<std::string, at::Tensor>;
 
-/// Reads every weight of a model folder into a decoder of this spec, converted to `dtype`.
+/// Reads every weight of a model folder into a decoder of this spec, converted to `dtype`, or as each is
+/// stored: then it may not be able to run.
 /// Throws ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, each naming the tensors.
-std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec, at::ScalarType dtype,
-                                      Job& job);
+std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec,
+                                      std::optional<at::ScalarType> dtype, Job& job);
 
 /// Writes the weights into `folder` as `dtype`, sharded where they exceed max_shard_bytes. Returns the bytes
 /// written.

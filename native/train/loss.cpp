@@ -1,6 +1,7 @@
 #include "train/loss.h"
 
 #include "core/error.h"
+#include "kernels/aten.h"
 
 namespace tongueforge::train {
 
@@ -8,6 +9,14 @@ std::unique_ptr<Loss> make_loss(const LossOptions& options) {
   if (options.kind == "language") return make_language_loss(options);
   if (options.kind == "preference") return make_preference_loss(options);
   throw Error("ERR_USAGE", str("Expected a loss of kind language or preference, received ", options.kind));
+}
+
+Evaluation evaluate(const Loss& loss, const models::Decoder& model, const Batch& batch, const Job* job) {
+  const at::NoGradGuard no_grad;
+  const int64_t count = loss.count(batch);
+  if (count == 0) return {};
+  const auto sum = loss.sum(model, batch, job);
+  return {sum.told().item<double>(), count, sum.figures};
 }
 
 }  // namespace tongueforge::train

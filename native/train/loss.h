@@ -34,6 +34,13 @@ struct LossSum {
   const at::Tensor& told() const { return reported.defined() ? reported : sum; }
 };
 
+/// Sums over a batch, and what they are sums over.
+struct Evaluation {
+  double sum = 0;
+  int64_t count = 0;
+  Figures figures;
+};
+
 class Loss {
  public:
   virtual ~Loss() = default;
@@ -51,6 +58,9 @@ std::unique_ptr<Loss> make_language_loss(const LossOptions& options);
 /// Chosen before rejected answers: the mean over pairs. Batches hold whole pairs, segments 2k and 2k+1 of a
 /// row.
 std::unique_ptr<Loss> make_preference_loss(const LossOptions& options);
+
+/// What a loss says of a batch; nothing is recorded for a gradient.
+Evaluation evaluate(const Loss& loss, const models::Decoder& model, const Batch& batch, const Job* job);
 
 /// By kind: language, preference. Throws ERR_USAGE for others.
 std::unique_ptr<Loss> make_loss(const LossOptions& options);

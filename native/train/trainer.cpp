@@ -97,11 +97,7 @@ StepResult Trainer::step(const std::vector<Batch>& micro_batches, const StepOpti
 }
 
 Evaluation Trainer::evaluate(const Batch& batch, const Job* job) const {
-  const at::NoGradGuard no_grad;
-  const int64_t count = loss_->count(batch);
-  if (count == 0) return {};
-  const auto loss = loss_->sum(*model_, batch, job);
-  return {loss.told().item<double>(), count, loss.figures};
+  return train::evaluate(*loss_, *model_, batch, job);
 }
 
 std::vector<models::NamedTensor> Trainer::gradients(const std::vector<Batch>& micro_batches, Job& job) {

@@ -48,13 +48,6 @@ struct StepResult {
   Figures figures;       // means, as the loss
 };
 
-/// Sums over a batch, and what they are sums over.
-struct Evaluation {
-  double sum = 0;
-  int64_t count = 0;
-  Figures figures;
-};
-
 class Trainer final : public Object {
  public:
   /// Takes over a model: its tensors, but the frozen ones, become the parameters, in the dtype to compute in;

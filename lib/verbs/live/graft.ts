@@ -1,0 +1,42 @@
+/** A graft in memory: the weights of a loaded model with a delta on them, as a model of its own. */
+import { type ByteProgress, type GraftedModel, type Handle, native, runJob } from '../../native'
+import { type Delta, type Described, openDelta } from './deltas'
+import { type Scale, tensorScales } from './scales'
+
+export interface LiveGraftOptions {
+  /** weights = target + scale * delta; default 1. Or by kind: { attention: 0.5 }, where the others get 1. */
+  scale?: Scale | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: ByteProgress) => void) | undefined
+}
+
+export interface LiveGraftReport {
+  tensors_changed: number
+  /** Tensors that the delta leaves as they are: they take no memory of their own. */
+  tensors_shared: number
+  /** Memory that is taken while the graft is there. */
+  bytes_changed: number
+  seconds: number
+}
+
+/** A model in memory, and where it came from. */
+export interface LiveModel extends Described {
+  handle: Handle
+  threads: number
+}
+
+/** Makes a model of the target's weights and a delta; the target stays as it is. */
+export async function graftedModel(
+  target: LiveModel,
+  delta: Delta,
+  { scale = 1, signal, onProgress }: LiveGraftOptions,
+): Promise<GraftedModel> {
+  const { handle: model, spec, threads } = target
+  const scales = tensorScales(scale, await runJob('describeModel', { spec }))
+  const deltas = await openDelta(target, delta, { signal })
+  try {
+    return await runJob('graftModel', { model, deltas, scales, threads }, { signal, onProgress })
+  } finally {
+    native().dispose(deltas)
+  }
+}
