@@ -2,6 +2,7 @@
  * tongueforge: teach a chat model a new language without losing its manners, then make it small.
  * The whole public API on one screen; what stands in other files is private.
  */
+export type { Scale } from './config/scales'
 export { TongueforgeError } from './errors'
 export type { RowFate, VectorTable, VocabularyReport } from './text/alignment/table'
 export type { Message } from './text/chat_template'
@@ -14,11 +15,10 @@ export {
 export { type DemoOptions, type DemoResult, type DemoRow, demo } from './verbs/demo'
 export { type DoctorReport, doctor } from './verbs/doctor'
 export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'
+export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/graft'
 export { type Inspection, type InspectOptions, inspect } from './verbs/inspect'
 export type { Delta } from './verbs/live/deltas'
 export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
-export type { Scale } from './verbs/live/scales'
-export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/merge'
 export { type LoadOptions, loadModel, type Model, type Score } from './verbs/model'
 export type { Run } from './verbs/run'
 export {

@@ -71,19 +71,47 @@ export interface WeightsInspection {
   scan?: ValueCounts[]
 }
 
+/** A model folder, and what its config says of the head. */
+export interface GraftModel {
+  folder: string
+  tied: boolean
+}
+
+export interface ChatVectorInputs {
+  base: GraftModel
+  chat: GraftModel
+  /** Of each of GraftInputs.tensors. */
+  scales: readonly number[]
+  /** Of each row of the output's vocabulary: the row in that model, or -1; absent: all models have the same rows. */
+  base_rows?: Int32Array
+  chat_rows?: Int32Array
+}
+
+/** See native/merge/graft.h. */
 export interface GraftInputs {
-  target: string
-  base: string
-  chat: string
-  target_tied: boolean
-  base_tied: boolean
-  chat_tied: boolean
+  target: GraftModel
+  vectors: readonly ChatVectorInputs[]
+  /** Tensors of the output that are scaled. */
+  tensors: readonly string[]
+  /** Of each row of the output's vocabulary: the target's row, or -1: the first chat model's own row comes in. */
+  target_rows?: Int32Array
+  sparsify?: { kind: 'ties' | 'dare'; density: number; seed: number }
 }
 
 export interface GraftPlan {
   bytes_to_read: number
   bytes_to_write: number
+  /** The target's head is its embedding, the output's is not. */
+  unties_head: boolean
   problems: { code: string; message: string; hint: string }[]
+}
+
+/** Chunks of an output, compared with what its inputs give. */
+export interface StreamCheck {
+  chunks: number
+  chunks_checked: number
+  bytes_checked: number
+  mismatches: { file: string; tensor: string; offset: number }[]
 }
 
 export interface ModuleStatistics {
@@ -102,6 +130,8 @@ export interface GraftStatistics {
   tensors_copied: number
   bytes_read: number
   bytes_written: number
+  /** Of bytes_written: by an earlier run, which was stopped. */
+  bytes_resumed: number
   nonfinite: number
   /** By kind: attention, mlp, norm, embedding, head, other. */
   modules: Record<string, ModuleStatistics>
@@ -292,11 +322,12 @@ export interface LossSums {
 export interface NativeJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
   stageFolder: [
-    { out: string; overwrite: boolean; inputs: readonly string[] },
-    { path: string; removed_stale: string[] },
+    { out: string; overwrite: boolean; resume: boolean; inputs: readonly string[] },
+    { path: string; removed_stale: string[]; resumed: boolean },
   ]
   checkOutput: [{ out: string; overwrite: boolean; inputs: readonly string[] }, undefined]
   publishFolder: [{ staged: string; out: string; overwrite: boolean }, undefined]
+  keepFolder: [{ staged: string }, { kept: boolean }]
   discardFolder: [{ staged: string }, undefined]
   lockFile: [{ path: string; note: string }, { lock: Handle; left_behind: string }]
   matmulRate: [{ dtype: string; seconds: number; threads: number }, { flops_per_second: number }]
@@ -377,7 +408,9 @@ export interface NativeJobs {
   trainResume: [{ trainer: Handle; path: string }, undefined]
   trainBpe: [BpeTraining, BpeMerges]
   planGraft: [GraftInputs, GraftPlan]
-  graft: [GraftInputs & { scale: number; staged: string }, GraftStatistics]
+  graft: [GraftInputs & { staged: string; threads: number }, GraftStatistics]
+  moduleKinds: [{ names: readonly string[] }, ModuleKind[]]
+  checkGraft: [GraftInputs & { folder: string; chunks: number; seed: number }, StreamCheck]
   openDeltas: [GraftInputs, Handle]
   loadDeltas: [{ deltas: Handle; threads: number }, Handle]
   graftModel: [

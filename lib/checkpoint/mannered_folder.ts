@@ -13,6 +13,8 @@ export interface MannersGiven {
   chat: ModelFolder
   alignment: Pick<Alignment, 'num_rows' | 'special' | 'tokenizerJson'>
   manners: Manners
+  /** Further keys of config.json. */
+  config?: JsonObject
 }
 
 /**
@@ -43,10 +45,18 @@ export async function writeWithManners(folder: string, given: MannersGiven): Pro
   return leftOut
 }
 
-async function writeConfigs(folder: string, { target, alignment, manners }: MannersGiven): Promise<void> {
+async function writeConfigs(
+  folder: string,
+  { target, alignment, manners, config }: MannersGiven,
+): Promise<void> {
   const { stopIds, generation } = manners
   const ends = stopIds.length > 0 ? { eos_token_id: stopIds.length === 1 ? stopIds[0] : stopIds } : {}
-  await writeJson(folder, 'config.json', { ...target.config, vocab_size: alignment.num_rows, ...ends })
+  await writeJson(folder, 'config.json', {
+    ...target.config,
+    vocab_size: alignment.num_rows,
+    ...config,
+    ...ends,
+  })
   await writeJson(folder, 'generation_config.json', { ...target.generation.config, ...generation, ...ends })
 }
 
@@ -72,7 +82,7 @@ async function writeTemplates(folder: string, chat: ModelFolder): Promise<void> 
   const { chatTemplate, chatTemplates } = chat.tokenizer
   await writeText(folder, 'chat_template.jinja', chatTemplate!)
   const named = [...chatTemplates].filter(([name, text]) => name !== 'default' && text !== chatTemplate)
-  if (named.length > 0) await mkdir(join(folder, 'additional_chat_templates'))
+  if (named.length > 0) await mkdir(join(folder, 'additional_chat_templates'), { recursive: true })
   for (const [name, text] of named)
     await writeText(join(folder, 'additional_chat_templates'), `${name}.jinja`, text)
 }

@@ -3,8 +3,11 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { runJob } from '../native'
 import { VERSION } from '../version'
 import { ioError } from './json_file'
+import type { ModelFolder } from './model_folder'
 
 export interface FileRecord {
   name: string
@@ -31,14 +34,33 @@ export interface Provenance {
   inputs: InputRecord[]
 }
 
-/** SHA-256 of a file in hexadecimal, read in pieces of 1 MB that each take well under a millisecond. */
+/** What is read in less time than a thread needs to start. */
+const SMALL = 16 << 20
+
+/** SHA-256 of a file in hexadecimal; of a large one on a thread of its own. */
 export async function sha256(file: string, signal?: AbortSignal): Promise<string> {
+  if ((await stat(file)).size > SMALL) return hashOnThread(file, signal)
   const hash = createHash('sha256')
   for await (const piece of createReadStream(file, { highWaterMark: 1 << 20 })) {
     signal?.throwIfAborted() // the stream itself would throw an error of its own instead of the reason
     hash.update(piece as Buffer)
   }
   return hash.digest('hex')
+}
+
+async function hashOnThread(file: string, signal?: AbortSignal): Promise<string> {
+  signal?.throwIfAborted()
+  const worker = new Worker(join(__dirname, 'hash_worker.js'), { workerData: file })
+  const stop = () => void worker.terminate()
+  signal?.addEventListener('abort', stop, { once: true })
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      worker.once('message', resolve).once('error', reject)
+      worker.once('exit', () => reject(signal?.reason ?? new Error('the hashing thread has ended')))
+    })
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
 }
 
 /** Records the named files of a folder, or a single file where `names` is empty. Throws ERR_NOT_FOUND, ERR_IO. */
@@ -61,6 +83,17 @@ export async function recordInput(
     }
   }
   return { role, path, files }
+}
+
+/** Records the weights of a model folder, its config and its tokenizer. Throws ERR_NOT_FOUND, ERR_IO. */
+export async function recordModel(
+  role: string,
+  folder: ModelFolder,
+  signal?: AbortSignal,
+): Promise<InputRecord> {
+  const { files } = await runJob('inspectWeights', { folder: folder.path, scan: false })
+  const texts = folder.auxiliaryFiles.filter((name) => name === 'config.json' || name === 'tokenizer.json')
+  return recordInput(role, folder.path, [...files.map(({ name }) => name), ...texts], signal)
 }
 
 export function provenance(

@@ -1,6 +1,7 @@
 import { TongueforgeError, toTongueforgeError } from '../errors'
 import type { DryRunReport, TrainResult } from '../index'
 import { histogramText } from './histogram'
+import { resumeCommand } from './interruption'
 import { library } from './library'
 import { JSON_OPTION, pick } from './options'
 import { factsText, jsonText } from './print'
@@ -78,14 +79,9 @@ function interruption(
     'ERR_INTERRUPTED',
     `stopped; what was learned up to step ${saved.step} is saved${failed}`,
     {
-      hint: ['npx tongueforge train', ...args.map(quoted), '--resume'].join(' '),
+      hint: resumeCommand(['train', ...args]),
       details: { resumable: true, checkpoint: saved.path, step: saved.step },
       cause: error,
     },
   )
-}
-
-/** As a shell reads it back. */
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -23,7 +23,8 @@ export function matchNames(
   return names.filter((name) => tests.some((test) => test(name)))
 }
 
-function matcher(pattern: string, suffixes: boolean): (name: string) => boolean {
+/** Whether a pattern fits a name. */
+export function matcher(pattern: string, suffixes = false): (name: string) => boolean {
   if (!pattern.includes('*')) return (name) => name === pattern || (suffixes && name.endsWith(`.${pattern}`))
   // Pieces in order, each as early as possible: no pattern can take long.
   const [first = '', ...rest] = pattern.split('*')

@@ -6,16 +6,16 @@ import {
   type AdapterFolder,
   openAdapter,
 } from '../checkpoint/adapter_folder'
+import { checkSpace } from '../checkpoint/disk_space'
 import { writeModelCard } from '../checkpoint/model_card'
 import { decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
-import { provenance, recordInput } from '../checkpoint/provenance'
+import { provenance, recordInput, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { carryOver, writeJson, writeText } from '../checkpoint/write_folder'
 import { toYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type AdapterMergeInputs, type AdapterMergeStatistics, type ByteProgress, runJob } from '../native'
-import { checkSpace } from './training/disk_space'
 
 export interface MergeAdapterOptions {
   /** Model folder, or run folder. */
@@ -109,10 +109,8 @@ async function save(
   await carryOver(model, staged, new Set(['README.md']))
   const config = { verb: 'adapter merge', model: model.path, adapter: adapter.path }
   await writeText(staged, 'resolved.yaml', toYaml(config))
-  const { files } = await runJob('inspectWeights', { folder: model.path, scan: false })
-  const texts = model.auxiliaryFiles.filter((name) => name === 'config.json' || name === 'tokenizer.json')
   const records = [
-    await recordInput('model', model.path, [...files.map(({ name }) => name), ...texts], signal),
+    await recordModel('model', model, signal),
     await recordInput('adapter', adapter.path, [ADAPTER_CONFIG, ADAPTER_WEIGHTS], signal),
   ]
   await writeJson(staged, 'provenance.json', provenance('adapter merge', records, { arithmetic: ARITHMETIC }))

@@ -19,7 +19,7 @@ import { writeTokenizer } from '../world/tokenizer'
 import { World } from '../world/world'
 import { type Measured, measureModel, readQuestions, type Sample } from './demo/measure'
 import { writeReport } from './demo/report'
-import { graft } from './merge'
+import { graft } from './graft'
 import { type TrainReport, type TrainResult, train } from './train'
 
 export interface DemoOptions {

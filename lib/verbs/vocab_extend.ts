@@ -5,7 +5,7 @@
 import { basename } from 'node:path'
 import { writeExtended } from '../checkpoint/extended_folder'
 import { writeModelCard } from '../checkpoint/model_card'
-import { provenance, recordInput } from '../checkpoint/provenance'
+import { provenance, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
 import { toYaml } from '../config/parse'
@@ -85,12 +85,7 @@ async function describe(
 ): Promise<void> {
   const resolved = { verb: 'vocab extend', model: model.path, ...config }
   await writeText(staged, 'resolved.yaml', toYaml(resolved))
-  const weights = await runJob('inspectWeights', { folder: model.path, scan: false })
-  const names = [...weights.files.map(({ name }) => name), 'config.json', 'tokenizer.json']
-  const records = [
-    await recordInput('model', model.path, names, signal),
-    ...(await recordFiles(files, signal)),
-  ]
+  const records = [await recordModel('model', model, signal), ...(await recordFiles(files, signal))]
   await writeJson(staged, 'provenance.json', provenance('vocab extend', records, { arithmetic: ARITHMETIC }))
   await writeJson(staged, 'report.json', report)
   await writeModelCard(staged, {

@@ -22,6 +22,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"stageFolder", stage_folder},
       {"checkOutput", check_output},
       {"publishFolder", publish_folder},
+      {"keepFolder", keep_folder},
       {"discardFolder", discard_folder},
       {"lockFile", lock_file},
       {"loadModel", load_model},
@@ -53,6 +54,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"trainBpe", train_bpe},
       {"planGraft", plan_graft},
       {"graft", graft},
+      {"checkGraft", check_graft},
+      {"moduleKinds", module_kinds},
       {"planRowExtension", plan_row_extension},
       {"extendRows", extend_rows},
   };

@@ -48,17 +48,18 @@ Napi::Value inspect_weights(const Napi::CallbackInfo& info) {
   });
 }
 
-// stageFolder({out, overwrite, inputs}, on_event): {path, removed_stale}
+// stageFolder({out, overwrite, resume, inputs}, on_event): {path, removed_stale, resumed}
 Napi::Value stage_folder(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info,
                    [out = options.text("out"), overwrite = options.flag("overwrite"),
-                    inputs = options.texts("inputs")](Job&) -> Value {
+                    resume = options.flag("resume"), inputs = options.texts("inputs")](Job&) -> Value {
                      checkpoint::check_output_apart(out, inputs);
-                     const auto staged = checkpoint::stage(out, overwrite);
+                     const auto staged = checkpoint::stage(out, overwrite, resume);
                      return Value::Map{{"path", staged.path},
                                        {"removed_stale", Value::List(staged.removed_stale.begin(),
-                                                                     staged.removed_stale.end())}};
+                                                                     staged.removed_stale.end())},
+                                       {"resumed", staged.resumed}};
                    });
 }
 
@@ -82,6 +83,13 @@ Napi::Value publish_folder(const Napi::CallbackInfo& info) {
                      checkpoint::publish(staged, out, overwrite, job);
                      return {};
                    });
+}
+
+// keepFolder({staged}, on_event): {kept}; leaves it to a later stageFolder with resume
+Napi::Value keep_folder(const Napi::CallbackInfo& info) {
+  return start_job(info, [staged = Options(info[0]).text("staged")](Job&) -> Value {
+    return Value::Map{{"kept", checkpoint::keep(staged)}};
+  });
 }
 
 // discardFolder({staged}, on_event): void

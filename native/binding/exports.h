@@ -33,6 +33,7 @@ Napi::Value inspect_weights(const Napi::CallbackInfo& info);
 Napi::Value stage_folder(const Napi::CallbackInfo& info);
 Napi::Value check_output(const Napi::CallbackInfo& info);
 Napi::Value publish_folder(const Napi::CallbackInfo& info);
+Napi::Value keep_folder(const Napi::CallbackInfo& info);
 Napi::Value discard_folder(const Napi::CallbackInfo& info);
 Napi::Value lock_file(const Napi::CallbackInfo& info);
 // model.cpp
@@ -67,9 +68,12 @@ Napi::Value load_deltas(const Napi::CallbackInfo& info);
 Napi::Value graft_model(const Napi::CallbackInfo& info);
 // text.cpp
 Napi::Value train_bpe(const Napi::CallbackInfo& info);
-// merge.cpp
+// graft.cpp
 Napi::Value plan_graft(const Napi::CallbackInfo& info);
 Napi::Value graft(const Napi::CallbackInfo& info);
+Napi::Value check_graft(const Napi::CallbackInfo& info);
+Napi::Value module_kinds(const Napi::CallbackInfo& info);
+// row_extension.cpp
 Napi::Value plan_row_extension(const Napi::CallbackInfo& info);
 Napi::Value extend_rows(const Napi::CallbackInfo& info);
 

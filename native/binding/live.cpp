@@ -3,6 +3,7 @@
 
 #include "binding/exports.h"
 #include "binding/handle.h"
+#include "binding/read_graft.h"
 #include "live/delta_set.h"
 #include "live/folder_deltas.h"
 #include "live/grafted_model.h"
@@ -30,14 +31,11 @@ std::optional<at::ScalarType> read_result_dtype(const Options& options) {
 
 }  // namespace
 
-// openDeltas({target, base, chat, *_tied}, on_event): Handle; chat - base for the parameters of the target
+// openDeltas({target, vectors, tensors}, on_event): Handle; chat - base for the parameters of the target
 Napi::Value open_deltas(const Napi::CallbackInfo& info) {
-  const Options options(info[0]);
-  const merge::GraftOptions tied = {options.flag("target_tied"), options.flag("base_tied"),
-                                    options.flag("chat_tied")};
-  return start_job(info,
-                   [target = options.text("target"), base = options.text("base"), chat = options.text("chat"),
-                    tied](Job&) -> Value { return live::open_folder_deltas(target, base, chat, tied); });
+  return start_job(info, [inputs = read_graft_inputs(Options(info[0]))](Job&) -> Value {
+    return live::open_folder_deltas(inputs);
+  });
 }
 
 // loadDeltas({deltas}, on_event): Handle; the same, in memory

@@ -82,6 +82,10 @@ PosixFile PosixFile::create(const std::string& path) {
   return PosixFile(open_or_throw(path, O_WRONLY | O_CREAT | O_EXCL, "create"), path);
 }
 
+PosixFile PosixFile::open_write(const std::string& path) {
+  return PosixFile(open_or_throw(path, O_RDWR, "open"), path);
+}
+
 PosixFile::PosixFile(PosixFile&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
 

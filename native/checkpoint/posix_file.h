@@ -32,6 +32,9 @@ class PosixFile {
   /// Creates a new file for writing. @throws ERR_EXISTS where the path is taken
   static PosixFile create(const std::string& path);
 
+  /// Opens an existing file to write on in it. @throws ERR_NOT_FOUND, ERR_IO
+  static PosixFile open_write(const std::string& path);
+
   PosixFile(PosixFile&& other) noexcept;
   PosixFile& operator=(PosixFile&& other) noexcept;
   PosixFile(const PosixFile&) = delete;

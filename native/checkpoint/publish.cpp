@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "checkpoint/posix_file.h"
 #include "checkpoint/stage_name.h"
@@ -62,19 +64,46 @@ void check_place(const fs::path& place, bool overwrite) {
   }
 }
 
-std::vector<std::string> remove_stale(const fs::path& place) {
-  std::vector<std::string> removed;
+std::vector<fs::path> stale_folders(const fs::path& place) {
+  std::vector<fs::path> stale;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(place.parent_path(), error)) {
     const std::string name = entry.path().filename().string();
     const auto token = stage_token_of(name, place.filename().string());
-    if (!token || !is_abandoned(entry.path().string(), *token)) continue;
-    std::error_code failed;
-    fs::remove_all(entry.path(), failed);
-    if (!failed) removed.push_back(name);
+    if (token && is_abandoned(entry.path().string(), *token)) stale.push_back(entry.path());
   }
-  std::sort(removed.begin(), removed.end());
+  std::sort(stale.begin(), stale.end());
+  return stale;
+}
+
+std::vector<std::string> remove_stale(const fs::path& place) {
+  std::vector<std::string> removed;
+  for (const fs::path& folder : stale_folders(place)) {
+    std::error_code failed;
+    fs::remove_all(folder, failed);
+    if (!failed) removed.push_back(folder.filename().string());
+  }
   return removed;
+}
+
+fs::path new_stage(const fs::path& place) {
+  return place.parent_path() / (kStagePrefix + place.filename().string() + '-' + new_stage_token());
+}
+
+/// Takes over the newest folder with a journal, under a name of ours. Whoever renames it first has it.
+std::optional<std::string> take_over(const fs::path& place) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> found;
+  for (const fs::path& folder : stale_folders(place)) {
+    std::error_code error;
+    const auto time = fs::last_write_time(folder / kJournalName, error);
+    if (!error && folder.filename().string().starts_with(kStagePrefix)) found.emplace_back(time, folder);
+  }
+  std::sort(found.rbegin(), found.rend());
+  for (const auto& [time, folder] : found) {
+    const fs::path ours = new_stage(place);
+    if (::rename(folder.c_str(), ours.c_str()) == 0) return ours.string();
+  }
+  return std::nullopt;
 }
 
 /// fsync of a file or folder. Some file systems know no fsync of folders: they say EINVAL.
@@ -171,16 +200,20 @@ bool lies_in(const fs::path& inner, const fs::path& outer) {
 
 }  // namespace
 
-Staged stage(const std::string& out, bool overwrite) {
+Staged stage(const std::string& out, bool overwrite, bool resume) {
   const fs::path place = place_of(out);
   check_place(place, overwrite);
   std::error_code error;
   fs::create_directories(place.parent_path(), error);
   if (error) throw io_error(error.value(), "create folder", place.parent_path().string());
   Staged staged;
+  if (auto taken_over = resume ? take_over(place) : std::nullopt) {
+    staged.path = *taken_over;
+    staged.resumed = true;
+  }
   staged.removed_stale = remove_stale(place);
-  staged.path =
-      (place.parent_path() / (kStagePrefix + place.filename().string() + '-' + new_stage_token())).string();
+  if (staged.resumed) return staged;
+  staged.path = new_stage(place).string();
   if (::mkdir(staged.path.c_str(), 0777) != 0) throw io_error(errno, "create folder", staged.path);
   return staged;
 }
@@ -194,8 +227,9 @@ void publish(const std::string& staged_path, const std::string& out, bool overwr
   const fs::path place = place_of(out);
   const fs::path trash = trash_of(place, staged_path);
   check_place(place, overwrite);
-  sync_tree(staged_path, job);
   std::error_code ignored;
+  fs::remove(fs::path(staged_path) / kJournalName, ignored);
+  sync_tree(staged_path, job);
   const bool replaces = fs::symlink_status(place, ignored).type() != fs::file_type::not_found;
   if (replaces && overwrite) {
     swap_in(staged_path, place, trash);
@@ -204,6 +238,20 @@ void publish(const std::string& staged_path, const std::string& out, bool overwr
   }
   sync_path(place.parent_path(), true);
   fs::remove_all(trash, ignored);  // what cannot be deleted now is, as a stale folder, by the next stage()
+}
+
+bool keep(const std::string& staged_path) noexcept {
+  try {
+    std::error_code error;
+    const fs::path path(staged_path);
+    if (!fs::exists(path / kJournalName, error)) {
+      discard(staged_path);
+      return false;
+    }
+    const std::string name = path.filename().string();
+    fs::rename(path, path.parent_path() / (name.substr(0, name.rfind('-') + 1) + left_token()), error);
+    return !error;
+  } catch (...) { return false; }  // it stays under its name, and is stale once this process has ended
 }
 
 void discard(const std::string& staged_path) noexcept {

@@ -38,6 +38,8 @@ class SafetensorsFile {
   /// Where the data begins in the file.
   uint64_t data_begin() const { return data_begin_; }
   uint64_t file_size() const { return stamp_.size; }
+  /// Size and time of change as they were when it was opened.
+  const FileStamp& stamp() const { return stamp_; }
 
   /// All bytes of a tensor into dst (num_bytes() long), little-endian and in C order.
   void read(const TensorInfo& tensor, void* dst) const;

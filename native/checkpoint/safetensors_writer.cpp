@@ -109,21 +109,11 @@ std::vector<std::vector<TensorSpec>> split(const std::vector<TensorSpec>& tensor
   return groups;
 }
 
-/// Sorted by name and indented by two, as transformers writes it.
-std::string index_json(const ShardPlan& plan) {
-  std::vector<std::pair<std::string_view, std::string_view>> rows;
-  for (const Shard& shard : plan.shards) {
-    for (const TensorInfo& tensor : shard.plan.tensors) rows.emplace_back(tensor.name, shard.file_name);
-  }
-  std::sort(rows.begin(), rows.end());
-  std::string text =
-      str("{\n  \"metadata\": {\n    \"total_size\": ", plan.total_size, "\n  },\n  \"weight_map\": {");
-  const char* separator = "\n    ";
-  for (const auto& [name, file] : rows) {
-    text += str(separator, json_quoted(name), ": ", json_quoted(file));
-    separator = ",\n    ";
-  }
-  return text + "\n  }\n}\n";
+std::vector<IndexRow> rows_of(const ShardPlan& plan) {
+  std::vector<IndexRow> rows;
+  for (const Shard& shard : plan.shards)
+    for (const TensorInfo& tensor : shard.plan.tensors) rows.push_back({tensor.name, shard.file_name});
+  return rows;
 }
 
 void check_names_across(const std::vector<TensorSpec>& tensors) {
@@ -184,6 +174,19 @@ void SafetensorsWriter::finish() {
   file_.close();
 }
 
+std::string index_json(std::vector<IndexRow> rows, uint64_t total_size) {
+  std::sort(rows.begin(), rows.end(),
+            [](const IndexRow& a, const IndexRow& b) { return a.tensor < b.tensor; });
+  std::string text =
+      str("{\n  \"metadata\": {\n    \"total_size\": ", total_size, "\n  },\n  \"weight_map\": {");
+  const char* separator = "\n    ";
+  for (const auto& [tensor, file] : rows) {
+    text += str(separator, json_quoted(tensor), ": ", json_quoted(file));
+    separator = ",\n    ";
+  }
+  return text + "\n  }\n}\n";
+}
+
 ShardPlan plan_shards(const std::vector<TensorSpec>& tensors, const Metadata& metadata,
                       uint64_t max_shard_bytes) {
   check_names_across(tensors);
@@ -194,7 +197,7 @@ ShardPlan plan_shards(const std::vector<TensorSpec>& tensors, const Metadata& me
     plan.shards.push_back({name, plan_file(groups[i], metadata)});
     plan.total_size += plan.shards.back().plan.data_bytes;
   }
-  if (groups.size() > 1) plan.index_json = index_json(plan);
+  if (groups.size() > 1) plan.index_json = index_json(rows_of(plan), plan.total_size);
   return plan;
 }
 

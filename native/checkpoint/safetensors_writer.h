@@ -71,6 +71,14 @@ struct ShardPlan {
   uint64_t total_size = 0;
 };
 
+/// Which file holds a tensor.
+struct IndexRow {
+  std::string tensor, file;
+};
+
+/// The text of model.safetensors.index.json: rows by name, indented by two, as transformers writes it.
+std::string index_json(std::vector<IndexRow> rows, uint64_t total_size);
+
 /// Fills shards in the order of the list; one larger tensor gets a shard of its own.
 /// A model that fits one shard is "model.safetensors" without an index.
 ShardPlan plan_shards(const std::vector<TensorSpec>& tensors, const Metadata& metadata,

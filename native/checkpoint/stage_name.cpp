@@ -96,6 +96,8 @@ std::string new_stage_token() {
          hex8(std::random_device{}());
 }
 
+std::string left_token() { return "0.0." + machine_tag() + '.' + hex8(std::random_device{}()); }
+
 std::optional<std::string> stage_token_of(std::string_view entry, std::string_view name) {
   for (const char* prefix : {kStagePrefix, kTrashPrefix}) {
     const std::string head = prefix + std::string(name) + '-';

@@ -12,6 +12,9 @@ inline constexpr const char* kTrashPrefix = ".trash-";
 /// A token that no other stage has: pid, start time of the process, machine, random bits.
 std::string new_stage_token();
 
+/// A token of no process: what has it is abandoned from the start.
+std::string left_token();
+
 /// The token of ".tmp-<name>-<token>" or ".trash-<name>-<token>", for exactly this name.
 std::optional<std::string> stage_token_of(std::string_view entry, std::string_view name);
 

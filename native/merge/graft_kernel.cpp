@@ -174,6 +174,23 @@ TONGUEFORGE_INLINE void graft_blocks(const GraftSpan& span, float scale, GraftSu
   }
 }
 
+/// The arguments of to_floats.
+struct Conversion {
+  DType dtype;
+  const void* from;
+  float* to;
+  size_t num_elements;
+};
+
+TONGUEFORGE_INLINE void convert_blocks(const Conversion& conversion) {
+  Block block;
+  for (size_t at = 0; at < conversion.num_elements; at += kBlock) {
+    const size_t count = std::min(kBlock, conversion.num_elements - at);
+    load_values(conversion.dtype, conversion.from, at, count, block, block.base);
+    std::memcpy(conversion.to + at, block.base, count * sizeof(float));
+  }
+}
+
 /// The arguments of subtract_span.
 struct Difference {
   DType base_dtype, chat_dtype;
@@ -278,6 +295,7 @@ TONGUEFORGE_INLINE void add_many_blocks(const Addition& addition, GraftSums& sum
 
 TONGUEFORGE_LEVELS(graft_best, graft_blocks, (const GraftSpan& span, float scale, GraftSums& sums),
                    (span, scale, sums))
+TONGUEFORGE_LEVELS(convert_best, convert_blocks, (const Conversion& conversion), (conversion))
 TONGUEFORGE_LEVELS(subtract_best, subtract_blocks, (const Difference& difference), (difference))
 TONGUEFORGE_LEVELS(add_best, add_blocks, (const Addition& addition, GraftSums& sums), (addition, sums))
 TONGUEFORGE_LEVELS(add_many_best, add_many_blocks, (const Addition& addition, GraftSums& sums),
@@ -294,6 +312,10 @@ bool graft_reads(DType dtype) {
 }
 
 void graft_span(const GraftSpan& span, float scale, GraftSums& sums) { graft_best(span, scale, sums); }
+
+void to_floats(DType dtype, const void* from, float* to, size_t num_elements) {
+  convert_best({dtype, from, to, num_elements});
+}
 
 void subtract_span(DType base_dtype, const void* base, DType chat_dtype, const void* chat, float* delta,
                    size_t num_elements) {

@@ -39,6 +39,9 @@ bool graft_reads(DType dtype);
 /// kGraftBlock.
 void graft_span(const GraftSpan& span, float scale, GraftSums& sums);
 
+/// Any dtype of graft_reads as float32, exactly.
+void to_floats(DType dtype, const void* from, float* to, size_t num_elements);
+
 /// The first half of graft_span: delta[i] = float32(chat[i]) - float32(base[i]).
 void subtract_span(DType base_dtype, const void* base, DType chat_dtype, const void* chat, float* delta,
                    size_t num_elements);

@@ -1,16 +1,18 @@
-// The first half of a graft: three sets of headers in, one list of steps out.
+// The first half of a graft: the headers of all models in, the pieces of the output out.
 #include <algorithm>
-#include <filesystem>
 
 #include "checkpoint/json_text.h"
-#include "checkpoint/shard_index.h"
 #include "merge/complaint.h"
+#include "merge/copy_piece.h"
 #include "merge/graft.h"
+#include "merge/graft_piece.h"
+#include "merge/same_layout.h"
 
 namespace tongueforge::merge {
 namespace {
 
 using checkpoint::ModelWeights;
+using checkpoint::TensorSpec;
 using checkpoint::Weight;
 
 constexpr std::string_view kHead = "lm_head.weight";
@@ -19,10 +21,12 @@ constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
 /// Older checkpoints store the rotary frequencies, newer ones compute them: they are no weights.
 bool is_rotary_table(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
 
+bool is_vocabulary(std::string_view name) { return name == kHead || name == kEmbedding; }
+
 /// A model in the comparison: its weights, what it is called, whether its head is its embedding.
 struct Side {
   const ModelWeights& weights;
-  const char* role;
+  std::string role;
   bool tied;
 
   bool has_own_head() const { return !tied && weights.find(kHead); }
@@ -33,71 +37,111 @@ struct Side {
   }
 };
 
-class Planner {
+/// One vector of a graft: two sides and how they are added.
+struct VectorSides {
+  Side base, chat;
+  const ChatVector& vector;
+};
+
+}  // namespace
+
+class Graft::Planner {
  public:
-  Planner(const ModelWeights& target, const ModelWeights& base, const ModelWeights& chat,
-          const GraftOptions& options)
-      : target_{target, "target", options.target_tied},
-        base_{base, "base", options.base_tied},
-        chat_{chat, "chat", options.chat_tied} {
-    plan_.target = &target, plan_.base = &base, plan_.chat = &chat;
+  explicit Planner(Graft& graft)
+      : graft_(graft), target_{graft.target_, "target", graft.inputs_.target.tied} {
+    const auto& vectors = graft.inputs_.vectors;
+    for (size_t i = 0; i < vectors.size(); ++i) {
+      const std::string number = vectors.size() > 1 ? str(' ', i + 1) : "";
+      vectors_.push_back({{graft.bases_[i], "base" + number, vectors[i].base.tied},
+                          {graft.chats_[i], "chat" + number, vectors[i].chat.tied},
+                          vectors[i]});
+    }
   }
 
-  GraftPlan plan() {
-    check_tied_head();
-    for (const Side* side : {&base_, &chat_}) check_extra(*side);
-    for (const checkpoint::WeightFile& file : target_.weights.files()) plan_file(file);
-    if (target_.weights.is_sharded()) plan_.bytes_to_write += index_bytes();
-    for (const Complaint* complaint : {&tied_, &missing_, &vocabulary_, &shapes_, &dtypes_}) {
-      if (!complaint->rows.empty()) plan_.problems.push_back(complaint->to_error());
+  void plan() {
+    graft_.unties_head_ = target_.tied && any_side([](const Side& side) { return side.has_own_head(); });
+    any_side([this](const Side& side) { return check_extra(side), false; });
+    std::vector<NewTensor> added;
+    if (graft_.unties_head_ && !target_.weights.find(kHead)) {
+      const Weight* embedding = target_.weights.find(kEmbedding);
+      if (embedding) added.push_back(new_tensor(std::string(kHead), *embedding));
     }
-    return std::move(plan_);
+    graft_.output_ = with_layout_of(
+        target_.weights,
+        [this](const Weight& weight) {
+          // A head that becomes the model's own begins as what acted, not as what may be a stale copy of it.
+          const bool becomes_own = graft_.unties_head_ && weight.name() == kHead;
+          return new_tensor(weight.name(), becomes_own ? *target_.acting(kHead) : weight);
+        },
+        std::move(added));
+    for (const Complaint* complaint : {&missing_, &vocabulary_, &shapes_, &dtypes_})
+      if (!complaint->rows.empty()) graft_.problems_.push_back(complaint->to_error());
   }
 
  private:
-  /// A target whose head is its embedding has nowhere to put a head's own change.
-  void check_tied_head() {
-    if (!target_.tied) return;
-    for (const Side* side : {&base_, &chat_}) {
-      if (side->has_own_head())
-        tied_.rows.push_back(str(kHead, ": stored apart from the embedding by the ", side->role, " model"));
-    }
+  template <class Test>
+  bool any_side(const Test& test) const {
+    bool any = false;
+    for (const VectorSides& sides : vectors_)
+      for (const Side* side : {&sides.base, &sides.chat}) any = test(*side) || any;
+    return any;
   }
 
   void check_extra(const Side& side) {
     for (const Weight& weight : side.weights.tensors()) {
       if (is_rotary_table(weight.name()) || target_.weights.find(weight.name())) continue;
-      if (weight.name() == kHead && (side.tied || target_.tied))
-        continue;  // a copy of the embedding, or complained of above
+      // A copy of the embedding, or the reason that the output's head is its own.
+      if (weight.name() == kHead && (side.tied || target_.tied)) continue;
       missing_.rows.push_back(
           str(checkpoint::printable(weight.name()), ": in the ", side.role, " model, not in the target"));
     }
   }
 
-  void plan_file(const checkpoint::WeightFile& source) {
-    GraftFile file{&source, {}};
-    for (const checkpoint::TensorInfo& tensor : source.file.tensors())
-      file.steps.push_back(plan_step({&tensor, &source.file}));
-    std::stable_sort(file.steps.begin(), file.steps.end(), [](const GraftStep& a, const GraftStep& b) {
-      return a.target.info->begin < b.target.info->begin;
-    });
-    plan_.bytes_to_read += source.file.data_begin();
-    plan_.bytes_to_write += source.file.file_size();
-    plan_.files.push_back(std::move(file));
+  /// The tensor `name` of the output, which begins as `target`.
+  NewTensor new_tensor(const std::string& name, const Weight& target) {
+    const RowMap rows = is_vocabulary(name) ? graft_.inputs_.target_rows : nullptr;
+    Source source(target, rows);
+    const TensorSpec spec{name, target.dtype(), source.shape()};
+    auto vectors = is_rotary_table(name) ? std::vector<VectorSource>{} : vector_sources(name, source);
+    const bool copied = vectors.empty() || !graft_supports(target.dtype());
+    graft_.told_.insert_or_assign(name, Told{module_kind_of(name), copied, source.num_elements()});
+    graft_.bytes_to_read_ += bytes_of(source, rows);
+    if (copied) return {spec, std::make_unique<CopyPiece>(target)};
+    graft_.differences_.push_back({name, vectors.front().base, vectors.front().chat});
+    return {spec,
+            std::make_unique<GraftPiece>(name, std::move(source), std::move(vectors), graft_.inputs_.sparsify,
+                                         rows ? graft_.inputs_.added_rows : nullptr)};
   }
 
-  GraftStep plan_step(const Weight& target) {
-    GraftStep step{target, {}, {}, module_kind_of(target.name())};
-    plan_.bytes_to_read += target.num_bytes();
-    if (is_rotary_table(target.name())) return step;
-    const Weight* base = acting(base_, target.name());
-    const Weight* chat = acting(chat_, target.name());
-    if (!base || !chat || !check_shapes(target, *base, *chat) || !check_dtypes(target, *base, *chat))
-      return step;
-    if (!graft_supports(target.dtype())) return step;
-    step.base = *base, step.chat = *chat;
-    plan_.bytes_to_read += base->num_bytes() + chat->num_bytes();
-    return step;
+  /// One a vector; none where anything is wrong.
+  std::vector<VectorSource> vector_sources(const std::string& name, const Source& target) {
+    std::vector<VectorSource> sources;
+    for (const VectorSides& sides : vectors_) {
+      const Weight* base = acting(sides.base, name);
+      const Weight* chat = acting(sides.chat, name);
+      if (!base || !chat) continue;
+      const bool mapped = is_vocabulary(name);
+      const RowMap base_rows = mapped ? sides.vector.base_rows : nullptr;
+      const RowMap chat_rows = mapped ? sides.vector.chat_rows : nullptr;
+      const Source base_source(*base, base_rows), chat_source(*chat, chat_rows);
+      if (!check_shapes(name, target, base_source, chat_source, sides) ||
+          !check_dtypes(name, target, base_source, chat_source, sides))
+        continue;
+      const auto scale = sides.vector.scales.find(name);
+      sources.push_back(
+          {base_source, chat_source, scale == sides.vector.scales.end() ? 0.0f : scale->second});
+      if (!graft_supports(target.dtype())) continue;
+      const uint64_t passes = graft_.inputs_.sparsify.kind == Sparsify::Kind::ties ? 3 : 1;
+      graft_.bytes_to_read_ += passes * (bytes_of(base_source, base_rows) + bytes_of(chat_source, chat_rows));
+    }
+    return sources.size() == vectors_.size() ? std::move(sources) : std::vector<VectorSource>{};
+  }
+
+  static uint64_t bytes_of(const Source& source, const RowMap& rows) {
+    const uint64_t bytes = source.num_elements() * static_cast<uint64_t>(dtype_bits(source.dtype())) / 8;
+    if (!rows || rows->empty()) return bytes;
+    const auto present = std::count_if(rows->begin(), rows->end(), [](int32_t row) { return row >= 0; });
+    return bytes / rows->size() * static_cast<uint64_t>(present);
   }
 
   const Weight* acting(const Side& side, const std::string& name) {
@@ -108,57 +152,51 @@ class Planner {
     return weight;
   }
 
-  bool check_shapes(const Weight& target, const Weight& base, const Weight& chat) {
+  bool check_shapes(const std::string& name, const Source& target, const Source& base, const Source& chat,
+                    const VectorSides& sides) {
     if (target.shape() == base.shape() && target.shape() == chat.shape()) return true;
-    const bool is_vocabulary = target.name() == kHead || target.name() == kEmbedding;
-    Complaint& complaint = is_vocabulary ? vocabulary_ : shapes_;
-    complaint.rows.push_back(str(checkpoint::printable(target.name()), ": target ",
-                                 shape_text(target.shape()), ", base ", shape_text(base.shape()), ", chat ",
+    Complaint& complaint = is_vocabulary(name) ? vocabulary_ : shapes_;
+    complaint.rows.push_back(str(checkpoint::printable(name), ": target ", shape_text(target.shape()), ", ",
+                                 sides.base.role, ' ', shape_text(base.shape()), ", ", sides.chat.role, ' ',
                                  shape_text(chat.shape())));
     return false;
   }
 
-  /// Three floats that we compute with, or nothing to compute with at all.
-  bool check_dtypes(const Weight& target, const Weight& base, const Weight& chat) {
-    const auto all = [&](auto property) {
-      return property(target.dtype()) && property(base.dtype()) && property(chat.dtype());
-    };
-    if (all(graft_supports) || all([](DType dtype) { return !dtype_is_float(dtype); })) return true;
-    dtypes_.rows.push_back(str(checkpoint::printable(target.name()), ": target ", dtype_name(target.dtype()),
-                               ", base ", dtype_name(base.dtype()), ", chat ", dtype_name(chat.dtype())));
+  /// Floats that we compute with, or nothing to compute with at all.
+  bool check_dtypes(const std::string& name, const Source& target, const Source& base, const Source& chat,
+                    const VectorSides& sides) {
+    if (graft_supports(target.dtype()) && graft_reads(base.dtype()) && graft_reads(chat.dtype())) return true;
+    const auto is_integer = [](const Source& source) { return !dtype_is_float(source.dtype()); };
+    if (is_integer(target) && is_integer(base) && is_integer(chat)) return true;
+    dtypes_.rows.push_back(str(checkpoint::printable(name), ": target ", dtype_name(target.dtype()), ", ",
+                               sides.base.role, ' ', dtype_name(base.dtype()), ", ", sides.chat.role, ' ',
+                               dtype_name(chat.dtype())));
     return false;
   }
 
-  uint64_t index_bytes() const {
-    std::error_code ignored;
-    const auto size = std::filesystem::file_size(
-        std::filesystem::path(target_.weights.folder()) / checkpoint::kIndexFileName, ignored);
-    return ignored ? 0 : size;
-  }
-
-  Side target_, base_, chat_;
-  GraftPlan plan_;
-  Complaint tied_{"ERR_TIED_HEAD",
-                  "Expected base and chat to use their embedding as the head, as the target does",
-                  "Give the target a head of its own (tie_word_embeddings: false with a stored "
-                  "lm_head.weight), or take a "
-                  "base and a chat model with tied heads."};
+  Graft& graft_;
+  Side target_;
+  std::vector<VectorSides> vectors_;
   Complaint missing_{
-      "ERR_MISSING_TENSOR", "Expected the three models to have the same tensors",
-      "All three must be of one architecture: the target continues from the base, the chat model too."};
-  Complaint vocabulary_{"ERR_VOCABULARY", "Expected the three models to have vocabularies of one size",
-                        "Take a target with the vocabulary of its base."};
-  Complaint shapes_{"ERR_SHAPE_MISMATCH", "Expected the three models to have the same shapes",
-                    "All three must be of one architecture and size."};
-  Complaint dtypes_{"ERR_DTYPE", "Expected BF16, F16 or F32 in all three models",
+      "ERR_MISSING_TENSOR", "Expected all models to have the same tensors",
+      "All must be of one architecture: the target continues from the base, the chat model too."};
+  Complaint vocabulary_{
+      "ERR_VOCABULARY", "Expected the models to have vocabularies of one size",
+      "Put the tokenizer.json of each model into its folder: rows are then matched by token."};
+  Complaint shapes_{"ERR_SHAPE_MISMATCH", "Expected the models to have the same shapes",
+                    "All must be of one architecture and size."};
+  Complaint dtypes_{"ERR_DTYPE",
+                    "Expected a target in BF16, F16 or F32, and base and chat in one of these or in float8",
                     "Convert quantised or 64-bit weights to bfloat16 first."};
 };
 
-}  // namespace
-
-GraftPlan plan_graft(const ModelWeights& target, const ModelWeights& base, const ModelWeights& chat,
-                     const GraftOptions& options) {
-  return Planner(target, base, chat, options).plan();
+Graft::Graft(GraftInputs inputs)
+    : inputs_(std::move(inputs)), target_(ModelWeights::open(inputs_.target.folder)) {
+  for (const ChatVector& vector : inputs_.vectors) {
+    bases_.push_back(ModelWeights::open(vector.base.folder));
+    chats_.push_back(ModelWeights::open(vector.chat.folder));
+  }
+  Planner(*this).plan();
 }
 
 }  // namespace tongueforge::merge

@@ -46,6 +46,18 @@ ModuleKind module_kind_of(std::string_view tensor_name) {
   return ModuleKind::Other;
 }
 
+void GraftReport::add(ModuleKind kind, uint64_t num_elements, const GraftSums& sums) {
+  ModuleStats& stats = modules[static_cast<size_t>(kind)];
+  stats.num_tensors += 1;
+  stats.num_elements += num_elements;
+  stats.sums.delta_squared += sums.delta_squared;
+  stats.sums.target_squared += sums.target_squared;
+  stats.sums.num_nonfinite += sums.num_nonfinite;
+  stats.sums.num_changed += sums.num_changed;
+  num_nonfinite += sums.num_nonfinite;
+  (sums.num_changed > 0 ? tensors_changed : tensors_kept) += 1;
+}
+
 Value to_value(const GraftReport& report) {
   Value::Map modules;
   for (int kind = 0; kind < kNumModuleKinds; ++kind) {
@@ -53,13 +65,10 @@ Value to_value(const GraftReport& report) {
     if (stats.num_tensors == 0) continue;
     modules.emplace_back(module_kind_name(static_cast<ModuleKind>(kind)), module_value(stats));
   }
-  return Value::Map{{"tensors_changed", report.tensors_changed},
-                    {"tensors_kept", report.tensors_kept},
-                    {"tensors_copied", report.tensors_copied},
-                    {"bytes_read", report.bytes_read},
-                    {"bytes_written", report.bytes_written},
-                    {"nonfinite", report.num_nonfinite},
-                    {"modules", std::move(modules)}};
+  return Value::Map{{"tensors_changed", report.tensors_changed}, {"tensors_kept", report.tensors_kept},
+                    {"tensors_copied", report.tensors_copied},   {"bytes_read", report.bytes_read},
+                    {"bytes_written", report.bytes_written},     {"bytes_resumed", report.bytes_resumed},
+                    {"nonfinite", report.num_nonfinite},         {"modules", std::move(modules)}};
 }
 
 }  // namespace tongueforge::merge

@@ -31,13 +31,17 @@ struct GraftReport {
   uint64_t tensors_kept = 0;     // went through the arithmetic and kept every bit
   uint64_t tensors_copied = 0;   // never in it: integers, rotary tables
   uint64_t bytes_read = 0, bytes_written = 0;
+  uint64_t bytes_resumed = 0;  // of bytes_written: by an earlier run
   uint64_t num_nonfinite = 0;
   std::array<ModuleStats, kNumModuleKinds> modules;
+
+  /// A tensor that went through the arithmetic.
+  void add(ModuleKind kind, uint64_t num_elements, const GraftSums& sums);
 };
 
-/// {tensors_changed, tensors_kept, tensors_copied, bytes_read, bytes_written, nonfinite,
-///  modules: {attention: {tensors, elements, changed, nonfinite, delta_l2, target_l2}, ...}}; kinds without
-///  tensors are left out.
+/// {tensors_changed, tensors_kept, tensors_copied, bytes_read, bytes_written, bytes_resumed,
+///  nonfinite, modules: {attention: {tensors, elements, changed, nonfinite, delta_l2, target_l2}, ...}};
+///  kinds without tensors are left out.
 Value to_value(const GraftReport& report);
 
 }  // namespace tongueforge::merge

@@ -1,9 +1,7 @@
 /** Differences of models, opened for a model in memory. */
-import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
-import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
-import { checkSameVocabulary } from '../../checkpoint/vocabulary'
 import { type Handle, type JobCallbacks, runJob } from '../../native'
-import { checkSameFamily } from '../merge'
+import type { Alignment } from '../../text/alignment/align'
+import { alignModels, checkSameFamily, type Described, nativeInputs, openInput } from '../grafting/inputs'
 
 /** What is put on a model: the difference chat - base of two model folders. */
 export interface Delta {
@@ -11,37 +9,29 @@ export interface Delta {
   chat: string
 }
 
-export interface Described {
-  folder: ModelFolder
-  spec: DecoderSpec
-}
-
-export async function describe(given: string): Promise<Described> {
-  const folder = await openModelFolder(given)
-  return { folder, spec: decoderSpec(folder.config, folder.configFile) }
-}
-
 /**
- * Opens a delta and matches it with the target: nothing but headers is read. Throws ERR_ARCHITECTURE, ERR_VOCABULARY,
- * ERR_SHAPE_MISMATCH, ERR_MISSING_TENSOR, ERR_DTYPE, ERR_TIED_HEAD.
+ * Opens a delta and matches it with the target, rows of the vocabulary by token: nothing but headers is read. Throws
+ * ERR_ARCHITECTURE, ERR_VOCABULARY, ERR_SHAPE_MISMATCH, ERR_MISSING_TENSOR, ERR_DTYPE, ERR_TIED_HEAD.
  */
 export async function openDelta(
   target: Described,
   delta: Delta,
   callbacks: JobCallbacks = {},
 ): Promise<Handle> {
-  const [base, chat] = [await describe(delta.base), await describe(delta.chat)]
-  for (const other of [base, chat]) {
-    checkSameFamily(target, other)
-    await checkSameVocabulary(target.folder, other.folder)
-  }
-  const inputs = {
-    target: target.folder.path,
-    base: base.folder.path,
-    chat: chat.folder.path,
-    target_tied: target.spec.tie_word_embeddings,
-    base_tied: base.spec.tie_word_embeddings,
-    chat_tied: chat.spec.tie_word_embeddings,
-  }
-  return runJob('openDeltas', inputs, callbacks)
+  const [base, chat] = [await openInput('base', delta.base), await openInput('chat', delta.chat)]
+  for (const other of [base, chat]) checkSameFamily(target, other)
+  const models = { target: { role: 'target', ...target }, vectors: [{ base, chat, scale: 1 }] }
+  const alignment = ownRows(await alignModels(models), target.spec.vocab_size)
+  return runJob('openDeltas', await nativeInputs(models, { residual: false }, alignment), callbacks)
+}
+
+/** A model in memory keeps its vocabulary: tokens that it lacks are not added. */
+function ownRows(alignment: Alignment, count: number): Alignment {
+  const { rows: _, ...rest } = alignment
+  const vectors = alignment.vectors.map(({ base_rows, chat_rows }) =>
+    base_rows && chat_rows
+      ? { base_rows: base_rows.slice(0, count), chat_rows: chat_rows.slice(0, count) }
+      : {},
+  )
+  return { ...rest, num_rows: count, vectors }
 }

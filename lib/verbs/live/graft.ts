@@ -1,10 +1,12 @@
 /** A graft in memory: the weights of a loaded model with a delta on them, as a model of its own. */
+import type { Scale } from '../../config/scales'
 import { type ByteProgress, type GraftedModel, type Handle, native, runJob } from '../../native'
-import { type Delta, type Described, openDelta } from './deltas'
-import { type Scale, tensorScales } from './scales'
+import type { Described } from '../grafting/inputs'
+import { type Delta, openDelta } from './deltas'
+import { tensorScales } from './scales'
 
 export interface LiveGraftOptions {
-  /** weights = target + scale * delta; default 1. Or by kind: { attention: 0.5 }, where the others get 1. */
+  /** weights = target + scale * delta; default 1. Also by layer, module kind or tensor name, as for `graft`. */
   scale?: Scale | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
@@ -32,7 +34,7 @@ export async function graftedModel(
   { scale = 1, signal, onProgress }: LiveGraftOptions,
 ): Promise<GraftedModel> {
   const { handle: model, spec, threads } = target
-  const scales = tensorScales(scale, await runJob('describeModel', { spec }))
+  const scales = tensorScales(scale, await runJob('describeModel', { spec }), spec.num_layers)
   const deltas = await openDelta(target, delta, { signal })
   try {
     return await runJob('graftModel', { model, deltas, scales, threads }, { signal, onProgress })

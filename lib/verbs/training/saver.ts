@@ -1,6 +1,8 @@
 /** Saves the state of a run, in the loop or beside it: training then goes on while a copy is written. */
+
+import { checkSpace } from '../../checkpoint/disk_space'
 import type { Checkpoint, Checkpoints } from './checkpoints'
-import { checkSpace } from './disk_space'
+import { ROOM_HINT } from './disk_space'
 import type { RunState } from './state'
 import type { Trainer } from './trainer'
 
@@ -24,7 +26,7 @@ export class Saver {
   /** Waits for a save that is still under way; with `async`, for the copy of this one and no longer. */
   async save(trainer: Trainer, state: RunState): Promise<void> {
     await this.settle()
-    await checkSpace(this.checkpoints.folder, this.options.bytes, 'a checkpoint')
+    await checkSpace(this.checkpoints.folder, this.options.bytes, 'a checkpoint', ROOM_HINT)
     if (!this.options.async) {
       this.options.onSaved(await this.checkpoints.save(trainer, state))
       return

@@ -1,8 +1,8 @@
 /** All that comes before the weights are touched: read, learn, check, measure. */
 import { resolve } from 'node:path'
+import { checkSpace } from '../../checkpoint/disk_space'
 import type { RowExtensionInputs } from '../../native'
 import type { LearntToken } from '../../text/bpe/continued'
-import { checkSpace } from '../training/disk_space'
 import { checkReachable, checkTexts } from './checks'
 import { type Corpus, firstTexts, readCorpus } from './corpus'
 import { corpusFigures } from './figures'

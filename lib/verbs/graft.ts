@@ -1,0 +1,226 @@
+/** The chat vector: Huang et al., ACL 2024 (arXiv 2310.04799). Manners for a model that learned a language. */
+import { basename, resolve } from 'node:path'
+import { checkSpace } from '../checkpoint/disk_space'
+import { writeWithManners } from '../checkpoint/mannered_folder'
+import { writeModelCard } from '../checkpoint/model_card'
+import { type InputRecord, provenance, recordModel } from '../checkpoint/provenance'
+import { withStagedFolder } from '../checkpoint/staged_folder'
+import { writeJson, writeText } from '../checkpoint/write_folder'
+import { type GraftConfig, graftSchema } from '../config/graft'
+import { checkConfig, toYaml } from '../config/parse'
+import type { Scale } from '../config/scales'
+import { TongueforgeError } from '../errors'
+import { type ByteProgress, type GraftInputs, type GraftPlan, type GraftStatistics, runJob } from '../native'
+import type { Alignment } from '../text/alignment/align'
+import { mannersOf } from '../text/alignment/manners'
+import type { VocabularyReport } from '../text/alignment/table'
+import { alignModels, allModels, type GraftModels, nativeInputs, openModels } from './grafting/inputs'
+
+export interface GraftOptions {
+  /** Model folder that is given manners: say, a base model continually pre-trained on a language. */
+  target: string
+  /** The base model that `chat` was tuned from. */
+  base?: string | undefined
+  chat?: string | undefined
+  /** out = target + scale * (chat - base); default 1. Also by layer, module kind or tensor name. */
+  scale?: Scale | undefined
+  /** Several chat vectors, instead of base, chat and scale. */
+  vectors?: readonly { base: string; chat: string; scale?: Scale | undefined }[] | undefined
+  /** Leave out most of each difference before it is added. */
+  sparsify?: { method: 'ties' | 'dare'; density: number; seed?: number | undefined } | undefined
+  /** out = chat + scale * (target - base) instead: the same at scale 1. */
+  residual?: boolean | undefined
+  /** Model folder to be written. */
+  out: string
+  overwrite?: boolean | undefined
+  /** Go on where an interrupted graft stopped; an interruption of this one leaves its work for the next. */
+  resume?: boolean | undefined
+  /** Threads that read, compute and write; default: one more than the machine has. */
+  threads?: number | undefined
+  /** Check everything and return the plan; write nothing. */
+  dryRun?: boolean | undefined
+}
+
+export interface GraftCallbacks {
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: ByteProgress) => void) | undefined
+  /** Called where an interrupted graft has left its work for the next one with `resume`. */
+  onKept?: (() => void) | undefined
+}
+
+export interface GraftReport extends Partial<GraftStatistics> {
+  out: string
+  /** Of the only vector, or of each. */
+  scale: Scale | Scale[]
+  dry_run: boolean
+  bytes_to_read: number
+  bytes_to_write: number
+  /** On the disk of `out`; absent where a file system does not tell. */
+  free_bytes?: number | undefined
+  /** The target's head is its embedding, the result's is not. */
+  unties_head: boolean
+  /** What becomes of each row of the embedding. */
+  vocabulary: VocabularyReport
+  /** Of the chat model's settings, those without an equivalent in the result's vocabulary. */
+  lost?: string[]
+  /** Files of the vocabulary in other forms, which the result does not have. */
+  left_out?: string[]
+  seconds?: number
+}
+
+/** As native/merge/graft_kernel.cpp does it. */
+const ARITHMETIC = 'chat - base in float32; sum fused in float32, in double for float32 targets; one rounding'
+
+/** A graft that can run: everything that headers and small files tell was checked. */
+interface Prepared {
+  config: GraftConfig
+  models: GraftModels
+  alignment: Alignment
+  native: GraftInputs
+  plan: GraftPlan
+}
+
+/**
+ * Gives a model chat ability by arithmetic: out = target + scale * (chat - base), streamed from disk to disk.
+ * Vocabulary and config come from the target, chat template and end-of-turn ids from the chat model.
+ * Throws ERR_CONFIG, ERR_VOCABULARY, ERR_SHAPE_MISMATCH, ERR_MISSING_TENSOR, ERR_NO_SPACE, ERR_EXISTS before anything
+ * is written.
+ */
+export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {}): Promise<GraftReport> {
+  const { out, overwrite = false, resume = false, threads = 0, dryRun = false } = options
+  const prepared = await prepareGraft(graftConfig(options))
+  const inputs = allModels(prepared.models).map(({ folder }) => folder.path)
+  await runJob('checkOutput', { out, overwrite, inputs })
+  const report = await planReport(prepared, options.out, dryRun)
+  if (dryRun) return report
+
+  const { signal, onKept } = callbacks
+  return withStagedFolder(out, { overwrite, resume, inputs, signal, onKept }, async (staged) => {
+    const start = performance.now()
+    // Beside the work, which reads the same bytes at the same time.
+    const records = recordAll(prepared.models, signal)
+    records.catch(() => {}) // waited for below, unless the work fails first
+    const statistics = await runJob('graft', { ...prepared.native, staged, threads }, callbacks)
+    const manners = await writeManners(staged, prepared)
+    const inputRecords = await records
+    const seconds = (performance.now() - start) / 1000
+    const whole = { ...report, ...statistics, ...manners, seconds }
+    await describe(staged, prepared, whole, inputRecords)
+    return whole
+  })
+}
+
+/** The options as a checked config. Throws ERR_CONFIG, ERR_USAGE. */
+export function graftConfig(options: GraftOptions): GraftConfig {
+  const { target, base, chat, scale, vectors, residual, sparsify } = options
+  if (vectors && (base !== undefined || chat !== undefined || scale !== undefined)) {
+    throw new TongueforgeError('ERR_USAGE', 'Expected vectors, or base, chat and scale; received both', {
+      hint: 'Put base, chat and scale into vectors: [{ base, chat, scale }].',
+    })
+  }
+  return checkConfig(
+    graftSchema,
+    withoutUndefined({
+      target,
+      vectors: vectors?.map(withoutUndefined) ?? [withoutUndefined({ base, chat, scale })],
+      residual,
+      sparsify: sparsify && withoutUndefined(sparsify),
+    }),
+    'graft',
+  )
+}
+
+const withoutUndefined = (table: object) =>
+  Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined))
+
+/** Opens and matches all models. Throws what stands against the graft, the first of its problems. */
+export async function prepareGraft(config: GraftConfig): Promise<Prepared> {
+  const models = await openModels(config)
+  const alignment = await alignModels(models)
+  const native = await nativeInputs(models, config, alignment)
+  const plan = await runJob('planGraft', native)
+  const problem = plan.problems[0]
+  if (problem) {
+    throw new TongueforgeError(problem.code, problem.message, {
+      hint: problem.hint,
+      details: { problems: plan.problems },
+    })
+  }
+  return { config, models, alignment, native, plan }
+}
+
+async function planReport(
+  { config, plan, alignment }: Prepared,
+  out: string,
+  dryRun: boolean,
+): Promise<GraftReport> {
+  const scales = config.vectors.map(({ scale }) => scale)
+  return {
+    out: resolve(out),
+    scale: scales.length === 1 ? scales[0]! : scales,
+    dry_run: dryRun,
+    bytes_to_read: plan.bytes_to_read,
+    bytes_to_write: plan.bytes_to_write,
+    free_bytes: await checkSpace(out, plan.bytes_to_write, 'the result'),
+    unties_head: plan.unties_head,
+    vocabulary: alignment.report,
+  }
+}
+
+async function recordAll(models: GraftModels, signal: AbortSignal | undefined): Promise<InputRecord[]> {
+  const records: InputRecord[] = []
+  for (const { role, folder } of allModels(models)) records.push(await recordModel(role, folder, signal))
+  return records
+}
+
+async function writeManners(
+  staged: string,
+  { models, alignment, plan }: Prepared,
+): Promise<Pick<GraftReport, 'lost' | 'left_out'>> {
+  const target = models.target.folder
+  const chat = models.vectors[0]!.chat.folder
+  const manners = await mannersOf(chat, alignment)
+  const config = plan.unties_head ? { tie_word_embeddings: false } : {}
+  const leftOut = await writeWithManners(staged, { target, chat, alignment, manners, config })
+  return {
+    ...(manners.lost.length > 0 && { lost: manners.lost }),
+    ...(leftOut.length > 0 && { left_out: leftOut }),
+  }
+}
+
+async function describe(
+  staged: string,
+  { config, models }: Prepared,
+  report: GraftReport,
+  records: InputRecord[],
+): Promise<void> {
+  const resolved = { verb: 'graft', ...withPaths(config, models) }
+  await writeText(staged, 'resolved.yaml', toYaml(resolved))
+  await writeJson(staged, 'provenance.json', provenance('graft', records, { arithmetic: ARITHMETIC }))
+  await writeJson(staged, 'report.json', report)
+  await writeModelCard(staged, {
+    title: basename(report.out),
+    summary: summaryOf(config),
+    origins: Object.fromEntries(allModels(models).map(({ role, folder }) => [role, folder])),
+    config: resolved,
+  })
+}
+
+/** With the folders that were read, so that it runs from anywhere. */
+function withPaths(config: GraftConfig, { target, vectors }: GraftModels): GraftConfig {
+  return {
+    ...config,
+    target: target.folder.path,
+    vectors: vectors.map(({ base, chat, scale }) => ({
+      base: base.folder.path,
+      chat: chat.folder.path,
+      scale,
+    })),
+  }
+}
+
+function summaryOf({ vectors, residual }: GraftConfig): string {
+  const scale = vectors.map((vector) => JSON.stringify(vector.scale)).join(', ')
+  const sum = residual ? 'chat + scale * (target - base)' : 'target + scale * (chat - base)'
+  return `A chat vector: ${sum}, scale ${scale}, as in arXiv 2310.04799.`
+}

@@ -1,0 +1,129 @@
+/** The models of a graft, opened, and what the native side is told of them. */
+import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
+import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
+import type { GraftConfig } from '../../config/graft'
+import { type Scale, type ScaledTensor, scalesOf } from '../../config/scales'
+import { TongueforgeError } from '../../errors'
+import { type GraftInputs, type GraftModel, runJob } from '../../native'
+import { type Alignment, alignVocabularies } from '../../text/alignment/align'
+import { graftRows } from './rows'
+
+/** A model folder and what its config says. */
+export interface Described {
+  folder: ModelFolder
+  spec: DecoderSpec
+}
+
+/** One of the models of a graft. */
+export interface InputModel extends Described {
+  role: string
+}
+
+export interface GraftModels {
+  target: InputModel
+  vectors: { base: InputModel; chat: InputModel; scale: Scale }[]
+}
+
+/** Opens all folders. Throws ERR_NOT_FOUND, ERR_MODEL_CONFIG, and ERR_ARCHITECTURE for models of other families. */
+export async function openModels(config: GraftConfig): Promise<GraftModels> {
+  const target = await openInput('target', config.target)
+  const many = config.vectors.length > 1
+  const vectors: GraftModels['vectors'] = []
+  for (const [i, { base, chat, scale }] of config.vectors.entries()) {
+    const number = many ? ` ${i + 1}` : ''
+    const pair = {
+      base: await openInput(`base${number}`, base),
+      chat: await openInput(`chat${number}`, chat),
+    }
+    for (const other of Object.values(pair)) checkSameFamily(target, other)
+    vectors.push({ ...pair, scale })
+  }
+  return { target, vectors }
+}
+
+/** All of them, the target first. */
+export const allModels = ({ target, vectors }: GraftModels): InputModel[] => [
+  target,
+  ...vectors.flatMap(({ base, chat }) => [base, chat]),
+]
+
+/** The vocabularies of all models, brought together by token. Throws ERR_VOCABULARY, ERR_TOKENIZER, ERR_TEMPLATE. */
+export function alignModels({ target, vectors }: GraftModels): Promise<Alignment> {
+  const embedding = ({ folder, spec }: InputModel) => ({ folder, rows: spec.vocab_size })
+  return alignVocabularies(
+    embedding(target),
+    vectors.map(({ base, chat }) => ({ base: embedding(base), chat: embedding(chat) })),
+  )
+}
+
+/** What the native side is told. Throws ERR_CONFIG for scales that fit no tensor. */
+export async function nativeInputs(
+  models: GraftModels,
+  config: Pick<GraftConfig, 'residual' | 'sparsify'>,
+  alignment: Alignment,
+): Promise<GraftInputs> {
+  const roles = config.residual ? residualRoles(models) : models
+  const rows = graftRows(alignment, config.residual)
+  const tensors = await scaledTensors(roles)
+  const layers = roles.target.spec.num_layers
+  return {
+    target: graftModel(roles.target),
+    vectors: roles.vectors.map(({ base, chat, scale }, i) => ({
+      base: graftModel(base),
+      chat: graftModel(chat),
+      scales: scalesOf(scale, tensors, layers, `vectors.${i}.scale`),
+      ...rows.vectors[i],
+    })),
+    tensors: tensors.map(({ name }) => name),
+    ...(rows.target_rows && { target_rows: rows.target_rows }),
+    ...(config.sparsify && {
+      sparsify: {
+        kind: config.sparsify.method,
+        density: config.sparsify.density,
+        seed: config.sparsify.seed,
+      },
+    }),
+  }
+}
+
+/** chat + scale * (target - base): the same arithmetic with two of its models in each other's place. */
+function residualRoles({ target, vectors }: GraftModels): GraftModels {
+  const [only, ...others] = vectors
+  if (others.length > 0) {
+    throw new TongueforgeError(
+      'ERR_CONFIG',
+      `residual: expected one chat vector, received ${vectors.length}`,
+      { hint: 'Leave residual out, or the other vectors.', details: { key: 'residual' } },
+    )
+  }
+  return { target: only!.chat, vectors: [{ ...only!, chat: target }] }
+}
+
+async function scaledTensors({ target }: GraftModels): Promise<ScaledTensor[]> {
+  const { tensors } = await runJob('inspectWeights', { folder: target.folder.path, scan: false })
+  // A tied target may get a head of its own.
+  const names = [...new Set([...tensors.map(({ name }) => name), 'lm_head.weight'])]
+  const kinds = await runJob('moduleKinds', { names })
+  return names.map((name, i) => ({ name, module: kinds[i]! }))
+}
+
+const graftModel = ({ folder, spec }: InputModel): GraftModel => ({
+  folder: folder.path,
+  tied: spec.tie_word_embeddings,
+})
+
+export async function openInput(role: string, path: string): Promise<InputModel> {
+  const folder = await openModelFolder(path)
+  return { role, folder, spec: decoderSpec(folder.config, folder.configFile) }
+}
+
+/** Throws ERR_ARCHITECTURE. */
+export function checkSameFamily(target: Described, other: Described): void {
+  if (target.spec.architecture === other.spec.architecture) return
+  throw new TongueforgeError(
+    'ERR_ARCHITECTURE',
+    `Expected models of one architecture, received ${target.spec.architecture} (${target.folder.path}) and ` +
+      `${other.spec.architecture} (${other.folder.path})`,
+    { hint: 'A chat vector fits only models that descend from one base.' },
+  )
+}

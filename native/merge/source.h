@@ -1,0 +1,45 @@
+// A tensor of an input as the output sees it: its bytes in a file, perhaps with its rows in another order.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "checkpoint/model_weights.h"
+#include "merge/low_rank_kernel.h"
+
+namespace tongueforge::merge {
+
+/// Of each row of the output: the row of the input, or -1 where the input has none.
+using RowMap = std::shared_ptr<const std::vector<int32_t>>;
+
+class Source {
+ public:
+  Source() = default;
+  explicit Source(const checkpoint::Weight& weight, RowMap rows = nullptr);
+
+  explicit operator bool() const { return weight_.info != nullptr; }
+  const checkpoint::Weight& weight() const { return weight_; }
+  DType dtype() const { return weight_.dtype(); }
+  /// With the rows of the map where there is one.
+  const std::vector<int64_t>& shape() const { return shape_; }
+  uint64_t num_elements() const { return num_elements_; }
+
+  /// Elements [first, first + count) in the dtype of the file; rows that the input does not have are zeros.
+  /// @return bytes that were read
+  uint64_t read_raw(uint64_t first, uint64_t count, char* to) const;
+
+  /// The same as float32, exactly. BF16, F16, F32, F8_E4M3 and F8_E5M2. `scratch` holds count elements of the
+  /// file's dtype, and is not touched for F32.
+  uint64_t read_floats(uint64_t first, uint64_t count, float* to, char* scratch) const;
+
+ private:
+  uint64_t read_mapped(uint64_t first, uint64_t count, char* to) const;
+
+  checkpoint::Weight weight_;
+  RowMap rows_;
+  std::vector<int64_t> shape_;
+  uint64_t num_elements_ = 0, row_elements_ = 0;
+};
+
+}  // namespace tongueforge::merge
