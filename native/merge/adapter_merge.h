@@ -1,9 +1,10 @@
 // A LoRA adapter (Hu et al. 2021, arXiv 2106.09685) merged into the files of its model: W + scale * B A, from
-// files to files. Memory is the largest adapter of one layer and a few megabytes, whatever the model's size;
-// the output has the model's shards, headers, order and dtypes, and all that the adapter does not touch byte
-// for byte.
+// files to files by merge/stream.h. Memory is the largest adapter of one layer a thread and a few megabytes,
+// whatever the model's size; the output has the model's shards, headers, order and dtypes, and all that the
+// adapter does not touch byte for byte.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "core/job.h"
 #include "core/value.h"
 #include "merge/low_rank_kernel.h"
+#include "merge/stream.h"
 
 namespace tongueforge::merge {
 
@@ -47,33 +49,26 @@ class AdapterMerge {
   /// ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, ERR_TIED_WEIGHTS, ERR_DTYPE. Empty: it can.
   const std::vector<Error>& problems() const { return problems_; }
   uint64_t bytes_to_read() const { return bytes_to_read_; }
-  uint64_t bytes_to_write() const { return bytes_to_write_; }
+  uint64_t bytes_to_write() const { return output_.bytes_to_write(); }
 
-  /// Writes the weight files (and the index of a sharded model) into an existing folder, brought to the disk.
-  /// Progress: {done_bytes, total_bytes} counts reads and writes.
-  /// @throws the first problem, ERR_INPUT_CHANGED, ERR_IO, ERR_NO_SPACE, ERR_EXISTS, Cancelled
+  /// Writes the weight files (and the index of a sharded model) into an existing folder, or goes on where an
+  /// earlier run of the same merge stopped.
+  /// @throws the first problem, ERR_INPUT_CHANGED, ERR_IO, ERR_NO_SPACE, Cancelled
   AdapterMergeReport run(const std::string& staged_folder, Job& job) const;
 
  private:
-  friend class AdapterMergeRun;
-
-  /// What becomes of one tensor of the model: merged with a and b, replaced by another, or (all null) copied.
-  struct Step {
-    const checkpoint::TensorInfo* target = nullptr;
-    const checkpoint::TensorInfo *a = nullptr, *b = nullptr, *replacement = nullptr;
-    double scale = 1;
-  };
-  struct File {
-    const checkpoint::WeightFile* source = nullptr;
-    std::vector<Step> steps;  // in the order of their data
-  };
   class Planner;
+
+  /// What becomes of a tensor of the model.
+  enum class Fate : uint8_t { copied, merged, replaced };
 
   checkpoint::ModelWeights model_;
   checkpoint::SafetensorsFile adapter_;
-  std::vector<File> files_;
+  std::string settings_;  // the specs, for the identity of the work
+  OutputModel output_;
+  std::map<std::string, Fate, std::less<>> fates_;  // by tensor
   std::vector<Error> problems_;
-  uint64_t bytes_to_read_ = 0, bytes_to_write_ = 0;
+  uint64_t bytes_to_read_ = 0;
 };
 
 }  // namespace tongueforge::merge

@@ -1,13 +1,15 @@
 // The first half of merging an adapter: headers and its config in, one list of steps out.
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <map>
 
 #include "checkpoint/json_text.h"
-#include "checkpoint/shard_index.h"
 #include "merge/adapter_merge.h"
+#include "merge/adapter_pieces.h"
 #include "merge/complaint.h"
+#include "merge/copy_piece.h"
+#include "merge/same_layout.h"
+#include "merge/vocabulary_tensors.h"
 
 namespace tongueforge::merge {
 namespace {
@@ -16,7 +18,6 @@ using checkpoint::TensorInfo;
 
 constexpr std::string_view kPrefix = "base_model.model.";
 constexpr std::string_view kA = ".lora_A.weight", kB = ".lora_B.weight", kWeight = ".weight";
-constexpr std::string_view kHead = "lm_head.weight", kEmbedding = "model.embed_tokens.weight";
 
 bool is_supported(DType dtype) { return dtype == DType::BF16 || dtype == DType::F16 || dtype == DType::F32; }
 
@@ -40,8 +41,10 @@ class AdapterMerge::Planner {
     for (const auto& [name, parts] : parts_)
       if (!merge_.model_.find(name))
         unexpected_.rows.push_back(str(checkpoint::printable(name), ": in the adapter, not in the model"));
-    for (const auto& source : merge_.model_.files()) plan_file(source);
-    if (merge_.model_.is_sharded()) merge_.bytes_to_write_ += index_bytes();
+    merge_.output_ = with_layout_of(merge_.model_, [this](const checkpoint::Weight& weight) {
+      auto piece = plan_piece(weight);
+      return NewTensor{{weight.name(), weight.dtype(), weight.shape()}, std::move(piece)};
+    });
     for (const Complaint* complaint : {&tied_apart_, &unexpected_, &missing_, &shapes_, &dtypes_})
       if (!complaint->rows.empty()) merge_.problems_.push_back(complaint->to_error());
   }
@@ -69,14 +72,14 @@ class AdapterMerge::Planner {
   /// PEFT stores both ends of a tied embedding; trained apart they have no place in a model that has one
   /// tensor.
   void check_tied() {
-    const Parts head = parts_[std::string(kHead)], embedding = parts_[std::string(kEmbedding)];
-    parts_.erase(std::string(kHead));
-    if (!embedding.replacement) parts_.erase(std::string(kEmbedding));
+    const Parts head = parts_[std::string(kHeadName)], embedding = parts_[std::string(kEmbeddingName)];
+    parts_.erase(std::string(kHeadName));
+    if (!embedding.replacement) parts_.erase(std::string(kEmbeddingName));
     const bool none = !head.replacement && !head.a && !head.b && !embedding.replacement;
     if (none ||
         (head.replacement && embedding.replacement && is_same(*head.replacement, *embedding.replacement)))
       return;
-    tied_apart_.rows.push_back(str(kHead, " and ", kEmbedding));
+    tied_apart_.rows.push_back(str(kHeadName, " and ", kEmbeddingName));
   }
 
   bool is_same(const TensorInfo& a, const TensorInfo& b) const {
@@ -92,50 +95,50 @@ class AdapterMerge::Planner {
     return true;
   }
 
-  void plan_file(const checkpoint::WeightFile& source) {
-    File file{&source, {}};
-    for (const TensorInfo& tensor : source.file.tensors()) file.steps.push_back(plan_step(tensor));
-    std::stable_sort(file.steps.begin(), file.steps.end(),
-                     [](const Step& a, const Step& b) { return a.target->begin < b.target->begin; });
-    merge_.bytes_to_read_ += source.file.file_size();
-    merge_.bytes_to_write_ += source.file.file_size();
-    merge_.files_.push_back(std::move(file));
-  }
-
   // A stored copy of a tied head goes the way of the embedding.
-  Step plan_step(const TensorInfo& target) {
+  std::unique_ptr<Piece> plan_piece(const checkpoint::Weight& target) {
     const std::string_view acting =
-        tied_ && target.name == kHead ? kEmbedding : std::string_view(target.name);
+        tied_ && target.name() == kHeadName ? kEmbeddingName : std::string_view(target.name());
     const auto found = parts_.find(std::string(acting));
-    if (found == parts_.end()) return {&target};
+    if (found == parts_.end()) return plan_copy(target);
     const auto [a, b, replacement] = found->second;
     if (replacement) return plan_replacement(target, *replacement);
     const auto spec = specs_.find(std::string(acting));
     if (!a || !b || spec == specs_.end()) {
       missing_.rows.push_back(str(checkpoint::printable(acting), ": lora_A and lora_B of one module"));
-      return {&target};
+      return plan_copy(target);
     }
     return plan_product(target, *a, *b, spec->second);
   }
 
-  Step plan_replacement(const TensorInfo& target, const TensorInfo& replacement) {
-    check_shape(target, replacement.shape, target.shape);
-    check_dtypes({&target, &replacement});
-    merge_.bytes_to_read_ += replacement.num_bytes();
-    return {&target, nullptr, nullptr, &replacement};
+  std::unique_ptr<Piece> plan_copy(const checkpoint::Weight& target) {
+    merge_.fates_.emplace(target.name(), Fate::copied);
+    merge_.bytes_to_read_ += target.num_bytes();
+    return std::make_unique<CopyPiece>(target);
   }
 
-  Step plan_product(const TensorInfo& target, const TensorInfo& a, const TensorInfo& b,
-                    const LowRankSpec& spec) {
-    if (target.shape.size() != 2) {
-      shapes_.rows.push_back(str(checkpoint::printable(target.name), ": no matrix"));
-      return {&target};
+  std::unique_ptr<Piece> plan_replacement(const checkpoint::Weight& target, const TensorInfo& replacement) {
+    check_shape(*target.info, replacement.shape, target.shape());
+    check_dtypes({target.info, &replacement});
+    merge_.fates_.emplace(target.name(), Fate::replaced);
+    merge_.bytes_to_read_ += replacement.num_bytes();
+    return std::make_unique<ReplacedPiece>(checkpoint::Weight{&replacement, &merge_.adapter_},
+                                           target.dtype());
+  }
+
+  std::unique_ptr<Piece> plan_product(const checkpoint::Weight& target, const TensorInfo& a,
+                                      const TensorInfo& b, const LowRankSpec& spec) {
+    if (target.shape().size() != 2) {
+      shapes_.rows.push_back(str(checkpoint::printable(target.name()), ": no matrix"));
+      return plan_copy(target);
     }
-    check_shape(a, a.shape, {spec.rank, target.shape[1]});
-    check_shape(b, b.shape, {target.shape[0], spec.rank});
-    check_dtypes({&target, &a, &b});
-    merge_.bytes_to_read_ += a.num_bytes() + b.num_bytes();
-    return {&target, &a, &b, nullptr, spec.scale};
+    check_shape(a, a.shape, {spec.rank, target.shape()[1]});
+    check_shape(b, b.shape, {target.shape()[0], spec.rank});
+    check_dtypes({target.info, &a, &b});
+    merge_.fates_.emplace(target.name(), Fate::merged);
+    merge_.bytes_to_read_ += target.num_bytes() + a.num_bytes() + b.num_bytes();
+    merge_.settings_ += str(target.name(), ' ', std::hash<double>()(spec.scale), '\n');
+    return std::make_unique<LowRankPiece>(target, LowRankSource{&merge_.adapter_, &a, &b, spec.scale});
   }
 
   void check_shape(const TensorInfo& tensor, const std::vector<int64_t>& received,
@@ -149,13 +152,6 @@ class AdapterMerge::Planner {
     for (const auto* tensor : tensors)
       if (!is_supported(tensor->dtype))
         dtypes_.rows.push_back(str(checkpoint::printable(tensor->name), ": ", dtype_name(tensor->dtype)));
-  }
-
-  uint64_t index_bytes() const {
-    std::error_code ignored;
-    const auto size = std::filesystem::file_size(
-        std::filesystem::path(merge_.model_.folder()) / checkpoint::kIndexFileName, ignored);
-    return ignored ? 0 : size;
   }
 
   AdapterMerge& merge_;

@@ -2,21 +2,14 @@
 
 #include <bit>
 #include <functional>
+
 #include <string_view>
+#include "merge/identity.h"
 
 namespace tongueforge::merge {
 namespace {
 
 using checkpoint::ModelWeights;
-
-std::string describe(const ModelWeights& model) {
-  std::string text = model.folder() + '\n';
-  for (const auto& file : model.files()) {
-    const auto [size, mtime_ns] = file.file.stamp();
-    text += str(file.real_path, ' ', size, ' ', mtime_ns, '\n');
-  }
-  return text;
-}
 
 template <class Row>
 uint64_t hash_of(const std::shared_ptr<const std::vector<Row>>& rows) {
@@ -51,13 +44,13 @@ StreamCheck Graft::check(const std::string& folder, uint64_t max_chunks, uint64_
 }
 
 std::string Graft::identity() const {
-  std::string text = str("graft, tongueforge ", TONGUEFORGE_VERSION, '\n', describe(target_),
-                         inputs_.target.tied, ' ', hash_of(inputs_.target_rows), ' ',
-                         hash_of(inputs_.added_rows), '\n', static_cast<int>(inputs_.sparsify.kind), ' ',
-                         std::hash<double>()(inputs_.sparsify.density), ' ', inputs_.sparsify.seed, '\n');
+  std::string text =
+      str(identity_of("graft", {&target_}), inputs_.target.tied, ' ', hash_of(inputs_.target_rows), ' ',
+          hash_of(inputs_.added_rows), '\n', static_cast<int>(inputs_.sparsify.kind), ' ',
+          std::hash<double>()(inputs_.sparsify.density), ' ', inputs_.sparsify.seed, '\n');
   for (size_t i = 0; i < inputs_.vectors.size(); ++i) {
     const ChatVector& vector = inputs_.vectors[i];
-    text += describe(bases_[i]) + describe(chats_[i]);
+    text += identity_of(bases_[i]) + identity_of(chats_[i]);
     text += str(vector.base.tied, vector.chat.tied, ' ', hash_of(vector.base_rows), ' ',
                 hash_of(vector.chat_rows), '\n');
     for (const auto& [name, scale] : vector.scales)
@@ -71,17 +64,14 @@ GraftReport Graft::report_of(const StreamReport& stream) const {
   report.bytes_read = stream.bytes_read;
   report.bytes_written = stream.bytes_written;
   report.bytes_resumed = stream.bytes_resumed;
-  for (size_t file = 0; file < output_.files.size(); ++file) {
-    const auto& pieces = output_.files[file].pieces;
-    for (size_t piece = 0; piece < pieces.size(); ++piece) {
-      const Told& told = told_.at(pieces[piece].name);
-      if (told.copied) {
-        ++report.tensors_copied;
-      } else {
-        report.add(told.kind, told.num_elements, stream.sums[file][piece].graft);
-      }
+  stream.for_each_piece(output_, [&](const PlacedPiece& placed, const PieceSums& sums) {
+    const Told& told = told_.at(placed.name);
+    if (told.copied) {
+      ++report.tensors_copied;
+    } else {
+      report.add(told.kind, told.num_elements, sums.graft);
     }
-  }
+  });
   return report;
 }
 

@@ -7,6 +7,7 @@
 #include "merge/graft.h"
 #include "merge/graft_piece.h"
 #include "merge/same_layout.h"
+#include "merge/vocabulary_tensors.h"
 
 namespace tongueforge::merge {
 namespace {
@@ -15,13 +16,8 @@ using checkpoint::ModelWeights;
 using checkpoint::TensorSpec;
 using checkpoint::Weight;
 
-constexpr std::string_view kHead = "lm_head.weight";
-constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
-
 /// Older checkpoints store the rotary frequencies, newer ones compute them: they are no weights.
 bool is_rotary_table(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
-
-bool is_vocabulary(std::string_view name) { return name == kHead || name == kEmbedding; }
 
 /// A model in the comparison: its weights, what it is called, whether its head is its embedding.
 struct Side {
@@ -29,11 +25,11 @@ struct Side {
   std::string role;
   bool tied;
 
-  bool has_own_head() const { return !tied && weights.find(kHead); }
+  bool has_own_head() const { return !tied && weights.find(kHeadName); }
 
   /// What acts under this name in the model: a tied head is the embedding, whatever else the file stores.
   const Weight* acting(std::string_view name) const {
-    return weights.find(name == kHead && tied ? kEmbedding : name);
+    return weights.find(name == kHeadName && tied ? kEmbeddingName : name);
   }
 };
 
@@ -62,16 +58,16 @@ class Graft::Planner {
     graft_.unties_head_ = target_.tied && any_side([](const Side& side) { return side.has_own_head(); });
     any_side([this](const Side& side) { return check_extra(side), false; });
     std::vector<NewTensor> added;
-    if (graft_.unties_head_ && !target_.weights.find(kHead)) {
-      const Weight* embedding = target_.weights.find(kEmbedding);
-      if (embedding) added.push_back(new_tensor(std::string(kHead), *embedding));
+    if (graft_.unties_head_ && !target_.weights.find(kHeadName)) {
+      const Weight* embedding = target_.weights.find(kEmbeddingName);
+      if (embedding) added.push_back(new_tensor(std::string(kHeadName), *embedding));
     }
     graft_.output_ = with_layout_of(
         target_.weights,
         [this](const Weight& weight) {
           // A head that becomes the model's own begins as what acted, not as what may be a stale copy of it.
-          const bool becomes_own = graft_.unties_head_ && weight.name() == kHead;
-          return new_tensor(weight.name(), becomes_own ? *target_.acting(kHead) : weight);
+          const bool becomes_own = graft_.unties_head_ && weight.name() == kHeadName;
+          return new_tensor(weight.name(), becomes_own ? *target_.acting(kHeadName) : weight);
         },
         std::move(added));
     for (const Complaint* complaint : {&missing_, &vocabulary_, &shapes_, &dtypes_})
@@ -91,7 +87,7 @@ class Graft::Planner {
     for (const Weight& weight : side.weights.tensors()) {
       if (is_rotary_table(weight.name()) || target_.weights.find(weight.name())) continue;
       // A copy of the embedding, or the reason that the output's head is its own.
-      if (weight.name() == kHead && (side.tied || target_.tied)) continue;
+      if (weight.name() == kHeadName && (side.tied || target_.tied)) continue;
       missing_.rows.push_back(
           str(checkpoint::printable(weight.name()), ": in the ", side.role, " model, not in the target"));
     }

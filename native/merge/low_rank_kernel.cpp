@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/instructions.h"
+
 #define TONGUEFORGE_INLINE inline __attribute__((always_inline))
 
 namespace tongueforge::merge {
@@ -56,7 +58,7 @@ __attribute__((target("avx2,fma"), optimize("O3"))) void product_avx2(const LowR
                                                                       double* sums) {
   product(factors, row, first, sums);
 }
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx2() { return instructions() != Instructions::Any; }
 #else
 void product_avx2(const LowRankFactors& factors, size_t row, size_t first, double* sums) {
   product(factors, row, first, sums);
@@ -102,6 +104,16 @@ void merge_low_rank_row(const LowRankFactors& factors, size_t row, DType dtype, 
       // Adding nothing keeps the bits: -0.0 stays.
       note(exact, store(dtype, added[j] == 0 ? before : static_cast<float>(exact), to + at), sums);
     }
+  }
+}
+
+void add_low_rank(const LowRankFactors& factors, size_t row, size_t first, size_t count, float* values) {
+  const auto multiply = has_avx2() ? product_avx2 : product_any;
+  double added[kTile];
+  for (size_t at = 0; at < count; at += kTile) {
+    multiply(factors, row, first + at, added);
+    for (size_t j = 0; j < std::min(kTile, count - at); ++j)
+      if (added[j] != 0) values[at + j] = static_cast<float>(static_cast<double>(values[at + j]) + added[j]);
   }
 }
 

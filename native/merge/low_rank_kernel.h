@@ -28,6 +28,10 @@ struct RoundingSums {
 void merge_low_rank_row(const LowRankFactors& factors, size_t row, DType dtype, const void* weight, void* out,
                         RoundingSums& sums);
 
+/// values[i] += row `row` of scale * B A, columns first .. first + count - 1: the sum in double, rounded
+/// once.
+void add_low_rank(const LowRankFactors& factors, size_t row, size_t first, size_t count, float* values);
+
 /// `count` values of one float dtype as another; both of BF16, F16, F32. Widening is exact, narrowing rounds
 /// once.
 void convert_floats(DType from_dtype, const void* from, DType to_dtype, void* to, size_t count);

@@ -1,8 +1,8 @@
 // A vocabulary that grows, in the files of its model: embedding and output head get rows for new tokens, from
-// files to files. A new row is the mean of the rows of the pieces that the token's text was made of until now
-// (ElChat, arXiv 2412.11704), so a model that has never seen the token begins where its pieces were. Memory
-// is a few megabytes, whatever the model's size; the output has the model's shards, order and dtypes, and all
-// else byte for byte.
+// files to files by merge/stream.h. A new row is the mean of the rows of the pieces that the token's text was
+// made of until now (ElChat, arXiv 2412.11704), so a model that has never seen the token begins where its
+// pieces were. Memory is a few megabytes, whatever the model's size; the output has the model's shards, order
+// and dtypes, and all else byte for byte.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/job.h"
 #include "core/value.h"
+#include "merge/stream.h"
 
 namespace tongueforge::merge {
 
@@ -43,35 +44,20 @@ class RowExtension {
   /// Why it cannot run: ERR_MISSING_TENSOR, ERR_SHAPE_MISMATCH, ERR_VOCABULARY, ERR_DTYPE. Empty: it can.
   const std::vector<Error>& problems() const { return problems_; }
   uint64_t bytes_to_read() const { return bytes_to_read_; }
-  uint64_t bytes_to_write() const { return bytes_to_write_; }
+  uint64_t bytes_to_write() const { return output_.bytes_to_write(); }
 
-  /// Writes the weight files (and the index of a sharded model) into an existing folder, brought to the disk.
-  /// Progress: {done_bytes, total_bytes} counts reads and writes.
-  /// @throws the first problem, ERR_INPUT_CHANGED, ERR_IO, ERR_NO_SPACE, ERR_EXISTS, Cancelled
+  /// Writes the weight files (and the index of a sharded model) into an existing folder.
+  /// @throws the first problem, ERR_INPUT_CHANGED, ERR_IO, ERR_NO_SPACE, Cancelled
   RowExtensionReport run(const std::string& staged_folder, Job& job) const;
 
  private:
-  friend class RowExtensionRun;
-
-  struct Step {
-    const checkpoint::TensorInfo* source = nullptr;
-    uint64_t begin = 0;     // in the data of the output
-    bool extended = false;  // gets new rows
-  };
-  struct File {
-    const checkpoint::WeightFile* source = nullptr;
-    std::string header;  // length, text and padding
-    uint64_t file_size = 0;
-    std::vector<Step> steps;  // in the order of their data
-  };
   class Planner;
 
   checkpoint::ModelWeights model_;
-  NewRows rows_;
-  std::vector<File> files_;
-  std::string index_;  // of a sharded model
+  const NewRows rows_;
+  OutputModel output_;
   std::vector<Error> problems_;
-  uint64_t bytes_to_read_ = 0, bytes_to_write_ = 0;
+  uint64_t bytes_to_read_ = 0;
 };
 
 }  // namespace tongueforge::merge

@@ -7,14 +7,15 @@
 
 namespace tongueforge::merge {
 
-Source::Source(const checkpoint::Weight& weight, RowMap rows)
+Source::Source(const checkpoint::Weight& weight, RowMap rows, LowRankSource low_rank)
     : weight_(weight),
       rows_(std::move(rows)),
+      low_rank_(low_rank),
       shape_(weight.shape()),
       num_elements_(weight.info->num_elements()) {
+  if (!rows_ && !low_rank_) return;
+  row_elements_ = num_elements_ / static_cast<uint64_t>(std::max<int64_t>(1, shape_.at(0)));
   if (!rows_) return;
-  const auto num_rows = static_cast<uint64_t>(std::max<int64_t>(1, shape_.at(0)));
-  row_elements_ = num_elements_ / num_rows;
   shape_[0] = static_cast<int64_t>(rows_->size());
   num_elements_ = rows_->size() * row_elements_;
 }
@@ -55,10 +56,23 @@ uint64_t Source::read_mapped(uint64_t first, uint64_t count, char* to) const {
 }
 
 uint64_t Source::read_floats(uint64_t first, uint64_t count, float* to, char* scratch) const {
-  if (dtype() == DType::F32) return read_raw(first, count, reinterpret_cast<char*>(to));
-  const uint64_t bytes_read = read_raw(first, count, scratch);
-  to_floats(dtype(), scratch, to, count);
+  const bool plain = dtype() == DType::F32;
+  const uint64_t bytes_read = read_raw(first, count, plain ? reinterpret_cast<char*>(to) : scratch);
+  if (!plain) to_floats(dtype(), scratch, to, count);
+  if (low_rank_) add_low_rank(first, count, to);
   return bytes_read;
+}
+
+void Source::add_low_rank(uint64_t first, uint64_t count, float* to) const {
+  const LowRankFactors factors = low_rank_.read();
+  for (const uint64_t end = first + count; first < end;) {
+    const uint64_t row = first / row_elements_, column = first % row_elements_;
+    const uint64_t part = std::min(row_elements_ - column, end - first);
+    const int64_t of_input = rows_ ? (*rows_)[row] : static_cast<int64_t>(row);
+    if (of_input >= 0) merge::add_low_rank(factors, static_cast<size_t>(of_input), column, part, to);
+    to += part;
+    first += part;
+  }
 }
 
 }  // namespace tongueforge::merge

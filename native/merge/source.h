@@ -2,11 +2,10 @@
 #pragma once
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "checkpoint/model_weights.h"
-#include "merge/low_rank_kernel.h"
+#include "merge/low_rank_source.h"
 
 namespace tongueforge::merge {
 
@@ -16,7 +15,8 @@ using RowMap = std::shared_ptr<const std::vector<int32_t>>;
 class Source {
  public:
   Source() = default;
-  explicit Source(const checkpoint::Weight& weight, RowMap rows = nullptr);
+  /// `low_rank`, of the rows of the input, is added to values that are read as floats.
+  explicit Source(const checkpoint::Weight& weight, RowMap rows = nullptr, LowRankSource low_rank = {});
 
   explicit operator bool() const { return weight_.info != nullptr; }
   const checkpoint::Weight& weight() const { return weight_; }
@@ -25,19 +25,22 @@ class Source {
   const std::vector<int64_t>& shape() const { return shape_; }
   uint64_t num_elements() const { return num_elements_; }
 
-  /// Elements [first, first + count) in the dtype of the file; rows that the input does not have are zeros.
+  /// Elements [first, first + count) in the dtype of the file, without what an adapter adds; rows that the
+  /// input does not have are zeros.
   /// @return bytes that were read
   uint64_t read_raw(uint64_t first, uint64_t count, char* to) const;
 
-  /// The same as float32, exactly. BF16, F16, F32, F8_E4M3 and F8_E5M2. `scratch` holds count elements of the
-  /// file's dtype, and is not touched for F32.
+  /// The same as float32, exactly, and what an adapter adds, rounded once. BF16, F16, F32, F8_E4M3 and
+  /// F8_E5M2. `scratch` holds count elements of the file's dtype, and is not touched for F32.
   uint64_t read_floats(uint64_t first, uint64_t count, float* to, char* scratch) const;
 
  private:
   uint64_t read_mapped(uint64_t first, uint64_t count, char* to) const;
+  void add_low_rank(uint64_t first, uint64_t count, float* to) const;
 
   checkpoint::Weight weight_;
   RowMap rows_;
+  LowRankSource low_rank_;
   std::vector<int64_t> shape_;
   uint64_t num_elements_ = 0, row_elements_ = 0;
 };

@@ -156,7 +156,7 @@ class StreamRun {
     fs::remove(path_of(checkpoint::kIndexFileName), ignored);
     if (!model_.index_json.empty())
       checkpoint::write_file(path_of(checkpoint::kIndexFileName), model_.index_json);
-    count(model_.index_json.size(), 0);
+    tell(total_bytes_);
   }
 
   // ---- on the threads ----
@@ -250,8 +250,11 @@ class StreamRun {
 
   void count(uint64_t written, uint64_t read) {
     bytes_done_ += written + read;
-    job_.progress(Value::Map{{"done_bytes", bytes_done_}, {"total_bytes", total_bytes_}});
+    // What is read may be less or more than was foreseen: a selection looks again where entries are equal.
+    tell(std::min(bytes_done_, total_bytes_));
   }
+
+  void tell(uint64_t done) { job_.progress(Value::Map{{"done_bytes", done}, {"total_bytes", total_bytes_}}); }
 
   StreamReport report() const {
     StreamReport report;

@@ -49,6 +49,14 @@ struct StreamReport {
   std::vector<std::vector<PieceSums>> sums;  // [file][piece]
   uint64_t bytes_read = 0, bytes_written = 0;
   uint64_t bytes_resumed = 0;  // of bytes_written: what an earlier run had written
+
+  /// Calls tell(placed piece, its sums) for all of them, in the order of files and data.
+  template <class Tell>
+  void for_each_piece(const OutputModel& model, const Tell& tell) const {
+    for (size_t file = 0; file < sums.size(); ++file)
+      for (size_t piece = 0; piece < sums[file].size(); ++piece)
+        tell(model.files[file].pieces[piece], sums[file][piece]);
+  }
 };
 
 /// Writes the files into an existing folder and brings them to the disk. Where the folder holds the journal

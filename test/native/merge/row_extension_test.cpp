@@ -130,7 +130,9 @@ TEST_CASE("extending rows: new rows are means, padding is the mean of all, the r
         const auto report = extension.run(folder / "out", job);
         CHECK(report.tensors_extended == (tied ? 1 : 2));
         CHECK(report.bytes_written == extension.bytes_to_write());
-        CHECK(number(job.latest, "total_bytes") == static_cast<double>(extension.bytes_to_write()));
+        const uint64_t total = extension.bytes_to_read() + extension.bytes_to_write();
+        CHECK(number(job.latest, "total_bytes") == static_cast<double>(total));
+        CHECK(report.bytes_read == extension.bytes_to_read());
         if (shard == UINT64_MAX) CHECK(number(job.latest, "done_bytes") == number(job.latest, "total_bytes"));
 
         const auto before = ModelWeights::open(folder / "model"), after = ModelWeights::open(folder / "out");
