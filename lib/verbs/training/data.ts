@@ -67,6 +67,12 @@ export interface TrainingData {
   close(): Promise<void>
 }
 
+/** What of a config decides how data are read and packed. */
+export type DataConfig = Pick<
+  TrainConfig,
+  'objective' | 'sequence_length' | 'seed' | 'data_cache' | 'inscp' | 'dpo'
+>
+
 export interface LoadOptions {
   shuffle: boolean
   /** No row has documents of two sources. */
@@ -84,7 +90,7 @@ export interface LoadOptions {
 /** Opens the sources, encoding what the cache does not have, and packs them. Throws ERR_DATA where nothing is to learn. */
 export async function loadData(
   sources: readonly DataSource[],
-  config: TrainConfig,
+  config: DataConfig,
   text: ModelText,
   options: LoadOptions,
 ): Promise<TrainingData> {
@@ -136,7 +142,7 @@ async function sift(opened: readonly Opened[], options: LoadOptions): Promise<vo
 
 async function openSource(
   source: FileSource,
-  config: TrainConfig,
+  config: DataConfig,
   text: ModelText,
   { signal, onWarning, onProgress }: LoadOptions,
 ): Promise<Opened> {
@@ -171,26 +177,26 @@ async function openSource(
   return { store: tokens, tokens, statistics }
 }
 
-const encodingOptions = ({ inscp: { loss, system, template }, dpo }: TrainConfig) => ({
+const encodingOptions = ({ inscp: { loss, system, template }, dpo }: DataConfig) => ({
   loss,
   system,
   template,
   maxPrompt: dpo.max_prompt,
 })
 
-const isWhole = ({ objective }: TrainConfig) => objectives[objective].packing !== 'stream'
+const isWhole = ({ objective }: DataConfig) => objectives[objective].packing !== 'stream'
 
 /** Neighbouring documents that are never parted. */
-const together = ({ objective }: TrainConfig) => (objectives[objective].packing === 'pairs' ? 2 : 1)
+const together = ({ objective }: DataConfig) => (objectives[objective].packing === 'pairs' ? 2 : 1)
 
-const fitting = async (tokens: Tokens, config: TrainConfig) =>
+const fitting = async (tokens: Tokens, config: DataConfig) =>
   isWhole(config)
     ? countFitting(tokens, config.sequence_length, together(config))
     : { truncated: 0, dropped: 0 }
 
 function packed(
   tokens: Tokens,
-  config: TrainConfig,
+  config: DataConfig,
   { shuffle }: LoadOptions,
 ): RowSource | Promise<RowSource> {
   const options = { rowLength: config.sequence_length, seed: shuffle ? config.seed : undefined }
@@ -201,7 +207,7 @@ function packed(
 
 async function packedApart(
   parts: readonly Part[],
-  config: TrainConfig,
+  config: DataConfig,
   options: LoadOptions,
 ): Promise<RowSource[]> {
   let first = 0
@@ -227,7 +233,7 @@ function distinct(names: readonly string[]): string[] {
 async function replayRows(
   opened: readonly Opened[],
   firstDocument: number,
-  config: TrainConfig,
+  config: DataConfig,
   options: LoadOptions,
 ) {
   let first = firstDocument

@@ -18,9 +18,12 @@ export interface HeldOutOptions {
   onProgress?: ((progress: PreparationProgress) => void) | undefined
 }
 
-/** Nothing of the training changes. */
+/** What can say its loss on rows: a trainer, or a model that is only measured. */
+export type Measured = Pick<Trainer, 'lossSums'>
+
+/** Nothing of a training changes. */
 export async function evaluateHeldOut(
-  trainer: Trainer,
+  model: Measured,
   data: TrainingData,
   { signal, onProgress }: HeldOutOptions,
 ): Promise<HeldOutResult> {
@@ -34,7 +37,7 @@ export async function evaluateHeldOut(
   const losses: Record<string, number> = {}
   for (const [i, rows] of data.parts.entries()) {
     const part = noSums()
-    for await (const batch of trainer.lossSums(rows, data, signal)) {
+    for await (const batch of model.lossSums(rows, data, signal)) {
       add(part, batch)
       onRows(batch.rows)
     }

@@ -45,7 +45,7 @@ export function activationBytes({ config, spec, trained }: TrainPlan): number {
 
 // Of one token: norms' inputs and outputs, queries and keys before and after their norms and turning, values, what
 // attention gives, three rows of the feed-forward block; and statistics in float32.
-function blockBytes(spec: DecoderSpec, width: number): number {
+export function blockBytes(spec: DecoderSpec, width: number): number {
   const { hidden_size: D, intermediate_size: F, head_dim: H, num_heads: N, num_kv_heads: K } = spec
   const copies = spec.qk_norm ? 3 : 2
   const statistics = 2 + N + (spec.qk_norm ? N + K : 0)
@@ -53,12 +53,12 @@ function blockBytes(spec: DecoderSpec, width: number): number {
 }
 
 // As native/kernels/linear_cross_entropy.cpp cuts them.
-function logitRows(tokens: number, vocabulary: number, width: number): number {
+export function logitRows(tokens: number, vocabulary: number, width: number): number {
   return Math.min(tokens, Math.max(256, Math.floor((64 * MIB) / (vocabulary * width))))
 }
 
 /** Node and libtorch, before any tensor: measured. */
-const PROCESS_BYTES = 220e6
+export const PROCESS_BYTES = 220e6
 /** glibc maps larger pieces one by one, and gives them back; of smaller ones freed room stays in its heap. */
 const HEAP_PIECE = 32 * MIB
 

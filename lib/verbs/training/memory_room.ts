@@ -20,23 +20,38 @@ export function machineMemory(): MachineMemory {
 /** The estimate is refused where it would be too much even if it were so much too high. */
 const DOUBT = 0.8
 
-/** Throws ERR_OUT_OF_MEMORY for what clearly cannot fit; warns of what does not fit into what is free. */
+/** Throws ERR_OUT_OF_MEMORY for a run that clearly cannot fit; warns of one that does not fit into what is free. */
 export function checkMemory(
   plan: TrainPlan,
   warn: (message: string) => void,
   machine: MachineMemory = machineMemory(),
 ): void {
-  const needed = Math.round(peakBytes(plan))
+  checkFits({ bytes: peakBytes(plan), advice: advice(plan) }, warn, machine)
+}
+
+/** What a run needs at its most, and what to do where that is too much. */
+export interface MemoryNeed {
+  bytes: number
+  advice: string
+}
+
+/** As checkMemory, for whatever is to run. */
+export function checkFits(
+  { bytes, advice }: MemoryNeed,
+  warn: (message: string) => void,
+  machine: MachineMemory = machineMemory(),
+): void {
+  const needed = Math.round(bytes)
   if (needed * DOUBT > machine.bytes) {
     throw new TongueforgeError(
       'ERR_OUT_OF_MEMORY',
       `expected at most ${machine.bytes} bytes of memory to be needed, all that this machine gives, and the run needs about ${needed}`,
-      { hint: advice(plan), details: { bytes_needed: needed, bytes_available: machine.bytes } },
+      { hint: advice, details: { bytes_needed: needed, bytes_available: machine.bytes } },
     )
   }
   if (needed > machine.free) {
     warn(
-      `the run needs about ${gigabytes(needed)} of memory, and ${gigabytes(machine.free)} are free. ${advice(plan)}`,
+      `the run needs about ${gigabytes(needed)} of memory, and ${gigabytes(machine.free)} are free. ${advice}`,
     )
   }
 }

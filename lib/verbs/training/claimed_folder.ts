@@ -1,0 +1,132 @@
+/** The folder of a run, of training or another verb: claimed at the start, kept from others, cleared to start again. */
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
+import { join, resolve, sep } from 'node:path'
+import { writeJson, writeText } from '../../checkpoint/write_folder'
+import { toYaml } from '../../config/parse'
+import { TongueforgeError } from '../../errors'
+import { LOCK_FILE, lockRun, type RunLock } from './run_lock'
+
+/** What may be done with a run that is already there. */
+export interface Claim {
+  resume: boolean
+  overwrite: boolean
+}
+
+/** The config as it ran: what makes a folder a run folder. */
+const CONFIG_FILE = 'resolved.yaml'
+/** What a run that was ended by force was making or deleting. */
+const LEFT_OVER = /^\.(tmp|trash)-/
+const TRASH = '.trash-run'
+
+export class ClaimedFolder<Config extends { out: string } = { out: string }> {
+  readonly path: string
+
+  constructor(
+    protected readonly config: Config,
+    /** Files and folders that the run reads. */
+    private readonly inputs: readonly (string | undefined)[],
+  ) {
+    this.path = resolve(config.out)
+  }
+
+  /**
+   * Whether an earlier run has to go. Throws ERR_EXISTS unless told what to do with what is there, ERR_USAGE if
+   * something to be read lies in it.
+   */
+  async check({ resume, overwrite }: Claim): Promise<boolean> {
+    const isRun = existsSync(join(this.path, CONFIG_FILE))
+    if (!existsSync(this.path) || (await hasNothing(this.path)) || (resume && isRun)) return false
+    if (!overwrite) throw this.#taken(isRun)
+    if (!isRun) throw notARun(this.path)
+    await this.#checkInputsApart()
+    return true
+  }
+
+  /**
+   * Makes the folder unless it is there, keeps others out of it until the lock is released, and sweeps away what an
+   * end by force left: `onStale` hears of it. Throws ERR_BUSY where another process is in it.
+   */
+  async open(onStale: (message: string) => void): Promise<RunLock> {
+    await mkdir(this.path, { recursive: true })
+    const lock = await lockRun(this.path, onStale)
+    for (const folder of [this.path, join(this.path, 'checkpoints')]) {
+      for (const name of await namesIn(folder)) {
+        if (!LEFT_OVER.test(name)) continue
+        await rm(join(folder, name), { recursive: true, force: true })
+        onStale(`${join(folder, name)} was left unfinished and is removed`)
+      }
+    }
+    return {
+      release: async () => {
+        await lock.release()
+        await rmdir(this.path).catch(() => {}) // goes if nothing came of the run
+      },
+    }
+  }
+
+  /** Deletes the run that is in the open folder. What marks it as one goes last: a kill in between leaves a run. */
+  async clear(): Promise<void> {
+    const trash = join(this.path, TRASH)
+    await mkdir(trash)
+    const names = (await namesIn(this.path)).filter((name) => ![LOCK_FILE, TRASH, CONFIG_FILE].includes(name))
+    for (const name of [...names, CONFIG_FILE]) await rename(join(this.path, name), join(trash, name))
+    await rm(trash, { recursive: true, force: true })
+  }
+
+  /** Marks the folder as a run of this config; to be called once nothing speaks against going on with it. */
+  writeConfig(): Promise<void> {
+    return writeText(this.path, CONFIG_FILE, toYaml(this.config))
+  }
+
+  /** Puts the report where people look for it; `model/` holds its own. */
+  writeReport(report: object): Promise<void> {
+    return writeJson(this.path, 'report.json', report)
+  }
+
+  async #checkInputsApart(): Promise<void> {
+    const place = (await realpath(this.path)) + sep
+    for (const input of this.inputs) {
+      if (input === undefined) continue
+      const real = (await realpath(input).catch(() => resolve(input))) + sep
+      if (real.startsWith(place)) throw inputInside(this.path, input)
+    }
+  }
+
+  #taken(isRun: boolean): TongueforgeError {
+    return new TongueforgeError('ERR_EXISTS', `${this.path}: expected a new run folder, and it exists`, {
+      hint: isRun ? 'Use --resume to go on with it, or --overwrite to start again.' : 'Choose another out.',
+      details: { path: this.path },
+    })
+  }
+}
+
+const namesIn = (folder: string) => readdir(folder).catch(() => [] as string[])
+
+// Empty, but for what a run leaves that was killed as it began or as it was cleared away.
+const hasNothing = (path: string) =>
+  readdir(path).then(
+    (names) => names.every((name) => name === LOCK_FILE || LEFT_OVER.test(name)),
+    () => false,
+  )
+
+// A run that starts from its own result would delete it first.
+function inputInside(path: string, input: string): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_USAGE',
+    `${path}: expected a run folder apart from what is read, received the input ${input} in it`,
+    { hint: 'Choose another out.', details: { path, input } },
+  )
+}
+
+// A slip such as `out=~ --overwrite` must not delete a home.
+function notARun(path: string): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_EXISTS',
+    `${path}: expected a run folder to overwrite, found another folder`,
+    {
+      hint: 'Only a folder with resolved.yaml, as training writes it, is overwritten. Choose another out.',
+      details: { path },
+    },
+  )
+}
