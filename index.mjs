@@ -11,6 +11,7 @@ export const {
   inspect,
   loadModel,
   mergeAdapter,
+  sweep,
   train,
   trainVocabulary,
 } = tongueforge

@@ -22,6 +22,16 @@ export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
 export { type LoadOptions, loadModel, type Model, type Score } from './verbs/model'
 export type { Run } from './verbs/run'
 export {
+  type JudgedPoint,
+  type SweepOptions,
+  type SweepPlanReport,
+  type SweepPoint,
+  type SweepProgress,
+  type SweepReport,
+  type SweepRun,
+  sweep,
+} from './verbs/sweep'
+export {
   type DryRunReport,
   type PerplexityReport,
   type ShownBatch,

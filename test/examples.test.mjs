@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { checkConfig, readYaml } from '#lib/config/parse'
+import { sweepSchema } from '#lib/config/sweep'
 import { trainSchema } from '#lib/config/train'
 import { writeDatasets } from '#lib/world/datasets'
 import { writeTokenizer } from '#lib/world/tokenizer'
@@ -52,12 +53,15 @@ describe('examples', () => {
   })
 })
 
+const SCHEMAS = { train: trainSchema, sweep: sweepSchema }
+
 describe('recipes', () => {
   for (const name of readdirSync(join(clone, 'recipes'))) {
     test(`${name} is a config, headed by the command that runs it`, async () => {
       const file = join(clone, 'recipes', name)
-      assert.ok(checkConfig(trainSchema, await readYaml(file), file))
-      assert.match(readFileSync(file, 'utf8'), new RegExp(`^# npx tongueforge train recipes/${name}[ \n]`))
+      const [, verb] = /^# npx tongueforge (\w+)/.exec(readFileSync(file, 'utf8')) ?? []
+      assert.ok(checkConfig(SCHEMAS[verb], await readYaml(file), file))
+      assert.match(readFileSync(file, 'utf8'), new RegExp(`^# npx tongueforge ${verb} recipes/${name}[ \n]`))
     })
   }
 

@@ -8,6 +8,7 @@ import graft from './graft'
 import inspect from './inspect'
 import score from './score'
 import setup from './setup'
+import sweep from './sweep'
 import train from './train'
 import type { Verb } from './verb'
 import vocab from './vocab'
@@ -16,6 +17,7 @@ export const VERBS: Verb[] = [
   demo,
   train,
   graft,
+  sweep,
   adapter,
   vocab,
   generate,

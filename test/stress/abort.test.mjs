@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { graft, loadModel, train } from 'tongueforge'
+import { graft, loadModel, sweep, train } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import {
   full,
@@ -16,6 +16,8 @@ import {
   spread,
   withDeadline,
 } from '../helpers/stress.mjs'
+import { writeTinyModel } from '../helpers/tiny_model.mjs'
+import { tinySweep } from '../helpers/tiny_sweep.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
 import { writeModels } from './models.mjs'
 import { MICRO_STEPS, TrainingSteps } from './training_steps.mjs'
@@ -141,6 +143,44 @@ test('grafting: no folder is there afterwards, half made or hidden', async (t) =
   assertSoon(latencies, time)
   await run()
   assert.ok(readFileSync(join(out, 'model.safetensors')).equals(weights))
+})
+
+test('grafting a model in memory: its weights are as they were', async (t) => {
+  const { large } = folders
+  const [base, chat] = [1, 2].map((seed) => join(home, `graft-${seed}`))
+  for (const [i, folder] of [base, chat].entries())
+    await writeTinyModel(folder, { seed: 10 + i, width: 256, layers: 4 })
+  const model = await loadModel(large, { threads: 1 })
+  const score = async () => (await model.scoreIds([[1, 2, 3]]))[0].nll
+  const run = (signal) => model.graft({ base, chat }, { signal })
+  const plain = await score()
+  const { time } = await timed(() => run())
+  const grafted = await score()
+  await model.ungraft()
+  const latencies = await abortManyTimes(t, time, run, async (aborted) => {
+    assert.equal(await score(), aborted ? plain : grafted)
+    await model.ungraft()
+  })
+  assertSoon(latencies, time / 10)
+  await model.dispose()
+})
+
+test('sweeping: the points that were measured stay, and are those of an undisturbed sweep', async (t) => {
+  const config = { ...(await tinySweep(join(home, 'sweep'), { width: 128 })), scales: [0, 0.3, 0.6, 0.9] }
+  const valuesOf = ({ points }) => points.map(({ values }) => values)
+  const run = (name, options) => sweep({ ...config, out: join(home, name) }, options).result
+  const { result, time } = await timed(() => run('sweep-whole'))
+  const latencies = await abortManyTimes(
+    t,
+    time,
+    (signal) => run('sweep-stopped', { signal, resume: true }),
+    async () => {
+      assert.deepEqual(valuesOf(await run('sweep-stopped', { resume: true })), valuesOf(result))
+      rmSync(join(home, 'sweep-stopped'), { recursive: true })
+    },
+    rounds({ quick: 3, full: 40 }),
+  )
+  assertSoon(latencies, time / 10)
 })
 
 test('training: resumed, it ends with the bytes of an undisturbed run', async (t) => {

@@ -1,0 +1,223 @@
+/** Scales of a chat vector, measured in memory: load -> plan -> run -> save -> report. */
+import type { SweepConfig } from '../config/sweep'
+import type { TongueforgeError } from '../errors'
+import { type ByteProgress, runJob } from '../native'
+import { graft } from './graft'
+import { checkDevice } from './model'
+import { Run } from './run'
+import { named } from './sweep/dimensions'
+import { inputsHash } from './sweep/identity'
+import { isBetter, judge, type Verdict } from './sweep/judge'
+import { LiveTarget } from './sweep/live_target'
+import { checkSweepMemory, type SweepMemory } from './sweep/memory'
+import { closePlan, openSweepModels, planSweep, readSweepConfig, type SweepPlan } from './sweep/plan'
+import { PointBook, type SweepPoint } from './sweep/points'
+import { placeOfMetrics, type SweepReport, sweepReport, writeReport } from './sweep/report'
+import { coordinate, goldenSection, grid, type Landscape } from './sweep/search'
+import { ClaimedFolder } from './training/claimed_folder'
+
+export type { SweepPoint } from './sweep/points'
+export type { JudgedPoint, SweepReport } from './sweep/report'
+
+export interface SweepOptions {
+  /** `key.path=value` pairs, set over the config. */
+  overrides?: readonly string[] | undefined
+  /** Check everything and return the plan; measure nothing. */
+  dryRun?: boolean | undefined
+  /** Keep the points that an earlier session measured, else start. */
+  resume?: boolean | undefined
+  /** Replace an earlier run, and what is at `write_best`. */
+  overwrite?: boolean | undefined
+  signal?: AbortSignal | undefined
+  onWarning?: ((message: string) => void) | undefined
+  /** Hears of bytes while models are read, then of rows: `total` is that of all points, as many as the search may need. */
+  onProgress?: ((progress: SweepProgress) => void) | undefined
+}
+
+export interface SweepProgress {
+  label: string
+  done: number
+  total: number
+  unit: 'bytes' | 'rows'
+}
+
+/** What a dry run tells. */
+export interface SweepPlanReport extends SweepMemory {
+  dry_run: true
+  by: string
+  search: string
+  /** What is scaled apart. */
+  dimensions: readonly string[]
+  /** Points that the search asks for at most. */
+  points: number
+  /** Rows of tokens a point, by objective. */
+  rows: Record<string, number>
+}
+
+export type SweepRun = Run<SweepPoint, SweepReport | SweepPlanReport>
+
+/**
+ * Measures a target with a chat vector at several scales, as a YAML file or an object says (docs/sweep.md). Models are
+ * read once; nothing is written but the record. Iterate over the points, await `result`. Throws ERR_CONFIG, ERR_DATA,
+ * ERR_EXISTS, ERR_BUSY, ERR_CHECKPOINT, ERR_OUT_OF_MEMORY, and what graft throws of models that do not fit together.
+ */
+export function sweep(config: string | object, options: SweepOptions = {}): SweepRun {
+  return new Run((emit, signal) => runSweep(config, options, { emit, signal }), { signal: options.signal })
+}
+
+interface Context {
+  emit: (point: SweepPoint) => void
+  signal: AbortSignal
+}
+
+async function runSweep(
+  source: string | object,
+  options: SweepOptions,
+  context: Context,
+): Promise<SweepReport | SweepPlanReport> {
+  const { resume = false, overwrite = false, onWarning: warn = () => {} } = options
+  const { signal } = context
+  const config = await readSweepConfig(source, options.overrides ?? [])
+  checkDevice(config.device)
+  const folder = new ClaimedFolder(config, inputsOf(config))
+  const replaces = await folder.check({ resume, overwrite })
+  await checkBest(config, resume || overwrite)
+  const models = await openSweepModels(config)
+  const plan = await planSweep(config, models, { signal, onWarning: warn })
+  try {
+    if (options.dryRun) return planReport(plan, warn)
+    checkSweepMemory(plan.memory, config, warn)
+    const hash = await inputsHash(config, models, signal)
+    const lock = await folder.open(warn)
+    try {
+      if (replaces) await folder.clear()
+      const book = new PointBook(folder.path, placeOfMetrics(folder.path), hash)
+      await book.open()
+      await folder.writeConfig()
+      return await sweepIn(folder, { plan, book, hash, options, ...context })
+    } finally {
+      await lock.release()
+    }
+  } finally {
+    await closePlan(plan)
+  }
+}
+
+const inputsOf = ({ target, base, chat, objectives }: SweepConfig) => [
+  ...[target, base, chat],
+  ...objectives.flatMap(({ data }) => data.map(({ path }) => path)),
+]
+
+// Met now, not after hours.
+async function checkBest(config: SweepConfig, overwrite: boolean): Promise<void> {
+  const { write_best: out, target, base, chat } = config
+  if (out === undefined) return
+  await runJob('checkOutput', { out, overwrite, inputs: [target, base, chat] })
+}
+
+function planReport(plan: SweepPlan, warn: (message: string) => void): SweepPlanReport {
+  const { config, dimensions, points, objectives, memory } = plan
+  try {
+    checkSweepMemory(memory, config, warn)
+  } catch (error) {
+    warn((error as TongueforgeError).message) // the plan may be for another machine
+  }
+  return {
+    dry_run: true,
+    by: config.by,
+    search: config.search,
+    dimensions: dimensions.names,
+    points,
+    rows: Object.fromEntries(objectives.map(({ name, rows }) => [name, rows])),
+    ...memory,
+  }
+}
+
+interface Work extends Context {
+  plan: SweepPlan
+  book: PointBook
+  hash: string
+  options: SweepOptions
+}
+
+async function sweepIn(folder: ClaimedFolder, work: Work): Promise<SweepReport> {
+  const { plan, book, hash, options, signal } = work
+  const start = performance.now()
+  const there = book.all.length
+  const target = await LiveTarget.load(plan, { signal, onBytes: bytesTo(options.onProgress) })
+  try {
+    await search(plan, landscape(target, work))
+  } finally {
+    target.dispose()
+  }
+  const points = book.all
+  const seconds = (performance.now() - start) / 1000
+  const report = sweepReport(plan, { points, measured: points.length - there, seconds, inputsHash: hash })
+  const whole = { ...report, ...(await writeBest(plan, report, options, signal)) }
+  await writeReport(folder.path, plan, whole)
+  return whole
+}
+
+const bytesTo =
+  (onProgress: SweepOptions['onProgress']) =>
+  (label: string, { done_bytes, total_bytes }: ByteProgress) =>
+    onProgress?.({ label, done: done_bytes, total: total_bytes, unit: 'bytes' })
+
+function search({ config, dimensions, line }: SweepPlan, land: Landscape<Verdict>) {
+  if (config.search === 'coordinate')
+    return coordinate(
+      dimensions.names.map(() => config.start),
+      line,
+      config.rounds,
+      land,
+    )
+  return 'values' in line ? grid(line.values, dimensions.names.length, land) : goldenSection(line, land)
+}
+
+/** Points by the book: one that is there is not measured again. */
+function landscape(target: LiveTarget, { plan, book, options, emit, signal }: Work): Landscape<Verdict> {
+  const { aims, dimensions, objectives, points } = plan
+  const rows = objectives.reduce((sum, objective) => sum + objective.rows, 0)
+  let done = 0
+  const onRows = (count: number) => {
+    done += count
+    options.onProgress?.({ label: 'sweep', done, total: Math.max(done, points * rows), unit: 'rows' })
+  }
+  return {
+    isBetter,
+    async measure(point) {
+      signal.throwIfAborted()
+      const scales = named(dimensions, point)
+      const known = book.find(scales)
+      if (known) {
+        onRows(rows)
+        return judge(known.values, aims)
+      }
+      const start = performance.now()
+      const values = await target.at(dimensions.scaleAt(point), signal, async (model) => {
+        const measured: [string, number][] = []
+        for (const { name, measure } of objectives)
+          measured.push([name, await measure(model, { signal, onRows })])
+        return Object.fromEntries(measured)
+      })
+      const written = await book.add(scales, values, (performance.now() - start) / 1000)
+      emit(written)
+      return judge(values, aims)
+    },
+  }
+}
+
+async function writeBest(
+  { config }: SweepPlan,
+  { best_scale: scale }: SweepReport,
+  { overwrite = false, resume = false, onProgress }: SweepOptions,
+  signal: AbortSignal,
+): Promise<{ model?: string }> {
+  const { write_best, target, base, chat } = config
+  if (write_best === undefined) return {}
+  const { out } = await graft(
+    { target, base, chat, scale, out: write_best, overwrite: overwrite || resume },
+    { signal, onProgress: (progress) => bytesTo(onProgress)('write best', progress) },
+  )
+  return { model: out }
+}
