@@ -14,5 +14,6 @@ export const {
   sweep,
   train,
   trainVocabulary,
+  verify,
 } = tongueforge
 export default tongueforge

@@ -43,6 +43,7 @@ export {
   type TrainStep,
   train,
 } from './verbs/train'
+export { type Verification, type VerifyOptions, verify } from './verbs/verify'
 export {
   type ExtendVocabularyCallbacks,
   type ExtendVocabularyOptions,

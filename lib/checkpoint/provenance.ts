@@ -4,9 +4,11 @@ import { createReadStream } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { z } from 'zod'
+import { TongueforgeError } from '../errors'
 import { runJob } from '../native'
 import { VERSION } from '../version'
-import { ioError } from './json_file'
+import { ioError, readJsonObjectIfPresent } from './json_file'
 import type { ModelFolder } from './model_folder'
 
 export interface FileRecord {
@@ -94,6 +96,41 @@ export async function recordModel(
   const { files } = await runJob('inspectWeights', { folder: folder.path, scan: false })
   const texts = folder.auxiliaryFiles.filter((name) => name === 'config.json' || name === 'tokenizer.json')
   return recordInput(role, folder.path, [...files.map(({ name }) => name), ...texts], signal)
+}
+
+const record = z.object({
+  role: z.string(),
+  path: z.string(),
+  files: z.array(
+    z.object({ name: z.string(), real_path: z.string(), bytes: z.number(), sha256: z.string() }),
+  ),
+})
+const written = z.object({
+  tool: z.literal('tongueforge'),
+  tool_version: z.string(),
+  verb: z.string(),
+  inputs: z.array(record),
+})
+
+/** What provenance.json of a model folder says. Throws ERR_NOT_FOUND where there is none, ERR_DATA for another one. */
+export async function readProvenance(
+  folder: string,
+): Promise<Pick<Provenance, 'tool_version' | 'verb' | 'inputs'>> {
+  const file = join(folder, 'provenance.json')
+  const content = await readJsonObjectIfPresent(file, { code: 'ERR_DATA' })
+  if (content === undefined) {
+    throw new TongueforgeError('ERR_NOT_FOUND', `${folder}: expected provenance.json, found none`, {
+      hint: 'Give a folder that tongueforge wrote.',
+      details: { file },
+    })
+  }
+  const { success, data, error } = written.safeParse(content)
+  if (success) return data
+  const key = error.issues[0]!.path.join('.')
+  throw new TongueforgeError('ERR_DATA', `${file}: ${key}: ${error.issues[0]!.message}`, {
+    hint: 'Give a folder that tongueforge wrote.',
+    details: { file, key },
+  })
 }
 
 export function provenance(

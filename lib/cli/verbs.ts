@@ -11,6 +11,7 @@ import setup from './setup'
 import sweep from './sweep'
 import train from './train'
 import type { Verb } from './verb'
+import verify from './verify'
 import vocab from './vocab'
 
 export const VERBS: Verb[] = [
@@ -24,6 +25,7 @@ export const VERBS: Verb[] = [
   chat,
   score,
   inspect,
+  verify,
   doctor,
   setup,
 ]

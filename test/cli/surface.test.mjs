@@ -71,6 +71,7 @@ const SURFACE = {
   chat: ['<model>', '--system <text>', ...SAMPLING, ...MODEL],
   score: ['<model>', '--file <file>', '--text <text>', ...MODEL, '--json'],
   inspect: ['<model>', '--scan', '--json'],
+  verify: ['<model>', '--chunks <n>', '--all', '--seed <n>', '--json'],
   doctor: ['--json'],
   setup: ['--from <folder>', '--clean', '--cuda', '--json'],
 }
