@@ -1,5 +1,5 @@
 // What a command that was stopped says: that it can go on, and how.
-import { TongueforgeError } from '../errors'
+import { TongueforgeError, toTongueforgeError } from '../errors'
 
 /** As a shell reads it back. */
 export function quoted(text: string): string {
@@ -14,7 +14,7 @@ export function resumeCommand(args: readonly string[]): string {
 
 /**
  * Runs work that may leave something to go on from, and tells so when it does. `work` is given what to call where it
- * has left something. Rejects with ERR_INTERRUPTED (exit code 75) or with what the work rejects with.
+ * has left something. Rejects with what the work rejects with, and with the command that goes on.
  */
 export async function resumable<Result>(work: (onKept: () => void) => Promise<Result>): Promise<Result> {
   let kept = false
@@ -22,13 +22,14 @@ export async function resumable<Result>(work: (onKept: () => void) => Promise<Re
     return await work(() => {
       kept = true
     })
-  } catch (cause) {
-    if (!kept) throw cause
-    const { message, details } = cause as TongueforgeError
-    throw new TongueforgeError('ERR_INTERRUPTED', `${message}; what was written is kept`, {
-      hint: resumeCommand(process.argv.slice(2)),
+  } catch (thrown) {
+    if (!kept) throw thrown
+    const { code, message, hint, details } = toTongueforgeError(thrown)
+    const command = resumeCommand(process.argv.slice(2))
+    throw new TongueforgeError(code, `${message}; what was written is kept`, {
+      hint: code === 'ERR_INTERRUPTED' ? command : `${hint ?? 'Mend what failed.'} Then go on: ${command}`,
       details: { ...details, resumable: true },
-      cause,
+      cause: thrown,
     })
   }
 }

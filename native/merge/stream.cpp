@@ -240,10 +240,21 @@ class StreamRun {
         if (!output.dirty) continue;
         output.dirty = false;
       }
-      output.file->sync();
+      sync(output);
     }
     std::lock_guard lock(mutex_);
     journal_->mark_synced(num_notes);
+  }
+
+  // After a failed sync the kernel has dropped the data: what the journal notes may not be there.
+  void sync(Output& output) {
+    try {
+      output.file->sync();
+    } catch (...) {
+      std::error_code ignored;
+      fs::remove(path_of(checkpoint::kJournalName), ignored);
+      throw;
+    }
   }
 
   // ---- progress and report ----
