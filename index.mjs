@@ -10,6 +10,7 @@ export const {
   graft,
   inspect,
   loadModel,
+  merge,
   mergeAdapter,
   sweep,
   train,

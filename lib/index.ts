@@ -19,6 +19,7 @@ export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from 
 export { type Inspection, type InspectOptions, inspect } from './verbs/inspect'
 export type { Delta } from './verbs/live/deltas'
 export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
+export { type MergeOptions, type MergeReport, merge } from './verbs/merge'
 export { type LoadOptions, loadModel, type Model, type Score } from './verbs/model'
 export type { Run } from './verbs/run'
 export {

@@ -267,6 +267,76 @@ export interface RowExtensionStatistics {
   nonfinite: number
 }
 
+/** Rows of tokens that some model lacks, and whose mean stands in; native/merge/vocabulary_rows.h. */
+export interface StandInRows {
+  /** Rows of the result, ascending. */
+  stand_in_rows: Int32Array
+  /** Where the owners of each end in the lists below. */
+  stand_in_ends: Int32Array
+  owner_models: Int32Array
+  owner_rows: Int32Array
+}
+
+/** A merge as planned from a config: native/merge/config_merge.h. Models are called by their number. */
+export interface ConfigMergeInputs {
+  method: string
+  /** Draws are mergekit's, and so is rounding where a tensor has a working dtype. */
+  compat: boolean
+  seed: number
+  max_shard_bytes: number
+  models: {
+    folder: string
+    tied: boolean
+    /** Merged into it on the way. */
+    adapter?: { path: string; modules: readonly LowRankSettings[] }
+  }[]
+  /** In the order in which shards are filled. */
+  tensors: {
+    name: string
+    dtype: string
+    /** compat: "F32", "BF16" or "F16", what inputs are cast to on load. */
+    working_dtype?: string
+    base?: { model: number; tensor: string }
+    inputs: { model: number; tensor: string; parameters: Record<string, number> }[]
+    parameters: Record<string, number>
+    /** Its rows are those of `rows`; what each model has in its place. */
+    row_tensors?: string[]
+  }[]
+  /** By model, the row for each row of the result, or -1. */
+  rows?: { maps: Int32Array[] } & StandInRows
+  /** Differs where anything above does but the models' files: work is only gone on with where it is the same. */
+  settings: string
+}
+
+export interface ConfigMergePlan {
+  bytes_to_read: number
+  bytes_to_write: number
+  /** Bytes of memory at most: methods that need whole tensors hold the largest. */
+  peak_memory_bytes: number
+  shards: number
+  problems: { code: string; message: string; hint: string }[]
+}
+
+export interface ConfigMergeStatistics {
+  tensors_merged: number
+  /** Passed through byte for byte. */
+  tensors_copied: number
+  bytes_read: number
+  bytes_written: number
+  /** Of bytes_written: by an earlier run, which was stopped. */
+  bytes_resumed: number
+  /** Values of the result that are infinite or not a number. */
+  nonfinite: number
+}
+
+/** A row of the registry of merge methods: native/merge/methods/method.h. */
+export interface MergeMethodDescription {
+  name: string
+  base: 'none' | 'optional' | 'required'
+  min_inputs: number
+  max_inputs: number
+}
+
 export interface SamplingSettings {
   /** 0 = greedy. */
   temperature: number
@@ -424,6 +494,13 @@ export interface NativeJobs {
       threads: number
     },
     GraftedModel,
+  ]
+  mergeMethods: [object, MergeMethodDescription[]]
+  planConfigMerge: [ConfigMergeInputs, ConfigMergePlan]
+  configMerge: [ConfigMergeInputs & { staged: string; threads: number }, ConfigMergeStatistics]
+  checkConfigMerge: [
+    ConfigMergeInputs & { folder: string; chunks: number; seed_of_chunks: number },
+    StreamCheck,
   ]
   planRowExtension: [RowExtensionInputs, RowExtensionPlan]
   extendRows: [RowExtensionInputs & { staged: string }, RowExtensionStatistics]

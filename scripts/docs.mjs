@@ -1,4 +1,5 @@
-// Fills the reference tables of docs/ from what the code knows: options from the commands, keys from the schemas.
+// Fills the reference tables of docs/ from what the code knows: options from the commands, keys from the schemas,
+// methods of merge from their table.
 // A table stands between `<!-- table: options graft -->` and `<!-- end -->`. `node scripts/docs.mjs` rewrites them,
 // a test compares them. Run after npm run build.
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -13,8 +14,8 @@ export function refreshed(page) {
   return page.replace(
     /(<!-- table: (\w+) (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
     (_, head, kind, name, end) => {
-      const table = kind === 'options' ? optionsTable(name) : keysTable(name)
-      return `${head}${table}${end}`
+      const rows = { options: optionsTable, keys: keysTable, methods: methodsTable }[kind](name)
+      return `${head}${rows}${end}`
     },
   )
 }
@@ -41,6 +42,24 @@ function keysTable(name) {
   const schema = require(`../dist/config/${name}.js`)[`${name}Schema`]
   const { properties } = z.toJSONSchema(schema, { io: 'input' })
   return table(['key', 'default', 'meaning'], keyRows(properties, ''))
+}
+
+/** Methods of `merge` by name: parameters with their defaults, those of each model in italics. */
+function methodsTable(name) {
+  const methods = require(`../dist/config/${name}_methods.js`).MERGE_METHODS
+  const counts = ({ least, most }) => (least === most ? `${least}` : `${least} or more`)
+  const parameter = ([key, { per, default: value, ignored }]) => {
+    const shown = `\`${key}\`${ignored ? ' (no effect)' : value === undefined ? '' : ` (${value})`}`
+    return per === 'model' ? `*${shown}*` : shown
+  }
+  const rows = Object.entries(methods).map(([key, { summary, base, inputs, parameters }]) => [
+    key,
+    summary,
+    base === 'none' ? 'one of the models' : base,
+    counts(inputs),
+    Object.entries(parameters).map(parameter).join(', ') || 'none',
+  ])
+  return table(['method', 'what it does', 'base_model', 'models beside it', 'parameters'], rows)
 }
 
 function keyRows(properties, prefix) {

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
+import { checkMergeConfig } from '#lib/config/merge_checks'
 import { checkConfig, readYaml } from '#lib/config/parse'
 import { sweepSchema } from '#lib/config/sweep'
 import { trainSchema } from '#lib/config/train'
@@ -53,14 +54,19 @@ describe('examples', () => {
   })
 })
 
-const SCHEMAS = { train: trainSchema, sweep: sweepSchema }
+/** By the command that a recipe is for. */
+const CHECKS = {
+  train: (config, file) => checkConfig(trainSchema, config, file),
+  sweep: (config, file) => checkConfig(sweepSchema, config, file),
+  merge: checkMergeConfig,
+}
 
 describe('recipes', () => {
   for (const name of readdirSync(join(clone, 'recipes'))) {
     test(`${name} is a config, headed by the command that runs it`, async () => {
       const file = join(clone, 'recipes', name)
       const [, verb] = /^# npx tongueforge (\w+)/.exec(readFileSync(file, 'utf8')) ?? []
-      assert.ok(checkConfig(SCHEMAS[verb], await readYaml(file), file))
+      assert.ok(CHECKS[verb](await readYaml(file), file))
       assert.match(readFileSync(file, 'utf8'), new RegExp(`^# npx tongueforge ${verb} recipes/${name}[ \n]`))
     })
   }
@@ -129,6 +135,19 @@ describe('recipes', () => {
       const { report } = await train(recipe(`${name}.yaml`), { overrides }).result
       assert.equal(report.steps, 3, name)
       assert.equal(report.plan.data.truncated, 0, `${name}: rows take whole conversations`)
+    }
+  })
+
+  test('the merges run on what the demo leaves', async () => {
+    const root = temporaryFolder()
+    for (const [seed, name] of ['base', 'chat', 'cp'].entries())
+      await writeTinyModel(join(root, 'demo-out', name), { seed })
+    const { merge } = await import('tongueforge')
+    for (const name of readdirSync(join(clone, 'recipes')).filter((file) => file.startsWith('merge_'))) {
+      const text = readFileSync(recipe(name), 'utf8').replaceAll('demo-out', join(root, 'demo-out'))
+      writeFileSync(join(root, name), text)
+      const { layers, nonfinite } = await merge(join(root, name), { out: join(root, `out-${name}`) })
+      assert.deepEqual([layers, nonfinite], [2, 0], name)
     }
   })
 

@@ -6,7 +6,8 @@ import type { ModelFolder } from './model_folder'
 import { carryOver, isTemplate, writeJson, writeText } from './write_folder'
 
 export interface ExtendedVocabulary {
-  tokenizerJson: string
+  /** Absent: the model's own stays, with the vocabulary in its other forms. */
+  tokenizerJson?: string | undefined
   /** Rows of the embedding. */
   vocabSize: number
   /** Special tokens that are new. */
@@ -32,11 +33,12 @@ export async function writeExtended(
   model: ModelFolder,
   vocabulary: ExtendedVocabulary,
 ): Promise<string[]> {
-  const { chatTemplate } = vocabulary
-  const leftOut = model.auxiliaryFiles.filter((name) => OTHER_FORMS.test(name))
+  const { chatTemplate, tokenizerJson } = vocabulary
+  const replaced = (name: string) => tokenizerJson !== undefined && OTHER_FORMS.test(name)
+  const leftOut = model.auxiliaryFiles.filter(replaced)
   const templates = model.auxiliaryFiles.filter((name) => chatTemplate !== undefined && isTemplate(name))
-  await carryOver(model, folder, new Set([...leftOut, ...templates, 'tokenizer.json', 'README.md']))
-  await writeText(folder, 'tokenizer.json', vocabulary.tokenizerJson)
+  await carryOver(model, folder, new Set([...leftOut, ...templates, 'README.md']))
+  if (tokenizerJson !== undefined) await writeText(folder, 'tokenizer.json', tokenizerJson)
   await writeConfigs(folder, model, vocabulary)
   await writeTokenFiles(folder, model, vocabulary)
   if (chatTemplate !== undefined) await writeText(folder, 'chat_template.jinja', chatTemplate)

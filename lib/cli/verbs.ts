@@ -6,6 +6,7 @@ import doctor from './doctor'
 import generate from './generate'
 import graft from './graft'
 import inspect from './inspect'
+import merge from './merge'
 import score from './score'
 import setup from './setup'
 import sweep from './sweep'
@@ -18,6 +19,7 @@ export const VERBS: Verb[] = [
   demo,
   train,
   graft,
+  merge,
   sweep,
   adapter,
   vocab,

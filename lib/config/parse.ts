@@ -117,7 +117,8 @@ export function checkConfig<Schema extends z.ZodType>(
   })
 }
 
-function configError(
+/** ERR_CONFIG of a file, with the key where there is one. */
+export function configError(
   file: string,
   problem: string,
   { hint, key }: { hint?: string | undefined; key?: string } = {},

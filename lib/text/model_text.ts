@@ -42,8 +42,11 @@ export async function loadModelText(folder: ModelFolder | string): Promise<Model
   }
 }
 
-/** A template that refuses our little conversation is the user's business when they chat; here it just ends no turn. */
-function turnEnd(template: ChatTemplate, tokenizer: Tokenizer): number | undefined {
+/**
+ * The id that ends a turn. A template that refuses our little conversation is the user's business when they chat; here
+ * it just ends no turn.
+ */
+export function turnEnd(template: ChatTemplate, tokenizer: Tokenizer): number | undefined {
   try {
     return endOfTurnToken(template, tokenizer)?.id
   } catch (error) {

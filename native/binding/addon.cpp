@@ -56,6 +56,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"graft", graft},
       {"checkGraft", check_graft},
       {"moduleKinds", module_kinds},
+      {"mergeMethods", merge_methods},
+      {"planConfigMerge", plan_config_merge},
+      {"configMerge", config_merge},
+      {"checkConfigMerge", check_config_merge},
       {"planRowExtension", plan_row_extension},
       {"extendRows", extend_rows},
   };

@@ -77,4 +77,10 @@ Napi::Value module_kinds(const Napi::CallbackInfo& info);
 Napi::Value plan_row_extension(const Napi::CallbackInfo& info);
 Napi::Value extend_rows(const Napi::CallbackInfo& info);
 
+// config_merge.cpp
+Napi::Value merge_methods(const Napi::CallbackInfo& info);
+Napi::Value plan_config_merge(const Napi::CallbackInfo& info);
+Napi::Value config_merge(const Napi::CallbackInfo& info);
+Napi::Value check_config_merge(const Napi::CallbackInfo& info);
+
 }  // namespace tongueforge::binding

@@ -75,6 +75,17 @@ std::vector<double> Options::numbers(const char* key) const {
   return all;
 }
 
+std::vector<std::pair<std::string, double>> Options::table(const char* key) const {
+  const auto object = value(key).As<Napi::Object>();
+  const Napi::Array names = object.GetPropertyNames();
+  std::vector<std::pair<std::string, double>> all;
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    const Napi::Value name = names.Get(i);
+    all.emplace_back(name.As<Napi::String>().Utf8Value(), object.Get(name).As<Napi::Number>().DoubleValue());
+  }
+  return all;
+}
+
 std::vector<std::vector<int32_t>> Options::rows(const char* key) const {
   auto array = value(key).As<Napi::Array>();
   std::vector<std::vector<int32_t>> all;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tongueforge::binding {
@@ -26,6 +27,8 @@ class Options {
   std::vector<int64_t> integers(const char* key) const;
   /// A plain array of numbers.
   std::vector<double> numbers(const char* key) const;
+  /// A table of numbers, in its order.
+  std::vector<std::pair<std::string, double>> table(const char* key) const;
   /// An Int32Array, copied: native work outlives the call.
   std::vector<int32_t> int32s(const char* key) const;
   /// A Float64Array of whole numbers, copied: counts beyond 2^31.

@@ -34,6 +34,7 @@ const SURFACE = {
     '--overwrite',
     '--json',
   ],
+  merge: ['<config>', '<out>', '--threads <n>', '--dry-run', '--resume', '--overwrite', '--json'],
   sweep: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   adapter: [
     '<action>',

@@ -11,7 +11,7 @@ import { INIT, tinyConfig } from './tiny_model.mjs'
 export async function writeBpeModel(
   folder,
   tokenizer,
-  { tied = false, spare = 0, dtype = 'float32', shard = 1e9 } = {},
+  { tied = false, spare = 0, dtype = 'float32', shard = 1e9, seed = 3 } = {},
 ) {
   const vocab_size = new BpeFile(tokenizer).size + spare
   const config = { ...tinyConfig({ tied }), torch_dtype: dtype, vocab_size, eos_token_id: 0 }
@@ -22,7 +22,7 @@ export async function writeBpeModel(
   const settings = { tokenizer_class: 'PreTrainedTokenizerFast', additional_special_tokens: tags }
   writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify(settings))
   const spec = decoderSpec(config)
-  const model = await runJob('initialiseModel', { spec, init: { ...INIT, seed: 3 }, threads: 1 })
+  const model = await runJob('initialiseModel', { spec, init: { ...INIT, seed }, threads: 1 })
   await runJob('saveModel', { model, folder, dtype, max_shard_bytes: shard })
   native().dispose(model)
   return folder

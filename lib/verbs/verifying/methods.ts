@@ -3,6 +3,7 @@ import { graftSchema } from '../../config/graft'
 import { checkConfig } from '../../config/parse'
 import { type ByteProgress, type JobCallbacks, runJob, type StreamCheck } from '../../native'
 import { prepareGraft } from '../graft'
+import { prepareMerge } from '../merge'
 
 export interface CheckOptions {
   /** The model folder that is verified. */
@@ -23,5 +24,9 @@ export const CHECKS: Record<string, Check> = {
   graft: async (config, options, callbacks) => {
     const { native } = await prepareGraft(checkConfig(graftSchema, config, 'resolved.yaml'))
     return runJob('checkGraft', { ...native, ...options }, callbacks)
+  },
+  merge: async (config, { folder, chunks, seed }, callbacks) => {
+    const { plan } = await prepareMerge(config as object)
+    return runJob('checkConfigMerge', { ...plan.native, folder, chunks, seed_of_chunks: seed }, callbacks)
   },
 }

@@ -1,0 +1,49 @@
+import { resumable } from './interruption'
+import { library } from './library'
+import { integer, JSON_OPTION, pick } from './options'
+import { factsText, jsonText } from './print'
+import { defineVerb } from './verb'
+
+interface Values {
+  dryRun?: boolean
+  resume?: boolean
+  overwrite?: boolean
+  threads?: number
+}
+
+export default defineVerb<Values>({
+  name: 'merge',
+  summary: 'merge models as a YAML config of mergekit says',
+  arguments: [
+    { name: '<config>', description: 'a YAML file; docs/merge.md lists its keys and methods' },
+    { name: '<out>', description: 'where the result goes' },
+  ],
+  options: [
+    {
+      flags: '--threads <n>',
+      description: 'that read, compute and write; default: one more than the machine has',
+      parse: integer,
+    },
+    { flags: '--dry-run', description: 'check everything and print the plan, write nothing' },
+    {
+      flags: '--resume',
+      description: 'go on where an interrupted merge stopped; keep the work if this one is interrupted',
+    },
+    { flags: '--overwrite', description: 'replace what is at <out>' },
+    JSON_OPTION,
+  ],
+  examples: ['merge config.yaml path/to/merged', 'merge config.yaml path/to/merged --dry-run'],
+  async run([config, out], values, io) {
+    const { merge } = library()
+    const onProgress = ({ done_bytes, total_bytes }: { done_bytes: number; total_bytes: number }) =>
+      io.progress.update({ label: 'merge', done: done_bytes, total: total_bytes, unit: 'bytes' })
+    const options = { out, ...pick(values, ['threads', 'dryRun', 'resume', 'overwrite']) }
+    const { signal, say: onWarning } = io
+    const report = await resumable((onKept) =>
+      merge(config, { ...options, signal, onWarning, onProgress, onKept }),
+    )
+    io.progress.end()
+    io.write(io.json ? jsonText(report) : factsText(report))
+    return 0
+  },
+})

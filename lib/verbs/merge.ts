@@ -1,0 +1,214 @@
+/**
+ * Many models made one as a config of mergekit-yaml says: its methods, its slices, its tokenizer section, streamed from
+ * disk to disk. native/merge/config_merge.h computes; the plan is made in merging/.
+ */
+import { basename, resolve } from 'node:path'
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../checkpoint/adapter_folder'
+import { checkSpace } from '../checkpoint/disk_space'
+import { writeExtended } from '../checkpoint/extended_folder'
+import { writeModelCard } from '../checkpoint/model_card'
+import { type InputRecord, provenance, recordInput, recordModel } from '../checkpoint/provenance'
+import { withStagedFolder } from '../checkpoint/staged_folder'
+import { writeJson, writeText } from '../checkpoint/write_folder'
+import type { MergeConfig } from '../config/merge'
+import { checkMergeConfig } from '../config/merge_checks'
+import { readYaml, toYaml } from '../config/parse'
+import { TongueforgeError } from '../errors'
+import { type ByteProgress, type ConfigMergePlan, type ConfigMergeStatistics, runJob } from '../native'
+import { type MergePlan, planMerge } from './merging/plan'
+import { type MergeModels, openModels, referencesOf } from './merging/references'
+import { resolvedConfig } from './merging/resolved'
+import { machineMemory } from './training/memory_room'
+
+export interface MergeOptions {
+  /** Model folder to be written. */
+  out: string
+  overwrite?: boolean | undefined
+  /** Go on with what an interrupted merge left; if this one is interrupted, leave it to be gone on with. */
+  resume?: boolean | undefined
+  /** Check everything and return the plan; write nothing. */
+  dryRun?: boolean | undefined
+  /** That read, compute and write; 0, the default: one more than the machine has. */
+  threads?: number | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: ByteProgress) => void) | undefined
+  /** Hears what the result is that one might not expect. */
+  onWarning?: ((message: string) => void) | undefined
+  /** Called where an interrupted merge has left something to go on with. */
+  onKept?: (() => void) | undefined
+}
+
+export interface MergeReport extends Partial<ConfigMergeStatistics> {
+  out: string
+  method: string
+  dry_run: boolean
+  models: string[]
+  layers: number
+  tensors: number
+  /** Whether the result has an output head of its own; else it is the embedding. */
+  head: boolean
+  /** Rows of the embedding, the model that gives the tokenizer, and rows that some model lacks. */
+  vocabulary: { rows: number; tokenizer: string; rows_from_other_models: number }
+  /** Tensors of the models that the result does without. */
+  left_out: string[]
+  /** Files of the vocabulary in other forms, which the result does not have. */
+  files_left_out?: string[]
+  warnings: string[]
+  bytes_to_read: number
+  bytes_to_write: number
+  peak_memory_bytes: number
+  shards: number
+  free_bytes?: number | undefined
+  seconds?: number
+}
+
+/** As native/merge/merged_piece.cpp does it. */
+const ARITHMETIC = {
+  own: 'every method in float32 or double, one rounding to the dtype of the result',
+  mergekit: 'in the working dtype, rounded step by step as mergekit does it',
+}
+
+/** A merge that can be planned: models opened, tensors and rows matched. */
+export interface PreparedMerge {
+  config: MergeConfig
+  models: MergeModels
+  plan: MergePlan
+}
+
+/**
+ * Merges models as a config says: a YAML file, or its content. Throws ERR_CONFIG, ERR_ARCHITECTURE, ERR_VOCABULARY,
+ * ERR_SHAPE_MISMATCH, ERR_MISSING_TENSOR, ERR_DTYPE, ERR_ADAPTER, ERR_OUT_OF_MEMORY, ERR_NO_SPACE, ERR_EXISTS before
+ * anything is written.
+ */
+export async function merge(config: string | object, options: MergeOptions): Promise<MergeReport> {
+  const { out, overwrite = false, resume = false, dryRun = false, threads = 0 } = options
+  const { signal, onProgress, onWarning, onKept } = options
+  const prepared = await prepareMerge(config)
+  const inputs = foldersOf(prepared.models)
+  await runJob('checkOutput', { out, overwrite, inputs })
+  const report = await planReport(prepared, resolve(out), dryRun)
+  for (const warning of report.warnings) onWarning?.(warning)
+  if (dryRun) return report
+
+  return withStagedFolder(out, { overwrite, resume, inputs, signal, onKept }, async (staged) => {
+    const start = performance.now()
+    // Beside the work, which reads the same bytes at the same time.
+    const records = recordAll(prepared.models, signal)
+    records.catch(() => {}) // waited for below, unless the work fails first
+    const job = { ...prepared.plan.native, staged, threads }
+    const statistics = await runJob('configMerge', job, { signal, onProgress })
+    const inputRecords = await records
+    const seconds = (performance.now() - start) / 1000
+    return save(staged, prepared, { ...report, ...statistics, seconds }, inputRecords)
+  })
+}
+
+/** Reads a config and plans it from headers and small files. */
+export async function prepareMerge(given: string | object): Promise<PreparedMerge> {
+  const file = typeof given === 'string' ? given : 'merge'
+  const config = checkMergeConfig(typeof given === 'string' ? await readYaml(given) : given, file)
+  const models = await openModels(referencesOf(config))
+  return { config, models, plan: await planMerge(config, models, file) }
+}
+
+const foldersOf = (models: MergeModels) =>
+  [...models.values()].flatMap(({ folder, adapter }) => [folder.path, ...(adapter ? [adapter.path] : [])])
+
+/** Everything that headers can tell: problems are thrown, figures and space told. */
+async function planReport(
+  { config, models, plan }: PreparedMerge,
+  out: string,
+  dry_run: boolean,
+): Promise<MergeReport> {
+  const { problems, ...figures } = await runJob('planConfigMerge', plan.native)
+  const [problem] = problems
+  if (problem) {
+    const { code, message, hint } = problem
+    throw new TongueforgeError(code, message, { hint, details: { problems } })
+  }
+  checkMemory(config, figures)
+  const free_bytes = await checkSpace(out, figures.bytes_to_write, 'the merged model')
+  const { tensors, slices, vocabulary } = plan
+  return {
+    out,
+    method: config.merge_method,
+    dry_run,
+    models: [...models.keys()],
+    layers: slices.reduce((sum, { layers }) => sum + layers, 0),
+    tensors: tensors.tensors.length,
+    head: tensors.head,
+    vocabulary: {
+      rows: vocabulary.num_rows,
+      tokenizer: vocabulary.owner,
+      rows_from_other_models: vocabulary.rows?.standIns.size ?? 0,
+    },
+    left_out: tensors.leftOut,
+    warnings: plan.warnings,
+    ...figures,
+    free_bytes,
+  }
+}
+
+function checkMemory(
+  { merge_method }: MergeConfig,
+  { peak_memory_bytes: needed }: Omit<ConfigMergePlan, 'problems'>,
+) {
+  const { bytes } = machineMemory()
+  if (needed <= bytes) return
+  throw new TongueforgeError(
+    'ERR_OUT_OF_MEMORY',
+    `expected at most ${bytes} bytes of memory to be needed, all that this machine gives; ${merge_method} needs ` +
+      `${needed}, for it takes the largest tensor of all models as a whole`,
+    {
+      hint: 'linear, task_arithmetic and passthrough take a little at a time.',
+      details: { bytes_needed: needed, bytes_available: bytes },
+    },
+  )
+}
+
+async function save(
+  staged: string,
+  { config, models, plan }: PreparedMerge,
+  report: MergeReport,
+  records: InputRecord[],
+): Promise<MergeReport> {
+  const { vocabulary, template } = plan
+  const files_left_out = await writeExtended(staged, models.get(vocabulary.owner)!.folder, {
+    tokenizerJson: vocabulary.union?.json,
+    vocabSize: vocabulary.num_rows,
+    special: vocabulary.union?.added.filter(({ special }) => special) ?? [],
+    chatTemplate: template.chatTemplate,
+    stopIds: template.stopIds,
+  })
+  await writeJson(staged, 'config.json', plan.config)
+  const resolved = resolvedConfig(config, models)
+  await writeText(staged, 'resolved.yaml', toYaml(resolved))
+  const numerics = { arithmetic: ARITHMETIC[config.compat ?? 'own'], seed: config.seed }
+  await writeJson(staged, 'provenance.json', provenance('merge', records, numerics))
+  const whole = { ...report, ...(files_left_out.length > 0 && { files_left_out }) }
+  await writeJson(staged, 'report.json', whole)
+  await writeModelCard(staged, {
+    title: basename(report.out),
+    summary: `${models.size} models merged by ${config.merge_method}.`,
+    origins: Object.fromEntries(
+      [...models].map(([reference, { folder }]) => [roleOf(models, reference), folder]),
+    ),
+    config: resolved,
+  })
+  return whole
+}
+
+const roleOf = (models: MergeModels, reference: string) =>
+  `model ${[...models.keys()].indexOf(reference) + 1}`
+
+async function recordAll(models: MergeModels, signal: AbortSignal | undefined): Promise<InputRecord[]> {
+  const records: InputRecord[] = []
+  for (const { reference, folder, adapter } of models.values()) {
+    records.push(await recordModel(roleOf(models, reference), folder, signal))
+    if (adapter) {
+      const role = `adapter of ${roleOf(models, reference)}`
+      records.push(await recordInput(role, adapter.path, [ADAPTER_CONFIG, ADAPTER_WEIGHTS], signal))
+    }
+  }
+  return records
+}

@@ -1,0 +1,86 @@
+/** All that comes before the weights are touched: which tensors and rows the result has, and what it is made of. */
+import type { JsonObject } from '../../checkpoint/json_file'
+import type { MergeConfig } from '../../config/merge'
+import { parameterTables } from '../../config/merge_checks'
+import { filtersOf } from '../../config/merge_parameters'
+import { configError, suggestion } from '../../config/parse'
+import type { ConfigMergeInputs } from '../../native'
+import { nativeInputs } from './native_inputs'
+import { type MergeModels, mergedOf } from './references'
+import { configDifferences, resultConfig } from './result_config'
+import { type PlannedSlice, planSlices } from './slices'
+import { planTemplate, type TemplatePlan } from './template'
+import { planTensors, type TensorPlan } from './tensors'
+import { planVocabulary, type VocabularyPlan } from './vocabulary'
+
+export interface MergePlan {
+  slices: PlannedSlice[]
+  tensors: TensorPlan
+  vocabulary: VocabularyPlan
+  template: TemplatePlan
+  /** config.json of the result. */
+  config: JsonObject
+  native: ConfigMergeInputs
+  warnings: string[]
+}
+
+/** Throws ERR_CONFIG, ERR_MISSING_TENSOR, ERR_SHAPE_MISMATCH, ERR_VOCABULARY, ERR_TOKENIZER. */
+export async function planMerge(config: MergeConfig, models: MergeModels, file: string): Promise<MergePlan> {
+  const specOf = (model: string) => models.get(model)!.spec
+  const slices = planSlices(config, (model) => specOf(model).num_layers, file)
+  const tensors = planTensors(config, slices, tensorsOf(models), file)
+  const warnings = checkFilters(config, tensors, file)
+  const vocabulary = await planVocabulary(config, models, file)
+  const template = await planTemplate(config, models, vocabulary)
+  const merged = mergedOf(config).map((model) => models.get(model)!)
+  const owner = config.base_model === undefined ? merged[0]! : models.get(config.base_model)!
+  const differences = configDifferences(owner, merged)
+  const tokenizer = models.get(vocabulary.owner)!
+  const { num_rows } = vocabulary
+  return {
+    slices,
+    tensors,
+    vocabulary,
+    template,
+    config: {
+      ...resultConfig({ owner, tokenizer, specOf, slices, plan: tensors, num_rows }),
+      ...endsOf(template),
+    },
+    native: nativeInputs(config, models, tensors, vocabulary),
+    warnings: [...warnings, ...differences, ...vocabulary.warnings, ...template.warnings],
+  }
+}
+
+/** A template of its own has ends of its own. */
+function endsOf({ stopIds }: TemplatePlan): JsonObject {
+  return stopIds.length === 0 ? {} : { eos_token_id: stopIds.length === 1 ? stopIds[0] : stopIds }
+}
+
+const tensorsOf = (models: MergeModels) =>
+  new Map(
+    [...models].map(([reference, { tensors, spec }]) => [
+      reference,
+      { tensors, tied: spec.tie_word_embeddings },
+    ]),
+  )
+
+/** A filter that is part of no name would do nothing: refused, or, as mergekit takes it, told. */
+function checkFilters(config: MergeConfig, { tensors }: TensorPlan, file: string): string[] {
+  const warnings: string[] = []
+  for (const { key, table } of parameterTables(config))
+    for (const [name, value] of Object.entries(table ?? {}))
+      for (const filter of filtersOf(value)) {
+        if (tensors.some((tensor) => tensor.name.includes(filter))) continue
+        const problem = `${key}.${name}: no tensor has '${filter}' in its name`
+        if (config.compat === undefined)
+          throw configError(file, problem, { key, hint: nearest(filter, tensors) })
+        warnings.push(problem)
+      }
+  return warnings
+}
+
+// Names are long, filters short: parts of names are compared.
+function nearest(filter: string, tensors: TensorPlan['tensors']): string | undefined {
+  const parts = tensors.flatMap(({ name }) => name.split('.').filter((part) => !/^\d+$/.test(part)))
+  return suggestion(filter, [...new Set(parts)])?.replace('Known keys', 'Parts of names')
+}
