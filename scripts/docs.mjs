@@ -1,5 +1,5 @@
 // Fills the reference tables of docs/ from what the code knows: options from the commands, keys from the schemas,
-// methods of merge from their table.
+// methods of merge from their table, divergences from the list that the conformance suite prints.
 // A table stands between `<!-- table: options graft -->` and `<!-- end -->`. `node scripts/docs.mjs` rewrites them,
 // a test compares them. Run after npm run build.
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -9,14 +9,18 @@ import { filesUnder, isMain, root } from './steps.mjs'
 
 const require = createRequire(import.meta.url)
 
+const TABLES = {
+  options: optionsTable,
+  keys: keysTable,
+  methods: methodsTable,
+  divergences: divergencesTable,
+}
+
 /** The content that a page should have. */
 export function refreshed(page) {
   return page.replace(
     /(<!-- table: (\w+) (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
-    (_, head, kind, name, end) => {
-      const rows = { options: optionsTable, keys: keysTable, methods: methodsTable }[kind](name)
-      return `${head}${rows}${end}`
-    },
+    (_, head, kind, name, end) => `${head}${TABLES[kind](name)}${end}`,
   )
 }
 
@@ -73,6 +77,18 @@ function keyRows(properties, prefix) {
   })
 }
 
+function divergencesTable(peer) {
+  const { parse } = require('yaml')
+  const list = parse(readFileSync(join(root, `test/${peer}/divergences.yaml`), 'utf8'))
+  const rows = Object.values(list).map(({ merge, mergekit, ours, compat }) => [
+    merge,
+    mergekit,
+    ours,
+    compat ? 'as mergekit' : 'as ours',
+  ])
+  return table(['', 'mergekit', 'ours', 'with `compat: mergekit`'], rows, (text) => text)
+}
+
 function plain(value) {
   return value !== undefined && (typeof value !== 'object' || Array.isArray(value))
 }
@@ -81,13 +97,13 @@ function choices(schema) {
   return schema.enum ? schema.enum.map((word) => `\`${word}\``).join(', ') : ''
 }
 
-function table(head, rows) {
+function table(head, rows, firstCell = (name) => `\`${name}\``) {
   const cell = (text) => String(text).replaceAll('|', '\\|')
   const line = (cells) => `| ${cells.map(cell).join(' | ')} |\n`
   return (
     line(head) +
     line(head.map(() => '---')) +
-    rows.map(([name, ...rest]) => line([`\`${name}\``, ...rest])).join('')
+    rows.map(([first, ...rest]) => line([firstCell(first), ...rest])).join('')
   )
 }
 

@@ -5,11 +5,14 @@ import { join } from 'node:path'
 import { buildFolder } from './native_build.mjs'
 import { filesUnder, hand, root, StepError } from './steps.mjs'
 
+/** Tests against installed programs: npm run test:parity, npm run test:mergekit. */
+const LIVE_PEERS = ['test/parity/', 'test/mergekit/']
+
 /** The test files under some folders whose path holds one of the wanted words (all, without words). */
 export function testFiles(folders, wanted = []) {
   return folders
     .flatMap((folder) => filesUnder(folder, (file) => file.endsWith('.test.mjs')))
-    .filter((file) => !file.startsWith('test/parity/')) // need an installed transformers: npm run test:parity
+    .filter((file) => !LIVE_PEERS.some((folder) => file.startsWith(folder)))
     .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)))
 }
 

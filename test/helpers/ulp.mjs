@@ -1,4 +1,5 @@
 // The bound of the graft's law with target = base and scale 1: |out - chat| <= (ulp32(d) + ulp(out)) / 2.
+import { ulpOf } from './half_precision.mjs'
 import { readArrays } from './safetensors.mjs'
 
 /** The largest |out - chat| over its bound, over all weights of three float32 files of one file name. */
@@ -15,7 +16,4 @@ export function largestExcess(out, base, chat) {
 }
 
 /** Distance of float32 neighbours at x. */
-export function ulp(x) {
-  const exponent = x === 0 ? -126 : Math.floor(Math.log2(Math.abs(x)))
-  return 2 ** (Math.max(exponent, -126) - 23)
-}
+export const ulp = (x) => ulpOf(x, 'F32')
