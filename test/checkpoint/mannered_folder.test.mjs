@@ -120,6 +120,15 @@ test('a chat model without new tokens leaves the tokenizer of the target as it w
   assert.deepEqual([read('config.json').vocab_size, read('config.json').eos_token_id], [3, 2])
 })
 
+test('where the template writes no beginning, the target keeps its own', async () => {
+  const { read } = await written(
+    { 'tokenizer_config.json': { bos_token: '<s>' } },
+    { ...CHAT, 'tokenizer_config.json': { bos_token: '<b>', eos_token: '<|im_end|>', chat_template: 'x' } },
+  )
+  const { bos_token, eos_token } = read('tokenizer_config.json')
+  assert.deepEqual([bos_token, eos_token], ['<s>', '<|im_end|>'])
+})
+
 test('settings whose tokens the result lacks are left to the target, and told', async () => {
   const files = { 'generation_config.json': { pad_token_id: 1 } }
   const { read, lost } = await written(files, {

@@ -10,8 +10,7 @@ export interface GraftRows {
 
 /**
  * A token that base or chat lacks has no difference: both get -1. With `residual`, target and chat of the only vector
- * have each other's part: rows of the chat model are the ones that are added to, and a token that it lacks comes from
- * the target as it is.
+ * have each other's part: rows of the chat model are the ones that are added to. Which row is kept or added is the same.
  */
 export function graftRows({ num_rows, rows, vectors }: Alignment, residual = false): GraftRows {
   if (vectors.every(({ base_rows }) => base_rows === undefined)) return { vectors: vectors.map(() => ({})) }
@@ -37,16 +36,10 @@ export function graftRows({ num_rows, rows, vectors }: Alignment, residual = fal
 type Pair = Required<GraftRows['vectors'][number]>
 
 function residualRows(target: Int32Array, fromChat: Int32Array, { base_rows, chat_rows }: Pair): GraftRows {
-  const chat = chat_rows.map((row, i) => (fromChat[i]! >= 0 ? fromChat[i]! : row))
-  // Without a row of the chat model the target's own comes in, as an added one; without one of the base nothing is added.
-  const differs = (i: number) => target[i]! >= 0 && base_rows[i]! >= 0 && chat[i]! >= 0
+  const differs = (i: number) => target[i]! >= 0 && base_rows[i]! >= 0 && chat_rows[i]! >= 0
   return {
-    target_rows: chat,
-    vectors: [
-      {
-        base_rows: base_rows.map((row, i) => (differs(i) ? row : -1)),
-        chat_rows: target.map((row, i) => (differs(i) || chat[i]! < 0 ? row : -1)),
-      },
-    ],
+    // Where nothing can be added, the target's row comes in as an added one does; the chat model's where it has none.
+    target_rows: chat_rows.map((row, i) => (differs(i) ? row : fromChat[i]!)),
+    vectors: [{ base_rows: base_rows.map((row, i) => (differs(i) ? row : -1)), chat_rows: target }],
   }
 }
