@@ -6,16 +6,18 @@
 #include <cstring>
 
 #include "core/instructions.h"
+#include "merge/float_lanes.h"
 
 // The plain loops below are inlined into three functions each: for every x86-64, for those with AVX2 and FMA,
 // and for those with AVX-512; the compiler makes vector code of the same loops for all. Fixed trip counts let
 // it do so at -O2.
-#define TONGUEFORGE_INLINE inline __attribute__((always_inline))
 
 namespace tongueforge::merge {
 namespace {
 
 constexpr size_t kBlock = kGraftBlock;
+static_assert(kBlock == lanes::kBlock);
+using lanes::decode, lanes::load_bits, lanes::store_bits, lanes::width;
 
 /// One block in 32-bit lanes: 10 KB, which stays in the first-level cache.
 struct Block {
@@ -25,62 +27,6 @@ struct Block {
   alignas(64) float base[kBlock];
   alignas(64) float delta[kBlock];  // chat, then chat - base
 };
-
-// ---- memory to lanes and back; the lanes past the end are zeros, which change no sum ----
-
-TONGUEFORGE_INLINE void load_bits16(const unsigned char* from, size_t count, uint32_t* bits) {
-  alignas(64) uint16_t narrow[kBlock];
-  std::memcpy(narrow, from, count * 2);
-  std::memset(narrow + count, 0, (kBlock - count) * 2);
-  for (size_t i = 0; i < kBlock; ++i) bits[i] = narrow[i];
-}
-
-TONGUEFORGE_INLINE void load_bits32(const unsigned char* from, size_t count, uint32_t* bits) {
-  std::memcpy(bits, from, count * 4);
-  std::memset(bits + count, 0, (kBlock - count) * 4);
-}
-
-TONGUEFORGE_INLINE void load_bits8(const unsigned char* from, size_t count, uint32_t* bits) {
-  for (size_t i = 0; i < count; ++i) bits[i] = from[i];
-  std::memset(bits + count, 0, (kBlock - count) * 4);
-}
-
-TONGUEFORGE_INLINE size_t width(DType dtype) { return static_cast<size_t>(dtype_width(dtype)); }
-
-TONGUEFORGE_INLINE void load_bits(DType dtype, const unsigned char* from, size_t count, uint32_t* bits) {
-  switch (width(dtype)) {
-    case 4:
-      return load_bits32(from, count, bits);
-    case 2:
-      return load_bits16(from, count, bits);
-    default:
-      return load_bits8(from, count, bits);
-  }
-}
-
-TONGUEFORGE_INLINE void decode(DType dtype, const uint32_t* bits, float* values) {
-  if (dtype == DType::BF16) {
-    for (size_t i = 0; i < kBlock; ++i) values[i] = std::bit_cast<float>(bits[i] << 16);
-  } else if (dtype == DType::F16) {
-    for (size_t i = 0; i < kBlock; ++i) values[i] = f16_to_float(static_cast<uint16_t>(bits[i]));
-  } else if (dtype == DType::F8_E5M2) {  // half precision without its lower byte
-    for (size_t i = 0; i < kBlock; ++i) values[i] = f16_to_float(static_cast<uint16_t>(bits[i] << 8));
-  } else if (dtype == DType::F8_E4M3) {
-    for (size_t i = 0; i < kBlock; ++i) values[i] = f8_e4m3_to_float(static_cast<uint8_t>(bits[i]));
-  } else {
-    std::memcpy(values, bits, kBlock * 4);
-  }
-}
-
-TONGUEFORGE_INLINE void store_bits(DType dtype, const uint32_t* bits, size_t count, unsigned char* to) {
-  if (dtype == DType::F32) {
-    std::memcpy(to, bits, count * 4);
-    return;
-  }
-  alignas(64) uint16_t narrow[kBlock];
-  for (size_t i = 0; i < kBlock; ++i) narrow[i] = static_cast<uint16_t>(bits[i]);
-  std::memcpy(to, narrow, count * 2);
-}
 
 // ---- arithmetic ----
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <filesystem>
 #include <functional>
@@ -16,6 +15,7 @@
 #include "core/parts.h"
 #include "merge/chunks.h"
 #include "merge/journal.h"
+#include "merge/memory_gate.h"
 
 namespace fs = std::filesystem;
 
@@ -27,7 +27,8 @@ using checkpoint::PosixFile;
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kSyncBytes = 512 * kMiB;    // written between two marks of the journal
 constexpr uint64_t kWriteBytes = 32 * kMiB;    // at once: between two looks at the job
-constexpr uint64_t kMemoryBytes = 256 * kMiB;  // of large chunks at a time; one that is larger runs alone
+constexpr uint64_t kMemoryBytes = 256 * kMiB;  // of chunks at a time; one that is larger runs alone
+constexpr uint64_t kKeptBytes = 8 * kMiB;      // of a buffer from chunk to chunk
 
 size_t threads_of(const StreamOptions& options) {
   if (options.num_threads > 0) return options.num_threads;
@@ -42,28 +43,6 @@ std::string identity_of(const OutputModel& model, const StreamOptions& options) 
     identity += str(file.name, ' ', file.size, ' ', std::hash<std::string>()(file.header), '\n');
   return identity;
 }
-
-/// Lets work pass while its memory fits, and one piece of work of any size.
-class MemoryGate {
- public:
-  void enter(uint64_t bytes) {
-    std::unique_lock lock(mutex_);
-    may_enter_.wait(lock, [&] { return used_ == 0 || used_ + bytes <= kMemoryBytes; });
-    used_ += bytes;
-  }
-  void leave(uint64_t bytes) {
-    {
-      std::lock_guard lock(mutex_);
-      used_ -= bytes;
-    }
-    may_enter_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable may_enter_;
-  uint64_t used_ = 0;
-};
 
 class StreamRun {
  public:
@@ -177,20 +156,15 @@ class StreamRun {
   void make(size_t i, Workspace& workspace, Workspace& written) {
     const Chunk& chunk = chunks_[i];
     const PlacedPiece& placed = model_.files[chunk.file].pieces[chunk.piece];
-    const uint64_t memory = chunk.size() + placed.piece->workspace_bytes(chunk.size());
-    gate_.enter(memory);
-    try {
+    {
+      const MemoryGate::Pass pass(gate_, chunk.size() + placed.piece->workspace_bytes(chunk.size()));
       job_.check();
       prepare(chunk, *placed.piece, workspace);
       char* const out = written.buffer(0, chunk.size());
       placed.piece->produce(chunk.begin, chunk.end, out, workspace, sums_[i]);
       write(chunk, placed.at, out);
-      for (Workspace* each : {&workspace, &written}) each->shrink(8 * kMiB);
-    } catch (...) {
-      gate_.leave(memory);
-      throw;
+      for (Workspace* each : {&workspace, &written}) each->shrink(kKeptBytes);
     }
-    gate_.leave(memory);
     note(i);
   }
 
@@ -294,7 +268,7 @@ class StreamRun {
   std::vector<std::deque<Prepared>> prepared_;
   std::atomic<size_t> next_ = 0;
   std::atomic<bool> stop_ = false;
-  MemoryGate gate_;
+  MemoryGate gate_{kMemoryBytes};
   std::mutex sync_mutex_;
   std::mutex mutex_;  // guards what follows
   std::vector<Output> outputs_;
