@@ -401,7 +401,6 @@ export interface NativeJobs {
   discardFolder: [{ staged: string }, undefined]
   lockFile: [{ path: string; note: string }, { lock: Handle; left_behind: string }]
   matmulRate: [{ dtype: string; seconds: number; threads: number }, { flops_per_second: number }]
-  /** dtype `stored`: as the files have it, for weights that are only read. */
   loadModel: [{ folder: string; spec: object; dtype: string; threads: number }, Handle]
   initialiseModel: [{ spec: object; init: object; threads: number }, Handle]
   saveModel: [{ model: Handle; folder: string; dtype: string; max_shard_bytes: number }, { bytes: number }]
@@ -482,6 +481,8 @@ export interface NativeJobs {
   moduleKinds: [{ names: readonly string[] }, ModuleKind[]]
   checkGraft: [GraftInputs & { folder: string; chunks: number; seed: number }, StreamCheck]
   openDeltas: [GraftInputs, Handle]
+  /** What those are added to; `spec` is the target's. */
+  loadTarget: [GraftInputs & { spec: object; threads: number }, Handle]
   loadDeltas: [{ deltas: Handle; threads: number }, Handle]
   graftModel: [
     {

@@ -49,6 +49,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"planAdapterMerge", plan_adapter_merge},
       {"mergeAdapter", merge_adapter},
       {"openDeltas", open_deltas},
+      {"loadTarget", load_target},
       {"loadDeltas", load_deltas},
       {"graftModel", graft_model},
       {"trainBpe", train_bpe},

@@ -64,6 +64,7 @@ Napi::Value plan_adapter_merge(const Napi::CallbackInfo& info);
 Napi::Value merge_adapter(const Napi::CallbackInfo& info);
 // live.cpp
 Napi::Value open_deltas(const Napi::CallbackInfo& info);
+Napi::Value load_target(const Napi::CallbackInfo& info);
 Napi::Value load_deltas(const Napi::CallbackInfo& info);
 Napi::Value graft_model(const Napi::CallbackInfo& info);
 // text.cpp

@@ -4,8 +4,10 @@
 #include "binding/exports.h"
 #include "binding/handle.h"
 #include "binding/read_graft.h"
+#include "binding/read_spec.h"
 #include "live/delta_set.h"
 #include "live/folder_deltas.h"
+#include "live/graft_target.h"
 #include "live/grafted_model.h"
 #include "models/weights.h"
 
@@ -36,6 +38,14 @@ Napi::Value open_deltas(const Napi::CallbackInfo& info) {
   return start_job(info, [inputs = read_graft_inputs(Options(info[0]))](Job&) -> Value {
     return live::open_folder_deltas(inputs);
   });
+}
+
+// loadTarget({target, vectors, tensors, target_rows?, spec}, on_event): Handle; what those are added to
+Napi::Value load_target(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info,
+                   [inputs = read_graft_inputs(options), spec = read_decoder_spec(options.object("spec"))](
+                       Job& job) -> Value { return live::load_graft_target(inputs, spec, job); });
 }
 
 // loadDeltas({deltas}, on_event): Handle; the same, in memory

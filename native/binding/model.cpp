@@ -17,12 +17,6 @@ std::shared_ptr<models::Decoder> model_of(const Options& options) {
   return unwrap<models::Decoder>(options.value("model"));
 }
 
-// "stored": as the files have them.
-std::optional<at::ScalarType> read_dtype(const std::string& name) {
-  if (name == "stored") return std::nullopt;
-  return models::scalar_type_from_name(name);
-}
-
 generate::GenerateOptions read_generate_options(const Options& options) {
   generate::GenerateOptions read;
   read.max_new_tokens = options.integer("max_new_tokens");
@@ -58,7 +52,7 @@ Napi::Value load_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info,
                    [folder = options.text("folder"), spec = read_decoder_spec(options.object("spec")),
-                    dtype = read_dtype(options.text("dtype"))](Job& job) -> Value {
+                    dtype = models::scalar_type_from_name(options.text("dtype"))](Job& job) -> Value {
                      return models::load_decoder(folder, spec, dtype, job);
                    });
 }

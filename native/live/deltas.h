@@ -34,6 +34,12 @@ class Deltas : public Object {
   virtual void check_unchanged() const {}
 };
 
+inline constexpr const char* kEmbedding = "model.embed_tokens.weight";
+inline constexpr const char* kHead = "lm_head.weight";
+
+/// Whether a parameter has a row for each token.
+inline bool has_token_rows(const std::string& name) { return name == kEmbedding || name == kHead; }
+
 /// Values that are read at a time; a multiple of merge::kGraftBlock.
 inline constexpr int64_t kDeltaChunk = 1 << 16;
 

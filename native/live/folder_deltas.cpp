@@ -1,7 +1,5 @@
 #include "live/folder_deltas.h"
 
-#include <utility>
-
 #include "merge/graft_kernel.h"
 
 namespace tongueforge::live {
@@ -9,7 +7,7 @@ namespace {
 
 class FolderDeltas final : public Deltas {
  public:
-  explicit FolderDeltas(merge::GraftInputs inputs) : graft_(std::move(inputs)) {
+  explicit FolderDeltas(const merge::GraftInputs& inputs) : graft_(inputs), added_rows_(inputs.added_rows) {
     if (!graft_.problems().empty()) throw graft_.problems().front();
     for (const auto& difference : graft_.differences())
       infos_.push_back({difference.name, difference.base.shape()});
@@ -23,6 +21,7 @@ class FolderDeltas final : public Deltas {
     const auto chat_bytes = read_stretch(chat, first, count);
     merge::subtract_span(base.dtype(), base_bytes.data(), chat.dtype(), chat_bytes.data(), room,
                          static_cast<size_t>(count));
+    if (added_rows_ && has_token_rows(name)) clear_added(base.shape()[1], first, count, room);
     return room;
   }
 
@@ -38,14 +37,21 @@ class FolderDeltas final : public Deltas {
     return bytes;
   }
 
+  /// What the target has got from the chat model is not added to it once more.
+  void clear_added(int64_t row_length, int64_t first, int64_t count, float* values) const {
+    for (int64_t i = 0; i < count; i++)
+      if ((*added_rows_)[static_cast<size_t>((first + i) / row_length)]) values[i] = 0;
+  }
+
   merge::Graft graft_;
+  std::shared_ptr<const std::vector<bool>> added_rows_;
   std::vector<DeltaInfo> infos_;
 };
 
 }  // namespace
 
-std::shared_ptr<Deltas> open_folder_deltas(merge::GraftInputs inputs) {
-  return std::make_shared<FolderDeltas>(std::move(inputs));
+std::shared_ptr<Deltas> open_folder_deltas(const merge::GraftInputs& inputs) {
+  return std::make_shared<FolderDeltas>(inputs);
 }
 
 }  // namespace tongueforge::live

@@ -9,7 +9,7 @@ import { native, runJob } from '#lib/native'
 import { goldenMeasurements } from '#lib/verbs/sweep/search'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { sleep } from '../helpers/stress.mjs'
-import { tinyConfig } from '../helpers/tiny_model.mjs'
+import { tinyConfig, writeTinyModel } from '../helpers/tiny_model.mjs'
 import { tinySweep } from '../helpers/tiny_sweep.mjs'
 
 describe('sweep', () => {
@@ -200,31 +200,39 @@ describe('sweep', () => {
     })
   }
 
-  test('a target without the control tokens of the chat model is refused with the command that gives it those', async () => {
-    const untagged = (folder) => {
-      const copy = `${folder}-untagged`
-      cpSync(folder, copy, { recursive: true })
-      const tokenizer = json(copy, 'tokenizer.json')
-      tokenizer.model.vocab['never-said'] = tokenizer.model.vocab[tag]
-      delete tokenizer.model.vocab[tag]
-      tokenizer.added_tokens = tokenizer.added_tokens.filter(({ content }) => content !== tag)
-      writeFileSync(join(copy, 'tokenizer.json'), JSON.stringify(tokenizer))
-      return copy
+  test('control tokens that the target lacks are added with the chat model’s rows, whatever the scale, as in files', async () => {
+    const target = place('untagged')
+    cpSync(config.target, target, { recursive: true })
+    const tokenizer = json(target, 'tokenizer.json')
+    tokenizer.model.vocab['never-said'] = tokenizer.model.vocab['<user>']
+    delete tokenizer.model.vocab['<user>']
+    tokenizer.added_tokens = tokenizer.added_tokens.filter(({ content }) => content !== '<user>')
+    writeFileSync(join(target, 'tokenizer.json'), JSON.stringify(tokenizer))
+    const { base, chat } = config
+    const { report } = await swept({ target, scales: [0, 0.8] })
+    for (const { scales, values } of report.points) {
+      const { out, vocabulary } = await graft({
+        target,
+        base,
+        chat,
+        scale: scales.all,
+        out: place(`tags-${made++}`),
+      })
+      assert.deepEqual(Object.keys(vocabulary.added_tokens), ['<user>'])
+      const [texts, chats] = config.objectives.map(({ data }) => data[0])
+      assert.equal(values.manners, await trainedLoss(out, 'sft', chats))
+      assert.equal(values.language, await trainedLoss(out, 'cp', texts))
     }
-    const tag = '<user>'
-    const [target, base] = [untagged(config.target), untagged(config.base)]
-    const { chat } = config
-    await assert.rejects(swept({ target, base }), (error) => {
-      assert.equal(error.code, 'ERR_VOCABULARY')
-      assert.ok(error.message.includes(tag), error.message)
-      assert.match(error.hint, /graft --target .* --scale 0 --out/)
-      return true
-    })
-    const { out: tagged } = await graft({ target, base, chat, scale: 0, out: place('tagged') })
-    const { report } = await swept({ target: tagged, base, scales: [0.8] })
-    const { out } = await graft({ target, base, chat, scale: 0.8, out: place('tagged-0.8') })
-    const chats = config.objectives[1].data[0]
-    assert.equal(report.points[0].values.manners, await trainedLoss(out, 'sft', chats))
+  })
+
+  test('a tied target whose chat model has a head of its own gets one', async () => {
+    const tied = await writeTinyModel(place('tied'), { seed: 9, layers: 4, tied: true })
+    const { base, chat } = config
+    const { report } = await swept({ target: tied, scales: [0.6] })
+    const { out, unties_head } = await graft({ target: tied, base, chat, scale: 0.6, out: place('untied') })
+    assert.equal(unties_head, true)
+    const [texts] = config.objectives.map(({ data }) => data[0])
+    assert.equal(report.points[0].values.language, await trainedLoss(out, 'cp', texts))
   })
 
   test('a dry run tells points, rows and memory, and leaves nothing', async () => {

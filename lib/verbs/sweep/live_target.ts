@@ -1,7 +1,6 @@
 /** A target in memory with the deltas of a chat vector: weights at any scales, each time made from the same two. */
 import type { Scale } from '../../config/scales'
-import { type ByteProgress, type Handle, native, runJob } from '../../native'
-import { openDelta } from '../live/deltas'
+import { type ByteProgress, type Handle, type JobCallbacks, native, runJob } from '../../native'
 import { tensorScales } from '../live/scales'
 import type { SweepPlan } from './plan'
 
@@ -12,7 +11,7 @@ export interface LoadOptions {
 
 export class LiveTarget {
   private constructor(
-    /** As it is stored. */
+    /** As it is stored, with the rows that a graft adds. */
     private readonly target: Handle,
     private readonly deltas: Handle,
     private readonly plan: SweepPlan,
@@ -20,27 +19,21 @@ export class LiveTarget {
 
   /** Reads the three models, once. */
   static async load(plan: SweepPlan, { signal, onBytes }: LoadOptions): Promise<LiveTarget> {
-    const { config, models } = plan
-    const { target } = models
-    const { base, chat, threads } = config
-    const { folder, spec } = target
-    const opened = await openDelta(target, { base, chat }, { signal })
-    try {
-      const deltas = await runJob(
-        'loadDeltas',
-        { deltas: opened, threads },
-        { signal, onProgress: (progress: ByteProgress) => onBytes('read difference', progress) },
-      )
-      const options = { folder: folder.path, spec, dtype: 'stored', threads }
-      const onProgress = (progress: ByteProgress) => onBytes('read target', progress)
-      const weights = await runJob('loadModel', options, { signal, onProgress }).catch((error) => {
+    const { inputs, models } = plan
+    const { threads } = plan.config
+    const telling = (label: string) => ({
+      signal,
+      onProgress: (progress: ByteProgress) => onBytes(label, progress),
+    })
+    const deltas = await loadDeltas(plan, telling('read difference'))
+    const { spec } = models.target
+    const target = await runJob('loadTarget', { ...inputs, spec, threads }, telling('read target')).catch(
+      (error) => {
         native().dispose(deltas)
         throw error
-      })
-      return new LiveTarget(weights, deltas, plan)
-    } finally {
-      native().dispose(opened)
-    }
+      },
+    )
+    return new LiveTarget(target, deltas, plan)
   }
 
   /** Lets `work` have a model of the weights at a scale, and frees it. */
@@ -64,5 +57,17 @@ export class LiveTarget {
   dispose(): void {
     native().dispose(this.target)
     native().dispose(this.deltas)
+  }
+}
+
+async function loadDeltas(
+  { inputs, config: { threads } }: SweepPlan,
+  callbacks: JobCallbacks<ByteProgress>,
+): Promise<Handle> {
+  const opened = await runJob('openDeltas', inputs, callbacks)
+  try {
+    return await runJob('loadDeltas', { deltas: opened, threads }, callbacks)
+  } finally {
+    native().dispose(opened)
   }
 }

@@ -1,22 +1,25 @@
 /** Everything that is known before the first point: config, models, rows, dimensions, memory, how many points. */
+import type { DecoderSpec } from '../../checkpoint/model_config'
 import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
 import { type SweepConfig, sweepSchema } from '../../config/sweep'
 import { TongueforgeError } from '../../errors'
-import { type ParameterDescription, runJob } from '../../native'
-import { mannersOf } from '../../text/alignment/manners'
-import { loadModelText, type ModelText } from '../../text/model_text'
-import { alignModels, type GraftModels, openModels } from '../grafting/inputs'
+import { type GraftInputs, type ParameterDescription, runJob } from '../../native'
+import type { Alignment } from '../../text/alignment/align'
+import { alignModels, type GraftModels, nativeInputs, openModels } from '../grafting/inputs'
 import { type Dimensions, dimensionsOf } from './dimensions'
 import type { Aim } from './judge'
 import { closeObjectives, type Objective, type OpenOptions, openObjectives } from './losses'
 import { type SweepMemory, sweepMemory } from './memory'
 import { goldenMeasurements, type Line } from './search'
+import { textOfGraft } from './text'
 
 export interface SweepPlan {
   config: SweepConfig
   models: GraftModels
+  /** The graft, as native code is told of it; its scales do not count. */
+  inputs: GraftInputs
   dimensions: Dimensions
-  /** Of the target. */
+  /** Of the result. */
   parameters: ParameterDescription[]
   aims: Aim[]
   objectives: Objective[]
@@ -81,59 +84,58 @@ export function openSweepModels({ target, base, chat }: SweepConfig): Promise<Gr
   return openModels({ target, vectors: [{ base, chat, scale: 1 }], residual: false })
 }
 
-/** Reads headers and data. Throws ERR_CONFIG, ERR_DATA, ERR_TEMPLATE. The objectives are to be closed. */
+/**
+ * Reads headers and data. Throws ERR_CONFIG, ERR_DATA, ERR_TEMPLATE, and what graft throws of models that do not fit
+ * together. The objectives are to be closed.
+ */
 export async function planSweep(
   config: SweepConfig,
   models: GraftModels,
   options: OpenOptions,
 ): Promise<SweepPlan> {
-  const { spec, folder } = models.target
+  const alignment = await alignModels(models)
+  const inputs = await nativeInputs(models, { residual: false }, alignment)
+  const spec = await resultSpec(models, inputs, alignment)
   const parameters = await runJob('describeModel', { spec })
   const dimensions = dimensionsOf(config, parameters)
   const line = lineOf(config)
   const points = countPoints(config, dimensions.names.length, line)
-  const { total_bytes } = await runJob('inspectWeights', { folder: folder.path, scan: false }, options)
-  const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
-  const memory = sweepMemory({
-    config,
-    spec,
-    parameters: parameters.reduce((sum, { shape }) => sum + size(shape), 0),
-    stored_bytes: total_bytes,
-  })
-  const objectives = await openObjectives(config, await textOf(models), options)
-  return { config, models, dimensions, parameters, aims: aimsOf(config), objectives, points, line, memory }
+  const memory = await memoryOf(config, models, spec, parameters)
+  const objectives = await openObjectives(config, await textOfGraft(models, alignment), options)
+  return {
+    ...{ config, models, inputs, dimensions, parameters, objectives, points, line, memory },
+    aims: aimsOf(config),
+  }
 }
 
 export const closePlan = ({ objectives }: SweepPlan) => closeObjectives(objectives)
 
-/** Tokenizer and template as the folder of a graft has them: those of the target, with the manners of the chat model. */
-async function textOf(models: GraftModels): Promise<ModelText> {
-  const { folder } = models.target
-  const chat = models.vectors[0]!.chat.folder
-  const alignment = await alignModels(models)
-  const added = Object.keys(alignment.report.added_tokens)
-  if (added.length > 0) throw controlTokensMissing(models, added)
-  const { specialTokens } = await mannersOf(chat, alignment)
-  const own = folder.tokenizer
-  const chatTemplate = chat.tokenizer.chatTemplate ?? own.chatTemplate
-  const tokenizer = { ...own, chatTemplate, specialTokens: { ...own.specialTokens, ...specialTokens } }
-  return loadModelText({ ...folder, tokenizer })
+/** Of the model that a graft makes: tokens may have come, and a head of its own. Throws the graft's first problem. */
+async function resultSpec(
+  { target: { spec } }: GraftModels,
+  inputs: GraftInputs,
+  { num_rows }: Alignment,
+): Promise<DecoderSpec> {
+  const { problems, unties_head } = await runJob('planGraft', inputs)
+  const [problem] = problems
+  if (problem) throw new TongueforgeError(problem.code, problem.message, { hint: problem.hint })
+  return {
+    ...spec,
+    vocab_size: num_rows,
+    tie_word_embeddings: spec.tie_word_embeddings && !unties_head,
+  }
 }
 
-// A graft to files adds them, unscaled; at scale 0 it does nothing else.
-function controlTokensMissing({ target, vectors }: GraftModels, added: readonly string[]): TongueforgeError {
-  const { base, chat } = vectors[0]!
-  const paths = [target, base, chat].map(({ folder }) => folder.path)
-  return new TongueforgeError(
-    'ERR_VOCABULARY',
-    `${paths[0]}: expected a target that has the control tokens of the chat model, and it lacks ${added.join(', ')}`,
-    {
-      hint:
-        `Give it those first, and sweep that: npx tongueforge graft --target ${paths[0]} --base ${paths[1]} ` +
-        `--chat ${paths[2]} --scale 0 --out TARGET_WITH_TOKENS`,
-      details: { path: paths[0], tokens: added },
-    },
-  )
+async function memoryOf(
+  config: SweepConfig,
+  { target }: GraftModels,
+  spec: DecoderSpec,
+  parameters: readonly ParameterDescription[],
+): Promise<SweepMemory> {
+  const { total_bytes } = await runJob('inspectWeights', { folder: target.folder.path, scan: false })
+  const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
+  const count = parameters.reduce((sum, { shape }) => sum + size(shape), 0)
+  return sweepMemory({ config, spec, parameters: count, stored_bytes: total_bytes })
 }
 
 const ends = ({ scales }: SweepConfig) =>
