@@ -81,9 +81,11 @@ export default defineVerb<Values>({
     }
     const onProgress = ({ done_bytes, total_bytes }: { done_bytes: number; total_bytes: number }) =>
       io.progress.update({ label: 'graft', done: done_bytes, total: total_bytes, unit: 'bytes' })
-    const result = await resumable((onKept) => graft(options, { signal: io.signal, onProgress, onKept }))
+    const { signal, say: onWarning } = io
+    const result = await resumable((onKept) => graft(options, { signal, onWarning, onProgress, onKept }))
     io.progress.end()
-    const { vocabulary, ...facts } = result
+    if (result.nonfinite) onWarning(`${result.nonfinite} values of the result are infinite or not a number`)
+    const { vocabulary, warnings: _, ...facts } = result
     io.write(io.json ? jsonText(result) : factsText(facts) + vocabularyText(vocabulary))
     return 0
   },

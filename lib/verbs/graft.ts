@@ -4,6 +4,7 @@ import { checkSpace } from '../checkpoint/disk_space'
 import { writeWithManners } from '../checkpoint/mannered_folder'
 import { writeModelCard } from '../checkpoint/model_card'
 import { type InputRecord, provenance, recordModel } from '../checkpoint/provenance'
+import { specDifferences } from '../checkpoint/spec_differences'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
 import { type GraftConfig, graftSchema } from '../config/graft'
@@ -44,6 +45,8 @@ export interface GraftOptions {
 export interface GraftCallbacks {
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
+  /** Hears what the result is that one might not expect. */
+  onWarning?: ((message: string) => void) | undefined
   /** Called where an interrupted graft has left its work for the next one with `resume`. */
   onKept?: (() => void) | undefined
 }
@@ -59,6 +62,8 @@ export interface GraftReport extends Partial<GraftStatistics> {
   free_bytes?: number | undefined
   /** The target's head is its embedding, the result's is not. */
   unties_head: boolean
+  /** What configs say differently although the weights fit each other. */
+  warnings: string[]
   /** What becomes of each row of the embedding. */
   vocabulary: VocabularyReport
   /** Of the chat model's settings, those without an equivalent in the result's vocabulary. */
@@ -92,6 +97,7 @@ export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {
   const inputs = allModels(prepared.models).map(({ folder }) => folder.path)
   await runJob('checkOutput', { out, overwrite, inputs })
   const report = await planReport(prepared, options.out, dryRun)
+  for (const warning of report.warnings) callbacks.onWarning?.(warning)
   if (dryRun) return report
 
   const { signal, onKept } = callbacks
@@ -150,7 +156,7 @@ export async function prepareGraft(config: GraftConfig): Promise<Prepared> {
 }
 
 async function planReport(
-  { config, plan, alignment }: Prepared,
+  { config, models, plan, alignment }: Prepared,
   out: string,
   dryRun: boolean,
 ): Promise<GraftReport> {
@@ -163,8 +169,14 @@ async function planReport(
     bytes_to_write: plan.bytes_to_write,
     free_bytes: await checkSpace(out, plan.bytes_to_write, 'the result'),
     unties_head: plan.unties_head,
+    warnings: differences(models),
     vocabulary: alignment.report,
   }
+}
+
+function differences(models: GraftModels): string[] {
+  const [target, ...others] = allModels(models).map(({ role, spec }) => ({ name: role, spec }))
+  return specDifferences(target!, others)
 }
 
 async function recordAll(models: GraftModels, signal: AbortSignal | undefined): Promise<InputRecord[]> {

@@ -201,6 +201,28 @@ test('a tied target gets a head of its own where base and chat have one, and its
   await (await loadModel(report.out)).dispose()
 })
 
+test('what configs say differently is told; heads that are cut otherwise are refused', async () => {
+  const changed = async (name, changes) => {
+    const folder = join(root, name)
+    cpSync(chat, folder, { recursive: true })
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...json(chat, 'config.json'), ...changes }))
+    return folder
+  }
+  const turned = await changed('turned', { rope_theta: 500000 })
+  const heard = []
+  const callbacks = { onWarning: (message) => heard.push(message) }
+  const { warnings } = await graft({ target, base, chat: turned, out: out(), dryRun: true }, callbacks)
+  assert.equal(warnings.length, 1)
+  assert.match(warnings[0], /^rope: .*500000.* in chat; the result has .*10000.* of target$/)
+  assert.deepEqual(heard, warnings)
+  const cut = await changed('cut', { num_attention_heads: 8, num_key_value_heads: 8 })
+  await assert.rejects(graft({ target, base, chat: cut, out: out() }), (error) => {
+    assert.equal(error.code, 'ERR_SHAPE_MISMATCH')
+    assert.match(error.message, /received num_heads 4 \(target\) and 8 \(chat\)/)
+    return true
+  })
+})
+
 describe('resumed', () => {
   /** Aborts at a part of the progress; true if it came to that. */
   async function stopAt(part, options) {

@@ -1,13 +1,14 @@
 /** All that comes before the weights are touched: which tensors and rows the result has, and what it is made of. */
 import type { JsonObject } from '../../checkpoint/json_file'
+import { specDifferences } from '../../checkpoint/spec_differences'
 import type { MergeConfig } from '../../config/merge'
 import { parameterTables } from '../../config/merge_checks'
 import { filtersOf } from '../../config/merge_parameters'
 import { configError, suggestion } from '../../config/parse'
 import type { ConfigMergeInputs } from '../../native'
 import { nativeInputs } from './native_inputs'
-import { type MergeModels, mergedOf } from './references'
-import { configDifferences, resultConfig } from './result_config'
+import { type MergeModel, type MergeModels, mergedOf } from './references'
+import { resultConfig } from './result_config'
 import { type PlannedSlice, planSlices } from './slices'
 import { planTemplate, type TemplatePlan } from './template'
 import { planTensors, type TensorPlan } from './tensors'
@@ -34,7 +35,7 @@ export async function planMerge(config: MergeConfig, models: MergeModels, file: 
   const template = await planTemplate(config, models, vocabulary)
   const merged = mergedOf(config).map((model) => models.get(model)!)
   const owner = config.base_model === undefined ? merged[0]! : models.get(config.base_model)!
-  const differences = configDifferences(owner, merged)
+  const differences = specDifferences(named(owner), merged.map(named))
   const tokenizer = models.get(vocabulary.owner)!
   const { num_rows } = vocabulary
   return {
@@ -84,3 +85,5 @@ function nearest(filter: string, tensors: TensorPlan['tensors']): string | undef
   const parts = tensors.flatMap(({ name }) => name.split('.').filter((part) => !/^\d+$/.test(part)))
   return suggestion(filter, [...new Set(parts)])?.replace('Known keys', 'Parts of names')
 }
+
+const named = ({ reference, spec }: MergeModel) => ({ name: reference, spec })

@@ -1,7 +1,6 @@
 /** config.json of a merged model: that of one of the models, made true to the layers, head and rows of the result. */
 import type { JsonObject } from '../../checkpoint/json_file'
 import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
-import { TongueforgeError } from '../../errors'
 import type { MergeModel } from './references'
 import type { PlannedSlice } from './slices'
 import type { TensorPlan } from './tensors'
@@ -58,33 +57,4 @@ function layerTypes({ owner, specOf, slices }: ResultRequest): JsonObject {
     return specOf(model).layer_windows.slice(first, first + layers)
   })
   return { layer_types: windows.map((window) => (window > 0 ? 'sliding_attention' : 'full_attention')) }
-}
-
-/** What makes equal shapes mean other things: heads that are cut otherwise. */
-const REFUSED = ['num_heads', 'num_kv_heads', 'head_dim'] as const
-/** What the result has from one model only. */
-const TOLD = ['rope', 'rms_norm_eps', 'sliding_window', 'max_positions'] as const
-
-/** Differences of configs that the weights do not show, as warnings. Throws ERR_SHAPE_MISMATCH for other heads. */
-export function configDifferences(owner: MergeModel, models: readonly MergeModel[]): string[] {
-  const warnings: string[] = []
-  for (const model of models) {
-    const heads = REFUSED.find((key) => model.spec[key] !== owner.spec[key])
-    if (heads) throw otherHeads(heads, owner, model)
-    for (const key of TOLD) {
-      const [ours, theirs] = [owner, model].map(({ spec }) => JSON.stringify(spec[key]))
-      if (ours !== theirs)
-        warnings.push(`${key}: ${theirs} in ${model.reference}; the result has ${ours} of ${owner.reference}`)
-    }
-  }
-  return warnings
-}
-
-function otherHeads(key: (typeof REFUSED)[number], owner: MergeModel, model: MergeModel): TongueforgeError {
-  return new TongueforgeError(
-    'ERR_SHAPE_MISMATCH',
-    `Expected models with the same heads, received ${key} ${owner.spec[key]} (${owner.reference}) and ` +
-      `${model.spec[key]} (${model.reference})`,
-    { hint: 'Only models of one size can be merged.', details: { key } },
-  )
 }
