@@ -112,6 +112,36 @@ describe('several vectors', () => {
     assert.ok(weights(one.out).equals(weights(two.out)))
   })
 
+  test(`independent ones come to the same bytes in any order (seed ${seed})`, async () => {
+    // Three chat models that each differ from the base in entries of their own.
+    const draw = random(seed)
+    const chats = await Promise.all(
+      [0, 1, 2].map(async (part) => {
+        const folder = join(root, `part-${part}`)
+        cpSync(base, folder, { recursive: true })
+        const bytes = weights(folder)
+        const data = 8 + Number(bytes.readBigUInt64LE(0))
+        for (let at = data + 4 * part; at < bytes.length; at += 12) bytes.writeFloatLE(draw() - 0.5, at)
+        writeFileSync(file(folder), bytes)
+        return folder
+      }),
+    )
+    const vectors = chats.map((folder) => ({ base, chat: folder, scale: 2 * draw() - 1 }))
+    const orders = [
+      [0, 1, 2],
+      [2, 0, 1],
+      [1, 2, 0],
+      [2, 1, 0],
+    ]
+    const results = []
+    for (const order of orders) {
+      const { out: result } = await graft({ target, vectors: order.map((i) => vectors[i]), out: out() })
+      results.push(weights(result))
+    }
+    assert.ok(!results[0].equals(weights(target)))
+    for (const result of results) assert.ok(result.equals(results[0]))
+  })
+
   test('one of scale 0 changes nothing', async () => {
     const alone = await graft({ target, base, chat, scale: 0.5, out: out() })
     const vectors = [pairs()[0], { base, chat: other, scale: 0 }]
