@@ -129,23 +129,27 @@ function refuseUnknown(
 }
 
 function checkParameter(
-  { per, least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY }: MethodParameter,
+  parameter: MethodParameter,
   value: ParameterValue,
   { place, model }: { place: string; model: boolean },
   refuse: Refuse,
 ): void {
-  if (model && per === 'tensor')
+  const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY, above } = parameter
+  if (model && parameter.per === 'tensor')
     refuse(
       place,
       'a parameter of the whole merge, not of one model',
       'Move it to parameters at the top level.',
     )
-  const outside = numbersOf(value).find((number) => !(number >= least && number <= most))
-  if (outside !== undefined) refuse(place, `expected numbers ${boundsText(least, most)}, received ${outside}`)
+  const outside = numbersOf(value).find(
+    (number) => !(number >= least && number <= most) || (above && number === least),
+  )
+  if (outside !== undefined) refuse(place, `expected numbers ${boundsText(parameter)}, received ${outside}`)
 }
 
-function boundsText(least: number, most: number): string {
-  return Number.isFinite(most) ? `from ${least} to ${most}` : `from ${least} on`
+function boundsText({ least, most, above }: MethodParameter): string {
+  const from = `${above ? 'above' : 'from'} ${least}`
+  return most === undefined ? `${from}${above ? '' : ' on'}` : `${from} to ${most}`
 }
 
 function checkModels(config: MergeConfig, method: MergeMethod, refuse: Refuse): void {

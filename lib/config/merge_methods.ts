@@ -20,6 +20,8 @@ export interface MethodParameter {
   /** Accepted for the sake of existing configs: it changes no number. */
   ignored?: true
   least?: number
+  /** `least` itself is too small. */
+  above?: true
   most?: number
 }
 
@@ -34,7 +36,7 @@ export interface MergeMethod {
 }
 
 const weight: MethodParameter = { per: 'model' }
-const density: MethodParameter = { per: 'model', default: 1, least: 0, most: 1 }
+const density: MethodParameter = { per: 'model', default: 1, least: 0, above: true, most: 1 }
 const lambda: MethodParameter = { per: 'tensor', default: 1 }
 const int8_mask: MethodParameter = { per: 'tensor', default: 0, ignored: true }
 const normalize = (on: 0 | 1): MethodParameter => ({ per: 'tensor', default: on })

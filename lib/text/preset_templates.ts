@@ -44,6 +44,7 @@ const ALPACA = `{{- bos_token -}}
 `
 
 const EXAONE = `{%- for message in messages -%}
+{%- if loop.first and message['role'] != 'system' -%}{{- '[|system|][|endofturn|]\\n' -}}{%- endif -%}
 {{- '[|' + message['role'] + '|]' + message['content'] -}}
 {{- '\\n' if message['role'] == 'user' else '[|endofturn|]\\n' -}}
 {%- endfor -%}

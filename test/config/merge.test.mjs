@@ -65,7 +65,8 @@ describe('a config of merge', () => {
 
   test('a parameter outside of its bounds is refused wherever it stands', () => {
     const density = [{ filter: 'mlp', value: [0.5, 1.5] }, { value: 1 }]
-    refused({ ...ties, parameters: { density } }, 'parameters.density', /from 0 to 1, received 1.5/)
+    refused({ ...ties, parameters: { density } }, 'parameters.density', /above 0 to 1, received 1.5/)
+    refused({ ...ties, parameters: { density: 0 } }, 'parameters.density', /above 0 to 1, received 0/)
     refused({ ...ties, parameters: { weight: 'much' } }, 'parameters.weight', /a gradient/)
   })
 

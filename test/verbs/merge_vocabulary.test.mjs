@@ -11,6 +11,7 @@ import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays } from '../helpers/safetensors.mjs'
 
 const EMBEDDING = 'model.embed_tokens.weight'
+const weights = (folder) => readFileSync(join(folder, 'model.safetensors'))
 const json = (folder, name) => JSON.parse(readFileSync(join(folder, name), 'utf8'))
 const MARKS = { a: 'the cat sat on the mat', b: 'der hund und die katze' }
 
@@ -96,7 +97,7 @@ describe('merge of unequal vocabularies', () => {
     assert.equal(vocabulary.rows_from_other_models, chat.ids.size - base.ids.size)
   })
 
-  test('`tokens` gives a row to all models, from another token, or zeros; pad_to_multiple_of adds zeros', async () => {
+  test('`tokens` gives a row to all models, from another token, or zeros; pad_to_multiple_of adds means', async () => {
     const { ids } = await table(a)
     const [x, y] = [...ids.keys()].filter((token) => token.length === 1).slice(0, 2)
     const tokens = {
@@ -109,10 +110,14 @@ describe('merge of unequal vocabularies', () => {
     assert.deepEqual(got.of(x), other.of(y))
     assert.ok(got.of(y).every((value) => value === 0))
     assert.equal(got.rows % 64, 0)
-    assert.ok(got.row(got.rows - 1).every((value) => value === 0))
+    const [one, two] = await Promise.all([a, b].map((place) => table(place)))
+    const all = ({ rows, row }) => Array.from({ length: rows }, (_, id) => row(id))
+    const expected = mean(mean(...all(one)), mean(...all(two)))
+    for (const [i, value] of got.row(got.rows - 1).entries())
+      assert.ok(Math.abs(value - expected[i]) < 1e-6, `${value} and ${expected[i]}`)
   })
 
-  test('without a section the largest vocabulary is kept, with a warning, or the merge is refused', async () => {
+  test('without a section the largest vocabulary is kept, with a warning, or else all tokens are', async () => {
     const warnings = []
     const onWarning = (text) => warnings.push(text)
     const { out: folder } = await run(linear([a, larger]), { onWarning })
@@ -124,11 +129,10 @@ describe('merge of unequal vocabularies', () => {
         one.of(token) ? mean(one.of(token), two.of(token)) : two.of(token),
         token,
       )
-    await assert.rejects(run(linear([a, b])), {
-      code: 'ERR_VOCABULARY',
-      message: /a \(\d+ tokens\), .*b \(\d+ tokens\)/,
-      hint: /tokenizer: \{source: union\}/,
-    })
+    const both = await run(linear([a, b]))
+    assert.match(both.warnings[0], /the tokens of all models, as `tokenizer: \{source: union\}` has them/)
+    const named = await run(linear([a, b], { tokenizer: { source: 'union' } }))
+    assert.ok(weights(both.out).equals(weights(named.out)))
   })
 
   test('rows to spare are kept; with compat they go, as mergekit has it', async () => {

@@ -15,11 +15,14 @@ export interface ModelRows {
   rows: number
 }
 
-/** A row of a model. */
+/** A row of a model, or all of them. */
 export interface Owner {
   model: string
+  /** ALL_ROWS: their mean. */
   row: number
 }
+
+export const ALL_ROWS = -1
 
 export interface RowPlan {
   num_rows: number
@@ -61,8 +64,9 @@ export function planRows(request: RowRequest): RowPlan {
       asked?.source === undefined
         ? ownersOf(row, maps, { merged, base })
         : askedFor(asked.source, token!, models, file)
-    if (owners.length === 0 && token !== undefined && asked?.source === undefined) homeless.push(token)
-    standIns.set(row, owners)
+    const nobody = owners.length === 0 && asked?.source === undefined
+    if (nobody && token !== undefined) homeless.push(token)
+    standIns.set(row, nobody ? meansOf(base === undefined ? merged : [base]) : owners)
   }
   if (homeless.length > 0) throw inNoModel(homeless)
   return { num_rows, maps, standIns }
@@ -89,6 +93,9 @@ function ownersOf(
   const taking = owners.filter(({ model }) => merged.includes(model))
   return taking.length > 0 ? taking : owners.slice(0, 1)
 }
+
+/** A row that means nothing: as a row of a head, the mean gives the mean of all logits, so it is never the likeliest. */
+const meansOf = (models: readonly string[]) => models.map((model) => ({ model, row: ALL_ROWS }))
 
 function askedFor(
   source: TokenSource,

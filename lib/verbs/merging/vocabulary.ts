@@ -109,9 +109,8 @@ async function withoutSection(inputs: Inputs): Promise<VocabularyPlan> {
   if (config.compat) return { owner: first, ...truncated(inputs, rowCounts) }
   if (known.length < models.size) throw unknownTokens(inputs)
   const largest = superset(known, first)
-  if (largest === undefined) throw noLargest(known)
-  const plan = await bySection({ ...inputs, section: { source: largest } })
-  return largest === first ? plan : { ...plan, warnings: [largestText(largest, first)] }
+  const plan = await bySection({ ...inputs, section: { source: largest ?? 'union' } })
+  return largest === first ? plan : { ...plan, warnings: [chosenText(largest, first)] }
 }
 
 /** mergekit: methods with a base cut the others to its rows; all others take the rows that every model has. */
@@ -152,20 +151,12 @@ function superset(known: Known, first: string): string | undefined {
   return most[0]?.model
 }
 
-const largestText = (largest: string, first: string) =>
-  `the vocabularies differ: the result has the tokenizer of ${largest}, whose tokens include those of all models, ` +
-  `and not that of ${first}; \`tokenizer: {source: base}\` takes the latter`
-
-function noLargest(known: Known): TongueforgeError {
-  const sizes = known.map(({ model, vocabulary }) => `${model} (${vocabulary.ids.size} tokens)`)
-  return new TongueforgeError(
-    'ERR_VOCABULARY',
-    `Expected a model whose tokens include those of all others, received ${sizes.join(', ')}`,
-    {
-      hint: 'Say whose tokens the result has: tokenizer: {source: union}, or base, or a model.',
-      details: { models: known.map(({ model }) => model) },
-    },
-  )
+function chosenText(largest: string | undefined, first: string): string {
+  const tokens =
+    largest === undefined
+      ? `the tokens of all models, as \`tokenizer: {source: union}\` has them`
+      : `the tokenizer of ${largest}, whose tokens include those of all models`
+  return `the vocabularies differ: the result has ${tokens}, and not those of ${first} alone, as \`tokenizer: {source: base}\` has them`
 }
 
 function unknownTokens({ models, vocabularies }: Inputs): TongueforgeError {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { isIdentity, planRows } from '#lib/verbs/merging/rows'
+import { ALL_ROWS, isIdentity, planRows } from '#lib/verbs/merging/rows'
 
 const WORDS = 'a b c d e f g h i j'.split(' ')
 function rowsOf(words, rows) {
@@ -57,13 +57,16 @@ describe('rows of a merge', () => {
     assert.ok(!isIdentity(rows, request(model('abc', 4))))
   })
 
-  test('rows behind the tokens go by number, and are zeros where no model has them', () => {
+  test('rows behind the tokens go by number, and are the mean of all rows where no model has them', () => {
     const models = { a: model('ab', 4), b: model('abc', 3) }
     const { maps, standIns } = plan({ result: model('ab'), models, num_rows: 6 })
     assert.deepEqual([...maps.get('a')], [0, 1, 2, 3, -1, -1])
     assert.deepEqual([...maps.get('b')], [0, 1, -1, -1, -1, -1]) // row 2 of b is a token
     assert.deepEqual(standIns.get(2), [{ model: 'a', row: 2 }])
-    assert.deepEqual(standIns.get(5), [])
+    assert.deepEqual(standIns.get(5), [
+      { model: 'a', row: ALL_ROWS },
+      { model: 'b', row: ALL_ROWS },
+    ])
   })
 
   test('`tokens` says whose row stands in, and with force for all models', () => {
