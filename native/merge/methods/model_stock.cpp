@@ -5,7 +5,7 @@
 namespace tongueforge::merge {
 namespace {
 
-/// t / N for each delta.
+/// t / N for each delta; 0 where the deltas cancel each other and the formula has no value.
 std::vector<double> part_of_mean(const Angles& angles) {
   const size_t count = angles.count();
   const auto n = static_cast<double>(count);
@@ -13,7 +13,8 @@ std::vector<double> part_of_mean(const Angles& angles) {
   for (size_t i = 0; i < count; ++i)
     for (size_t j = i + 1; j < count; ++j) cosine += angles.cosine(i, j);
   cosine /= n * (n - 1) / 2;
-  return std::vector<double>(count, cosine / (1 + (n - 1) * cosine));
+  const double denominator = 1 + (n - 1) * cosine;
+  return std::vector<double>(count, denominator < 1e-6 ? 0 : cosine / denominator);
 }
 
 }  // namespace

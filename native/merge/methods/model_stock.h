@@ -3,6 +3,9 @@
 //
 //   c = mean over pairs of cos(x_i - b, x_j - b),  t = N c / (1 + (N-1) c),  out = t mean(x) + (1-t) b
 //
+// Where the deltas cancel each other (a denominator below 1e-6) the result is the base. t is not held within
+// 0 and 1, nor does mergekit do so: deltas at more than a right angle push the result away from their mean.
+//
 // Parameters of the tensor: filter_wise (off: one c for the tensor; on: one for each row).
 //
 // Promises: models equal to the base give the base bit for bit; the order of inputs does not matter, to a

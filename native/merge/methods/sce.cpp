@@ -5,6 +5,7 @@
 
 #include "merge/methods/rounding.h"
 #include "merge/methods/selection.h"
+#include "merge/methods/torch_sum.h"
 
 namespace tongueforge::merge {
 namespace {
@@ -46,55 +47,53 @@ std::vector<uint8_t> selected(const Deltas<Round>& delta, const MethodTensor& te
   const auto numbers = variances(delta, tensor.inputs.size(), tensor.size);
   const auto varying = std::count_if(numbers.begin(), numbers.end(), [](float v) { return v != 0; });
   const auto count = static_cast<size_t>(std::max(0.0, part) * static_cast<double>(varying));
-  std::vector<uint8_t> mask(tensor.size, 0);
-  for_largest(numbers.data(), tensor.size, largest(numbers.data(), tensor.size, count),
-              [&](size_t i) { mask[i] = 1; });
-  return mask;
+  return mask_of_largest(numbers.data(), tensor.size, count);
 }
 
-/// mean(d_i^2) of the selected elements, divided by the sum over the inputs; all 0 where nothing differs.
+/// mean(d_i^2) of one input, over all elements; those that are not selected count as 0.
 template <class Round>
-std::vector<double> energies(const Deltas<Round>& delta, const std::vector<uint8_t>& mask,
-                             const MethodTensor& tensor) {
-  std::vector<double> weights(tensor.inputs.size(), 0.0);
-  double sum = 0;
-  for (size_t input = 0; input < weights.size(); ++input) {
-    for (size_t i = 0; i < tensor.size; ++i) {
-      const float value = mask.empty() || mask[i] ? delta(input, i) : 0.0f;
-      weights[input] += delta.round(value * value);
-    }
-    weights[input] = delta.round(static_cast<float>(weights[input] / static_cast<double>(tensor.size)));
-    sum += weights[input];
+double energy(const Deltas<Round>& delta, const std::vector<uint8_t>& mask, size_t input,
+              const MethodTensor& tensor) {
+  std::vector<float> squares(tensor.size, 0.0f);
+  for (size_t i = 0; i < tensor.size; ++i) {
+    if (!mask.empty() && !mask[i]) continue;
+    const float value = delta(input, i);
+    squares[i] = delta.round(value * value);
   }
-  const double whole = delta.round(static_cast<float>(sum));
-  for (double& weight : weights) weight = sum == 0 ? 0 : delta.round(static_cast<float>(weight / whole));
+  const float sum = torch_sum(squares.data(), tensor.size, true);
+  return delta.round(sum / static_cast<float>(tensor.size));
+}
+
+/// The energies divided by their sum; all 0 where nothing differs.
+template <class Round>
+std::vector<double> weights_of(const Deltas<Round>& delta, const std::vector<uint8_t>& mask,
+                               const MethodTensor& tensor) {
+  std::vector<double> weights;
+  float sum = 0;
+  for (size_t input = 0; input < tensor.inputs.size(); ++input)
+    sum += static_cast<float>(weights.emplace_back(energy(delta, mask, input, tensor)));
+  sum = delta.round(sum);
+  for (double& weight : weights) weight = sum == 0 ? 0 : delta.round(static_cast<float>(weight) / sum);
   return weights;
 }
 
-template <class Round>
-void merge_selected(const Deltas<Round>& delta, const std::vector<uint8_t>& mask,
-                    const std::vector<double>& weights, const MethodTensor& tensor, float* out) {
-  for (size_t i = 0; i < tensor.size; ++i) {
-    out[i] = tensor.base[i];
-    if (!mask.empty() && !mask[i]) continue;
-    float direction = 0;
-    for (size_t input = 0; input < weights.size(); ++input) direction += delta(input, i);
-    const bool positive = delta.round(direction) >= 0;
-    double sum = 0, left = 0;
-    for (size_t input = 0; input < weights.size(); ++input) {
-      const float value = delta(input, i);
-      if (positive ? value <= 0 : value >= 0) continue;
-      const double term = value * weights[input];
-      sum += tensor.compat ? delta.round(static_cast<float>(term)) : term;
-      left += weights[input];
-    }
-    if (sum == 0) continue;
-    const double mean = sum / (left < 1e-6 ? 1 : left);
-    out[i] = tensor.compat ? delta.round(tensor.base[i] +
-                                         delta.round(delta.round(static_cast<float>(sum)) /
-                                                     delta.round(static_cast<float>(left < 1e-6 ? 1 : left))))
-                           : static_cast<float>(tensor.base[i] + mean);
+/// sum w_i d_i / sum w_i over the inputs whose sign is that of sum d_i; added up in Number (double, or float
+/// for the steps of `compat`), each step through `round`.
+template <class Number, class Delta, class Step>
+Number fused(const Delta& delta, const std::vector<double>& weights, size_t i, Step round) {
+  float direction = 0;
+  for (size_t input = 0; input < weights.size(); ++input) direction += delta(input, i);
+  const bool positive = delta.round(direction) >= 0;
+  Number sum = 0, left = 0;
+  for (size_t input = 0; input < weights.size(); ++input) {
+    const float value = delta(input, i);
+    if (positive ? value <= 0 : value >= 0) continue;
+    const auto weight = static_cast<Number>(weights[input]);
+    sum += round(value * weight);
+    left += weight;
   }
+  left = round(left);
+  return round(round(sum) / (left < Number(1e-6) ? 1 : left));
 }
 
 }  // namespace
@@ -103,7 +102,14 @@ void merge_sce(const MethodTensor& tensor, float* out) {
   for_rounding(tensor.compat.value_or(DType::F32), [&](auto round) {
     const Deltas<decltype(round)> delta{tensor, round};
     const auto mask = selected(delta, tensor);
-    merge_selected(delta, mask, energies(delta, mask, tensor), tensor, out);
+    const auto weights = weights_of(delta, mask, tensor);
+    for (size_t i = 0; i < tensor.size; ++i) {
+      double added = 0;
+      if (mask.empty() || mask[i])
+        added = tensor.compat ? fused<float>(delta, weights, i, round)
+                              : fused<double>(delta, weights, i, [](double number) { return number; });
+      out[i] = added == 0 ? tensor.base[i] : round(static_cast<float>(tensor.base[i] + added));
+    }
   });
 }
 

@@ -1,9 +1,10 @@
 #include "merge/methods/sparsify.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
-#include <numeric>
+#include <utility>
 
 #include "core/error.h"
 #include "merge/methods/rounding.h"
@@ -35,13 +36,6 @@ size_t part_of(double density, size_t size) {
   return static_cast<size_t>(std::max(0.0, density) * static_cast<double>(size));
 }
 
-std::vector<uint8_t> largest_kept(const std::vector<float>& magnitudes, size_t count) {
-  std::vector<uint8_t> keep(magnitudes.size(), 0);
-  for_largest(magnitudes.data(), magnitudes.size(), largest(magnitudes.data(), magnitudes.size(), count),
-              [&](size_t i) { keep[i] = 1; });
-  return keep;
-}
-
 Mask by_magnitude(const MethodTensor& tensor, size_t input, double density) {
   size_t count = part_of(density, tensor.size);
   if (count == 0 && tensor.compat)
@@ -50,7 +44,8 @@ Mask by_magnitude(const MethodTensor& tensor, size_t input, double density) {
                     ", received ", density),
                 "a larger density, or `compat` left out: then the largest entry stays");
   if (count == 0 && density > 0) count = 1;
-  return {largest_kept(magnitudes_of(tensor, input), count)};
+  const auto magnitudes = magnitudes_of(tensor, input);
+  return {mask_of_largest(magnitudes.data(), tensor.size, count)};
 }
 
 /// Ranked by magnitude, what lies between the smallest and the `gamma` largest.
@@ -60,27 +55,42 @@ Mask without_outliers(const MethodTensor& tensor, size_t input, double density) 
   const size_t top = std::min(asked, size - kept);  // density + gamma above 1: fewer outliers
   if (tensor.compat && asked == 0) return {std::vector<uint8_t>(size, 0)};
   const auto magnitudes = magnitudes_of(tensor, input);
-  Mask mask{largest_kept(magnitudes, kept + top)};
-  for_largest(magnitudes.data(), size, largest(magnitudes.data(), size, top),
-              [&](size_t i) { mask.keep[i] = 0; });
-  return mask;
+  auto keep = mask_of_largest(magnitudes.data(), size, kept + top);
+  const auto outliers = mask_of_largest(magnitudes.data(), size, top);
+  for (size_t i = 0; i < size; ++i) keep[i] ^= outliers[i];
+  return {std::move(keep)};
 }
 
-/// The quotient of the sums of magnitudes before and after, so that the mask changes no L1 norm.
-double scale_of(const MethodTensor& tensor, const std::vector<float>& magnitudes,
-                const std::vector<uint8_t>& keep) {
+/// Eight running sums, added up in a fixed order.
+double sum_of(const std::vector<float>& values) {
+  double lanes[8] = {};
+  size_t i = 0;
+  for (; i + 8 <= values.size(); i += 8)
+    for (size_t j = 0; j < 8; ++j) lanes[j] += values[i + j];
+  for (; i < values.size(); ++i) lanes[0] += values[i];
+  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+/// The quotient of the sums of magnitudes before and after, so that the mask changes no L1 norm. Takes the
+/// magnitudes as scratch.
+double scale_of(const MethodTensor& tensor, std::vector<float> magnitudes, const std::vector<uint8_t>& keep) {
   constexpr double kNothing = 1e-7;
-  double before = 0, after = 0;
-  for (size_t i = 0; i < tensor.size; ++i) before += magnitudes[i], after += keep[i] ? magnitudes[i] : 0.0f;
-  if (!tensor.compat) return before < kNothing || after < kNothing ? 1 : before / after;
-  std::vector<float> kept(magnitudes);
-  for (size_t i = 0; i < tensor.size; ++i) kept[i] = keep[i] ? kept[i] : 0.0f;
-  double scale = 1;
+  const auto drop = [&] {
+    for (size_t i = 0; i < tensor.size; ++i) magnitudes[i] *= static_cast<float>(keep[i]);
+  };
+  double before = 0, after = 0, scale = 1;
+  if (!tensor.compat) {
+    before = sum_of(magnitudes);
+    drop();
+    after = sum_of(magnitudes);
+    return before < kNothing || after < kNothing ? 1 : before / after;
+  }
   for_rounding(drawing_dtype(tensor), [&](auto round) {
     const bool wide = drawing_dtype(tensor) == DType::F32;
-    const float all = round(torch_abs_sum(magnitudes.data(), tensor.size, wide));
-    const float some = round(torch_abs_sum(kept.data(), tensor.size, wide));
-    if (all >= kNothing && some >= kNothing) scale = round(all / some);
+    before = round(torch_sum(magnitudes.data(), tensor.size, wide));
+    drop();
+    after = round(torch_sum(magnitudes.data(), tensor.size, wide));
+    if (before >= kNothing && after >= kNothing) scale = round(static_cast<float>(before / after));
   });
   return scale;
 }
@@ -106,12 +116,23 @@ Mask at_random(const MethodTensor& tensor, size_t input, double density) {
   return drawn(tensor, input, {rounded_to(drawing_dtype(tensor), density)}, draws_of(tensor, input));
 }
 
-/// Ranks of the numbers of a row, from 0 at the smallest; equal ones by their place.
-void rank_row(const float* numbers, size_t size, std::vector<uint64_t>& order, float* ranks) {
-  order.resize(size);
-  for (size_t i = 0; i < size; ++i) order[i] = uint64_t{std::bit_cast<uint32_t>(numbers[i])} << 32 | i;
-  std::sort(order.begin(), order.end());
-  for (size_t rank = 0; rank < size; ++rank) ranks[order[rank] & 0xffffffffu] = static_cast<float>(rank);
+/// A number's bits in the upper half, its place in the row in the lower.
+using Keys = std::vector<uint64_t>;
+
+/// Ranks of the numbers of a row, from 0 at the smallest; equal ones by their place. Sorts the numbers' bits,
+/// eight at a time from the lowest, each time keeping the order of before.
+void rank_row(const float* numbers, size_t size, Keys& keys, Keys& sorted, float* ranks) {
+  keys.resize(size);
+  sorted.resize(size);
+  for (size_t i = 0; i < size; ++i) keys[i] = uint64_t{std::bit_cast<uint32_t>(numbers[i])} << 32 | i;
+  for (int shift = 32; shift < 64; shift += 8) {
+    std::array<size_t, 257> begins{};
+    for (const uint64_t key : keys) ++begins[(key >> shift & 0xff) + 1];
+    for (size_t digit = 1; digit < begins.size(); ++digit) begins[digit] += begins[digit - 1];
+    for (const uint64_t key : keys) sorted[begins[key >> shift & 0xff]++] = key;
+    keys.swap(sorted);
+  }
+  for (size_t rank = 0; rank < size; ++rank) ranks[keys[rank] & 0xffffffffu] = static_cast<float>(rank);
 }
 
 Mask by_rank(const MethodTensor& tensor, size_t input, double density) {
@@ -120,14 +141,14 @@ Mask by_rank(const MethodTensor& tensor, size_t input, double density) {
   const auto magnitudes = magnitudes_of(tensor, input);
   const auto lowest = static_cast<float>(density - epsilon), span = static_cast<float>(2 * epsilon);
   std::vector<float> probabilities(tensor.size);
-  std::vector<uint64_t> order;
+  Keys keys, sorted;
   for (size_t at = 0; at < tensor.size; at += row)
-    rank_row(magnitudes.data() + at, row, order, probabilities.data() + at);
+    rank_row(magnitudes.data() + at, row, keys, sorted, probabilities.data() + at);
   for_rounding(drawing_dtype(tensor), [&](auto round) {
     for (float& value : probabilities) {
       const float place = row > 1 ? round(round(value) / static_cast<float>(row - 1)) : 0.5f;
-      value =
-          round(round(lowest) + round(place * span));  // torch rounds what it adds, not what it multiplies
+      // torch rounds a number that it adds, not one that it multiplies by
+      value = round(round(lowest) + round(place * span));
     }
   });
   return drawn(tensor, input, probabilities, draws_of(tensor, input));

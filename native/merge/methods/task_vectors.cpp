@@ -1,6 +1,7 @@
 #include "merge/methods/task_vectors.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "merge/methods/rounding.h"
@@ -42,7 +43,7 @@ void fill_terms(const Vector& vector, const float* base, size_t at, size_t count
   for (size_t i = 0; i < count; ++i)
     term[i] = factor * (static_cast<double>(values[i]) - static_cast<double>(base[at + i]));
   if (const uint8_t* keep = vector.mask.at(at))
-    for (size_t i = 0; i < count; ++i) term[i] = keep[i] ? term[i] : 0.0;
+    for (size_t i = 0; i < count; ++i) term[i] *= keep[i];
 }
 
 void add_terms(const Sum& sum, const float* base, size_t at, size_t count, Block& block) {
@@ -53,6 +54,19 @@ void add_terms(const Sum& sum, const float* base, size_t at, size_t count, Block
   }
 }
 
+/// All bits set where a term is not 0 and has the sign of the majority, which is never -0.0; else none. With
+/// the bits of integers, since half of all branches would be guessed wrong.
+uint64_t agreement(double term, double majority) {
+  const uint64_t bits = std::bit_cast<uint64_t>(term), magnitude = bits << 1;
+  const uint64_t differs = (bits ^ std::bit_cast<uint64_t>(majority)) >> 63;
+  const uint64_t nonzero = (magnitude | (0 - magnitude)) >> 63;
+  return 0 - (nonzero & ~differs);
+}
+
+double masked(double value, uint64_t mask) {
+  return std::bit_cast<double>(std::bit_cast<uint64_t>(value) & mask);
+}
+
 /// The sums again, of those terms that have the majority's sign, and the weights of these.
 void add_agreeing_terms(const Sum& sum, const float* base, size_t at, size_t count, Block& block) {
   std::copy_n(block.sum, count, block.majority);
@@ -61,9 +75,9 @@ void add_agreeing_terms(const Sum& sum, const float* base, size_t at, size_t cou
   for (const Vector& vector : sum.vectors) {
     fill_terms(vector, base, at, count, block.term);
     for (size_t i = 0; i < count; ++i) {
-      const bool agrees = block.majority[i] >= 0 ? block.term[i] > 0 : block.term[i] < 0;
-      block.sum[i] += agrees ? block.term[i] : 0.0;
-      block.weights[i] += agrees ? vector.weight : 0.0;
+      const uint64_t agrees = agreement(block.term[i], block.majority[i]);
+      block.sum[i] += masked(block.term[i], agrees);
+      block.weights[i] += masked(vector.weight, agrees);
     }
   }
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 
 namespace tongueforge::merge {
 namespace {
@@ -76,16 +75,16 @@ std::array<float, Width> sum_of_items(size_t num_items, const Load& load) {
 
 }  // namespace
 
-float torch_abs_sum(const float* values, size_t size, bool wide) {
+float torch_sum(const float* values, size_t size, bool wide) {
   const size_t item = wide ? kLanes : 2 * kLanes;
-  if (size < item) return sum_of_items<1>(size, [&](size_t i, size_t) { return std::fabs(values[i]); })[0];
+  if (size < item) return sum_of_items<1>(size, [&](size_t i, size_t) { return values[i]; })[0];
   const size_t num_items = size / item;
   const auto lanes = sum_of_items<kLanes>(num_items, [&](size_t i, size_t lane) {
     const float* at = values + i * item + lane;
-    return wide ? std::fabs(*at) : std::fabs(at[0]) + std::fabs(at[kLanes]);
+    return wide ? *at : at[0] + at[kLanes];
   });
   float sum = 0;
-  for (size_t i = num_items * item; i < size; ++i) sum += std::fabs(values[i]);
+  for (size_t i = num_items * item; i < size; ++i) sum += values[i];
   for (const float lane : lanes) sum += lane;
   return sum;
 }

@@ -5,9 +5,9 @@
 
 namespace tongueforge::merge {
 
-/// The sum of |values|, accumulated in float32: what tensor.abs().sum() has before it is rounded to the
-/// tensor's dtype. `wide`: the tensor is of float32, of which a register takes 8; of 16-bit types it takes
-/// 16, the upper half of which is added to the lower.
-float torch_abs_sum(const float* values, size_t size, bool wide);
+/// The sum in float32: what tensor.sum() has before it is rounded to the tensor's dtype. `wide`: the tensor
+/// is of float32, of which a register takes 8; of 16-bit types it takes 16, the upper half of which is added
+/// to the lower.
+float torch_sum(const float* values, size_t size, bool wide);
 
 }  // namespace tongueforge::merge

@@ -127,7 +127,7 @@ TEST_CASE("every method has a golden case, and those with steps of mergekit one 
     size_t count = 0;
     for (const auto& [name, text] : expected.metadata())
       count += text.starts_with(std::string("method=") + method.name + " ") ? 1 : 0;
-    INFO(method.name);
+    INFO(std::string(method.name));
     CHECK(count >= 1);
   }
 }

@@ -46,7 +46,7 @@ TEST_CASE("merging a model with itself returns it bit for bit, with every method
       Models models = random_models(random, shape, 0);
       models.inputs.assign(several(method), models.base);
       set_usual(models);
-      INFO(method.name, " of ", shape.size(), " dimensions");
+      INFO(std::string(method.name), " of ", shape.size(), " dimensions");
       CHECK(same_bits(merged(method, models), models.base));
     }
   }
@@ -131,7 +131,7 @@ TEST_CASE("the order of inputs does not matter: bit for bit for two of a sum, el
     // Which entries chance drops depends on an input's place in the config.
     if (method.draws)
       for (auto& parameters : models.of_inputs) parameters.set("density", 1);
-    INFO(method.name);
+    INFO(std::string(method.name));
     CHECK(units_apart(merged(method, in_order(models, order)), merged(method, models)) <= 1);
     if (std::string(method.name) != "task_arithmetic" && std::string(method.name) != "linear") continue;
     models.inputs.resize(2);
@@ -159,7 +159,7 @@ TEST_CASE("stretches of an elementwise method are the whole, wherever it is cut"
         method.merge(models.tensor(method, at, end), parts.data() + at);
         at = end;
       }
-      INFO(method.name);
+      INFO(std::string(method.name));
       CHECK(same_bits(parts, whole));
     }
   }
@@ -182,7 +182,7 @@ TEST_CASE("doubling the deltas or lambda doubles what is added to a base of zero
     for (auto& input : doubled.inputs)
       for (float& value : input) value *= 2;
     doubled.of_tensor.set("epsilon", 0.02);
-    INFO(method.name);
+    INFO(std::string(method.name));
     CHECK(same_bits(merged(method, doubled), expected));
     if (!std::string(method.name).starts_with("sce") && !std::string(method.name).starts_with("ram") &&
         !std::string(method.name).starts_with("model")) {
@@ -291,7 +291,7 @@ TEST_CASE("tensors of zeros and of one element merge to numbers") {
       models.compat = compat;
       models.of_tensor.set("select_topk", 1);
       models.inputs[0].assign(4, 0.0f);
-      INFO(method.name);
+      INFO(std::string(method.name));
       for (const float value : merged(method, models)) CHECK(std::isfinite(value));
       models.base.assign(4, 0.0f);
       for (const float value : merged(method, models)) CHECK(std::isfinite(value));

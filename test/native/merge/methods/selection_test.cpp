@@ -11,8 +11,9 @@ namespace {
 
 std::vector<size_t> chosen(const std::vector<float>& numbers, size_t count) {
   std::vector<size_t> result;
-  merge::for_largest(numbers.data(), numbers.size(), merge::largest(numbers.data(), numbers.size(), count),
-                     [&](size_t i) { result.push_back(i); });
+  const auto mask = merge::mask_of_largest(numbers.data(), numbers.size(), count);
+  for (size_t i = 0; i < mask.size(); ++i)
+    if (mask[i]) result.push_back(i);
   return result;
 }
 
