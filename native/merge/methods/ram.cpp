@@ -19,22 +19,32 @@ size_t changes_of(const MethodTensor& tensor, size_t i, double epsilon) {
   return count;
 }
 
-/// factors: of an input's unique entries.
+/// factors: of an input's unique entries. In double and rounded once, or with `compat` each step through
+/// `round`.
+template <class Number, class Round>
 void merge_changes(const MethodTensor& tensor, double epsilon, const std::vector<double>& factors,
-                   float* out) {
+                   Round round, float* out) {
   for (size_t i = 0; i < tensor.size; ++i) {
-    const double base = tensor.base[i];
-    double sum = 0, factor = 1;
+    const Number base = tensor.base[i];
+    Number sum = 0, factor = 1;
     size_t count = 0;
     for (size_t input = 0; input < tensor.inputs.size(); ++input) {
       if (!changed(tensor, input, i, epsilon)) continue;
-      sum += tensor.inputs[input].values[i] - base;
-      factor = factors[input];
+      sum += round(tensor.inputs[input].values[i] - base);
+      factor = static_cast<Number>(factors[input]);
       ++count;
     }
-    const double added = count > 1 ? sum / static_cast<double>(count) : factor * sum;
-    out[i] = count == 0 ? tensor.base[i] : static_cast<float>(base + added);
+    const Number added = count > 1 ? round(round(sum) / static_cast<Number>(count)) : round(factor * sum);
+    out[i] = count == 0 ? tensor.base[i] : static_cast<float>(round(base + added));
   }
+}
+
+void merge_changes(const MethodTensor& tensor, double epsilon, const std::vector<double>& factors,
+                   float* out) {
+  if (!tensor.compat)
+    return merge_changes<double>(tensor, epsilon, factors, [](double number) { return number; }, out);
+  for_rounding(*tensor.compat,
+               [&](auto round) { merge_changes<float>(tensor, epsilon, factors, round, out); });
 }
 
 }  // namespace
