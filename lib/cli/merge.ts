@@ -43,7 +43,9 @@ export default defineVerb<Values>({
       merge(config, { ...options, signal, onWarning, onProgress, onKept }),
     )
     io.progress.end()
-    io.write(io.json ? jsonText(report) : factsText(report))
+    if (report.nonfinite) io.say(`${report.nonfinite} values of the result are infinite or not a number`)
+    const { warnings: _, ...facts } = report // said already
+    io.write(io.json ? jsonText(report) : factsText(facts))
     return 0
   },
 })

@@ -50,7 +50,7 @@ export interface MergeReport extends Partial<ConfigMergeStatistics> {
   /** Rows of the embedding, the model that gives the tokenizer, and rows that some model lacks. */
   vocabulary: { rows: number; tokenizer: string; rows_from_other_models: number }
   /** Tensors of the models that the result does without. */
-  left_out: string[]
+  left_out?: string[]
   /** Files of the vocabulary in other forms, which the result does not have. */
   files_left_out?: string[]
   warnings: string[]
@@ -142,7 +142,7 @@ async function planReport(
       tokenizer: vocabulary.owner,
       rows_from_other_models: vocabulary.rows?.standIns.size ?? 0,
     },
-    left_out: tensors.leftOut,
+    ...(tensors.leftOut.length > 0 && { left_out: tensors.leftOut }),
     warnings: plan.warnings,
     ...figures,
     free_bytes,

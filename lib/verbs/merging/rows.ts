@@ -5,6 +5,7 @@
  */
 import type { TokenizerSection, TokenSource } from '../../config/merge'
 import { TongueforgeError } from '../../errors'
+import { inSteps } from '../../text/pause'
 
 /** The tokens of a model, and how many rows its embedding has: more or less than tokens. */
 export interface ModelRows {
@@ -47,39 +48,47 @@ export interface RowRequest {
 }
 
 /** Throws ERR_VOCABULARY for tokens that no model has a row for, and for rows that `tokens` asks for in vain. */
-export function planRows(request: RowRequest): RowPlan {
+export async function planRows(request: RowRequest): Promise<RowPlan> {
   const { ids, num_rows, models, merged, base, tokens = {}, file } = request
+  checkTokens(tokens, ids, file)
   const textOf = new Array<string | undefined>(num_rows)
   for (const [token, id] of ids) textOf[id] = token
-  checkTokens(tokens, ids, file)
-  const maps = new Map([...models].map(([model, rows]) => [model, mapOf(rows, textOf)]))
+  const maps = new Map<string, Int32Array>()
+  for (const [model, rows] of models) maps.set(model, await mapOf(rows, textOf))
   const standIns = new Map<number, readonly Owner[]>()
   const homeless: string[] = []
-  for (let row = 0; row < num_rows; row++) {
+  const plan = (row: number) => {
     const token = textOf[row]
-    const asked = token === undefined || !Object.hasOwn(tokens, token) ? undefined : tokens[token]
+    const asked = token !== undefined && Object.hasOwn(tokens, token) ? tokens[token] : undefined
+    const owners = ownersOf(row, maps, { merged, base })
     if (asked?.force) for (const map of maps.values()) map[row] = -1
-    if (merged.every((model) => maps.get(model)![row]! >= 0)) continue
-    const owners =
-      asked?.source === undefined
-        ? ownersOf(row, maps, { merged, base })
-        : askedFor(asked.source, token!, models, file)
-    const nobody = owners.length === 0 && asked?.source === undefined
-    if (nobody && token !== undefined) homeless.push(token)
-    standIns.set(row, nobody ? meansOf(base === undefined ? merged : [base]) : owners)
+    if (merged.every((model) => maps.get(model)![row]! >= 0)) return
+    if (asked?.source !== undefined) return standIns.set(row, askedFor(asked.source, token!, models, file))
+    if (owners.length === 0 && token !== undefined) homeless.push(token)
+    standIns.set(row, owners.length > 0 ? owners : meansOf(base === undefined ? merged : [base]))
   }
+  await inSteps(num_rows, (from, to) => {
+    for (let row = from; row < to; row++) plan(row)
+  })
   if (homeless.length > 0) throw inNoModel(homeless)
   return { num_rows, maps, standIns }
 }
 
 /** Rows without a token go by their number, where the model has no token there either. */
-function mapOf({ ids, find, rows }: ModelRows, textOf: readonly (string | undefined)[]): Int32Array {
+async function mapOf(
+  { ids, find, rows }: ModelRows,
+  textOf: readonly (string | undefined)[],
+): Promise<Int32Array> {
   const taken = new Set(ids.values())
-  return Int32Array.from({ length: textOf.length }, (_, row) => {
-    const token = textOf[row]
-    const own = token === undefined ? (taken.has(row) ? undefined : row) : find(token)
-    return own !== undefined && own < rows ? own : -1
+  const map = new Int32Array(textOf.length)
+  await inSteps(textOf.length, (from, to) => {
+    for (let row = from; row < to; row++) {
+      const token = textOf[row]
+      const own = token === undefined ? (taken.has(row) ? undefined : row) : find(token)
+      map[row] = own !== undefined && own < rows ? own : -1
+    }
   })
+  return map
 }
 
 function ownersOf(

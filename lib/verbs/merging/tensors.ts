@@ -77,7 +77,7 @@ export function planTensors(
   planner.outside(slices.at(-1)!, (name) => name !== EMBEDDING && name !== HEAD)
   const head = needsHead(slices, models, config.compat !== undefined)
   if (head) planner.head(slices.at(-1)!)
-  return { tensors: planner.finish(), head, leftOut: [...planner.leftOut].sort() }
+  return { tensors: planner.finish(), head, leftOut: planner.leftOut }
 }
 
 const membersOf = ({ base, sources }: PlannedSlice) => (base ? [...sources, base] : sources)
@@ -95,11 +95,30 @@ function needsHead(
   return first!.join('\n') !== last!.join('\n')
 }
 
+/** The names of a model's tensors: outside of the layers whole, of each layer what follows its number. */
+interface NameParts {
+  outside: string[]
+  layers: Map<number, string[]>
+  tables: string[]
+}
+
+function partsOf(names: Iterable<string>): NameParts {
+  const parts: NameParts = { outside: [], layers: new Map(), tables: [] }
+  for (const name of names) {
+    const [, layer, suffix] = LAYER.exec(name) ?? []
+    if (TABLE.test(name)) parts.tables.push(name)
+    else if (suffix === undefined) parts.outside.push(name)
+    else if (parts.layers.get(Number(layer))?.push(suffix) === undefined)
+      parts.layers.set(Number(layer), [suffix])
+  }
+  return parts
+}
+
 class TensorPlanner {
-  readonly leftOut = new Set<string>()
   private readonly planned: PlannedTensor[] = []
   private readonly missing: string[] = []
   private readonly method
+  private readonly parts: ReadonlyMap<string, NameParts>
 
   constructor(
     private readonly config: MergeConfig,
@@ -107,28 +126,30 @@ class TensorPlanner {
     private readonly file: string,
   ) {
     this.method = MERGE_METHODS[config.merge_method]!
+    this.parts = new Map([...models].map(([model, { tensors }]) => [model, partsOf(tensors.keys())]))
+  }
+
+  /** Tables that config.json gives. */
+  get leftOut(): string[] {
+    return [...new Set([...this.parts.values()].flatMap(({ tables }) => tables))].sort()
   }
 
   /** Tensors outside of the layers. */
   outside(slice: PlannedSlice, wanted: (name: string) => boolean): void {
-    const names = this.names(slice, (name) => (LAYER.test(name) ? undefined : name))
+    const names = this.names(slice, ({ model }) => this.parts.get(model)!.outside)
     for (const name of names) if (wanted(name)) this.add(slice, name, 0, () => name)
   }
 
   layers(slice: PlannedSlice, offset: number): void {
     for (let i = 0; i < slice.layers; i++) {
-      const suffixes = this.names(slice, (name, { first }) => {
-        const [, layer, suffix] = LAYER.exec(name) ?? []
-        return Number(layer) === first + i ? suffix : undefined
-      })
+      const suffixes = this.names(
+        slice,
+        ({ model, first }) => this.parts.get(model)!.layers.get(first + i) ?? [],
+      )
       const t = depthOf(i, slice.layers)
+      const nameIn = (layer: number, suffix: string) => `model.layers.${layer}.${suffix}`
       for (const suffix of suffixes)
-        this.add(
-          slice,
-          `model.layers.${offset + i}.${suffix}`,
-          t,
-          ({ first }) => `model.layers.${first + i}.${suffix}`,
-        )
+        this.add(slice, nameIn(offset + i, suffix), t, ({ first }) => nameIn(first + i, suffix))
     }
   }
 
@@ -151,20 +172,8 @@ class TensorPlanner {
   }
 
   /** What the models of a slice have, in the order of their names. */
-  private names(
-    slice: PlannedSlice,
-    nameOf: (name: string, source: PlannedSource) => string | undefined,
-  ): string[] {
-    const found = new Set<string>()
-    for (const source of membersOf(slice)) {
-      for (const tensor of this.models.get(source.model)!.tensors.keys()) {
-        const name = nameOf(tensor, source)
-        if (name === undefined) continue
-        if (TABLE.test(name)) this.leftOut.add(tensor)
-        else found.add(name)
-      }
-    }
-    return [...found].sort()
+  private names(slice: PlannedSlice, namesOf: (source: PlannedSource) => readonly string[]): string[] {
+    return [...new Set(membersOf(slice).flatMap(namesOf))].sort()
   }
 
   private add(

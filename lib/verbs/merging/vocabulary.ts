@@ -5,6 +5,7 @@ import type { MergeConfig } from '../../config/merge'
 import { MERGE_METHODS } from '../../config/merge_methods'
 import { TongueforgeError } from '../../errors'
 import { Vocabulary } from '../../text/alignment/vocabulary'
+import { inSteps } from '../../text/pause'
 import { type MergeModel, type MergeModels, mergedOf, sectionOf, withoutPrefix } from './references'
 import { isIdentity, type ModelRows, planRows, type RowPlan } from './rows'
 import { EMBEDDING } from './tensors'
@@ -83,7 +84,7 @@ async function bySection({
     tokens: section.tokens,
     file,
   }
-  const rows = planRows(request)
+  const rows = await planRows(request)
   const plan = { owner, num_rows, warnings: [], ...(changed && { union: changed }) }
   return isIdentity(rows, request) ? plan : { ...plan, rows }
 }
@@ -108,7 +109,7 @@ async function withoutSection(inputs: Inputs): Promise<VocabularyPlan> {
   if (equal && new Set(rowCounts).size === 1) return { owner: first, num_rows, warnings: [] }
   if (config.compat) return { owner: first, ...truncated(inputs, rowCounts) }
   if (known.length < models.size) throw unknownTokens(inputs)
-  const largest = superset(known, first)
+  const largest = await superset(known, first)
   const plan = await bySection({ ...inputs, section: { source: largest ?? 'union' } })
   return largest === first ? plan : { ...plan, warnings: [chosenText(largest, first)] }
 }
@@ -139,16 +140,24 @@ function truncated({ config, models, first }: Inputs, rowsOf: readonly number[])
 type Known = readonly (ModelVocabulary & { model: string })[]
 
 /** The model whose tokens include those of all others; of several that with the most rows, then the first. */
-function superset(known: Known, first: string): string | undefined {
-  const includesAll = (vocabulary: Vocabulary) =>
-    known.every(({ vocabulary: other }) =>
-      [...other.ids.keys()].every((token) => vocabulary.find(token, other) !== undefined),
-    )
-  const found = known.filter(({ vocabulary }) => includesAll(vocabulary))
+async function superset(known: Known, first: string): Promise<string | undefined> {
+  const found: (typeof known)[number][] = []
+  for (const own of known) if (await includesAll(own.vocabulary, known)) found.push(own)
   const most = [...found].sort(
     (a, b) => b.rows - a.rows || Number(b.model === first) - Number(a.model === first),
   )
   return most[0]?.model
+}
+
+async function includesAll(vocabulary: Vocabulary, known: Known): Promise<boolean> {
+  let all = true
+  for (const { vocabulary: other } of known)
+    await inSteps(other.tokens.length, (from, to) => {
+      const lacks = (token: string | undefined) =>
+        token !== undefined && vocabulary.find(token, other) === undefined
+      all &&= !other.tokens.slice(from, to).some(lacks)
+    })
+  return all
 }
 
 function chosenText(largest: string | undefined, first: string): string {
