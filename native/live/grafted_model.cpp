@@ -17,17 +17,18 @@ using models::Parameter;
 
 class Grafting {
  public:
-  Grafting(const models::Decoder& target, const Deltas& deltas, const Scales& scales, int num_threads,
-           Job& job)
+  Grafting(const Deltas& deltas, const Scales& scales, int num_threads, Job& job)
       : deltas_(deltas), scales_(scales), num_threads_(num_threads), job_(job) {
     const auto& all = deltas.all();
     for (size_t i = 0; i < all.size(); i++) numbers_[all[i].name] = i;
-    check(target.parameters());
     for (const auto& [name, scale] : scales) check_finite(name, scale);
   }
 
   GraftedModel run(const models::Decoder& target, std::optional<at::ScalarType> dtype) {
     GraftedModel result{std::make_shared<models::Decoder>(target)};  // whose tensors are the target's
+    if (numbers_.contains(kHead)) result.model->untie_head();
+    check(result.model->parameters());
+    const int64_t total = result.model->bytes();
     int64_t done = 0;
     for (const auto& parameter : result.model->parameters()) {
       const at::Tensor before = *parameter.tensor;
@@ -37,7 +38,7 @@ class Grafting {
       if (changed) result.bytes_changed += static_cast<int64_t>(after.nbytes());
       *parameter.tensor = dtype ? after.to(*dtype) : after;
       done += static_cast<int64_t>(before.nbytes());
-      job_.progress(Value::Map{{"done_bytes", done}, {"total_bytes", target.bytes()}});
+      job_.progress(Value::Map{{"done_bytes", done}, {"total_bytes", total}});
     }
     deltas_.check_unchanged();
     return result;
@@ -121,7 +122,7 @@ class Grafting {
 GraftedModel graft_model(const models::Decoder& target, const Deltas& deltas, const Scales& scales,
                          std::optional<at::ScalarType> dtype, int num_threads, Job& job) {
   const at::NoGradGuard no_grad;
-  return Grafting(target, deltas, scales, num_threads, job).run(target, dtype);
+  return Grafting(deltas, scales, num_threads, job).run(target, dtype);
 }
 
 }  // namespace tongueforge::live

@@ -25,8 +25,8 @@ struct GraftedModel {
 
 /// weight + scale * delta for every parameter, as merge::add_span has it: the arithmetic of a graft to files
 /// of the dtype that the target has here. Always from the target's weights, so that nothing adds up. Adapters
-/// stay on top. `dtype`: of the result where it is to be another one. Progress: {done_bytes, total_bytes} of
-/// the target.
+/// stay on top. A tied target of which the head has a delta gets a head of its own. `dtype`: of the result
+/// where it is to be another one. Progress: {done_bytes, total_bytes} of the target.
 /// @throws ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH for deltas of another model, ERR_DTYPE, ERR_USAGE for a
 /// scale that is not finite, what reading deltas throws, Cancelled
 GraftedModel graft_model(const models::Decoder& target, const Deltas& deltas, const Scales& scales,

@@ -66,6 +66,13 @@ class Decoder final : public Object {
   /// Room for `batch` sequences of `capacity` positions; more is taken when needed.
   DecoderCache make_cache(int64_t batch, int64_t capacity) const;
 
+  /// Where the head is the embedding, it becomes a parameter of its own, with the same values.
+  void untie_head() {
+    if (!spec_.tied_head) return;
+    spec_.tied_head = false;
+    head_ = embedding_;
+  }
+
   at::ScalarType dtype() const { return embedding_.scalar_type(); }
   /// Whether a recorded forward pass keeps only what goes into each block, and backward computes the rest
   /// again.

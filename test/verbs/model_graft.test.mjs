@@ -222,4 +222,17 @@ describe(`grafts on a model in memory (seed ${seed})`, () => {
     assert.deepEqual(await logits(live), await logitsOf(out))
     await live.dispose()
   })
+
+  test('a tied target whose chat model has a head of its own gets one, and loses it on the way back', async () => {
+    const tied = await writeTinyModel(place('to-untie'), { seed: 8, tied: true })
+    const live = await loadModel(tied, { threads: 1 })
+    const plain = await logits(live)
+    await live.graft(delta, { scale: 0.6 })
+    const { out, unties_head } = await graft({ target: tied, ...delta, scale: 0.6, out: place('untied-out') })
+    assert.equal(unties_head, true)
+    assert.deepEqual(await logits(live), await logitsOf(out))
+    await live.ungraft()
+    assert.deepEqual(await logits(live), plain)
+    await live.dispose()
+  })
 })

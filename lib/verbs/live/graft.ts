@@ -34,7 +34,9 @@ export async function graftedModel(
   { scale = 1, signal, onProgress }: LiveGraftOptions,
 ): Promise<GraftedModel> {
   const { handle: model, spec, threads } = target
-  const scales = tensorScales(scale, await runJob('describeModel', { spec }), spec.num_layers)
+  const untied = { ...spec, tie_word_embeddings: false } // a tied head may part from the embedding
+  const parameters = await runJob('describeModel', { spec: untied })
+  const scales = tensorScales(scale, parameters, spec.num_layers)
   const deltas = await openDelta(target, delta, { signal })
   try {
     return await runJob('graftModel', { model, deltas, scales, threads }, { signal, onProgress })
