@@ -14,11 +14,11 @@ import type { MergeConfig } from '../config/merge'
 import { checkMergeConfig } from '../config/merge_checks'
 import { readYaml, toYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
-import { type ByteProgress, type ConfigMergePlan, type ConfigMergeStatistics, runJob } from '../native'
+import { type ByteProgress, type ConfigMergeStatistics, runJob } from '../native'
 import { type MergePlan, planMerge } from './merging/plan'
 import { type MergeModels, openModels, referencesOf } from './merging/references'
 import { resolvedConfig } from './merging/resolved'
-import { machineMemory } from './training/memory_room'
+import { checkFits } from './training/memory_room'
 
 export interface MergeOptions {
   /** Model folder to be written. */
@@ -67,6 +67,9 @@ const ARITHMETIC = {
   own: 'every method in float32 or double, one rounding to the dtype of the result',
   mergekit: 'in the working dtype, rounded step by step as mergekit does it',
 }
+
+const MEMORY_ADVICE =
+  'Most methods hold the largest tensor of all models; linear, task_arithmetic, nearswap, passthrough and ram do not.'
 
 /** A merge that can be planned: models opened, tensors and rows matched. */
 export interface PreparedMerge {
@@ -126,7 +129,8 @@ async function planReport(
     const { code, message, hint } = problem
     throw new TongueforgeError(code, message, { hint, details: { problems } })
   }
-  checkMemory(config, figures)
+  const warnings = [...plan.warnings]
+  checkFits({ bytes: figures.peak_memory_bytes, advice: MEMORY_ADVICE }, (text) => warnings.push(text))
   const free_bytes = await checkSpace(out, figures.bytes_to_write, 'the merged model')
   const { tensors, slices, vocabulary } = plan
   return {
@@ -143,27 +147,10 @@ async function planReport(
       rows_from_other_models: vocabulary.rows?.standIns.size ?? 0,
     },
     ...(tensors.leftOut.length > 0 && { left_out: tensors.leftOut }),
-    warnings: plan.warnings,
+    warnings,
     ...figures,
     free_bytes,
   }
-}
-
-function checkMemory(
-  { merge_method }: MergeConfig,
-  { peak_memory_bytes: needed }: Omit<ConfigMergePlan, 'problems'>,
-) {
-  const { bytes } = machineMemory()
-  if (needed <= bytes) return
-  throw new TongueforgeError(
-    'ERR_OUT_OF_MEMORY',
-    `expected at most ${bytes} bytes of memory to be needed, all that this machine gives; ${merge_method} needs ` +
-      `${needed}, for it takes the largest tensor of all models as a whole`,
-    {
-      hint: 'linear, task_arithmetic and passthrough take a little at a time.',
-      details: { bytes_needed: needed, bytes_available: bytes },
-    },
-  )
 }
 
 async function save(

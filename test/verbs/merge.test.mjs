@@ -8,6 +8,7 @@ import { MERGE_METHODS } from '#lib/config/merge_methods'
 import { parseYaml } from '#lib/config/parse'
 import { runJob } from '#lib/native'
 import { cli, clone } from '../helpers/cli.mjs'
+import { dataTest } from '../helpers/data.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays } from '../helpers/safetensors.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
@@ -355,6 +356,30 @@ describe('merge', () => {
     const { error } = JSON.parse(wrong.out)
     assert.equal(error.hint, "Did you mean 'models'?")
   })
+
+  dataTest(
+    'stories260K merged with itself keeps its bytes, and a stack of its layers runs',
+    'models/stories260K_hf',
+    async (_t, model) => {
+      const copy = join(root, 'stories')
+      cpSync(model, copy, { recursive: true })
+      const both = [{ model }, { model: copy }]
+      const { out: same } = await run(linear(both, { parameters: { weight: 0.5 } }))
+      assert.ok(weights(same).equals(weights(model)))
+      const parameters = { weight: 1, density: 0.3 }
+      const ties = { merge_method: 'ties', base_model: model, models: [{ model: copy }], parameters }
+      assert.ok(weights((await run(ties)).out).equals(weights(model)))
+      const { num_hidden_layers: count } = json(model, 'config.json')
+      const ranges = [
+        [0, count - 1],
+        [1, count],
+      ]
+      const slices = ranges.map((layer_range) => ({ sources: [{ model, layer_range }] }))
+      const stacked = await run({ merge_method: 'passthrough', slices })
+      assert.equal(stacked.layers, 2 * (count - 1))
+      await runs(stacked.out)
+    },
+  )
 
   describe('refuses', () => {
     test('models of other families', async () => {

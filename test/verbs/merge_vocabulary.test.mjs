@@ -135,6 +135,21 @@ describe('merge of unequal vocabularies', () => {
     assert.ok(weights(both.out).equals(weights(named.out)))
   })
 
+  test('tokenizer_source says the same as tokenizer.source, also with model: before a path', async () => {
+    for (const [old, source] of [
+      ['base', 'base'],
+      ['union', 'union'],
+      [`model:${b}`, b],
+    ]) {
+      const made = [{ tokenizer_source: old }, { tokenizer: { source } }].map((keys) =>
+        run(deltas(a, [a, larger, b], keys)),
+      )
+      const [one, two] = await Promise.all(made)
+      assert.ok(weights(one.out).equals(weights(two.out)), old)
+      assert.equal(one.vocabulary.tokenizer, source === b ? b : a)
+    }
+  })
+
   test('rows to spare are kept; with compat they go, as mergekit has it', async () => {
     const { rows } = await table(spare)
     const kept = await run(linear([spare, a]))

@@ -243,6 +243,18 @@ describe('slices', () => {
     )
   })
 
+  test('a slice may have a base of its own', () => {
+    const source = (name) => ({ model: name, layer_range: [0, 2] })
+    const config = { merge_method: 'task_arithmetic', base_model: 'c', parameters: { weight: 1 } }
+    const slices = [{ sources: [source('a')], base_model: 'b' }, { sources: [source('a')] }]
+    const models = { a: model(), b: model(), c: model() }
+    const { tensors } = plan({ ...config, slices }, models)
+    const bases = tensors.filter(({ name }) => name.includes('up_proj')).map(({ base }) => base.model)
+    assert.deepEqual(bases, ['b', 'b', 'c', 'c'])
+    assert.equal(named({ tensors }, 'model.embed_tokens.weight').base.model, 'b')
+    assert.equal(named({ tensors }, 'model.norm.weight').base.model, 'c')
+  })
+
   test('ranges beyond a model, and models of unequal depth without slices, are refused', () => {
     const models = { a: model(), b: model({ layers: 2 }) }
     const slices = [{ sources: [{ model: 'b', layer_range: [1, 3] }] }]
