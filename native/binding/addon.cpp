@@ -63,6 +63,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"checkConfigMerge", check_config_merge},
       {"planRowExtension", plan_row_extension},
       {"extendRows", extend_rows},
+      {"planDelta", plan_delta},
+      {"extractDelta", extract_delta},
+      {"inspectDelta", inspect_delta},
+      {"deltaDistance", delta_distance},
   };
   for (const auto& row : table) exports.Set(row.name, guarded(env, row.name, row.function));
   return exports;

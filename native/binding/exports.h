@@ -77,6 +77,11 @@ Napi::Value module_kinds(const Napi::CallbackInfo& info);
 // row_extension.cpp
 Napi::Value plan_row_extension(const Napi::CallbackInfo& info);
 Napi::Value extend_rows(const Napi::CallbackInfo& info);
+// delta.cpp
+Napi::Value plan_delta(const Napi::CallbackInfo& info);
+Napi::Value extract_delta(const Napi::CallbackInfo& info);
+Napi::Value inspect_delta(const Napi::CallbackInfo& info);
+Napi::Value delta_distance(const Napi::CallbackInfo& info);
 
 // config_merge.cpp
 Napi::Value merge_methods(const Napi::CallbackInfo& info);

@@ -15,11 +15,15 @@ merge::RowMap read_rows(const Options& options, const char* key) {
 }
 
 merge::ChatVector read_vector(const Options& options, const std::vector<std::string>& tensors) {
-  merge::ChatVector vector{read_model(options.object("base")),
-                           read_model(options.object("chat")),
-                           {},
-                           read_rows(options, "base_rows"),
-                           read_rows(options, "chat_rows")};
+  merge::ChatVector vector;
+  if (options.has("delta")) {
+    vector.delta = options.text("delta");
+  } else {
+    vector.base = read_model(options.object("base"));
+    vector.chat = read_model(options.object("chat"));
+  }
+  vector.base_rows = read_rows(options, "base_rows");
+  vector.chat_rows = read_rows(options, "chat_rows");
   const auto scales = options.numbers("scales");
   for (size_t i = 0; i < tensors.size(); ++i)
     vector.scales.emplace(tensors[i], static_cast<float>(scales.at(i)));

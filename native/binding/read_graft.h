@@ -5,8 +5,8 @@
 
 namespace tongueforge::binding {
 
-/// {target: {folder, tied}, vectors: {base, chat, scales, base_rows?, chat_rows?}[], tensors, target_rows?,
-/// sparsify?: {kind, density, seed}}
+/// {target: {folder, tied}, vectors: ({base, chat} or {delta: path}, scales, base_rows?, chat_rows?)[],
+/// tensors, target_rows?, sparsify?: {kind, density, seed}}
 merge::GraftInputs read_graft_inputs(const Options& options);
 
 }  // namespace tongueforge::binding

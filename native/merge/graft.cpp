@@ -2,25 +2,11 @@
 
 #include <bit>
 #include <functional>
-
 #include <string_view>
+
 #include "merge/identity.h"
 
 namespace tongueforge::merge {
-namespace {
-
-using checkpoint::ModelWeights;
-
-template <class Row>
-uint64_t hash_of(const std::shared_ptr<const std::vector<Row>>& rows) {
-  uint64_t value = 14695981039346656037u;  // FNV-1a
-  if (!rows) return 0;
-  for (const auto row : *rows) value = (value ^ static_cast<uint32_t>(row)) * 1099511628211u;
-  return value;
-}
-
-}  // namespace
-
 GraftReport Graft::run(const std::string& staged_folder, Job& job, size_t num_threads) const {
   if (!problems_.empty()) throw problems_.front();
   StreamOptions options;
@@ -34,8 +20,11 @@ GraftReport Graft::run(const std::string& staged_folder, Job& job, size_t num_th
 }
 
 void Graft::check_unchanged() const {
-  for (const auto* models : {&bases_, &chats_})
-    for (const ModelWeights& model : *models) model.check_unchanged();
+  for (const auto& [base, chat, delta] : files_) {
+    for (const auto* model : {&base, &chat})
+      if (*model) (*model)->check_unchanged();
+    if (delta) delta->check_unchanged();
+  }
 }
 
 StreamCheck Graft::check(const std::string& folder, uint64_t max_chunks, uint64_t seed, Job& job) const {
@@ -45,14 +34,15 @@ StreamCheck Graft::check(const std::string& folder, uint64_t max_chunks, uint64_
 
 std::string Graft::identity() const {
   std::string text =
-      str(identity_of("graft", {&target_}), inputs_.target.tied, ' ', hash_of(inputs_.target_rows), ' ',
-          hash_of(inputs_.added_rows), '\n', static_cast<int>(inputs_.sparsify.kind), ' ',
+      str(identity_of("graft", {&target_}), inputs_.target.tied, ' ', identity_of(inputs_.target_rows), ' ',
+          identity_of(inputs_.added_rows), '\n', static_cast<int>(inputs_.sparsify.kind), ' ',
           std::hash<double>()(inputs_.sparsify.density), ' ', inputs_.sparsify.seed, '\n');
   for (size_t i = 0; i < inputs_.vectors.size(); ++i) {
     const ChatVector& vector = inputs_.vectors[i];
-    text += identity_of(bases_[i]) + identity_of(chats_[i]);
-    text += str(vector.base.tied, vector.chat.tied, ' ', hash_of(vector.base_rows), ' ',
-                hash_of(vector.chat_rows), '\n');
+    const auto& [base, chat, delta] = files_[i];
+    text += delta ? identity_of(delta->file()) : identity_of(*base) + identity_of(*chat);
+    text += str(vector.base.tied, vector.chat.tied, ' ', identity_of(vector.base_rows), ' ',
+                identity_of(vector.chat_rows), '\n');
     for (const auto& [name, scale] : vector.scales)
       text += str(name, ' ', std::bit_cast<uint32_t>(scale), '\n');
   }

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "checkpoint/model_weights.h"
 #include "core/error.h"
 #include "core/job.h"
+#include "merge/delta_file.h"
 #include "merge/graft_report.h"
 #include "merge/source.h"
 #include "merge/sparsify.h"
@@ -24,13 +26,14 @@ struct GraftModel {
   bool tied = false;
 };
 
-/// A chat model and what it was made from.
+/// A chat model and what it was made from, or a file with their difference.
 struct ChatVector {
   GraftModel base, chat;
   std::map<std::string, float, std::less<>>
       scales;  // by tensor of the output; one that is absent is scaled by 0
   /// Of each row of the output's vocabulary; null where all models have the same rows.
   RowMap base_rows, chat_rows;
+  std::string delta = {};  // path of a file, instead of the two
 };
 
 struct GraftInputs {
@@ -48,7 +51,7 @@ class Graft {
   /// Opens all models and matches them by tensor name, from headers alone. Rotary `inv_freq` tables are left
   /// as the target has them. A model with a tied head lends its embedding as the head; where the target's is
   /// tied and a base or chat model has one of its own, the output gets its own.
-  /// @throws what opening throws: ERR_NOT_FOUND, ERR_SAFETENSORS, ERR_SHARD_INDEX, ERR_IO
+  /// @throws what opening throws: ERR_NOT_FOUND, ERR_SAFETENSORS, ERR_SHARD_INDEX, ERR_DELTA, ERR_IO
   explicit Graft(GraftInputs inputs);
   Graft(const Graft&) = delete;  // its pieces point into the files
 
@@ -67,7 +70,7 @@ class Graft {
   };
   const std::vector<Difference>& differences() const { return differences_; }
 
-  /// @throws ERR_INPUT_CHANGED if a file of base or chat was written to since it was opened
+  /// @throws ERR_INPUT_CHANGED if a file of base, chat or delta was written to since it was opened
   void check_unchanged() const;
 
   /// Writes the weight files (and the index of a sharded target) into an existing folder, or goes on where an
@@ -88,12 +91,18 @@ class Graft {
     uint64_t num_elements;
   };
 
+  /// Two models, or their difference.
+  struct VectorFiles {
+    std::optional<checkpoint::ModelWeights> base, chat;
+    std::unique_ptr<DeltaFile> delta;
+  };
+
   std::string identity() const;
   GraftReport report_of(const StreamReport& stream) const;
 
   GraftInputs inputs_;
   checkpoint::ModelWeights target_;
-  std::vector<checkpoint::ModelWeights> bases_, chats_;  // of the vectors
+  std::vector<VectorFiles> files_;  // of the vectors
   OutputModel output_;
   std::vector<Difference> differences_;
   std::map<std::string, Told, std::less<>> told_;  // by tensor

@@ -6,8 +6,8 @@
 #include "merge/copy_piece.h"
 #include "merge/graft.h"
 #include "merge/graft_piece.h"
+#include "merge/model_side.h"
 #include "merge/same_layout.h"
-#include "merge/vocabulary_tensors.h"
 
 namespace tongueforge::merge {
 namespace {
@@ -16,28 +16,43 @@ using checkpoint::ModelWeights;
 using checkpoint::TensorSpec;
 using checkpoint::Weight;
 
-/// Older checkpoints store the rotary frequencies, newer ones compute them: they are no weights.
-bool is_rotary_table(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
-
-/// A model in the comparison: its weights, what it is called, whether its head is its embedding.
-struct Side {
-  const ModelWeights& weights;
-  std::string role;
-  bool tied;
-
-  bool has_own_head() const { return !tied && weights.find(kHeadName); }
-
-  /// What acts under this name in the model: a tied head is the embedding, whatever else the file stores.
-  const Weight* acting(std::string_view name) const {
-    return weights.find(name == kHeadName && tied ? kEmbeddingName : name);
-  }
-};
-
-/// One vector of a graft: two sides and how they are added.
+/// One vector of a graft: two sides, or their difference, and how it is added.
 struct VectorSides {
-  Side base, chat;
+  std::optional<Side> base, chat;
+  const DeltaFile* delta;
+  std::string number;  // " 2", where there are several
   const ChatVector& vector;
 };
+
+/// A tensor of a delta file. It is opened for each stretch, since what some formats need to be read is not to
+/// lie in memory for all tensors at a time; but rows in another order are many short stretches.
+Source source_of(const DeltaFile& delta, const DeltaEntry& entry, const RowMap& rows) {
+  if (!rows) {
+    const auto read = [delta = &delta, entry = &entry](uint64_t first, uint64_t count, float* out) {
+      delta->open_tensor(*entry)->read(first, count, out);
+    };
+    return Source(read, entry.shape);
+  }
+  const std::shared_ptr<const DeltaTensor> opened = delta.open_tensor(entry);
+  std::vector<int64_t> shape = entry.shape;
+  shape.at(0) += static_cast<int64_t>(entry.own_rows.size());
+  return Source([opened](uint64_t first, uint64_t count, float* out) { opened->read(first, count, out); },
+                std::move(shape), rows);
+}
+
+/// Rows that are added are the chat model's own, which lie behind those of the difference. Null where one of
+/// them is not in the file.
+RowMap with_own_rows(const DeltaEntry& entry, const RowMap& rows, const AddedRows& added) {
+  if (!rows || !added) return rows;
+  auto all = std::make_shared<std::vector<int32_t>>(*rows);
+  for (size_t row = 0; row < all->size(); ++row) {
+    if (!(*added)[row]) continue;
+    const auto own = std::lower_bound(entry.own_rows.begin(), entry.own_rows.end(), (*rows)[row]);
+    if (own == entry.own_rows.end() || *own != (*rows)[row]) return nullptr;
+    (*all)[row] = static_cast<int32_t>(entry.shape[0] + (own - entry.own_rows.begin()));
+  }
+  return all;
+}
 
 }  // namespace
 
@@ -48,15 +63,19 @@ class Graft::Planner {
     const auto& vectors = graft.inputs_.vectors;
     for (size_t i = 0; i < vectors.size(); ++i) {
       const std::string number = vectors.size() > 1 ? str(' ', i + 1) : "";
-      vectors_.push_back({{graft.bases_[i], "base" + number, vectors[i].base.tied},
-                          {graft.chats_[i], "chat" + number, vectors[i].chat.tied},
-                          vectors[i]});
+      const auto& [base, chat, delta] = graft.files_[i];
+      vectors_.push_back({std::nullopt, std::nullopt, delta.get(), number, vectors[i]});
+      if (delta) continue;
+      vectors_.back().base.emplace(Side{*base, "base" + number, vectors[i].base.tied});
+      vectors_.back().chat.emplace(Side{*chat, "chat" + number, vectors[i].chat.tied});
     }
   }
 
   void plan() {
-    graft_.unties_head_ = target_.tied && any_side([](const Side& side) { return side.has_own_head(); });
-    any_side([this](const Side& side) { return check_extra(side), false; });
+    for (const VectorSides& sides : vectors_) {
+      graft_.unties_head_ = graft_.unties_head_ || (target_.tied && has_own_head(sides));
+      check_extra(sides);
+    }
     std::vector<NewTensor> added;
     if (graft_.unties_head_ && !target_.weights.find(kHeadName)) {
       const Weight* embedding = target_.weights.find(kEmbeddingName);
@@ -75,22 +94,28 @@ class Graft::Planner {
   }
 
  private:
-  template <class Test>
-  bool any_side(const Test& test) const {
-    bool any = false;
-    for (const VectorSides& sides : vectors_)
-      for (const Side* side : {&sides.base, &sides.chat}) any = test(*side) || any;
-    return any;
+  /// A delta holds a head where one of its models had its own.
+  static bool has_own_head(const VectorSides& sides) {
+    if (sides.delta) return sides.delta->find(kHeadName);
+    return sides.base->has_own_head() || sides.chat->has_own_head();
   }
 
-  void check_extra(const Side& side) {
-    for (const Weight& weight : side.weights.tensors()) {
-      if (is_rotary_table(weight.name()) || target_.weights.find(weight.name())) continue;
-      // A copy of the embedding, or the reason that the output's head is its own.
-      if (weight.name() == kHeadName && (side.tied || target_.tied)) continue;
-      missing_.rows.push_back(
-          str(checkpoint::printable(weight.name()), ": in the ", side.role, " model, not in the target"));
+  void check_extra(const VectorSides& sides) {
+    if (sides.delta) {
+      for (const DeltaEntry& entry : sides.delta->tensors())
+        check_extra(entry.name, "delta" + sides.number, false);
+      return;
     }
+    for (const auto* side : {&sides.base, &sides.chat})
+      for (const Weight& weight : (*side)->weights.tensors())
+        check_extra(weight.name(), (*side)->role + " model", (*side)->tied);
+  }
+
+  void check_extra(const std::string& name, const std::string& where, bool tied) {
+    if (is_rotary_table(name) || target_.weights.find(name)) return;
+    // A copy of the embedding, or the reason that the output's head is its own.
+    if (name == kHeadName && (tied || target_.tied)) return;
+    missing_.rows.push_back(str(checkpoint::printable(name), ": in the ", where, ", not in the target"));
   }
 
   /// The tensor `name` of the output, which begins as `target`.
@@ -113,24 +138,68 @@ class Graft::Planner {
   std::vector<VectorSource> vector_sources(const std::string& name, const Source& target) {
     std::vector<VectorSource> sources;
     for (const VectorSides& sides : vectors_) {
-      const Weight* base = acting(sides.base, name);
-      const Weight* chat = acting(sides.chat, name);
-      if (!base || !chat) continue;
-      const bool mapped = is_vocabulary(name);
-      const RowMap base_rows = mapped ? sides.vector.base_rows : nullptr;
-      const RowMap chat_rows = mapped ? sides.vector.chat_rows : nullptr;
-      const Source base_source(*base, base_rows), chat_source(*chat, chat_rows);
-      if (!check_shapes(name, target, base_source, chat_source, sides) ||
-          !check_dtypes(name, target, base_source, chat_source, sides))
-        continue;
+      auto source = sides.delta ? delta_source(name, target, sides) : model_source(name, target, sides);
+      if (!source) continue;
       const auto scale = sides.vector.scales.find(name);
-      sources.push_back(
-          {base_source, chat_source, scale == sides.vector.scales.end() ? 0.0f : scale->second});
-      if (!graft_supports(target.dtype())) continue;
-      const uint64_t passes = graft_.inputs_.sparsify.kind == Sparsify::Kind::ties ? 3 : 1;
-      graft_.bytes_to_read_ += passes * (bytes_of(base_source, base_rows) + bytes_of(chat_source, chat_rows));
+      source->scale = scale == sides.vector.scales.end() ? 0.0f : scale->second;
+      sources.push_back(std::move(*source));
     }
     return sources.size() == vectors_.size() ? std::move(sources) : std::vector<VectorSource>{};
+  }
+
+  std::optional<VectorSource> model_source(const std::string& name, const Source& target,
+                                           const VectorSides& sides) {
+    const Weight *base = acting(*sides.base, name), *chat = acting(*sides.chat, name);
+    if (!base || !chat) return std::nullopt;
+    const bool mapped = is_vocabulary(name);
+    const RowMap base_rows = mapped ? sides.vector.base_rows : nullptr;
+    const RowMap chat_rows = mapped ? sides.vector.chat_rows : nullptr;
+    const Source base_source(*base, base_rows), chat_source(*chat, chat_rows);
+    if (!check_shapes(name, target, base_source, chat_source, sides) ||
+        !check_dtypes(name, target, base_source, chat_source, sides))
+      return std::nullopt;
+    count_reading(target, bytes_of(base_source, base_rows) + bytes_of(chat_source, chat_rows));
+    return VectorSource{base_source, chat_source};
+  }
+
+  /// d = d - 0: the arithmetic of two models, bit for bit.
+  std::optional<VectorSource> delta_source(const std::string& name, const Source& target,
+                                           const VectorSides& sides) {
+    const DeltaEntry* entry = sides.delta->find(name);
+    // Of two tied models there is no head: their embedding acts as one.
+    if (!entry && name == kHeadName) entry = sides.delta->find(kEmbeddingName);
+    const bool is_float = graft_supports(target.dtype());
+    if (!entry) {
+      if (is_float)
+        missing_.rows.push_back(
+            str(checkpoint::printable(name), ": in the target, not in the delta", sides.number));
+      return std::nullopt;
+    }
+    const RowMap given = is_vocabulary(name) ? sides.vector.chat_rows : nullptr;
+    const RowMap rows = with_own_rows(*entry, given, graft_.inputs_.added_rows);
+    if (given && !rows) {
+      vocabulary_.rows.push_back(str(checkpoint::printable(name), ": the delta", sides.number,
+                                     " lacks rows of the chat model that the target needs"));
+      return std::nullopt;
+    }
+    const Source difference = source_of(*sides.delta, *entry, rows);
+    if (difference.shape() != target.shape()) {
+      (is_vocabulary(name) ? vocabulary_ : shapes_)
+          .rows.push_back(str(checkpoint::printable(name), ": target ", shape_text(target.shape()), ", delta",
+                              sides.number, ' ', shape_text(difference.shape())));
+      return std::nullopt;
+    }
+    if (!is_float) {
+      dtypes_.rows.push_back(str(checkpoint::printable(name), ": target ", dtype_name(target.dtype())));
+      return std::nullopt;
+    }
+    count_reading(target, bytes_of(difference, rows));
+    return VectorSource{Source::zeros(difference.shape()), difference};
+  }
+
+  void count_reading(const Source& target, uint64_t bytes) {
+    const uint64_t passes = graft_.inputs_.sparsify.kind == Sparsify::Kind::ties ? 3 : 1;
+    if (graft_supports(target.dtype())) graft_.bytes_to_read_ += passes * bytes;
   }
 
   static uint64_t bytes_of(const Source& source, const RowMap& rows) {
@@ -153,7 +222,7 @@ class Graft::Planner {
     if (target.shape() == base.shape() && target.shape() == chat.shape()) return true;
     Complaint& complaint = is_vocabulary(name) ? vocabulary_ : shapes_;
     complaint.rows.push_back(str(checkpoint::printable(name), ": target ", shape_text(target.shape()), ", ",
-                                 sides.base.role, ' ', shape_text(base.shape()), ", ", sides.chat.role, ' ',
+                                 sides.base->role, ' ', shape_text(base.shape()), ", ", sides.chat->role, ' ',
                                  shape_text(chat.shape())));
     return false;
   }
@@ -165,7 +234,7 @@ class Graft::Planner {
     const auto is_integer = [](const Source& source) { return !dtype_is_float(source.dtype()); };
     if (is_integer(target) && is_integer(base) && is_integer(chat)) return true;
     dtypes_.rows.push_back(str(checkpoint::printable(name), ": target ", dtype_name(target.dtype()), ", ",
-                               sides.base.role, ' ', dtype_name(base.dtype()), ", ", sides.chat.role, ' ',
+                               sides.base->role, ' ', dtype_name(base.dtype()), ", ", sides.chat->role, ' ',
                                dtype_name(chat.dtype())));
     return false;
   }
@@ -189,8 +258,13 @@ class Graft::Planner {
 Graft::Graft(GraftInputs inputs)
     : inputs_(std::move(inputs)), target_(ModelWeights::open(inputs_.target.folder)) {
   for (const ChatVector& vector : inputs_.vectors) {
-    bases_.push_back(ModelWeights::open(vector.base.folder));
-    chats_.push_back(ModelWeights::open(vector.chat.folder));
+    VectorFiles& files = files_.emplace_back();
+    if (!vector.delta.empty()) {
+      files.delta = std::make_unique<DeltaFile>(DeltaFile::open(vector.delta));
+      continue;
+    }
+    files.base = ModelWeights::open(vector.base.folder);
+    files.chat = ModelWeights::open(vector.chat.folder);
   }
   Planner(*this).plan();
 }

@@ -1,7 +1,10 @@
 // What decides the bytes of a merge, in words: for the journal, which another merge must not follow.
 #pragma once
+#include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "checkpoint/model_weights.h"
 
@@ -16,5 +19,14 @@ std::string identity_of(const std::string& work,
 
 /// Of every weight file.
 std::string identity_of(const checkpoint::ModelWeights& model);
+
+/// Of a table, which may be null.
+template <class Row>
+uint64_t identity_of(const std::shared_ptr<const std::vector<Row>>& rows) {
+  uint64_t value = 14695981039346656037u;  // FNV-1a
+  if (!rows) return 0;
+  for (const auto row : *rows) value = (value ^ static_cast<uint32_t>(row)) * 1099511628211u;
+  return value;
+}
 
 }  // namespace tongueforge::merge

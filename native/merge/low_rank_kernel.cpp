@@ -38,30 +38,28 @@ float store(DType dtype, float value, unsigned char* to) {
 }
 
 // sums[j] = sum over r of b[r] * a[r, first + j]: the hot loop, made for both instruction sets.
-TONGUEFORGE_INLINE void product(const LowRankFactors& factors, size_t row, size_t first, double* sums) {
-  const size_t count = std::min(kTile, factors.columns - first);
+TONGUEFORGE_INLINE void product(const double* b, const double* a, size_t rank, size_t columns, size_t first,
+                                double* sums) {
+  const size_t count = std::min(kTile, columns - first);
   std::fill(sums, sums + kTile, 0.0);
-  for (size_t r = 0; r < factors.rank; ++r) {
-    const double b = factors.scaled_b[row * factors.rank + r];
-    const double* a = factors.a.data() + r * factors.columns + first;
-    for (size_t j = 0; j < count; ++j) sums[j] += b * a[j];
-  }
+  for (size_t r = 0; r < rank; ++r)
+    for (size_t j = 0; j < count; ++j) sums[j] += b[r] * a[r * columns + first + j];
 }
 
-void product_any(const LowRankFactors& factors, size_t row, size_t first, double* sums) {
-  product(factors, row, first, sums);
+void product_any(const double* b, const double* a, size_t rank, size_t columns, size_t first, double* sums) {
+  product(b, a, rank, columns, first, sums);
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,fma"), optimize("O3"))) void product_avx2(const LowRankFactors& factors,
-                                                                      size_t row, size_t first,
-                                                                      double* sums) {
-  product(factors, row, first, sums);
+__attribute__((target("avx2,fma"), optimize("O3"))) void product_avx2(const double* b, const double* a,
+                                                                      size_t rank, size_t columns,
+                                                                      size_t first, double* sums) {
+  product(b, a, rank, columns, first, sums);
 }
 bool has_avx2() { return instructions() != Instructions::Any; }
 #else
-void product_avx2(const LowRankFactors& factors, size_t row, size_t first, double* sums) {
-  product(factors, row, first, sums);
+void product_avx2(const double* b, const double* a, size_t rank, size_t columns, size_t first, double* sums) {
+  product(b, a, rank, columns, first, sums);
 }
 bool has_avx2() { return false; }
 #endif
@@ -95,7 +93,8 @@ void merge_low_rank_row(const LowRankFactors& factors, size_t row, DType dtype, 
   const auto multiply = has_avx2() ? product_avx2 : product_any;
   double added[kTile];
   for (size_t first = 0; first < factors.columns; first += kTile) {
-    multiply(factors, row, first, added);
+    multiply(&factors.scaled_b[row * factors.rank], factors.a.data(), factors.rank, factors.columns, first,
+             added);
     const size_t count = std::min(kTile, factors.columns - first);
     for (size_t j = 0; j < count; ++j) {
       const size_t at = (first + j) * width(dtype);
@@ -109,11 +108,22 @@ void merge_low_rank_row(const LowRankFactors& factors, size_t row, DType dtype, 
 
 void add_low_rank(const LowRankFactors& factors, size_t row, size_t first, size_t count, float* values) {
   const auto multiply = has_avx2() ? product_avx2 : product_any;
+  const double* const b = &factors.scaled_b[row * factors.rank];
   double added[kTile];
   for (size_t at = 0; at < count; at += kTile) {
-    multiply(factors, row, first + at, added);
+    multiply(b, factors.a.data(), factors.rank, factors.columns, first + at, added);
     for (size_t j = 0; j < std::min(kTile, count - at); ++j)
       if (added[j] != 0) values[at + j] = static_cast<float>(static_cast<double>(values[at + j]) + added[j]);
+  }
+}
+
+void low_rank_row(std::span<const double> row, std::span<const double> matrix, std::span<float> out) {
+  const auto multiply = has_avx2() ? product_avx2 : product_any;
+  double values[kTile];
+  for (size_t first = 0; first < out.size(); first += kTile) {
+    multiply(row.data(), matrix.data(), row.size(), out.size(), first, values);
+    const size_t count = std::min(kTile, out.size() - first);
+    for (size_t j = 0; j < count; ++j) out[first + j] = static_cast<float>(values[j]);
   }
 }
 

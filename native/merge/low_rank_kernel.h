@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/dtype.h"
@@ -31,6 +32,9 @@ void merge_low_rank_row(const LowRankFactors& factors, size_t row, DType dtype, 
 /// values[i] += row `row` of scale * B A, columns first .. first + count - 1: the sum in double, rounded
 /// once.
 void add_low_rank(const LowRankFactors& factors, size_t row, size_t first, size_t count, float* values);
+
+/// A row (rank) times a matrix (rank, columns): summed in double, rounded once to `out` (columns).
+void low_rank_row(std::span<const double> row, std::span<const double> matrix, std::span<float> out);
 
 /// `count` values of one float dtype as another; both of BF16, F16, F32. Widening is exact, narrowing rounds
 /// once.

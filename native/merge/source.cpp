@@ -13,6 +13,18 @@ Source::Source(const checkpoint::Weight& weight, RowMap rows, LowRankSource low_
       low_rank_(low_rank),
       shape_(weight.shape()),
       num_elements_(weight.info->num_elements()) {
+  map_rows();
+}
+
+Source::Source(ReadValues values, std::vector<int64_t> shape, RowMap rows)
+    : values_(std::move(values)), rows_(std::move(rows)), shape_(std::move(shape)), num_elements_(1) {
+  for (const int64_t size : shape_) num_elements_ *= static_cast<uint64_t>(size);
+  map_rows();
+}
+
+Source Source::zeros(std::vector<int64_t> shape) { return Source(nullptr, std::move(shape)); }
+
+void Source::map_rows() {
   if (!rows_ && !low_rank_) return;
   row_elements_ = num_elements_ / static_cast<uint64_t>(std::max<int64_t>(1, shape_.at(0)));
   if (!rows_) return;
@@ -21,9 +33,20 @@ Source::Source(const checkpoint::Weight& weight, RowMap rows, LowRankSource low_
 }
 
 uint64_t Source::read_raw(uint64_t first, uint64_t count, char* to) const {
-  if (rows_) return read_mapped(first, count, to);
+  return rows_ ? read_mapped(first, count, to) : read_stored(first, count, to);
+}
+
+/// Without regard to the map.
+uint64_t Source::read_stored(uint64_t first, uint64_t count, char* to) const {
   const auto width = static_cast<uint64_t>(dtype_width(dtype()));
-  weight_.read_range(first * width, count * width, to);
+  if (weight_.info) {
+    weight_.read_range(first * width, count * width, to);
+  } else if (values_) {
+    values_(first, count, reinterpret_cast<float*>(to));
+  } else {
+    std::memset(to, 0, count * width);
+    return 0;
+  }
   return count * width;
 }
 
@@ -45,9 +68,7 @@ uint64_t Source::read_mapped(uint64_t first, uint64_t count, char* to) const {
     if (begin < 0) {
       std::memset(to, 0, part * width);
     } else {
-      const uint64_t at = static_cast<uint64_t>(begin) * row_elements_ + column;
-      weight_.read_range(at * width, part * width, to);
-      bytes_read += part * width;
+      bytes_read += read_stored(static_cast<uint64_t>(begin) * row_elements_ + column, part, to);
     }
     to += part * width;
     first += part;
