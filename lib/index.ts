@@ -12,6 +12,14 @@ export {
   type MergeAdapterReport,
   mergeAdapter,
 } from './verbs/adapter'
+export { type ApplyDeltaOptions, applyDelta } from './verbs/delta_apply'
+export {
+  type DeltaCallbacks,
+  type ExtractDeltaOptions,
+  type ExtractDeltaReport,
+  extractDelta,
+} from './verbs/delta_extract'
+export { type DeltaInspection, inspectDelta } from './verbs/delta_inspect'
 export { type DemoOptions, type DemoResult, type DemoRow, demo } from './verbs/demo'
 export { type DoctorReport, doctor } from './verbs/doctor'
 export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'

@@ -77,9 +77,8 @@ export interface GraftModel {
   tied: boolean
 }
 
-export interface ChatVectorInputs {
-  base: GraftModel
-  chat: GraftModel
+/** Two models, or a file with their difference. */
+export type ChatVectorInputs = ({ base: GraftModel; chat: GraftModel } | { delta: string }) & {
   /** Of each of GraftInputs.tensors. */
   scales: readonly number[]
   /** Of each row of the output's vocabulary: the row in that model, or -1; absent: all models have the same rows. */
@@ -135,6 +134,70 @@ export interface GraftStatistics {
   nonfinite: number
   /** By kind: attention, mlp, norm, embedding, head, other. */
   modules: Record<string, ModuleStatistics>
+}
+
+/** See native/merge/delta_extract.h and delta_codec.h. */
+export interface DeltaInputs {
+  /** Model folders. */
+  base: string
+  chat: string
+  base_tied: boolean
+  chat_tied: boolean
+  format: string
+  density: number
+  rank: number
+  /** 0: `rank` decides. */
+  energy: number
+  factor_dtype: 'float32' | 'bfloat16'
+  group: number
+  /** Ranks that planDelta chose. */
+  ranks: readonly { name: string; rank: number }[]
+  /** Of the file, beside what the format needs. */
+  metadata: readonly { key: string; value: string }[]
+  /** Of each row of the chat model's vocabulary: the base's row, or -1; absent: both have the same rows. */
+  base_rows?: Int32Array
+  /** Rows of the chat model that are also stored as they are, for targets that lack their tokens; rising. */
+  own_rows: Int32Array
+}
+
+export interface DeltaPlan {
+  tensors: number
+  bytes_to_write: number
+  ranks: { name: string; rank: number }[]
+  problems: { code: string; message: string; hint: string }[]
+}
+
+export interface DeltaTensorDescription {
+  name: string
+  shape: number[]
+  format: string
+  elements: number
+  bytes: number
+}
+
+/** Euclidean norms over values, and the second over the first. */
+interface DeltaErrors {
+  delta_l2: number
+  error_l2: number
+  relative_error: number
+  base_l2: number
+}
+
+export interface DeltaTensorFigures extends DeltaTensorDescription, DeltaErrors {}
+
+export interface DeltaFigures extends DeltaErrors {
+  elements: number
+  /** Of the file. */
+  bytes: number
+  dense_bytes: number
+  ratio: number
+  tensors: DeltaTensorFigures[]
+}
+
+export interface DeltaDescription {
+  file_bytes: number
+  metadata: Record<string, string>
+  tensors: DeltaTensorDescription[]
 }
 
 /** A parameter that a model of some spec has. */
@@ -503,6 +566,11 @@ export interface NativeJobs {
     ConfigMergeInputs & { folder: string; chunks: number; seed_of_chunks: number },
     StreamCheck,
   ]
+  planDelta: [DeltaInputs, DeltaPlan]
+  extractDelta: [DeltaInputs & { staged: string }, DeltaFigures]
+  inspectDelta: [{ path: string }, DeltaDescription]
+  /** NaN where no tensor can be compared. */
+  deltaDistance: [{ path: string; model: string }, { median: number; tensors: number }]
   planRowExtension: [RowExtensionInputs, RowExtensionPlan]
   extendRows: [RowExtensionInputs & { staged: string }, RowExtensionStatistics]
 }

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseYaml, toYaml } from '../config/parse'
 import { VERSION } from '../version'
-import type { ModelFolder } from './model_folder'
 import { writeText } from './write_folder'
 
 export interface ModelCard {
@@ -11,9 +10,9 @@ export interface ModelCard {
   /** One paragraph. */
   summary: string
   /** Models it was made of, by role; licences come from their own cards. */
-  origins: Record<string, ModelFolder>
+  origins: Record<string, { path: string }>
   /** What loads it; default: transformers. */
-  library?: 'transformers' | 'peft'
+  library?: 'transformers' | 'peft' | 'tongueforge'
   /** What made it, as resolved.yaml says. */
   config: unknown
 }

@@ -1,6 +1,7 @@
 // Every command, in the order of the help. A new one is a file beside this and a row here.
 import adapter from './adapter'
 import chat from './chat'
+import delta from './delta'
 import demo from './demo'
 import doctor from './doctor'
 import generate from './generate'
@@ -20,6 +21,7 @@ export const VERBS: Verb[] = [
   train,
   graft,
   merge,
+  delta,
   sweep,
   adapter,
   vocab,

@@ -3,11 +3,16 @@ import { z } from 'zod'
 import { count, oneOf, text } from './checks'
 import { scaleSchema } from './scales'
 
-const vector = z.strictObject({
-  base: text().describe('What the chat model was made from.'),
-  chat: text().describe('The chat model.'),
-  scale: scaleSchema.default(1),
-})
+const vector = z
+  .strictObject({
+    base: text().optional().describe('What the chat model was made from.'),
+    chat: text().optional().describe('The chat model.'),
+    delta: text().optional().describe('A folder with their difference, instead of the two.'),
+    scale: scaleSchema.default(1),
+  })
+  .refine(({ base, chat, delta }) => (delta === undefined ? base && chat : !base && !chat), {
+    error: 'expected base and chat, or delta',
+  })
 
 export const sparsifySchema = z
   .strictObject({
@@ -34,6 +39,10 @@ export const graftSchema = z.strictObject({
     .default(false)
     .describe('Scale the other difference: chat + scale * (target - base).'),
   sparsify: sparsifySchema.optional(),
+  force: z
+    .boolean({ error: 'expected true or false' })
+    .default(false)
+    .describe('Add a delta also to a model that does not seem to descend from its base.'),
 })
 
 export type GraftConfig = z.infer<typeof graftSchema>

@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path'
 import { checkSpace } from '../checkpoint/disk_space'
 import { writeWithManners } from '../checkpoint/mannered_folder'
 import { writeModelCard } from '../checkpoint/model_card'
-import { type InputRecord, provenance, recordModel } from '../checkpoint/provenance'
+import { type InputRecord, provenance } from '../checkpoint/provenance'
 import { specDifferences } from '../checkpoint/spec_differences'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
@@ -15,7 +15,20 @@ import { type ByteProgress, type GraftInputs, type GraftPlan, type GraftStatisti
 import type { Alignment } from '../text/alignment/align'
 import { mannersOf } from '../text/alignment/manners'
 import type { VocabularyReport } from '../text/alignment/table'
-import { alignModels, allModels, type GraftModels, nativeInputs, openModels } from './grafting/inputs'
+import { checkDescent, type Descent } from './grafting/descent'
+import {
+  alignModels,
+  allInputs,
+  allModels,
+  type GraftModels,
+  nativeInputs,
+  openModels,
+} from './grafting/inputs'
+
+/** A chat vector: two models, or a folder with their difference. */
+export type GraftVector = ({ base: string; chat: string } | { delta: string }) & {
+  scale?: Scale | undefined
+}
 
 export interface GraftOptions {
   /** Model folder that is given manners: say, a base model continually pre-trained on a language. */
@@ -26,11 +39,13 @@ export interface GraftOptions {
   /** out = target + scale * (chat - base); default 1. Also by layer, module kind or tensor name. */
   scale?: Scale | undefined
   /** Several chat vectors, instead of base, chat and scale. */
-  vectors?: readonly { base: string; chat: string; scale?: Scale | undefined }[] | undefined
+  vectors?: readonly GraftVector[] | undefined
   /** Leave out most of each difference before it is added. */
   sparsify?: { method: 'ties' | 'dare'; density: number; seed?: number | undefined } | undefined
   /** out = chat + scale * (target - base) instead: the same at scale 1. */
   residual?: boolean | undefined
+  /** Add a delta also to a model that does not seem to descend from its base. */
+  force?: boolean | undefined
   /** Model folder to be written. */
   out: string
   overwrite?: boolean | undefined
@@ -64,6 +79,8 @@ export interface GraftReport extends Partial<GraftStatistics> {
   unties_head: boolean
   /** What configs say differently although the weights fit each other. */
   warnings: string[]
+  /** Of a delta, how the target was found to descend from its base; of several vectors, of each. */
+  descent?: Descent | (Descent | undefined)[]
   /** What becomes of each row of the embedding. */
   vocabulary: VocabularyReport
   /** Of the chat model's settings, those without an equivalent in the result's vocabulary. */
@@ -80,6 +97,8 @@ const ARITHMETIC = 'chat - base in float32; sum fused in float32, in double for 
 interface Prepared {
   config: GraftConfig
   models: GraftModels
+  /** Of each vector that is a delta. */
+  descents: (Descent | undefined)[]
   alignment: Alignment
   native: GraftInputs
   plan: GraftPlan
@@ -94,7 +113,7 @@ interface Prepared {
 export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {}): Promise<GraftReport> {
   const { out, overwrite = false, resume = false, threads = 0, dryRun = false } = options
   const prepared = await prepareGraft(graftConfig(options))
-  const inputs = allModels(prepared.models).map(({ folder }) => folder.path)
+  const inputs = allInputs(prepared.models).map(({ path }) => path)
   await runJob('checkOutput', { out, overwrite, inputs })
   const report = await planReport(prepared, options.out, dryRun)
   for (const warning of report.warnings) callbacks.onWarning?.(warning)
@@ -118,7 +137,7 @@ export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {
 
 /** The options as a checked config. Throws ERR_CONFIG, ERR_USAGE. */
 export function graftConfig(options: GraftOptions): GraftConfig {
-  const { target, base, chat, scale, vectors, residual, sparsify } = options
+  const { target, base, chat, scale, vectors, residual, force, sparsify } = options
   if (vectors && (base !== undefined || chat !== undefined || scale !== undefined)) {
     throw new TongueforgeError('ERR_USAGE', 'Expected vectors, or base, chat and scale; received both', {
       hint: 'Put base, chat and scale into vectors: [{ base, chat, scale }].',
@@ -130,6 +149,7 @@ export function graftConfig(options: GraftOptions): GraftConfig {
       target,
       vectors: vectors?.map(withoutUndefined) ?? [withoutUndefined({ base, chat, scale })],
       residual,
+      force,
       sparsify: sparsify && withoutUndefined(sparsify),
     }),
     'graft',
@@ -142,6 +162,9 @@ const withoutUndefined = (table: object) =>
 /** Opens and matches all models. Throws what stands against the graft, the first of its problems. */
 export async function prepareGraft(config: GraftConfig): Promise<Prepared> {
   const models = await openModels(config)
+  const descents = await Promise.all(
+    models.vectors.map(({ delta }) => delta && checkDescent(models.target.folder, delta, config.force)),
+  )
   const alignment = await alignModels(models)
   const native = await nativeInputs(models, config, alignment)
   const plan = await runJob('planGraft', native)
@@ -152,11 +175,11 @@ export async function prepareGraft(config: GraftConfig): Promise<Prepared> {
       details: { problems: plan.problems },
     })
   }
-  return { config, models, alignment, native, plan }
+  return { config, models, descents, alignment, native, plan }
 }
 
 async function planReport(
-  { config, models, plan, alignment }: Prepared,
+  { config, models, plan, descents, alignment }: Prepared,
   out: string,
   dryRun: boolean,
 ): Promise<GraftReport> {
@@ -170,6 +193,7 @@ async function planReport(
     free_bytes: await checkSpace(out, plan.bytes_to_write, 'the result'),
     unties_head: plan.unties_head,
     warnings: differences(models),
+    ...(descents.some(Boolean) && { descent: descents.length === 1 ? descents[0]! : descents }),
     vocabulary: alignment.report,
   }
 }
@@ -181,7 +205,7 @@ function differences(models: GraftModels): string[] {
 
 async function recordAll(models: GraftModels, signal: AbortSignal | undefined): Promise<InputRecord[]> {
   const records: InputRecord[] = []
-  for (const { role, folder } of allModels(models)) records.push(await recordModel(role, folder, signal))
+  for (const input of allInputs(models)) records.push(await input.record(signal))
   return records
 }
 
@@ -213,7 +237,7 @@ async function describe(
   await writeModelCard(staged, {
     title: basename(report.out),
     summary: summaryOf(config),
-    origins: Object.fromEntries(allModels(models).map(({ role, folder }) => [role, folder])),
+    origins: Object.fromEntries(allInputs(models).map(({ role, path }) => [role, { path }])),
     config: resolved,
   })
 }
@@ -223,9 +247,8 @@ function withPaths(config: GraftConfig, { target, vectors }: GraftModels): Graft
   return {
     ...config,
     target: target.folder.path,
-    vectors: vectors.map(({ base, chat, scale }) => ({
-      base: base.folder.path,
-      chat: chat.folder.path,
+    vectors: vectors.map(({ base, chat, delta, scale }) => ({
+      ...(delta ? { delta: delta.path } : { base: base.folder.path, chat: chat.folder.path }),
       scale,
     })),
   }

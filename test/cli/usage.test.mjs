@@ -21,6 +21,11 @@ const MISTAKES = [
   ],
   [['setup', '--cuda'], 'there is no CUDA build yet', 'npx tongueforge setup'],
   [['inspect', 'a', 'b'], 'too many arguments'],
+  [['delta', 'make'], "<action>: expected extract, apply, inspect, received 'make'"],
+  [['delta', 'apply', '--rank', '3'], '--rank: not an option of delta apply'],
+  [['delta', 'extract', '--base', 'a', '--out', 'b'], 'delta extract: expected --chat, received none'],
+  [['delta', 'inspect'], 'expected the folder of a delta, received none'],
+  [['delta', 'apply', 'a'], 'delta apply: expected --target, received none'],
 ]
 
 for (const [args, message, hint = 'add --help'] of MISTAKES) {

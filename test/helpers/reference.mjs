@@ -24,6 +24,9 @@ export const tensorboardReference = (args) =>
 /** The same of `bpe_reference.py`. */
 export const bpeReference = (args, input) => ask('TONGUEFORGE_PARITY_PYTHON', 'bpe_reference.py', args, input)
 
+/** What `delta_reference.py` says of a delta. */
+export const deltaReference = (args) => ask('TONGUEFORGE_PARITY_PYTHON', 'delta_reference.py', args)
+
 async function ask(interpreter, program, args, input) {
   const python = process.env[interpreter]
   if (!python) throw new Error(`expected ${interpreter}; start these tests with \`npm run test:parity\``)

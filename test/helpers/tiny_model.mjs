@@ -1,8 +1,9 @@
 // Models for tests that need no knowledge, only weights that run: random, with the demo's tokenizer and chat template.
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
+import { Random } from '#lib/text/random'
 import { VOCABULARY, writeTokenizer } from '#lib/world/tokenizer'
 
 export const INIT = {
@@ -61,4 +62,18 @@ export async function scaleEmbeddingRow(folder, word, factor) {
   for (let at = first; at < first + 4 * shape[1]; at += 4)
     bytes.writeFloatLE(factor * bytes.readFloatLE(at), at)
   await writeFile(file, bytes)
+}
+
+/** Copies a float32 model and trains it on, as it were: every weight w becomes w + size * |w| * a random number in [-1, 1). */
+export async function writeDescendant(from, to, { seed = 1, size = 0.3 } = {}) {
+  await cp(from, to, { recursive: true })
+  const file = join(to, 'model.safetensors')
+  const bytes = await readFile(file)
+  const random = new Random(seed)
+  for (let at = 8 + Number(bytes.readBigUInt64LE(0)); at < bytes.length; at += 4) {
+    const weight = bytes.readFloatLE(at)
+    bytes.writeFloatLE(weight + size * Math.abs(weight) * (random.uint32() / 2 ** 31 - 1), at)
+  }
+  await writeFile(file, bytes)
+  return to
 }

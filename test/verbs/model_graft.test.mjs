@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { graft, loadModel } from 'tongueforge'
+import { applyDelta, extractDelta, graft, loadModel } from 'tongueforge'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
 import { temporaryFolder } from '../helpers/folders.mjs'
@@ -46,6 +46,19 @@ describe(`grafts on a model in memory (seed ${seed})`, () => {
     native().dispose(handle)
     return copy
   }
+
+  test('a folder with a delta is put on a model with the bits that applying it to files gives', async () => {
+    for (const format of ['dense', 'int4', 'lowrank']) {
+      const options = format === 'lowrank' ? { format, rank: 4 } : { format }
+      const { out } = await extractDelta({ ...delta, ...options, out: place(`${format}.delta`) })
+      await assert.rejects(model.graft(out), { code: 'ERR_WRONG_BASE' })
+      await model.graft(out, { scale: 0.7, force: true })
+      const files = { target, delta: out, scale: 0.7, force: true, out: place(`${format}-applied`) }
+      const applied = (await applyDelta(files)).out
+      assert.deepEqual(await logits(model), await logitsOf(applied, 'float32'))
+    }
+    await model.ungraft()
+  })
 
   for (const dtype of DTYPES) {
     test(`a ${dtype} target: what is in memory is what graft writes, bit for bit`, async () => {

@@ -1,6 +1,8 @@
 /** The models of a graft, opened, and what the native side is told of them. */
+import { DELTA_FILE, type DeltaFolder, openDelta } from '../../checkpoint/delta_folder'
 import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
+import { type InputRecord, recordInput, recordModel } from '../../checkpoint/provenance'
 import type { GraftConfig } from '../../config/graft'
 import { type Scale, type ScaledTensor, scalesOf } from '../../config/scales'
 import { TongueforgeError } from '../../errors'
@@ -19,26 +21,48 @@ export interface InputModel extends Described {
   role: string
 }
 
+/** Two models; of those that a delta is the difference of, the small files alone. */
+export interface InputVector {
+  base: InputModel
+  chat: InputModel
+  delta?: DeltaFolder
+  scale: Scale
+}
+
 export interface GraftModels {
   target: InputModel
-  vectors: { base: InputModel; chat: InputModel; scale: Scale }[]
+  vectors: InputVector[]
 }
 
 /** Opens all folders. Throws ERR_NOT_FOUND, ERR_MODEL_CONFIG, and ERR_ARCHITECTURE for models of other families. */
-export async function openModels(config: GraftConfig): Promise<GraftModels> {
+export async function openModels(config: Pick<GraftConfig, 'target' | 'vectors'>): Promise<GraftModels> {
   const target = await openInput('target', config.target)
   const many = config.vectors.length > 1
   const vectors: GraftModels['vectors'] = []
-  for (const [i, { base, chat, scale }] of config.vectors.entries()) {
-    const number = many ? ` ${i + 1}` : ''
-    const pair = {
-      base: await openInput(`base${number}`, base),
-      chat: await openInput(`chat${number}`, chat),
-    }
-    for (const other of Object.values(pair)) checkSameFamily(target, other)
-    vectors.push({ ...pair, scale })
+  for (const [i, { scale, ...from }] of config.vectors.entries()) {
+    const vector = { ...(await openVector(from, many ? ` ${i + 1}` : '')), scale }
+    for (const other of [vector.base, vector.chat]) checkSameFamily(target, other)
+    vectors.push(vector)
   }
   return { target, vectors }
+}
+
+/** Opens base and chat model, or a delta. Throws ERR_NOT_FOUND, ERR_MODEL_CONFIG, ERR_DELTA. */
+export async function openVector(
+  { base, chat, delta }: { base?: string | undefined; chat?: string | undefined; delta?: string | undefined },
+  number = '',
+): Promise<Omit<InputVector, 'scale'>> {
+  if (delta === undefined)
+    return {
+      base: await openInput(`base${number}`, base!),
+      chat: await openInput(`chat${number}`, chat!),
+    }
+  const opened = await openDelta(delta)
+  return {
+    base: described(`base${number}`, opened.base),
+    chat: described(`chat${number}`, opened.chat),
+    delta: opened,
+  }
 }
 
 /** All of them, the target first. */
@@ -46,6 +70,33 @@ export const allModels = ({ target, vectors }: GraftModels): InputModel[] => [
   target,
   ...vectors.flatMap(({ base, chat }) => [base, chat]),
 ]
+
+/** A folder whose weights are read. */
+export interface GraftInput {
+  role: string
+  path: string
+  record(signal?: AbortSignal): Promise<InputRecord>
+}
+
+/** All of them, the target first. */
+export const allInputs = ({ target, vectors }: GraftModels): GraftInput[] => [
+  modelInput(target),
+  ...vectors.flatMap(({ base, chat, delta }) =>
+    delta ? [deltaInput(base.role.replace('base', 'delta'), delta)] : [modelInput(base), modelInput(chat)],
+  ),
+]
+
+const modelInput = ({ role, folder }: InputModel): GraftInput => ({
+  role,
+  path: folder.path,
+  record: (signal) => recordModel(role, folder, signal),
+})
+
+const deltaInput = (role: string, { path }: DeltaFolder): GraftInput => ({
+  role,
+  path,
+  record: (signal) => recordInput(role, path, [DELTA_FILE], signal),
+})
 
 /** The vocabularies of all models, brought together by token. Throws ERR_VOCABULARY, ERR_TOKENIZER, ERR_TEMPLATE. */
 export function alignModels({ target, vectors }: GraftModels): Promise<Alignment> {
@@ -68,9 +119,8 @@ export async function nativeInputs(
   const layers = roles.target.spec.num_layers
   return {
     target: graftModel(roles.target),
-    vectors: roles.vectors.map(({ base, chat, scale }, i) => ({
-      base: graftModel(base),
-      chat: graftModel(chat),
+    vectors: roles.vectors.map(({ base, chat, delta, scale }, i) => ({
+      ...(delta ? { delta: delta.file } : { base: graftModel(base), chat: graftModel(chat) }),
       scales: scalesOf(scale, tensors, layers, `vectors.${i}.scale`),
       ...rows.vectors[i],
     })),
@@ -96,6 +146,12 @@ function residualRoles({ target, vectors }: GraftModels): GraftModels {
       { hint: 'Leave residual out, or the other vectors.', details: { key: 'residual' } },
     )
   }
+  if (only!.delta) {
+    throw new TongueforgeError('ERR_CONFIG', 'residual: expected base and chat model, received a delta', {
+      hint: 'Leave residual out: at scale 1 it gives the same.',
+      details: { key: 'residual' },
+    })
+  }
   return { target: only!.chat, vectors: [{ ...only!, chat: target }] }
 }
 
@@ -113,9 +169,14 @@ const graftModel = ({ folder, spec }: InputModel): GraftModel => ({
 })
 
 export async function openInput(role: string, path: string): Promise<InputModel> {
-  const folder = await openModelFolder(path)
-  return { role, folder, spec: decoderSpec(folder.config, folder.configFile) }
+  return described(role, await openModelFolder(path))
 }
+
+const described = (role: string, folder: ModelFolder): InputModel => ({
+  role,
+  folder,
+  spec: decoderSpec(folder.config, folder.configFile),
+})
 
 /** Throws ERR_ARCHITECTURE. */
 export function checkSameFamily(target: Described, other: Described): void {

@@ -1,26 +1,30 @@
 /** Differences of models, opened for a model in memory. */
 import { type Handle, type JobCallbacks, runJob } from '../../native'
 import type { Alignment } from '../../text/alignment/align'
-import { alignModels, checkSameFamily, type Described, nativeInputs, openInput } from '../grafting/inputs'
+import { checkDescent } from '../grafting/descent'
+import { alignModels, checkSameFamily, type Described, nativeInputs, openVector } from '../grafting/inputs'
 
-/** What is put on a model: the difference chat - base of two model folders. */
-export interface Delta {
-  base: string
-  chat: string
+/** What is put on a model: a folder that `extractDelta` wrote, or the difference chat - base of two model folders. */
+export type Delta = string | { base: string; chat: string }
+
+export interface OpenDeltaOptions extends JobCallbacks {
+  /** Also where the target does not seem to descend from the base of a folder. */
+  force?: boolean | undefined
 }
 
 /**
  * Opens a delta and matches it with the target, rows of the vocabulary by token: nothing but headers is read. Throws
- * ERR_ARCHITECTURE, ERR_VOCABULARY, ERR_SHAPE_MISMATCH, ERR_MISSING_TENSOR, ERR_DTYPE, ERR_TIED_HEAD.
+ * ERR_ARCHITECTURE, ERR_VOCABULARY, ERR_SHAPE_MISMATCH, ERR_MISSING_TENSOR, ERR_DTYPE, ERR_TIED_HEAD, ERR_DELTA, ERR_WRONG_BASE.
  */
 export async function openDelta(
   target: Described,
   delta: Delta,
-  callbacks: JobCallbacks = {},
+  { force = false, ...callbacks }: OpenDeltaOptions = {},
 ): Promise<Handle> {
-  const [base, chat] = [await openInput('base', delta.base), await openInput('chat', delta.chat)]
-  for (const other of [base, chat]) checkSameFamily(target, other)
-  const models = { target: { role: 'target', ...target }, vectors: [{ base, chat, scale: 1 }] }
+  const vector = await openVector(typeof delta === 'string' ? { delta } : delta)
+  for (const other of [vector.base, vector.chat]) checkSameFamily(target, other)
+  if (vector.delta) await checkDescent(target.folder, vector.delta, force)
+  const models = { target: { role: 'target', ...target }, vectors: [{ ...vector, scale: 1 }] }
   const alignment = ownRows(await alignModels(models), target.spec.vocab_size)
   return runJob('openDeltas', await nativeInputs(models, { residual: false }, alignment), callbacks)
 }

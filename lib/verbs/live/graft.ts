@@ -8,6 +8,8 @@ import { tensorScales } from './scales'
 export interface LiveGraftOptions {
   /** weights = target + scale * delta; default 1. Also by layer, module kind or tensor name, as for `graft`. */
   scale?: Scale | undefined
+  /** Also where the model does not seem to descend from the base of a delta that lies in a folder. */
+  force?: boolean | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
@@ -31,13 +33,13 @@ export interface LiveModel extends Described {
 export async function graftedModel(
   target: LiveModel,
   delta: Delta,
-  { scale = 1, signal, onProgress }: LiveGraftOptions,
+  { scale = 1, force, signal, onProgress }: LiveGraftOptions,
 ): Promise<GraftedModel> {
   const { handle: model, spec, threads } = target
   const untied = { ...spec, tie_word_embeddings: false } // a tied head may part from the embedding
   const parameters = await runJob('describeModel', { spec: untied })
   const scales = tensorScales(scale, parameters, spec.num_layers)
-  const deltas = await openDelta(target, delta, { signal })
+  const deltas = await openDelta(target, delta, { force, signal })
   try {
     return await runJob('graftModel', { model, deltas, scales, threads }, { signal, onProgress })
   } finally {

@@ -81,7 +81,7 @@ export const aimsOf = ({ objectives }: Pick<SweepConfig, 'objectives'>): Aim[] =
 
 /** The models, opened as for a graft. */
 export function openSweepModels({ target, base, chat }: SweepConfig): Promise<GraftModels> {
-  return openModels({ target, vectors: [{ base, chat, scale: 1 }], residual: false })
+  return openModels({ target, vectors: [{ base, chat, scale: 1 }] })
 }
 
 /**

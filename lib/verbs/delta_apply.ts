@@ -1,0 +1,34 @@
+/** A difference that lies in a folder, added to a model: a graft without base and chat model. */
+import type { Scale } from '../config/scales'
+import { type GraftCallbacks, type GraftReport, graft } from './graft'
+
+export interface ApplyDeltaOptions {
+  /** Model folder that descends from the base of the delta. */
+  target: string
+  /** Folder that `extractDelta` wrote. */
+  delta: string
+  /** out = target + scale * delta; default 1. Also by layer, module kind or tensor name. */
+  scale?: Scale | undefined
+  /** Also where the target does not seem to descend from the base. */
+  force?: boolean | undefined
+  /** Model folder to be written. */
+  out: string
+  overwrite?: boolean | undefined
+  /** Go on where an interrupted run stopped; an interruption of this one leaves its work for the next. */
+  resume?: boolean | undefined
+  /** Threads that read, compute and write; default: one more than the machine has. */
+  threads?: number | undefined
+  /** Check everything and return the plan; write nothing. */
+  dryRun?: boolean | undefined
+}
+
+/**
+ * Adds a delta to a model: what `graft` does with the models that it was extracted from, but for what its format has lost.
+ * Throws ERR_WRONG_BASE, ERR_DELTA, and what `graft` throws.
+ */
+export function applyDelta(
+  { target, delta, scale, ...options }: ApplyDeltaOptions,
+  callbacks: GraftCallbacks = {},
+): Promise<GraftReport> {
+  return graft({ target, vectors: [{ delta, scale }], ...options }, callbacks)
+}
