@@ -48,6 +48,8 @@ export function checkMergeConfig(raw: unknown, file: string): MergeConfig {
   return config
 }
 
+const WHERE_METHODS_STAND = 'docs/merge.md lists the methods, and what each takes.'
+
 type Refuse = (key: string, problem: string, hint?: string) => never
 
 function refuseOtherPrograms(raw: unknown, file: string): void {
@@ -144,7 +146,8 @@ function checkParameter(
   const outside = numbersOf(value).find(
     (number) => !(number >= least && number <= most) || (above && number === least),
   )
-  if (outside !== undefined) refuse(place, `expected numbers ${boundsText(parameter)}, received ${outside}`)
+  if (outside !== undefined)
+    refuse(place, `expected numbers ${boundsText(parameter)}, received ${outside}`, WHERE_METHODS_STAND)
 }
 
 function boundsText({ least, most, above }: MethodParameter): string {
@@ -209,5 +212,6 @@ function checkCount(
     key,
     `expected ${wanted} model${wanted === '1' ? '' : 's'}${base === 'none' ? '' : ' besides base_model'} for ` +
       `${config.merge_method}, received ${count}`,
+    WHERE_METHODS_STAND,
   )
 }

@@ -106,7 +106,12 @@ describe('a config of merge', () => {
       'models',
       /expected 1 model besides base_model for slerp, received 2/,
     )
-    refused({ merge_method: 'passthrough', models: two.map(({ model }) => ({ model })) }, 'models', /1 model/)
+    refused(
+      { merge_method: 'passthrough', models: two.map(({ model }) => ({ model })) },
+      'models',
+      /1 model/,
+      /what each takes/,
+    )
     const slice = {
       sources: [
         { model: 'a', layer_range: [0, 2] },

@@ -255,6 +255,7 @@ class TensorPlanner {
   private unfit(problem: string, { tensor }: Place, source: PlannedSource | undefined) {
     return configError(this.file, `${this.config.merge_method}: ${problem} (${source?.model}, ${tensor})`, {
       key: 'parameters',
+      hint: 'Take another density or epsilon: epsilon: 0.1 goes with densities from 0.11 to 0.89.',
     })
   }
 }
