@@ -31,8 +31,15 @@ const objective = z.strictObject({
 
 export const sweepSchema = z.strictObject({
   target: text().describe('Model folder that the vector is put on.'),
-  base: text().describe('The base model that chat was tuned from.'),
-  chat: text().describe('The chat model; its template is used where it has one.'),
+  base: text().optional().describe('The base model that chat was tuned from.'),
+  chat: text().optional().describe('The chat model; its template is used where it has one.'),
+  delta: text()
+    .optional()
+    .describe('Instead of base and chat: a folder with their difference, as delta extract writes it.'),
+  force: z
+    .boolean({ error: 'expected true or false' })
+    .default(false)
+    .describe('Take a delta also for a target that does not seem to descend from its base.'),
   out: text().describe('Run folder: metrics.jsonl, report.json, curve.json, curve.svg, resolved.yaml.'),
   scales: z
     .union([z.array(scale()).min(1, 'expected at least one number'), range], {

@@ -10,7 +10,14 @@ import { inputsHash } from './sweep/identity'
 import { isBetter, judge, type Verdict } from './sweep/judge'
 import { LiveTarget } from './sweep/live_target'
 import { checkSweepMemory, type SweepMemory } from './sweep/memory'
-import { closePlan, openSweepModels, planSweep, readSweepConfig, type SweepPlan } from './sweep/plan'
+import {
+  closePlan,
+  openSweepModels,
+  planSweep,
+  readSweepConfig,
+  type SweepPlan,
+  vectorOf,
+} from './sweep/plan'
 import { PointBook, type SweepPoint } from './sweep/points'
 import { placeOfMetrics, type SweepReport, sweepReport, writeReport } from './sweep/report'
 import { coordinate, goldenSection, grid, type Landscape } from './sweep/search'
@@ -103,16 +110,17 @@ async function runSweep(
   }
 }
 
-const inputsOf = ({ target, base, chat, objectives }: SweepConfig) => [
-  ...[target, base, chat],
-  ...objectives.flatMap(({ data }) => data.map(({ path }) => path)),
+const modelsOf = (config: SweepConfig) => [config.target, ...Object.values(vectorOf(config))]
+
+const inputsOf = (config: SweepConfig) => [
+  ...modelsOf(config),
+  ...config.objectives.flatMap(({ data }) => data.map(({ path }) => path)),
 ]
 
 // Met now, not after hours.
 async function checkBest(config: SweepConfig, overwrite: boolean): Promise<void> {
-  const { write_best: out, target, base, chat } = config
-  if (out === undefined) return
-  await runJob('checkOutput', { out, overwrite, inputs: [target, base, chat] })
+  const { write_best: out } = config
+  if (out !== undefined) await runJob('checkOutput', { out, overwrite, inputs: modelsOf(config) })
 }
 
 function planReport(plan: SweepPlan, warn: (message: string) => void): SweepPlanReport {
@@ -213,10 +221,13 @@ async function writeBest(
   { overwrite = false, resume = false, onProgress }: SweepOptions,
   signal: AbortSignal,
 ): Promise<{ model?: string }> {
-  const { write_best, target, base, chat } = config
+  const { write_best, target, force } = config
   if (write_best === undefined) return {}
   const { out } = await graft(
-    { target, base, chat, scale, out: write_best, overwrite: overwrite || resume },
+    {
+      ...{ target, force, vectors: [{ ...vectorOf(config), scale }] },
+      ...{ out: write_best, overwrite: overwrite || resume },
+    },
     { signal, onProgress: (progress) => bytesTo(onProgress)('write best', progress) },
   )
   return { model: out }

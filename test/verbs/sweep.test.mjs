@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { appendFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { graft, sweep, train } from 'tongueforge'
+import { extractDelta, graft, sweep, train } from 'tongueforge'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
 import { goldenMeasurements } from '#lib/verbs/sweep/search'
@@ -223,6 +223,27 @@ describe('sweep', () => {
       assert.equal(values.manners, await trainedLoss(out, 'sft', chats))
       assert.equal(values.language, await trainedLoss(out, 'cp', texts))
     }
+  })
+
+  test('a delta folder takes the place of its two models: a dense one gives the same values', async () => {
+    const { base, chat } = config
+    const { out: delta } = await extractDelta({ base, chat, out: place('delta') })
+    const scales = [0, 0.8]
+    const values = ({ points }) => points.map((point) => point.values)
+    const { report } = await swept({ scales })
+    const best = place('best-of-delta')
+    const changes = { base: undefined, chat: undefined, delta, scales, force: true }
+    const { out, report: ofDelta } = await swept({ ...changes, write_best: best })
+    assert.deepEqual(values(ofDelta), values(report))
+    assert.equal(ofDelta.best.values.language, await trainedLoss(best, 'cp', config.objectives[0].data[0]))
+    const { report: again } = await swept({ ...changes, out }, { resume: true })
+    assert.equal(again.measured, 0)
+    await assert.rejects(swept({ ...changes, force: false }), { code: 'ERR_WRONG_BASE' })
+    await assert.rejects(swept({ ...changes, base }), {
+      code: 'ERR_CONFIG',
+      message: /delta: expected base and chat, or delta, received base, delta/,
+    })
+    await assert.rejects(swept({ chat: undefined }), { code: 'ERR_CONFIG', message: /received base$/ })
   })
 
   test('a tied target whose chat model has a head of its own gets one', async () => {

@@ -5,6 +5,7 @@ import { type SweepConfig, sweepSchema } from '../../config/sweep'
 import { TongueforgeError } from '../../errors'
 import { type GraftInputs, type ParameterDescription, runJob } from '../../native'
 import type { Alignment } from '../../text/alignment/align'
+import { checkDescent } from '../grafting/descent'
 import { alignModels, type GraftModels, nativeInputs, openModels } from '../grafting/inputs'
 import { type Dimensions, dimensionsOf } from './dimensions'
 import type { Aim } from './judge'
@@ -38,6 +39,7 @@ export async function readSweepConfig(
   const file = typeof source === 'string' ? source : 'config'
   const raw = typeof source === 'string' ? await readYaml(source) : source
   const config = checkConfig(sweepSchema, applyOverrides(raw, overrides), file)
+  checkVector(config, file)
   checkObjectives(config, file)
   if (config.search === 'golden_section' && config.by !== 'global') {
     throw problem(
@@ -56,6 +58,20 @@ export async function readSweepConfig(
     })
   }
   return config
+}
+
+function checkVector({ base, chat, delta }: SweepConfig, file: string): void {
+  const [both, neither] = [base !== undefined && chat !== undefined, base === undefined && chat === undefined]
+  if (delta === undefined ? both : neither) return
+  const given = Object.entries({ base, chat, delta }).flatMap(([key, value]) => (value ? [key] : []))
+  throw problem(
+    file,
+    'delta',
+    `expected base and chat, or delta, received ${given.join(', ') || 'neither'}`,
+    {
+      hint: 'The vector is chat - base of two models, or a folder that delta extract has made of them.',
+    },
+  )
 }
 
 function checkObjectives({ objectives }: SweepConfig, file: string): void {
@@ -79,9 +95,21 @@ function problem(file: string, key: string, message: string, { hint }: { hint: s
 export const aimsOf = ({ objectives }: Pick<SweepConfig, 'objectives'>): Aim[] =>
   objectives.map(({ name, limit, weight = limit === undefined ? 1 : 0 }) => ({ name, weight, limit }))
 
-/** The models, opened as for a graft. */
-export function openSweepModels({ target, base, chat }: SweepConfig): Promise<GraftModels> {
-  return openModels({ target, vectors: [{ base, chat, scale: 1 }] })
+/** Two models, or a folder with their difference: as a graft takes them. */
+export function vectorOf({
+  base,
+  chat,
+  delta,
+}: SweepConfig): { base: string; chat: string } | { delta: string } {
+  return delta === undefined ? { base: base!, chat: chat! } : { delta }
+}
+
+/** The models, opened as for a graft. Throws ERR_WRONG_BASE for a delta that the target has nothing to do with. */
+export async function openSweepModels(config: SweepConfig): Promise<GraftModels> {
+  const models = await openModels({ target: config.target, vectors: [{ ...vectorOf(config), scale: 1 }] })
+  const { delta } = models.vectors[0]!
+  if (delta) await checkDescent(models.target.folder, delta, config.force)
+  return models
 }
 
 /**
