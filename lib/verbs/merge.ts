@@ -161,7 +161,7 @@ async function save(
 ): Promise<MergeReport> {
   const { vocabulary, template } = plan
   const files_left_out = await writeExtended(staged, models.get(vocabulary.owner)!.folder, {
-    tokenizerJson: vocabulary.union?.json,
+    tokenizerJson: vocabulary.union?.vocabulary.json,
     vocabSize: vocabulary.num_rows,
     special: vocabulary.union?.added.filter(({ special }) => special) ?? [],
     chatTemplate: template.chatTemplate,

@@ -37,7 +37,7 @@ export async function planTemplate(
   const template = new ChatTemplate(chatTemplate, { tokens, name: 'chat_template' })
   const file = join(folder.path, 'tokenizer.json')
   const json =
-    vocabulary.union?.json ??
+    vocabulary.union?.vocabulary.json ??
     (await readTextFile(file, { code: 'ERR_TOKENIZER', maxBytes: MAX_TOKENIZER_BYTES }))
   const end = turnEnd(template, Tokenizer.fromJson(json, file))
   if (end !== undefined) {

@@ -1,30 +1,20 @@
 /** The tokenizer that has the tokens of several: the first one's file, and behind its tokens those that it lacks. */
 import type { JsonObject } from '../../checkpoint/json_file'
 import { TongueforgeError } from '../../errors'
-import { sameSpelling, spellingOf } from '../../text/alignment/spelling'
+import { sameSpelling } from '../../text/alignment/spelling'
+import { type AddedEntry, Vocabulary } from '../../text/alignment/vocabulary'
 import { tokenizerJson } from '../../text/bpe/tokenizer_json'
-import { Tokenizer } from '../../text/tokenizer'
+import { inSteps } from '../../text/pause'
 
-/** A tokenizer.json; `file` is named in errors. */
-export interface TokenizerText {
-  json: string
-  file: string
-}
-
-interface AddedEntry extends JsonObject {
-  id: number
-  content: string
-  special?: boolean
-}
 type Merge = string | [string, string]
 interface Content extends JsonObject {
-  added_tokens?: AddedEntry[]
-  model: JsonObject & { type?: string; vocab: Record<string, number> | [string, number][]; merges?: Merge[] }
+  added_tokens?: JsonObject[]
+  model: JsonObject & { type?: string; merges?: Merge[] }
 }
 
 export interface UnionTokenizer {
-  json: string
-  ids: ReadonlyMap<string, number>
+  /** The first one itself where it lacks nothing. */
+  vocabulary: Vocabulary
   /** Added tokens that the first one lacked. */
   added: { id: number; content: string; special: boolean }[]
 }
@@ -33,50 +23,52 @@ export interface UnionTokenizer {
  * Ids of the first tokenizer stay; missing tokens get the next ones, tokenizer by tokenizer in the order of their ids,
  * and the merges of byte-pair tokenizers follow in their order. Throws ERR_VOCABULARY where kinds differ.
  */
-export function unionTokenizer([first, ...others]: readonly TokenizerText[]): UnionTokenizer {
-  const content = JSON.parse(first!.json) as Content
-  const ids = Tokenizer.fromJson(first!.json, first!.file).vocabulary()
-  const union = new Union(content, ids)
-  for (const other of others) union.take(other, first!)
-  const json = union.changed ? union.text() : first!.json
-  checkIds(json, first!.file, ids)
-  return { json, ids, added: union.added }
+export async function unionTokenizer(vocabularies: readonly Vocabulary[]): Promise<UnionTokenizer> {
+  const [first, ...others] = vocabularies
+  const union = new Union(first!)
+  for (const other of others) await union.take(other)
+  if (!union.changed) return { vocabulary: first!, added: [] }
+  const vocabulary = await Vocabulary.of(union.text(), first!.file)
+  await checkIds(vocabulary, union.ids)
+  return { vocabulary, added: union.added }
 }
+
+const contentOf = ({ json }: Vocabulary) => JSON.parse(json) as Content
 
 class Union {
   readonly added: UnionTokenizer['added'] = []
-  changed = false
-  private readonly entries: AddedEntry[]
+  readonly ids: Map<string, number>
+  private readonly content: Content
+  private readonly entries: JsonObject[]
   private readonly merges: Merge[]
   private next: number
 
-  constructor(
-    private readonly content: Content,
-    private readonly ids: Map<string, number>,
-  ) {
-    this.entries = [...(content.added_tokens ?? [])]
-    this.merges = [...(content.model.merges ?? [])]
-    this.next = 1 + Math.max(-1, ...[...ids.values()].map(Number))
+  constructor(private readonly first: Vocabulary) {
+    this.content = contentOf(first)
+    this.ids = new Map(first.ids)
+    this.entries = [...(this.content.added_tokens ?? [])]
+    this.merges = [...(this.content.model.merges ?? [])]
+    this.next = first.size
   }
 
-  take({ json, file }: TokenizerText, first: TokenizerText): void {
-    const other = JSON.parse(json) as Content
-    const flags = new Map((other.added_tokens ?? []).map((entry) => [entry.content, entry]))
-    const theirs = [...Tokenizer.fromJson(json, file).vocabulary()].sort((a, b) => a[1] - b[1])
-    const missing = theirs.filter(([token]) => !this.ids.has(token))
-    if (missing.length === 0) return
-    this.changed = true
-    const plain = missing.filter(([token]) => !flags.has(token))
-    if (plain.length > 0) this.checkKind(other, { json, file }, first)
-    for (const [token] of missing) {
-      const id = this.next++
-      this.ids.set(token, id)
-      const entry = flags.get(token)
-      if (entry === undefined) continue
-      this.entries.push({ ...entry, id })
-      this.added.push({ id, content: token, special: entry.special ?? false })
-    }
-    if (plain.length > 0) this.takeMerges(other)
+  get changed(): boolean {
+    return this.ids.size > this.first.ids.size
+  }
+
+  async take(other: Vocabulary): Promise<void> {
+    let plain = 0
+    await inSteps(other.tokens.length, (from, to) => {
+      for (const token of other.tokens.slice(from, to)) {
+        if (token === undefined || this.ids.has(token)) continue
+        const entry = other.added.get(token)
+        if (entry === undefined) plain++
+        this.add(token, entry)
+      }
+    })
+    if (plain === 0) return
+    const content = contentOf(other)
+    this.checkKind(content, other)
+    this.takeMerges(content)
   }
 
   text(): string {
@@ -85,6 +77,14 @@ class Union {
     // A list of pieces with scores stays as it is: only added tokens have come.
     if (Array.isArray(model.vocab)) return `${JSON.stringify({ ...around, model }, null, 2)}\n`
     return tokenizerJson(around, { ...model, ...(model.merges && { merges: this.merges }) }, this.ids)
+  }
+
+  private add(token: string, entry: AddedEntry | undefined): void {
+    const id = this.next++
+    this.ids.set(token, id)
+    if (entry === undefined) return
+    this.entries.push({ ...entry, id })
+    this.added.push({ id, content: token, special: entry.special })
   }
 
   private takeMerges({ model }: Content): void {
@@ -98,37 +98,36 @@ class Union {
     }
   }
 
-  private checkKind(other: Content, { file }: TokenizerText, first: TokenizerText): void {
-    const [ours, theirs] = [this.content.model, other.model]
-    const same = ours.type === theirs.type && sameSpelling(spellingOf(this.content), spellingOf(other))
+  private checkKind({ model: theirs }: Content, { file, spelling }: Vocabulary): void {
+    const { model: ours } = this.content
+    const same = ours.type === theirs.type && sameSpelling(this.first.spelling, spelling)
     if (same && !Array.isArray(ours.vocab)) return
     throw new TongueforgeError(
       'ERR_VOCABULARY',
-      `Expected tokenizers of one kind and spelling, with their tokens in a table, received ${ours.type} (${first.file}) and ` +
-        `${theirs.type} (${file})`,
-      {
-        hint: 'Take the tokenizer of one model: tokenizer: {source: base}, or its folder.',
-        details: { file, first: first.file },
-      },
+      `Expected tokenizers of one kind and spelling, with their tokens in a table, received ${ours.type} ` +
+        `(${this.first.file}) and ${theirs.type} (${file})`,
+      { hint: INSTEAD, details: { file, first: this.first.file } },
     )
   }
 }
+
+const INSTEAD = 'Take the tokenizer of one model: tokenizer: {source: base}, or its folder.'
 
 const pairOf = (merge: Merge): [string, string] =>
   typeof merge === 'string' ? (merge.split(' ') as [string, string]) : merge
 const pairText = (merge: Merge) => (typeof merge === 'string' ? merge : merge.join(' '))
 
-// What was written is read again: a file that gives a token another id would mix up rows.
-function checkIds(json: string, file: string, ids: ReadonlyMap<string, number>): void {
-  const written = Tokenizer.fromJson(json, file).vocabulary()
-  const wrong = [...ids].find(([token, id]) => written.get(token) !== id)
-  if (wrong === undefined && written.size === ids.size) return
+// What was written was read again: a file that gives a token another id would mix up rows.
+async function checkIds(written: Vocabulary, ids: ReadonlyMap<string, number>): Promise<void> {
+  const all = [...ids]
+  let wrong: string | undefined
+  await inSteps(all.length, (from, to) => {
+    wrong ??= all.slice(from, to).find(([token, id]) => written.ids.get(token) !== id)?.[0]
+  })
+  if (wrong === undefined && written.ids.size === ids.size) return
   throw new TongueforgeError(
     'ERR_VOCABULARY',
-    `Expected a tokenizer with the tokens of all models; ${JSON.stringify(wrong?.[0])} does not come out with its id`,
-    {
-      hint: 'Take the tokenizer of one model: tokenizer: {source: base}, or its folder.',
-      details: { file, token: wrong?.[0] },
-    },
+    `Expected a tokenizer with the tokens of all models; ${JSON.stringify(wrong)} does not come out with its id`,
+    { hint: INSTEAD, details: { file: written.file, token: wrong } },
   )
 }

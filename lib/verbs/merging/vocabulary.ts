@@ -68,9 +68,9 @@ async function bySection({
   const all = new Map([...models.values()].map((model) => [model.reference, needed(model, vocabularies)]))
   const { vocabulary, rows: ownRows } = all.get(owner)!
   const order = [first, ...[...models.keys()].filter((model) => model !== first)]
-  const union = section.source === 'union' && unionTokenizer(order.map((model) => all.get(model)!.vocabulary))
-  const changed = union && union.json !== vocabulary.json ? union : undefined
-  const result = changed ? await Vocabulary.of(changed.json) : vocabulary
+  const union =
+    section.source === 'union' && (await unionTokenizer(order.map((model) => all.get(model)!.vocabulary)))
+  const result = union ? union.vocabulary : vocabulary
   // mergekit leaves rows without a token out; they cost little to keep, and other tools count on them.
   const least = config.compat ? result.size : Math.max(result.size, ownRows)
   const multiple = section.pad_to_multiple_of ?? 1
@@ -85,7 +85,7 @@ async function bySection({
     file,
   }
   const rows = await planRows(request)
-  const plan = { owner, num_rows, warnings: [], ...(changed && { union: changed }) }
+  const plan = { owner, num_rows, warnings: [], ...(union && union.vocabulary !== vocabulary && { union }) }
   return isIdentity(rows, request) ? plan : { ...plan, rows }
 }
 

@@ -1,6 +1,7 @@
 // A tokenizer with the tokens of several: it cuts the text of each as that one does.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Vocabulary } from '#lib/text/alignment/vocabulary'
 import { Tokenizer } from '#lib/text/tokenizer'
 import { unionTokenizer } from '#lib/verbs/merging/union'
 
@@ -20,7 +21,11 @@ const bpe = (merges, { added = [], asText = false, order = [] } = {}) => {
   })
   return JSON.stringify({ version: '1.0', added_tokens: added.map(entry), model })
 }
-const union = (...texts) => unionTokenizer(texts.map((json, i) => ({ json, file: `${i}/tokenizer.json` })))
+async function union(...texts) {
+  const files = texts.map((json, i) => Vocabulary.of(json, `${i}/tokenizer.json`))
+  const { vocabulary, added } = await unionTokenizer(await Promise.all(files))
+  return { json: vocabulary.json, ids: vocabulary.ids, added }
+}
 const pieces = async (json, text) => {
   const tokenizer = Tokenizer.fromJson(json)
   const ids = await tokenizer.encode(text)
@@ -34,19 +39,19 @@ describe('the union of tokenizers', () => {
     ['ab', 'c'],
   ]
 
-  test('is the first one where it has all tokens, byte for byte', () => {
+  test('is the first one where it has all tokens, byte for byte', async () => {
     const first = bpe([ab, abc], { added: ['<end>'] })
-    const { json, added } = union(first, bpe([ab]))
+    const { json, added } = await union(first, bpe([ab]))
     assert.equal(json, first)
     assert.deepEqual(added, [])
   })
 
-  test('keeps the ids of the first and puts the tokens of the others behind', () => {
+  test('keeps the ids of the first and puts the tokens of the others behind', async () => {
     const first = bpe([ab])
-    const { ids, added } = union(first, bpe([cd, ab], { added: ['<end>'], order: ['f'] }))
+    const { ids, added } = await union(first, bpe([cd, ab], { added: ['<end>'], order: ['f'] }))
     for (const [token, id] of Tokenizer.fromJson(first).vocabulary()) assert.equal(ids.get(token), id)
     assert.deepEqual(
-      [...ids].filter(([, id]) => id >= 8),
+      [...ids].filter(([, id]) => id >= 8).sort((a, b) => a[1] - b[1]),
       [
         ['cd', 8],
         ['<end>', 9],
@@ -58,28 +63,45 @@ describe('the union of tokenizers', () => {
   test('cuts text as an extended tokenizer does, and special tokens whole', async () => {
     const extended = bpe([ab, cd, abc], { added: ['<end>'] })
     for (const asText of [true, false]) {
-      const { json } = union(bpe([ab], { asText }), extended)
+      const { json } = await union(bpe([ab], { asText }), extended)
       for (const text of ['abcd', 'cdab<end>abc', 'fedcba'])
         assert.deepEqual(await pieces(json, text), await pieces(extended, text), text)
     }
   })
 
-  test('of tokenizers of other kinds takes added tokens only', () => {
+  test('takes vocabularies of the size that models have', async () => {
+    const words = (from, count) => Array.from({ length: count }, (_, i) => `w${from + i}`)
+    const tokenizer = (list) =>
+      JSON.stringify({
+        version: '1.0',
+        added_tokens: [],
+        model: {
+          type: 'WordLevel',
+          vocab: Object.fromEntries(list.map((w, id) => [w, id])),
+          unk_token: list[0],
+        },
+      })
+    const { ids } = await union(tokenizer(words(0, 150_000)), tokenizer(words(1000, 151_000)))
+    assert.equal(ids.size, 152_000)
+    assert.equal(ids.get('w151999'), 151_999)
+  })
+
+  test('of tokenizers of other kinds takes added tokens only', async () => {
     const words = JSON.stringify({
       version: '1.0',
       added_tokens: [{ ...JSON.parse(bpe([], { added: ['<x>'] })).added_tokens[0], id: 1 }],
       model: { type: 'WordLevel', vocab: { a: 0 }, unk_token: 'a' },
     })
-    assert.equal(union(bpe([ab]), words).added[0].content, '<x>')
-    const more = words.replace('"a":0', '"zzz":0,"a":2')
-    assert.throws(() => union(bpe([ab]), more), {
+    assert.equal((await union(bpe([ab]), words)).added[0].content, '<x>')
+    const more = words.replace('"a":0', '"zzz":0,"a":1').replace('"id":1', '"id":2')
+    await assert.rejects(union(bpe([ab]), more), {
       code: 'ERR_VOCABULARY',
       message: /received BPE \(0\/tokenizer.json\) and WordLevel \(1\/tokenizer.json\)/,
       hint: /source: base/,
     })
   })
 
-  test('of a list of pieces with scores takes added tokens only', () => {
+  test('of a list of pieces with scores takes added tokens only', async () => {
     const unigram = {
       type: 'Unigram',
       unk_id: 0,
@@ -90,7 +112,7 @@ describe('the union of tokenizers', () => {
     }
     const first = JSON.stringify({ version: '1.0', added_tokens: [], model: unigram })
     const entry = { ...JSON.parse(bpe([], { added: ['<x>'] })).added_tokens[0], id: 2 }
-    const { json, ids } = union(
+    const { json, ids } = await union(
       first,
       JSON.stringify({ version: '1.0', added_tokens: [entry], model: unigram }),
     )
