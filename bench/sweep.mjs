@@ -24,7 +24,9 @@ const { values: given } = parseArgs({
     threads: { type: 'string', default: '2' },
   },
 })
-const [points, pairs, width, layers, threads] = Object.values(given).map(Number)
+const [points, pairs, width, layers, threads] = ['points', 'pairs', 'width', 'layers', 'threads'].map(
+  (name) => Number(given[name]),
+)
 const root = mkdtempSync(join(tmpdir(), 'tongueforge-bench-'))
 const signal = new AbortController().signal
 
