@@ -1,15 +1,31 @@
 // Our merges against the golden results of mergekit (test/golden/mergekit/make_golden.mjs), and those results against
 // the table of cases they belong to. test/mergekit/conformance.test.mjs does the same live, on wider models.
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { graft } from 'tongueforge'
+import { graft, merge } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { roundedBits } from '../helpers/half_precision.mjs'
-import { CASES, DIVERGENCES, GOLDEN_FOLDER, readGolden, writeModelsOf } from '../helpers/merge_cases.mjs'
+import {
+  CASES,
+  DIVERGENCES,
+  diverges,
+  GOLDEN_FOLDER,
+  ourConfig,
+  readGolden,
+  writeModelsOf,
+} from '../helpers/merge_cases.mjs'
 import { differences } from '../helpers/merge_comparison.mjs'
-import { compareGraft, trueConfig } from '../helpers/merge_conformance.mjs'
+import {
+  compareGraft,
+  farElements,
+  isComparable,
+  keptMagnitudes,
+  mergeCase,
+  nonconformities,
+  trueConfig,
+} from '../helpers/merge_conformance.mjs'
 import { SIZES } from '../helpers/merge_models.mjs'
 import { readResult } from '../helpers/merge_results.mjs'
 import { numbersOf } from '../helpers/safetensors.mjs'
@@ -28,7 +44,7 @@ describe('golden results of mergekit', () => {
 
   test('every divergence that a case names is described', () => {
     for (const { name, divergence } of CASES)
-      assert.ok(divergence === undefined || divergence in DIVERGENCES, `${name}: ${divergence}`)
+      for (const key of [divergence ?? []].flat()) assert.ok(key in DIVERGENCES, `${name}: ${key}`)
   })
 
   test('their config.json fits their tensors, but where a divergence says that it does not', () => {
@@ -36,7 +52,7 @@ describe('golden results of mergekit', () => {
       const golden = readGolden(item)
       const fits =
         JSON.stringify(golden.config) === JSON.stringify({ ...golden.config, ...trueConfig(golden) })
-      assert.equal(fits, !['tie_flag', 'config_rows'].includes(item.divergence), item.name)
+      assert.equal(fits, !diverges(item, 'tie_flag') && !diverges(item, 'config_rows'), item.name)
     }
   })
 
@@ -74,4 +90,46 @@ describe('golden results of mergekit', () => {
     assert.ok(other.length <= elements / 1000, `${other.length} of ${elements}: ${other}`)
     assert.deepEqual(farther, [])
   })
+})
+
+describe('merge with compat: mergekit gives the golden results', () => {
+  const root = temporaryFolder()
+  const settings = { compat: 'mergekit' }
+  const outOf = ({ name }) => join(root, 'out', name)
+
+  for (const item of CASES.filter(({ fails }) => !fails)) {
+    test(`${item.name}: ${item.tolerance}`, async () => {
+      const received = await mergeCase(merge, item, { root, size, out: outOf(item), settings })
+      assert.deepEqual(nonconformities(item, received, readGolden(item)), [])
+    })
+  }
+
+  for (const item of CASES.filter(({ fails }) => fails)) {
+    test(`${item.name}: refused, and nothing is left`, async () => {
+      writeModelsOf(item, root, size)
+      const refused = merge({ ...ourConfig(item, root), ...settings }, { out: outOf(item) })
+      await assert.rejects(
+        refused,
+        ({ code, message }) => code.startsWith('ERR_') && /expected/i.test(message),
+      )
+      assert.ok(!existsSync(outOf(item)))
+    })
+  }
+
+  test('of equal magnitudes at the threshold ties may keep others, but as many and as large ones', async () => {
+    const item = caseOf('ties_of_one_in_bfloat16')
+    const received = await mergeCase(merge, item, { root, size, out: join(root, 'kept'), settings })
+    const inputs = ['origin_bf16', 'a_bf16'].map((name) => readResult(join(root, name)))
+    assert.deepEqual(keptMagnitudes(received, ...inputs), keptMagnitudes(readGolden(item), ...inputs))
+  })
+})
+
+describe('merge in its own numerics stays near mergekit: 1e-5 of the largest value, 4 ulps of it in 16 bits', () => {
+  const root = temporaryFolder()
+  for (const item of CASES.filter(isComparable)) {
+    test(item.name, async () => {
+      const received = await mergeCase(merge, item, { root, size, out: join(root, 'out', item.name) })
+      assert.deepEqual(farElements(item, received, readGolden(item)), [])
+    })
+  }
 })

@@ -6,7 +6,7 @@
 //   shard_bytes  largest file of the result
 //   same_as      a case that gives the same bytes
 //   fails        both refuse it
-//   divergence   a key of divergences.yaml: what we do otherwise unless `compat: mergekit` asks
+//   divergence   a key of divergences.yaml, or a list of them: what we do otherwise
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -32,8 +32,11 @@ export const CASES = readdirSync(join(folder, 'cases'))
   .sort()
   .flatMap((file) => parse(readFileSync(join(folder, 'cases', file), 'utf8')).flatMap(expand))
 
-/** What differs by design: {key: {case: what is merged, mergekit: what it does, ours: what we do, why}}. */
+/** What differs by design: {key: {merge: what is merged, mergekit, ours: what each does, compat: whether it asks for theirs}}. */
 export const DIVERGENCES = parse(readFileSync(join(folder, 'divergences.yaml'), 'utf8'))
+
+/** Whether a case shows a divergence. */
+export const diverges = ({ divergence = [] }, name) => [divergence].flat().includes(name)
 
 function expand({ case: name, variants, ...item }) {
   if (!variants) return [{ name, ...item }]
@@ -55,7 +58,7 @@ export const lacksMethod = (log) => /Unimplemented merge method ram/.test(log)
 
 /**
  * Runs mergekit on a case, its models made in `root` at a size; resolves with {code, log, out}. `mergekit` is what
- * startMergekit gave. It reads names as paths from `root`: its order of operands comes from hashes of them.
+ * startMergekit gave. It reads names as paths from `root`, so that its sets of models do not depend on where that is.
  */
 export async function runMergekit(mergekit, item, root, size) {
   const config = writeCase(item, root, size)

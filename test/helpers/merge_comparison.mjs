@@ -4,7 +4,7 @@ import { numbersOf } from './safetensors.mjs'
 
 const RELATIVE = 1e-5
 const ABSOLUTE = 1e-7
-const DECIDED_OTHERWISE = 0.05 // share of elements
+const DECIDED_OTHERWISE = { share: 0.05, least: 4 } // elements
 const NEAR_ULPS = 4
 
 /** Each takes two values of one element, their dtype and the tensor's largest value: whether they are the same. */
@@ -18,17 +18,19 @@ const isNear = (a, b, dtype, largest) =>
 
 /**
  * exact: every byte. close: float32 to 1e-5 of the value and 1e-7, 16 bits to one ulp. kept: as close, but for 5 % of
- * the elements, where two values of one magnitude at a threshold are cut in another order. tokens, tokens_close: the
+ * the elements or four, where two values of one magnitude at a threshold are cut in another order. tokens, tokens_close: the
  * same as exact and close, rows of embedding and head compared by the token they belong to. near: what our own
- * numerics may be away from mergekit's: float32 to 1e-5 of the tensor's largest value, 16 bits to 4 ulps of it.
+ * numerics may be away from mergekit's: float32 to 1e-5 of the tensor's largest value, 16 bits to 4 ulps of it; so
+ * near_by_token.
  */
 const TOLERANCES = {
   exact: { isSame: isEqual },
   close: { isSame: isClose },
-  kept: { isSame: isClose, share: DECIDED_OTHERWISE },
+  kept: { isSame: isClose, allowed: DECIDED_OTHERWISE },
   tokens: { isSame: isEqual, byToken: true },
   tokens_close: { isSame: isClose, byToken: true },
   near: { isSame: isNear },
+  near_by_token: { isSame: isNear, byToken: true },
 }
 
 /** What is not the same in two results of readResult, a line each; an empty list where nothing is. */
@@ -43,7 +45,12 @@ export function differences(received, expected, tolerance) {
   return lines
 }
 
-function tensorDifference(name, received, expected, { isSame, share = 0, byToken = false }) {
+function tensorDifference(
+  name,
+  received,
+  expected,
+  { isSame, allowed = { share: 0, least: 0 }, byToken = false },
+) {
   const [ours, theirs] = [received.tensors[name], expected.tensors[name]]
   for (const key of ['dtype', 'shape']) {
     if (String(ours[key]) !== String(theirs[key]))
@@ -54,10 +61,10 @@ function tensorDifference(name, received, expected, { isSame, share = 0, byToken
     byToken && isVocabulary
       ? [received, expected].map(({ tensors, tokens }) => rowsOf(tensors[name], tokens, expected.tokens))
       : [ours, theirs].map(numbersOf)
-  return unequalElements(name, got, wanted, { dtype: theirs.dtype, isSame, share })
+  return unequalElements(name, got, wanted, { dtype: theirs.dtype, isSame, allowed })
 }
 
-function unequalElements(name, got, wanted, { dtype, isSame, share }) {
+function unequalElements(name, got, wanted, { dtype, isSame, allowed }) {
   const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
   let [count, worst, at] = [0, -1, 0]
   for (let i = 0; i < wanted.length; i++) {
@@ -66,7 +73,7 @@ function unequalElements(name, got, wanted, { dtype, isSame, share }) {
     const distance = Math.abs(got[i] - wanted[i])
     if (!(distance <= worst)) [worst, at] = [distance, i] // NaN counts as the worst
   }
-  if (count <= share * wanted.length) return []
+  if (count <= Math.max(allowed.share * wanted.length, allowed.least)) return []
   const ulps = worst / ulpOf(wanted[at], dtype)
   return [
     `${name}: ${count} of ${wanted.length} elements; [${at}] expected ${wanted[at]}, received ${got[at]}, ` +

@@ -1,7 +1,8 @@
 // Our merge of a case, and whether it is mergekit's: for the golden results and for the live program.
 import { join } from 'node:path'
 import { ChatTemplate } from '#lib/text/chat_template'
-import { CASES, ourConfig, writeModelsOf } from './merge_cases.mjs'
+import { roundedBits } from './half_precision.mjs'
+import { CASES, DIVERGENCES, diverges, ourConfig, writeModelsOf } from './merge_cases.mjs'
 import { differences } from './merge_comparison.mjs'
 import { readResult } from './merge_results.mjs'
 import { numbersOf } from './safetensors.mjs'
@@ -18,19 +19,43 @@ export async function mergeCase(merge, item, { root, size, out, settings }) {
   return readResult(out)
 }
 
-/** What is not as mergekit has it in a result of ours, a line each. */
-export function nonconformities({ tolerance, divergence }, received, expected) {
-  const lines = differences(received, expected, tolerance)
+/** What is not as mergekit has it in a result of ours with `compat: mergekit`, a line each. */
+export function nonconformities(item, received, expected) {
+  const lines = differences(received, expected, item.tolerance)
   const config = trueConfig(expected)
   for (const key of Object.keys(config)) {
     if (received.config[key] !== config[key])
       lines.push(`config.json: ${key} expected ${config[key]}, received ${received.config[key]}`)
   }
   const [ours, theirs] = [received, expected].map(({ template }) =>
-    divergence === 'preset_templates' ? conversation(template) : template,
+    diverges(item, 'preset_templates') ? conversation(template) : template,
   )
   if (ours !== theirs) lines.push(`chat template: expected ${theirs}, received ${ours}`)
   return lines
+}
+
+/**
+ * Whether our own numerics can be compared with mergekit's result: not where it draws at random, where a threshold
+ * chooses among rounded magnitudes, where it refuses, or where we do otherwise on purpose.
+ */
+export function isComparable(item) {
+  const differs = Object.keys(DIVERGENCES).some((name) => DIVERGENCES[name].compat && diverges(item, name))
+  return !item.fails && item.seed === undefined && item.tolerance !== 'kept' && !differs
+}
+
+/** What is farther from mergekit's result in one of our own numerics than `near` allows, a line each. */
+export const farElements = ({ tolerance }, received, expected) =>
+  differences(received, expected, tolerance.startsWith('tokens') ? 'near_by_token' : 'near')
+
+/** The magnitudes of the deltas that a merge of one 16-bit model into `base` kept, as their bits, sorted, by tensor. */
+export function keptMagnitudes({ tensors }, base, model) {
+  const kept = ([name, tensor]) => {
+    const [out, b, x] = [tensor, base.tensors[name], model.tensors[name]].map(numbersOf)
+    const indices = [...out.keys()].filter((i) => out[i] !== b[i])
+    const bits = indices.map((i) => roundedBits(Math.abs(x[i] - b[i]), tensor.dtype))
+    return [name, bits.sort((one, other) => one - other)]
+  }
+  return Object.fromEntries(Object.entries(tensors).map(kept))
 }
 
 /**
@@ -68,21 +93,14 @@ export function trueConfig({ config, tensors }) {
   }
 }
 
-const CONVERSATION = [
-  { role: 'system', content: 'You answer.' },
-  { role: 'user', content: 'Ask.' },
-  { role: 'assistant', content: 'Answer.' },
-  { role: 'user', content: 'Ask on.' },
-]
-
-/** What a template makes of a conversation, as the two programs have their own texts of the well-known ones. */
+/** Words and tags that a template makes of a conversation, without blanks and bos and eos. */
 function conversation(source) {
-  const template = new ChatTemplate(source, { tokens: { bos_token: '<s>', eos_token: '</s>' } })
-  const render = (messages) => template.render(messages, { addGenerationPrompt: true })
-  const plain = render(CONVERSATION.slice(1))
-  try {
-    return `${plain}\n---\n${render(CONVERSATION)}`
-  } catch {
-    return `${plain}\n---\nno system message`
-  }
+  const messages = [
+    { role: 'system', content: 'Answer.' },
+    { role: 'user', content: 'Well?' },
+    { role: 'assistant', content: 'Well.' },
+    { role: 'user', content: 'And?' },
+  ]
+  const template = new ChatTemplate(source, { tokens: { bos_token: '', eos_token: '' } })
+  return template.render(messages, { addGenerationPrompt: true }).replace(/\s/g, '')
 }

@@ -3,7 +3,7 @@
 A line on standard input is {"config": FILE, "out": FOLDER, "folder": WORKING FOLDER, "arguments": [...]}; a line on
 standard output answers it: {"code": EXIT CODE, "log": TEXT}. torch and transformers are loaded once and each run is a
 fork that starts the installed command as a shell would, which spares their eight seconds a run. mergekit itself is not
-imported here. One thread, and a fixed PYTHONHASHSEED: some of its methods walk over a set of models.
+imported here. One thread, as the order of long sums depends on the number.
 """
 from __future__ import annotations
 
