@@ -211,6 +211,30 @@ describe(`grafts on a model in memory (seed ${seed})`, () => {
     await written.dispose()
   })
 
+  test('control tokens that the model lacks are named and get no rows; all other rows are those of files', async () => {
+    const untagged = place('untagged')
+    cpSync(target, untagged, { recursive: true })
+    const tokenizer = JSON.parse(readFileSync(join(untagged, 'tokenizer.json'), 'utf8'))
+    const { vocab } = tokenizer.model
+    vocab['never-said'] = vocab['<user>']
+    delete vocab['<user>']
+    tokenizer.added_tokens = tokenizer.added_tokens.filter(({ content }) => content !== '<user>')
+    writeFileSync(join(untagged, 'tokenizer.json'), JSON.stringify(tokenizer))
+    const live = await loadModel(untagged, { threads: 1 })
+    const { tokens_missing } = await live.graft(delta)
+    assert.deepEqual(tokens_missing, ['<user>'])
+    const { out } = await graft({ target: untagged, ...delta, out: place('tagged') })
+    const [own, files] = [await logits(live), await logitsOf(out)]
+    const T = ROWS[0].length
+    const [V, more] = [own.length / T, files.length / T]
+    assert.equal(more, V + 1)
+    for (let t = 0; t < T; t++)
+      assert.deepEqual(own.slice(t * V, (t + 1) * V), files.slice(t * more, t * more + V))
+    await live.dispose()
+    assert.deepEqual((await model.graft(delta)).tokens_missing, [])
+    await model.ungraft()
+  })
+
   test('disposing waits for a swap and refuses those that wait and those that come later', async () => {
     const loaded = await loadModel(target, { threads: 1 })
     const [first, second] = [loaded.graft(delta), loaded.graft(delta)]

@@ -12,6 +12,12 @@ export interface OpenDeltaOptions extends JobCallbacks {
   force?: boolean | undefined
 }
 
+export interface OpenedDelta {
+  deltas: Handle
+  /** Control tokens of the chat model that the target lacks. */
+  missing: string[]
+}
+
 /**
  * Opens a delta and matches it with the target, rows of the vocabulary by token: nothing but headers is read. Throws
  * ERR_ARCHITECTURE, ERR_VOCABULARY, ERR_SHAPE_MISMATCH, ERR_MISSING_TENSOR, ERR_DTYPE, ERR_TIED_HEAD, ERR_DELTA, ERR_WRONG_BASE.
@@ -20,22 +26,24 @@ export async function openDelta(
   target: Described,
   delta: Delta,
   { force = false, ...callbacks }: OpenDeltaOptions = {},
-): Promise<Handle> {
+): Promise<OpenedDelta> {
   const vector = await openVector(typeof delta === 'string' ? { delta } : delta)
   for (const other of [vector.base, vector.chat]) checkSameFamily(target, other)
   if (vector.delta) await checkDescent(target.folder, vector.delta, force)
   const models = { target: { role: 'target', ...target }, vectors: [{ ...vector, scale: 1 }] }
-  const alignment = ownRows(await alignModels(models), target.spec.vocab_size)
-  return runJob('openDeltas', await nativeInputs(models, { residual: false }, alignment), callbacks)
+  const alignment = await alignModels(models)
+  const inputs = await nativeInputs(models, { residual: false }, ownRows(alignment, target.spec.vocab_size))
+  const deltas = await runJob('openDeltas', inputs, callbacks)
+  return { deltas, missing: Object.keys(alignment.report.added_tokens) }
 }
 
-/** A model in memory keeps its vocabulary: tokens that it lacks are not added. */
+/** A model in memory keeps its vocabulary: rows of tokens that it lacks stay as they are. */
 function ownRows(alignment: Alignment, count: number): Alignment {
-  const { rows: _, ...rest } = alignment
+  const { rows: added, ...rest } = alignment
+  const own = (rows: Int32Array) =>
+    rows.slice(0, count).map((row, id) => ((added?.from_chat[id] ?? -1) >= 0 ? -1 : row))
   const vectors = alignment.vectors.map(({ base_rows, chat_rows }) =>
-    base_rows && chat_rows
-      ? { base_rows: base_rows.slice(0, count), chat_rows: chat_rows.slice(0, count) }
-      : {},
+    base_rows && chat_rows ? { base_rows: own(base_rows), chat_rows: own(chat_rows) } : {},
   )
   return { ...rest, num_rows: count, vectors }
 }

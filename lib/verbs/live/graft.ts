@@ -20,6 +20,8 @@ export interface LiveGraftReport {
   tensors_shared: number
   /** Memory that is taken while the graft is there. */
   bytes_changed: number
+  /** Control tokens of the chat model that the model lacks: it has no rows for them, and gets none. */
+  tokens_missing: string[]
   seconds: number
 }
 
@@ -34,14 +36,15 @@ export async function graftedModel(
   target: LiveModel,
   delta: Delta,
   { scale = 1, force, signal, onProgress }: LiveGraftOptions,
-): Promise<GraftedModel> {
+): Promise<GraftedModel & Pick<LiveGraftReport, 'tokens_missing'>> {
   const { handle: model, spec, threads } = target
   const untied = { ...spec, tie_word_embeddings: false } // a tied head may part from the embedding
   const parameters = await runJob('describeModel', { spec: untied })
   const scales = tensorScales(scale, parameters, spec.num_layers)
-  const deltas = await openDelta(target, delta, { force, signal })
+  const { deltas, missing } = await openDelta(target, delta, { force, signal })
   try {
-    return await runJob('graftModel', { model, deltas, scales, threads }, { signal, onProgress })
+    const options = { model, deltas, scales, threads }
+    return { ...(await runJob('graftModel', options, { signal, onProgress })), tokens_missing: missing }
   } finally {
     native().dispose(deltas)
   }
