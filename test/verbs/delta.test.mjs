@@ -4,6 +4,9 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { applyDelta, extractDelta, graft, inspectDelta, verify } from 'tongueforge'
+import { openDelta } from '#lib/checkpoint/delta_folder'
+import { openModelFolder } from '#lib/checkpoint/model_folder'
+import { checkDescent } from '#lib/verbs/grafting/descent'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays } from '../helpers/safetensors.mjs'
 import { scaleEmbeddingRow, writeDescendant, writeTinyModel } from '../helpers/tiny_model.mjs'
@@ -162,6 +165,22 @@ describe('delta', () => {
     inputs[0].files[0].sha256 = '0'.repeat(64)
     writeFileSync(join(child, 'provenance.json'), JSON.stringify({ verb: 'train', inputs }))
     await assert.rejects(applyDelta({ target: child, delta, out: out() }), { code: 'ERR_WRONG_BASE' })
+  })
+
+  test('a provenance that names one weight file of two does not make a descendant', async () => {
+    const { out: place } = await extractDelta({ base, chat, out: out() })
+    const delta = await openDelta(place)
+    const child = out()
+    cpSync(stranger, child, { recursive: true })
+    const inputs = json(place, 'provenance.json').inputs.slice(0, 1)
+    writeFileSync(join(child, 'provenance.json'), JSON.stringify({ verb: 'train', inputs }))
+    const known = JSON.parse(delta.metadata.base)
+    const folder = await openModelFolder(child)
+    const sharded = { ...delta.metadata, base: JSON.stringify({ ...known, other: '0'.repeat(64) }) }
+    assert.equal((await checkDescent(folder, delta, false)).by, 'provenance')
+    await assert.rejects(checkDescent(folder, { ...delta, metadata: sharded }, false), {
+      code: 'ERR_WRONG_BASE',
+    })
   })
 
   test('weights that are no numbers are refused by tensor', async () => {
