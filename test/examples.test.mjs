@@ -47,6 +47,19 @@ describe('examples', () => {
     assert.match(run(...args), /^[^\n]*tokens\/s\n$/)
   })
 
+  test('merge.mjs merges at three densities and measures each', () => {
+    const printed = run(
+      'examples/merge.mjs',
+      models[1],
+      models[0],
+      models[2],
+      join(root, 'merged'),
+      'the color',
+    )
+    assert.match(printed, /^density 0\.2: perplexity [\d.]+\ndensity 0\.5: .*\ndensity 1: .*\n$/)
+    assert.ok(existsSync(join(root, 'merged/density-0.5/provenance.json')))
+  })
+
   test('every program of examples/ has a test here', () => {
     const source = readFileSync(join(clone, 'test/examples.test.mjs'), 'utf8')
     for (const name of readdirSync(join(clone, 'examples')))
