@@ -208,6 +208,7 @@ describe('sweep', () => {
     delete tokenizer.model.vocab['<user>']
     tokenizer.added_tokens = tokenizer.added_tokens.filter(({ content }) => content !== '<user>')
     writeFileSync(join(target, 'tokenizer.json'), JSON.stringify(tokenizer))
+    rmSync(join(target, 'chat_template.jinja')) // the chat model's is used
     const { base, chat } = config
     const { report } = await swept({ target, scales: [0, 0.8] })
     for (const { scales, values } of report.points) {
