@@ -31,7 +31,20 @@ export function nonconformities(item, received, expected) {
     diverges(item, 'preset_templates') ? conversation(template) : template,
   )
   if (ours !== theirs) lines.push(`chat template: expected ${theirs}, received ${ours}`)
-  return lines
+  return [...lines, ...indexFaults(item, received)]
+}
+
+/** Which tensor lies in which shard is each program's own affair; the index has to be complete. */
+function indexFaults({ shard_bytes: shardBytes }, { tensors, index }) {
+  if (!shardBytes) return index ? ['an index, and nothing asked for shards'] : []
+  if (!index) return ['no index, though shards were asked for']
+  const listed = Object.keys(index.weight_map).sort()
+  const bytes = Object.values(tensors).reduce((sum, tensor) => sum + tensor.bytes.length, 0)
+  return [
+    String(listed) !== String(Object.keys(tensors).sort()) && `index: lists ${listed}`,
+    index.metadata.total_size !== bytes && `index: total_size ${index.metadata.total_size}, not ${bytes}`,
+    new Set(Object.values(index.weight_map)).size < 2 && 'index: one shard',
+  ].filter(Boolean)
 }
 
 /**
