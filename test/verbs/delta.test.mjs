@@ -13,7 +13,6 @@ import { scaleEmbeddingRow, writeDescendant, writeTinyModel } from '../helpers/t
 import { CASES, writeCase } from '../helpers/vocabulary_models.mjs'
 
 const FORMATS = ['dense', 'topk', 'lowrank', 'int8', 'int4']
-const weights = (folder) => readFileSync(join(folder, 'model.safetensors'))
 const json = (folder, name) => JSON.parse(readFileSync(join(folder, name), 'utf8'))
 const arrays = (folder) => readArrays(join(folder, 'model.safetensors'))
 /** But for what tells where they come from. */
