@@ -86,7 +86,7 @@ export type ChatVectorInputs = ({ base: GraftModel; chat: GraftModel } | { delta
   chat_rows?: Int32Array
 }
 
-/** See native/merge/graft.h. */
+/** See native/merge/graft/graft.h. */
 export interface GraftInputs {
   target: GraftModel
   vectors: readonly ChatVectorInputs[]
@@ -136,7 +136,7 @@ export interface GraftStatistics {
   modules: Record<string, ModuleStatistics>
 }
 
-/** See native/merge/delta_extract.h and delta_codec.h. */
+/** See native/merge/delta/delta_extract.h and delta_codec.h. */
 export interface DeltaInputs {
   /** Model folders. */
   base: string
@@ -209,7 +209,7 @@ export interface ParameterDescription {
   module: ModuleKind
 }
 
-/** The parts of a network that are scaled and compared apart: native/merge/graft_report.cpp tells them by name. */
+/** The parts of a network that are scaled and compared apart: native/merge/graft/graft_report.cpp tells them by name. */
 export const MODULE_KINDS = ['attention', 'mlp', 'norm', 'embedding', 'head', 'other'] as const
 export type ModuleKind = (typeof MODULE_KINDS)[number]
 
@@ -302,7 +302,7 @@ export interface CountProgress {
   total: number
 }
 
-/** Rows of new tokens in embedding and head: native/merge/row_extension.h. */
+/** Rows of new tokens in embedding and head: native/merge/rows/row_extension.h. */
 export interface RowExtensionInputs {
   /** Model folder. */
   model: string
@@ -340,7 +340,7 @@ export interface StandInRows {
   owner_rows: Int32Array
 }
 
-/** A merge as planned from a config: native/merge/config_merge.h. Models are called by their number. */
+/** A merge as planned from a config: native/merge/config/config_merge.h. Models are called by their number. */
 export interface ConfigMergeInputs {
   method: string
   /** Draws are mergekit's, and so is rounding where a tensor has a working dtype. */

@@ -10,7 +10,7 @@ import { ioError, readJsonObjectIfPresent, writeFailed } from './json_file'
 import { type ModelFolder, openModelFolder } from './model_folder'
 import { carryOver } from './write_folder'
 
-/** As native/merge/delta_file.h has it. */
+/** As native/merge/delta/delta_file.h has it. */
 export const DELTA_FILE = 'delta.safetensors'
 
 /** What lies in the metadata of the file, as text. */

@@ -59,7 +59,7 @@ export interface ExtractDeltaReport extends Partial<DeltaFigures> {
   seconds?: number
 }
 
-/** As native/merge/graft_kernel.cpp does it. */
+/** As native/merge/graft/graft_kernel.cpp does it. */
 const ARITHMETIC = 'float32(chat) - float32(base), rounded to float32'
 
 interface Models {

@@ -90,7 +90,7 @@ export interface GraftReport extends Partial<GraftStatistics> {
   seconds?: number
 }
 
-/** As native/merge/graft_kernel.cpp does it. */
+/** As native/merge/graft/graft_kernel.cpp does it. */
 const ARITHMETIC = 'chat - base in float32; sum fused in float32, in double for float32 targets; one rounding'
 
 /** A graft that can run: everything that headers and small files tell was checked. */

@@ -1,6 +1,6 @@
 /**
  * Many models made one as a config of mergekit-yaml says: its methods, its slices, its tokenizer section, streamed from
- * disk to disk. native/merge/config_merge.h computes; the plan is made in merging/.
+ * disk to disk. native/merge/config/config_merge.h computes; the plan is made in merging/.
  */
 import { basename, resolve } from 'node:path'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../checkpoint/adapter_folder'
@@ -62,7 +62,7 @@ export interface MergeReport extends Partial<ConfigMergeStatistics> {
   seconds?: number
 }
 
-/** As native/merge/merged_piece.cpp does it. */
+/** As native/merge/config/merged_piece.cpp does it. */
 const ARITHMETIC = {
   own: 'every method in float32 or double, one rounding to the dtype of the result',
   mergekit: 'in the working dtype, rounded step by step as mergekit does it',

@@ -20,7 +20,7 @@ export type { ExtendVocabularyOptions } from './vocabulary/options'
 export type { ExtendVocabularyCallbacks, ExtendVocabularyProgress } from './vocabulary/plan'
 export type { ExtendVocabularyReport } from './vocabulary/report'
 
-/** As native/merge/row_extension.cpp does it. */
+/** As native/merge/rows/row_extension.cpp does it. */
 const ARITHMETIC =
   'new rows: mean of the rows of their pieces in double; one rounding to the dtype of the row'
 

@@ -4,8 +4,8 @@
 #include "binding/read_spec.h"
 #include "checkpoint/safetensors.h"
 #include "core/dtype.h"
-#include "merge/adapter_merge.h"
-#include "merge/graft_report.h"
+#include "merge/adapter/adapter_merge.h"
+#include "merge/graft/graft_report.h"
 #include "models/adapters.h"
 
 namespace tongueforge::binding {
@@ -105,7 +105,8 @@ Napi::Value plan_adapter_merge(const Napi::CallbackInfo& info) {
                    });
 }
 
-// mergeAdapter({model, adapter, adapters, tied, staged}, on_event): the report of merge/adapter_merge.h
+// mergeAdapter({model, adapter, adapters, tied, staged}, on_event): the report of
+// merge/adapter/adapter_merge.h
 Napi::Value merge_adapter(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(

@@ -1,5 +1,5 @@
 // Merges of many models by one method.
-#include "merge/config_merge.h"
+#include "merge/config/config_merge.h"
 #include "binding/exports.h"
 #include "merge/methods/method.h"
 
@@ -104,7 +104,7 @@ Napi::Value plan_config_merge(const Napi::CallbackInfo& info) {
   });
 }
 
-// configMerge(ConfigMergeInputs & {staged, threads}, on_event): the report of merge/config_merge.h
+// configMerge(ConfigMergeInputs & {staged, threads}, on_event): the report of merge/config/config_merge.h
 Napi::Value config_merge(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info,

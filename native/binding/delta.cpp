@@ -1,8 +1,8 @@
 // Differences between two models as files.
 #include "binding/exports.h"
 #include "kernels/gram.h"
-#include "merge/delta_extract.h"
-#include "merge/delta_samples.h"
+#include "merge/delta/delta_extract.h"
+#include "merge/delta/delta_samples.h"
 
 namespace tongueforge::binding {
 namespace {
@@ -66,7 +66,7 @@ Napi::Value plan_delta(const Napi::CallbackInfo& info) {
   });
 }
 
-// extractDelta(as planDelta, and staged), on_event): the figures of merge/delta_figures.h
+// extractDelta(as planDelta, and staged), on_event): the figures of merge/delta/delta_figures.h
 Napi::Value extract_delta(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info, [inputs = read_inputs(options), staged = options.text("staged")](Job& job) -> Value {

@@ -1,5 +1,5 @@
 // Chat vectors.
-#include "merge/graft.h"
+#include "merge/graft/graft.h"
 #include "binding/exports.h"
 #include "binding/read_graft.h"
 
@@ -17,7 +17,7 @@ Napi::Value plan_graft(const Napi::CallbackInfo& info) {
 }
 
 // graft({target, vectors, tensors, target_rows?, sparsify?, staged, threads}, on_event): the report of
-// merge/graft_report.h
+// merge/graft/graft_report.h
 Napi::Value graft(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(

@@ -1,7 +1,7 @@
 // The inputs of a graft out of the options of a call.
 #pragma once
 #include "binding/options.h"
-#include "merge/graft.h"
+#include "merge/graft/graft.h"
 
 namespace tongueforge::binding {
 

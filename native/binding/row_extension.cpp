@@ -1,5 +1,5 @@
 // New rows for new tokens.
-#include "merge/row_extension.h"
+#include "merge/rows/row_extension.h"
 #include "binding/exports.h"
 
 namespace tongueforge::binding {
@@ -26,7 +26,7 @@ Napi::Value plan_row_extension(const Napi::CallbackInfo& info) {
 }
 
 // extendRows({model, first, pieces: Int32Array[], num_rows, tied, staged}, on_event): the report of
-// merge/row_extension.h
+// merge/rows/row_extension.h
 Napi::Value extend_rows(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info,

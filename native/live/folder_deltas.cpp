@@ -1,6 +1,6 @@
 #include "live/folder_deltas.h"
 
-#include "merge/graft_kernel.h"
+#include "merge/graft/graft_kernel.h"
 
 namespace tongueforge::live {
 namespace {

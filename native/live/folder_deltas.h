@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "live/deltas.h"
-#include "merge/graft.h"
+#include "merge/graft/graft.h"
 
 namespace tongueforge::live {
 

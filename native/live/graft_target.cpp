@@ -5,7 +5,7 @@
 
 #include "kernels/aten.h"
 #include "live/deltas.h"
-#include "merge/graft_kernel.h"
+#include "merge/graft/graft_kernel.h"
 #include "models/weights.h"
 
 namespace tongueforge::live {

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "core/job.h"
-#include "merge/graft.h"
+#include "merge/graft/graft.h"
 #include "models/decoder.h"
 
 namespace tongueforge::live {

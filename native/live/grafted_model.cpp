@@ -7,7 +7,7 @@
 #include "kernels/aten.h"
 #include "live/stretches.h"
 #include "merge/complaint.h"
-#include "merge/graft_kernel.h"
+#include "merge/graft/graft_kernel.h"
 #include "models/weights.h"
 
 namespace tongueforge::live {

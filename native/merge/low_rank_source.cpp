@@ -1,6 +1,6 @@
 #include "merge/low_rank_source.h"
 
-#include "merge/graft_kernel.h"
+#include "merge/graft/graft_kernel.h"
 
 namespace tongueforge::merge {
 namespace {

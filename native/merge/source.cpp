@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "merge/graft_kernel.h"
+#include "merge/graft/graft_kernel.h"
 
 namespace tongueforge::merge {
 

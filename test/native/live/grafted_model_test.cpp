@@ -9,7 +9,7 @@
 #include "kernels/aten.h"
 #include "live/delta_set.h"
 #include "live/stretches.h"
-#include "merge/graft_kernel.h"
+#include "merge/graft/graft_kernel.h"
 #include "models/adapters.h"
 #include "models/tiny_decoder.h"
 #include "models/weights.h"

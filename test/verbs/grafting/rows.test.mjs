@@ -33,7 +33,7 @@ const alignment = fc
     ],
   }))
 
-/** target + (chat - base), rows that a model lacks being zero: native/merge/graft_piece.cpp. */
+/** target + (chat - base), rows that a model lacks being zero: native/merge/graft/graft_piece.cpp. */
 function played({ target_rows, vectors: [{ base_rows, chat_rows }] }, { target, base, chat }, count) {
   const value = (model, place) => (place < 0 ? 0 : model(place))
   return Array.from(
