@@ -40,9 +40,9 @@ await report(
     const target = await trained('cp-base', seed, { ...CP, model: wide, path: corpus })
     const pairs = write(`held-out-pairs-${seed}.jsonl`, conversations(1000 + seed, HELD_OUT_PAIRS))
     const models = { target, base: MODEL, chat }
-    // A target with the chat tags and nothing else of the vector: what is swept keeps its vocabulary.
+    // With the chat tags and nothing else of the vector.
     const tagged = await grafted('tagged-cp', seed, models, 0)
-    const curve = await swept(seed, { ...models, target: tagged }, { korean, pairs })
+    const curve = await swept(seed, models, { korean, pairs })
     const best = await grafted('cp-vector', seed, models, curve.best_scale)
     const { ok, chunks_checked } = await verify(best, { chunks: Number.POSITIVE_INFINITY })
     if (!ok) throw new Error(`${best} is not what its inputs make`)

@@ -65,14 +65,12 @@ dataTest(
     const { out: whole } = await graft({ ...models, scale: 1, out: path('graft-1') })
     assert.equal((await verify(whole, { chunks: Number.POSITIVE_INFINITY })).ok, true)
 
-    // What is swept keeps its vocabulary: a target that has the tags already.
     const objectives = [
       { name: 'german', loss: 'text', data: [{ path: path('held_out.txt') }] },
       { name: 'manners', loss: 'messages', data: [{ path: path('chat.jsonl') }] },
     ]
     const swept = {
       ...models,
-      target: tagged,
       out: path('sweep'),
       scales: [0, 0.5, 1],
       objectives,

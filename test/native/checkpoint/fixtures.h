@@ -3,6 +3,7 @@
 #pragma once
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -139,7 +140,7 @@ class CancelAfter final : public Job {
   void emit(Value) override {}
 
  private:
-  mutable int left_;
+  mutable std::atomic<int> left_;  // work asks from several threads
 };
 
 /// A number of a map.

@@ -2,6 +2,7 @@
 // test/golden compares its numbers with transformers.
 #include "models/decoder.h"
 
+#include <atomic>
 #include <set>
 
 #include "doctest.h"
@@ -27,7 +28,7 @@ struct StopsAfter final : Job {
   bool cancelled() const override { return left-- <= 0; }
   void progress(Value) override {}
   void emit(Value) override {}
-  mutable int left;
+  mutable std::atomic<int> left;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "text/bpe_trainer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <random>
 
 #include "core/error.h"
@@ -35,7 +36,7 @@ class PatientJob final : public Job {
 
  private:
   int patience_;
-  mutable int asked_ = 0;
+  mutable std::atomic<int> asked_ = 0;
 };
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Activation checkpointing in training steps: the same bits, less memory.
+#include <atomic>
+
 #include "core/error.h"
 #include "doctest.h"
 #include "kernels/aten.h"
@@ -99,7 +101,7 @@ TEST_CASE("a job is asked again while backward recomputes, and evaluation recomp
     bool cancelled() const override { return ++times > most; }
     void progress(Value) override {}
     void emit(Value) override {}
-    mutable int times = 0;
+    mutable std::atomic<int> times = 0;  // kernels ask from several threads
     int most = std::numeric_limits<int>::max();
   };
   const auto batch = packed_batch(1);
@@ -108,7 +110,7 @@ TEST_CASE("a job is asked again while backward recomputes, and evaluation recomp
     Asked step, evaluation;
     trainer.step({batch}, {.lr = 0.01}, step);
     trainer.evaluate(batch, &evaluation);
-    return std::pair(step.times, evaluation.times);
+    return std::pair(step.times.load(), evaluation.times.load());
   };
   const auto [plain_step, plain_evaluation] = asked(false);
   const auto [again_step, again_evaluation] = asked(true);
