@@ -1,4 +1,5 @@
 /** The small files of a model folder that we write: carried over from another one, with what the result changes. */
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeFailed } from './json_file'
@@ -13,6 +14,22 @@ export function writeText(folder: string, name: string, text: string): Promise<v
 /** Throws ERR_NO_SPACE or ERR_IO. */
 export const writeJson = (folder: string, name: string, content: unknown): Promise<void> =>
   writeText(folder, name, `${JSON.stringify(content, null, 2)}\n`)
+
+/**
+ * Makes a folder and those above it, if they are not there. Throws ERR_NO_SPACE or ERR_IO. Node's own recursion never
+ * ends where a file system takes no folders (/proc).
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const error = await mkdir(path).then(
+    () => undefined,
+    (thrown: NodeJS.ErrnoException) => thrown,
+  )
+  if (error === undefined || error.code === 'EEXIST') return
+  const above = dirname(path)
+  if (error.code !== 'ENOENT' || existsSync(above)) return writeFailed(path)(error)
+  await makeFolder(above)
+  await makeFolder(path)
+}
 
 /** Copies all auxiliary files of a model, but those named in `except`. Links become files. Throws ERR_NO_SPACE or ERR_IO. */
 export async function carryOver(

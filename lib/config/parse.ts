@@ -11,11 +11,8 @@ const MAX_CONFIG_BYTES = 1 << 20
 
 /** Reads a YAML file: no aliases, no duplicate keys, at most 1 MB. Throws ERR_NOT_FOUND or ERR_CONFIG. */
 export async function readYaml(file: string): Promise<unknown> {
-  const size = await stat(file).then(
-    (entry) => entry.size,
-    () => undefined,
-  )
-  if (size === undefined) {
+  const entry = await stat(file).catch(() => undefined)
+  if (entry === undefined) {
     throw new TongueforgeError(
       'ERR_NOT_FOUND',
       `${file}: expected a config file, and there is nothing of that name`,
@@ -25,8 +22,13 @@ export async function readYaml(file: string): Promise<unknown> {
       },
     )
   }
-  if (size > MAX_CONFIG_BYTES)
-    throw configError(file, `expected at most ${MAX_CONFIG_BYTES} bytes, received ${size}`)
+  if (!entry.isFile()) {
+    throw configError(file, 'expected a config file, received a folder or device', {
+      hint: 'Give the YAML file; recipes/ holds configs to start from.',
+    })
+  }
+  if (entry.size > MAX_CONFIG_BYTES)
+    throw configError(file, `expected at most ${MAX_CONFIG_BYTES} bytes, received ${entry.size}`)
   return parseYaml(await readFile(file, 'utf8'), file)
 }
 
@@ -97,7 +99,10 @@ export function checkConfig<Schema extends z.ZodType>(
   file: string,
 ): z.infer<Schema> {
   const result = schema.safeParse(config)
-  if (result.success) return result.data
+  if (result.success) {
+    refusePrototypes(config, file)
+    return result.data
+  }
   const issue = result.error.issues[0]!
   const path = issue.path.map(String)
   if (issue.code === 'unrecognized_keys') {
@@ -112,9 +117,34 @@ export function checkConfig<Schema extends z.ZodType>(
     config,
   )
   const key = path.join('.') || '(top level)'
-  throw configError(file, `${key}: ${issue.message}, received ${JSON.stringify(received) ?? 'nothing'}`, {
+  throw configError(file, `${key}: ${expectation(issue)}, received ${shown(received)}`, {
+    hint: issue.code === 'invalid_value' ? nearestOf(received, issue.values.map(String)) : undefined,
     key,
   })
+}
+
+/** Ours, or the beginning of the schema library's sentence, which goes on with a type that we tell better. */
+const expectation = ({ message }: { message: string }) =>
+  message.replace(/^Invalid input: (expected [^,]+), received .*$/, '$1')
+
+/** As JSON, with the numbers that JSON has not. */
+function shown(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing'
+  if (typeof value === 'number') return String(value)
+  return JSON.stringify(value, (_key, part) =>
+    typeof part === 'number' && !Number.isFinite(part) ? String(part) : part,
+  )
+}
+
+/** Tables with names of the user's choice drop this one in silence. */
+function refusePrototypes(node: unknown, file: string, path: readonly string[] = []): void {
+  if (typeof node !== 'object' || node === null) return
+  for (const [key, value] of Object.entries(node)) {
+    const place = [...path, key]
+    if (key === '__proto__')
+      throw configError(file, `${place.join('.')}: unknown key`, { key: place.join('.') })
+    refusePrototypes(value, file, place)
+  }
 }
 
 /** ERR_CONFIG of a file, with the key where there is one. */
@@ -129,13 +159,17 @@ export function configError(
   })
 }
 
-/** "Did you mean ...", where something near enough is known. */
+/** "Did you mean ...", else what is known. */
 export function suggestion(word: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined
+  return nearestOf(word, known) ?? `Known keys: ${known.join(', ')}.`
+}
+
+/** "Did you mean ...", where something near enough is known. */
+function nearestOf(word: unknown, known: readonly string[]): string | undefined {
+  if (typeof word !== 'string') return undefined
   const nearest = closest(word, [...known])
-  return distance(word, nearest) <= Math.max(2, word.length / 3)
-    ? `Did you mean '${nearest}'?`
-    : `Known keys: ${known.join(', ')}.`
+  return distance(word, nearest) <= Math.max(2, word.length / 3) ? `Did you mean '${nearest}'?` : undefined
 }
 
 // Walks the schema along the path of an issue, through wrappers and lists, to the object whose key was wrong.

@@ -5,13 +5,22 @@ import { MODULE_KINDS, type ModuleKind } from '../native'
 import { matcher } from './name_patterns'
 import { suggestion } from './parse'
 
-const finite = z.number({ error: 'expected a number' })
+const MOST = 3.4028234663852886e38
+const EXPECTED = 'expected a number that float32 can hold'
+
+/** One scale. */
+export const scaleNumber = () =>
+  z.number({ error: 'expected a number' }).min(-MOST, EXPECTED).max(MOST, EXPECTED)
+
+const finite = scaleNumber()
 const gradient = z.union([finite, z.array(finite).min(1, 'expected at least one number')], {
   error: 'expected a number or a list of numbers',
 })
 
+const hasRows = (table: object) => Object.keys(table).length > 0
+
 export const scaleSchema = z
-  .union([gradient, z.record(z.string(), gradient)], {
+  .union([gradient, z.record(z.string(), gradient).refine(hasRows, 'expected at least one row')], {
     error: 'expected a number, a list, or such by module kind or tensor name',
   })
   .describe(
@@ -28,7 +37,7 @@ export interface ScaledTensor {
 /**
  * The scale of each tensor. In a table the first pattern that matches the name decides, then the module kind, then
  * `default`, else 1. Of a list, what stands before the layers has its first value, what stands behind them the last.
- * Throws ERR_CONFIG for a row that fits no tensor.
+ * Throws ERR_CONFIG for a row that fits no tensor, and for a list that is longer than the model.
  */
 export function scalesOf(
   scale: Scale,
@@ -40,7 +49,10 @@ export function scalesOf(
   const patterns = Object.entries(rows)
     .filter(([name]) => name !== 'default' && !isKind(name))
     .map(([pattern, value]) => ({ matches: matcher(pattern), value }))
-  for (const [name] of Object.entries(rows)) checkUsed(name, tensors, key)
+  for (const [name, value] of Object.entries(rows)) {
+    checkUsed(name, tensors, key)
+    checkLength(value, numLayers, rows === scale ? `${key}.${name}` : key)
+  }
   return tensors.map((tensor) => {
     const pattern = patterns.find(({ matches }) => matches(tensor.name))
     const value = pattern?.value ?? rows[tensor.module] ?? rows.default ?? 1
@@ -62,6 +74,16 @@ function checkUsed(name: string, tensors: readonly ScaledTensor[], key: string):
         : suggestion(name, known),
       details: { key: `${key}.${name}` },
     },
+  )
+}
+
+/** Of a longer list some numbers would count for nothing. Two are a first and a last one, even of a single layer. */
+function checkLength(value: number | number[], numLayers: number, key: string): void {
+  if (typeof value === 'number' || value.length <= Math.max(numLayers, 2)) return
+  throw new TongueforgeError(
+    'ERR_CONFIG',
+    `${key}: expected a list of at most ${numLayers} numbers, one for each layer, received ${value.length}`,
+    { hint: 'Fewer numbers are joined by straight lines.', details: { key } },
   )
 }
 

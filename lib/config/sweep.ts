@@ -2,8 +2,7 @@
 import { z } from 'zod'
 import { count, oneOf, positive, text } from './checks'
 import { sources } from './data'
-
-const scale = () => z.number({ error: 'expected a number' })
+import { scaleNumber as scale } from './scales'
 
 const range = z
   .strictObject({
@@ -24,7 +23,8 @@ const objective = z.strictObject({
     .min(0, 'expected a number from 0')
     .optional()
     .describe('Of its loss in the sum that is made small; default: 1, and 0 where it has a limit.'),
-  limit: scale()
+  limit: z
+    .number({ error: 'expected a number' })
     .optional()
     .describe('Its loss is to be no larger: points within all limits are better than any that is not.'),
 })

@@ -1,6 +1,7 @@
 /** Scales of a chat vector, measured in memory: load -> plan -> run -> save -> report. */
+import { relative } from 'node:path'
 import type { SweepConfig } from '../config/sweep'
-import type { TongueforgeError } from '../errors'
+import { TongueforgeError } from '../errors'
 import { type ByteProgress, runJob } from '../native'
 import { graft } from './graft'
 import { checkDevice } from './model'
@@ -120,7 +121,18 @@ const inputsOf = (config: SweepConfig) => [
 // Met now, not after hours.
 async function checkBest(config: SweepConfig, overwrite: boolean): Promise<void> {
   const { write_best: out } = config
-  if (out !== undefined) await runJob('checkOutput', { out, overwrite, inputs: modelsOf(config) })
+  if (out === undefined) return
+  if (!relative(out, config.out).startsWith('..')) {
+    throw new TongueforgeError(
+      'ERR_CONFIG',
+      `write_best: expected a folder beside out or in it, received ${out}`,
+      {
+        hint: 'Its model would take the place of the run folder: choose another.',
+        details: { key: 'write_best' },
+      },
+    )
+  }
+  await runJob('checkOutput', { out, overwrite, inputs: modelsOf(config) })
 }
 
 function planReport(plan: SweepPlan, warn: (message: string) => void): SweepPlanReport {

@@ -81,9 +81,27 @@ describe('scales', () => {
         return true
       },
     )
-    for (const scale of ['much', Number.NaN, [], { mlp: 'all' }])
+    for (const scale of [
+      'much',
+      Number.NaN,
+      [],
+      { mlp: 'all' },
+      {},
+      1e39,
+      JSON.parse('{"mlp":1,"__proto__":2}'),
+    ])
       await assert.rejects(graft({ target, base, chat, scale, out: place }), { code: 'ERR_CONFIG' })
     assert.ok(!existsSync(place))
+  })
+})
+
+test('a list that is longer than the model is refused: some of its numbers would count for nothing', async () => {
+  const most = json(target, 'config.json').num_hidden_layers
+  const scale = { mlp: Array.from({ length: most + 1 }, (_, i) => i) }
+  await assert.rejects(graft({ target, base, chat, scale, out: out() }), {
+    code: 'ERR_CONFIG',
+    message: `vectors.0.scale.mlp: expected a list of at most ${most} numbers, one for each layer, received ${most + 1}`,
+    hint: 'Fewer numbers are joined by straight lines.',
   })
 })
 

@@ -287,6 +287,10 @@ describe('sweep', () => {
         /max_points: expected at most 200 .* 59049/,
       ],
       [{ sclaes: [1] }, /sclaes: unknown key/],
+      [{ scales: [0, 1e300] }, /scales\.1: expected a number that float32 can hold/],
+      [{ scales: [Number.NaN] }, /scales: expected .*, received \["NaN"\]/],
+      [{ write_best: place('refused') }, /write_best: expected a folder beside out or in it/],
+      [{ write_best: place('.') }, /write_best: expected a folder beside out or in it/],
     ]
     for (const [changes, message] of refusals)
       await assert.rejects(swept({ out: place('refused'), ...changes }), { code: 'ERR_CONFIG', message })
@@ -300,6 +304,29 @@ describe('sweep', () => {
     const inside = join(config.target, 'run')
     await assert.rejects(swept({ out: config.target }, { overwrite: true }), { code: 'ERR_EXISTS' })
     rmSync(inside, { recursive: true, force: true })
+  })
+
+  test('a place that takes no folders fails at once', async () => {
+    await assert.rejects(swept({ out: '/proc/sweep/run' }), { code: 'ERR_IO', message: /\/proc\/sweep/ })
+  })
+
+  test('neither a training nor a sweep goes on with a run folder of the other', async () => {
+    const { out } = await swept()
+    const before = readFileSync(join(out, 'metrics.jsonl'))
+    const { target: model, data_cache } = config
+    const training = { objective: 'cp', model, data: config.objectives[0].data, steps: 1, data_cache, out }
+    await assert.rejects(train(training, { resume: true }).result, {
+      code: 'ERR_EXISTS',
+      message: /expected a run of train to resume, found a folder that sweep has written/,
+      hint: 'Choose another out.',
+    })
+    assert.deepEqual(readFileSync(join(out, 'metrics.jsonl')), before)
+    const trained = place('trained')
+    await train({ ...training, sequence_length: 64, threads: 1, out: trained }).result
+    await assert.rejects(swept({ out: trained }, { resume: true }), {
+      code: 'ERR_EXISTS',
+      message: /expected a run of sweep to resume, found a folder that train has written/,
+    })
   })
 
   test('an abort comes through within a moment, wherever it meets the sweep', async () => {

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
-import { writeJson, writeText } from '../../checkpoint/write_folder'
-import { toYaml } from '../../config/parse'
+import { makeFolder, writeJson, writeText } from '../../checkpoint/write_folder'
+import { readYaml, toYaml } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
 import { LOCK_FILE, lockRun, type RunLock } from './run_lock'
 
@@ -31,12 +31,13 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
   }
 
   /**
-   * Whether an earlier run has to go. Throws ERR_EXISTS unless told what to do with what is there, ERR_USAGE if
-   * something to be read lies in it.
+   * Whether an earlier run has to go. Throws ERR_EXISTS unless told what to do with what is there, or where what is to
+   * be gone on with is of another verb; ERR_USAGE if something to be read lies in it.
    */
   async check({ resume, overwrite }: Claim): Promise<boolean> {
     const isRun = existsSync(join(this.path, CONFIG_FILE))
-    if (!existsSync(this.path) || (await hasNothing(this.path)) || (resume && isRun)) return false
+    if (!existsSync(this.path) || (await hasNothing(this.path))) return false
+    if (resume && isRun) return this.#checkVerb()
     if (!overwrite) throw this.#taken(isRun)
     if (!isRun) throw notARun(this.path)
     await this.#checkInputsApart()
@@ -48,7 +49,7 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
    * end by force left: `onStale` hears of it. Throws ERR_BUSY where another process is in it.
    */
   async open(onStale: (message: string) => void): Promise<RunLock> {
-    await mkdir(this.path, { recursive: true })
+    await makeFolder(this.path)
     const lock = await lockRun(this.path, onStale)
     for (const folder of [this.path, join(this.path, 'checkpoints')]) {
       for (const name of await namesIn(folder)) {
@@ -84,6 +85,17 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
     return writeJson(this.path, 'report.json', report)
   }
 
+  // Going on drops what a run of this verb does not know: the points of a sweep, say.
+  async #checkVerb(): Promise<false> {
+    const [verb, found] = [verbOf(this.config), verbOf(await readYaml(join(this.path, CONFIG_FILE)))]
+    if (verb === found) return false
+    throw new TongueforgeError(
+      'ERR_EXISTS',
+      `${this.path}: expected a run of ${verb} to resume, found a folder that ${found} has written`,
+      { hint: 'Choose another out.', details: { path: this.path } },
+    )
+  }
+
   async #checkInputsApart(): Promise<void> {
     const place = (await realpath(this.path)) + sep
     for (const input of this.inputs) {
@@ -99,6 +111,12 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
       details: { path: this.path },
     })
   }
+}
+
+/** What writes such a config: `verb` says it, where it is not plain. */
+function verbOf(config: unknown): string {
+  const { verb, objectives } = Object(config) as { verb?: unknown; objectives?: unknown }
+  return typeof verb === 'string' ? verb : objectives === undefined ? 'train' : 'sweep'
 }
 
 const namesIn = (folder: string) => readdir(folder).catch(() => [] as string[])

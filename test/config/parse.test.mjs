@@ -1,0 +1,57 @@
+// What a config that cannot be is told, whatever its schema.
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { checkConfig, readYaml } from '#lib/config/parse'
+import { temporaryFolder } from '../helpers/folders.mjs'
+
+const schema = z.strictObject({
+  kind: z.enum(['linear', 'slerp'], { error: 'expected linear | slerp' }).optional(),
+  count: z.number({ error: 'expected a number' }).optional(),
+  table: z.record(z.string(), z.number()).optional(),
+  list: z.array(z.number({ error: 'expected a number' })).optional(),
+})
+
+const refused = (config, message, hint) =>
+  assert.throws(() => checkConfig(schema, config, 'c.yaml'), { code: 'ERR_CONFIG', message, hint })
+
+describe('a refused config', () => {
+  test('that is no table is told in our words', () => {
+    refused(null, 'c.yaml: (top level): expected object, received nothing', undefined)
+    refused([1], 'c.yaml: (top level): expected object, received [1]', undefined)
+  })
+
+  test('has its numbers shown as they are, those that JSON has not too', () => {
+    refused({ count: Number.NaN }, 'c.yaml: count: expected a number, received NaN', undefined)
+    refused(
+      { count: Number.POSITIVE_INFINITY },
+      'c.yaml: count: expected a number, received Infinity',
+      undefined,
+    )
+    refused({ count: [-1 / 0] }, 'c.yaml: count: expected a number, received ["-Infinity"]', undefined)
+    refused({ count: null }, 'c.yaml: count: expected a number, received nothing', undefined)
+  })
+
+  test('has the nearest word where one of a few was expected', () => {
+    refused({ kind: 'lineer' }, /expected linear \| slerp, received "lineer"/, "Did you mean 'linear'?")
+    refused({ kind: 'mean' }, /expected linear \| slerp, received "mean"/, undefined)
+  })
+
+  test('may not name a prototype, even where names are free', () => {
+    const config = JSON.parse('{ "table": { "a": 1, "__proto__": 2 } }')
+    refused(config, 'c.yaml: table.__proto__: unknown key', undefined)
+    refused(JSON.parse('{ "__proto__": 2 }'), /^c.yaml: __proto__: unknown key$/, /Known keys: kind/)
+  })
+
+  test('that is a folder is told so', async () => {
+    const folder = join(temporaryFolder(), 'config.yaml')
+    mkdirSync(folder)
+    await assert.rejects(readYaml(folder), {
+      code: 'ERR_CONFIG',
+      message: `${folder}: expected a config file, received a folder or device`,
+      hint: 'Give the YAML file; recipes/ holds configs to start from.',
+    })
+  })
+})
