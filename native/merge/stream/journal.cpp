@@ -108,6 +108,7 @@ void Journal::read_notes(const std::string& bytes) {
   finished_.resize(std::min<size_t>(covered, finished_.size()));
   for (const FinishedChunk& finished : finished_) add(finished);
   mark_synced(num_notes_);
+  sync();
 }
 
 void Journal::add(const FinishedChunk& finished) {
@@ -115,10 +116,7 @@ void Journal::add(const FinishedChunk& finished) {
   ++num_notes_;
 }
 
-void Journal::mark_synced(uint64_t num_notes) {
-  append(kMark, num_notes, {});
-  file_.sync();
-}
+void Journal::mark_synced(uint64_t num_notes) { append(kMark, num_notes, {}); }
 
 void Journal::append(uint32_t chunk, uint64_t covered, const PieceSums& sums) {
   Note note{0, boot_, chunk, covered, sums};

@@ -42,6 +42,8 @@ class Journal {
   uint64_t num_notes() const { return num_notes_; }
   /// The chunks of the first `num_notes` notes are on the disk.
   void mark_synced(uint64_t num_notes);
+  /// Brings the journal itself to the disk.
+  void sync() { file_.sync(); }
 
  private:
   Journal(checkpoint::PosixFile file, uint64_t end, uint64_t boot)

@@ -214,16 +214,18 @@ class StreamRun {
         if (!output.dirty) continue;
         output.dirty = false;
       }
-      sync(output);
+      or_end_journal([&] { output.file->sync(); });
     }
     std::lock_guard lock(mutex_);
     journal_->mark_synced(num_notes);
+    or_end_journal([&] { journal_->sync(); });
   }
 
   // After a failed sync the kernel has dropped the data: what the journal notes may not be there.
-  void sync(Output& output) {
+  template <class Sync>
+  void or_end_journal(const Sync& sync) {
     try {
-      output.file->sync();
+      sync();
     } catch (...) {
       std::error_code ignored;
       fs::remove(path_of(checkpoint::kJournalName), ignored);
