@@ -1,14 +1,13 @@
 #include "merge/config/merge_model.h"
 
+#include <bit>
+
+#include "merge/stream/identity.h"
+
 namespace tongueforge::merge {
 namespace {
 
 constexpr std::string_view kPrefix = "base_model.model.", kWeight = ".weight";
-
-std::string identity_of(const checkpoint::SafetensorsFile& file) {
-  const auto [size, time] = file.stamp();
-  return str(file.path(), ' ', size, ' ', time, '\n');
-}
 
 }  // namespace
 
@@ -42,11 +41,10 @@ const checkpoint::TensorInfo* MergeModel::in_adapter(std::string_view module, st
 }
 
 std::string MergeModel::identity() const {
-  std::string text;
-  for (const auto& weights : weights_.files()) text += identity_of(weights.file);
+  std::string text = identity_of(weights_);
   if (!adapter_) return text;
   text += identity_of(*adapter_);
-  for (const auto& [module, scale] : scales_) text += str(module, ' ', scale, '\n');
+  for (const auto& [module, scale] : scales_) text += str(module, ' ', std::bit_cast<uint64_t>(scale), '\n');
   return text;
 }
 

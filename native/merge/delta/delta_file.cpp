@@ -64,7 +64,7 @@ class WithOwnRows final : public DeltaTensor {
 void check_own_rows(const DeltaEntry& entry) {
   const auto count = static_cast<int64_t>(entry.own_rows.size());
   const bool is_matrix = entry.shape.size() == 2;
-  const bool fits = is_matrix && entry.own->dtype == DType::F32 &&
+  const bool fits = is_matrix && entry.own && entry.own->dtype == DType::F32 &&
                     entry.own->shape == std::vector<int64_t>{count, entry.shape[1]};
   const bool rises = std::adjacent_find(entry.own_rows.begin(), entry.own_rows.end(),
                                         std::greater_equal<>()) == entry.own_rows.end();
@@ -117,7 +117,7 @@ void DeltaFile::collect() {
     entry.shape = entry.codec->shape(entry.stored);
     if (entry.samples && (entry.samples->dtype != DType::F32 || entry.samples->shape.size() != 1))
       entry.stored.refuse("expected the samples of the base to be F32 with one dimension");
-    if (entry.own) check_own_rows(entry);
+    if (entry.own || !entry.own_rows.empty()) check_own_rows(entry);
   }
 }
 

@@ -45,17 +45,30 @@ uint64_t GraftPiece::workspace_bytes(uint64_t chunk_bytes) const {
 
 void GraftPiece::prepare(Workspace& workspace, PieceSums& sums) {
   if (sparsify_.kind != Sparsify::Kind::ties) return;
-  const uint64_t size = target_.num_elements();
   for (size_t vector = 0; vector < vectors_.size(); ++vector) {
-    cuts_[vector] = MagnitudeCut(size, sparsify_.density, [&](const MagnitudeCut::Visit& visit) {
-      for (uint64_t first = 0; first < size; first += kScanElements) {
-        workspace.check();
-        const uint64_t count = std::min(kScanElements, size - first);
-        float* const delta = workspace.floats(kDeltas, count);
-        read_delta(vector, first, count, delta, workspace, sums);
-        visit(delta, first, count);
-      }
+    cuts_[vector] = MagnitudeCut(num_thinned(), sparsify_.density, [&](const MagnitudeCut::Visit& visit) {
+      scan(vector, visit, workspace, sums);
     });
+  }
+}
+
+uint64_t GraftPiece::num_thinned() const {
+  const auto num_added = added_ ? std::count(added_->begin(), added_->end(), true) : 0;
+  return target_.num_elements() - static_cast<uint64_t>(num_added) * row_elements_;
+}
+
+// Without added rows: whole rows of the chat model, not differences, they would be the largest of all.
+void GraftPiece::scan(size_t vector, const MagnitudeCut::Visit& visit, Workspace& workspace,
+                      PieceSums& sums) const {
+  const uint64_t size = target_.num_elements();
+  for (uint64_t begin = 0; begin < size; begin += kScanElements) {
+    for (const auto [first, count, added] : stretches(begin, std::min(kScanElements, size - begin))) {
+      workspace.check();
+      if (added) continue;
+      float* const delta = workspace.floats(kDeltas, count);
+      read_delta(vector, first, count, delta, workspace, sums);
+      visit(delta, first, count);
+    }
   }
 }
 

@@ -40,6 +40,9 @@ class GraftPiece final : public Piece {
 
   uint64_t width() const { return static_cast<uint64_t>(dtype_width(target_.dtype())); }
   std::vector<Stretch> stretches(uint64_t first, uint64_t count) const;
+  /// Elements that sparsifying looks at.
+  uint64_t num_thinned() const;
+  void scan(size_t vector, const MagnitudeCut::Visit& visit, Workspace& workspace, PieceSums& sums) const;
   void produce_stretch(const Stretch& stretch, char* out, Workspace& workspace, PieceSums& sums) const;
   void add_vectors(const Stretch& stretch, const char* target, char* out, Workspace& workspace,
                    PieceSums& sums) const;

@@ -54,6 +54,10 @@ RowMap with_own_rows(const DeltaEntry& entry, const RowMap& rows, const AddedRow
   return all;
 }
 
+bool has_rows_beyond(const RowMap& rows, const DeltaEntry& entry) {
+  return !rows->empty() && *std::max_element(rows->begin(), rows->end()) >= entry.shape.at(0);
+}
+
 }  // namespace
 
 class Graft::Planner {
@@ -177,7 +181,7 @@ class Graft::Planner {
     }
     const RowMap given = is_vocabulary(name) ? sides.vector.chat_rows : nullptr;
     const RowMap rows = with_own_rows(*entry, given, graft_.inputs_.added_rows);
-    if (given && !rows) {
+    if (given && (!rows || has_rows_beyond(given, *entry))) {
       vocabulary_.rows.push_back(str(checkpoint::printable(name), ": the delta", sides.number,
                                      " lacks rows of the chat model that the target needs"));
       return std::nullopt;

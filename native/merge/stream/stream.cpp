@@ -15,6 +15,7 @@
 #include "core/parts.h"
 #include "merge/stream/chunks.h"
 #include "merge/stream/journal.h"
+#include "merge/stream/leftovers.h"
 #include "merge/stream/memory_gate.h"
 
 namespace fs = std::filesystem;
@@ -25,10 +26,8 @@ namespace {
 using checkpoint::PosixFile;
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
-constexpr uint64_t kSyncBytes = 512 * kMiB;    // written between two marks of the journal
-constexpr uint64_t kWriteBytes = 32 * kMiB;    // at once: between two looks at the job
-constexpr uint64_t kMemoryBytes = 256 * kMiB;  // of chunks at a time; one that is larger runs alone
-constexpr uint64_t kKeptBytes = 8 * kMiB;      // of a buffer from chunk to chunk
+constexpr uint64_t kSyncBytes = 512 * kMiB;  // written between two marks of the journal
+constexpr uint64_t kWriteBytes = 32 * kMiB;  // at once: between two looks at the job
 
 size_t threads_of(const StreamOptions& options) {
   if (options.num_threads > 0) return options.num_threads;
@@ -62,6 +61,7 @@ class StreamRun {
   }
 
   StreamReport run() {
+    remove_leftovers(model_, folder_);
     if (!resume()) begin();
     const size_t num_threads = threads_of(options_);
     for_each_part(num_threads, num_threads, [this](size_t, size_t, size_t) { work(); });
@@ -91,8 +91,7 @@ class StreamRun {
     if (!journal_) return false;
     for (size_t i = 0; i < outputs_.size(); ++i) {
       outputs_[i].file = PosixFile::open_write(path_of(model_.files[i].name));
-      outputs_[i].dirty = true;
-      count(model_.files[i].header.size(), 0);
+      write_header(i);  // once more: no note says that it came to the disk
     }
     for (const auto& [chunk, sums] : journal_->finished()) {
       if (chunk >= chunks_.size() || done_[chunk]) continue;
@@ -121,11 +120,16 @@ class StreamRun {
       fs::remove(path_of(file.name), ignored);
       outputs_[i].file = PosixFile::create(path_of(file.name));
       outputs_[i].file->preallocate(file.size);
-      outputs_[i].file->pwrite_exact(file.header.data(), file.header.size(), 0);
-      outputs_[i].dirty = true;
-      count(file.header.size(), 0);
+      write_header(i);
     }
     journal_ = Journal::create(path_of(checkpoint::kJournalName), identity_);
+  }
+
+  void write_header(size_t i) {
+    const std::string& header = model_.files[i].header;
+    outputs_[i].file->pwrite_exact(header.data(), header.size(), 0);
+    outputs_[i].dirty = true;
+    count(header.size(), 0);
   }
 
   void finish() {

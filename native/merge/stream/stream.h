@@ -61,7 +61,8 @@ struct StreamReport {
 
 /// Writes the files into an existing folder and brings them to the disk. Where the folder holds the journal
 /// of the same work (checkpoint/publish.h), what is done is kept; files of these names are replaced else.
-/// Progress: {done_bytes, total_bytes} counts reads and writes.
+/// Where it holds any journal, all other files in it go: see leftovers.h. Progress: {done_bytes, total_bytes}
+/// counts reads and writes.
 /// @throws ERR_IO, ERR_NO_SPACE, Cancelled; the journal stays for the next run
 StreamReport stream(const OutputModel& model, const std::string& folder, const StreamOptions& options,
                     Job& job);

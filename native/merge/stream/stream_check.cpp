@@ -12,6 +12,7 @@
 #include "checkpoint/shard_index.h"
 #include "core/parts.h"
 #include "merge/stream/chunks.h"
+#include "merge/stream/memory_gate.h"
 #include "merge/stream/stream.h"
 
 namespace fs = std::filesystem;
@@ -76,19 +77,26 @@ class StreamChecking {
   void compare(const Chunk& chunk, Workspace& workspace, Workspace& buffers) {
     job_.check();
     const PlacedPiece& placed = model_.files[chunk.file].pieces[chunk.piece];
+    const MemoryGate::Pass pass(gate_, 2 * chunk.size() + placed.piece->workspace_bytes(chunk.size()));
     PieceSums ignored;
     std::call_once(prepared_[chunk.file][chunk.piece], [&] { placed.piece->prepare(workspace, ignored); });
     char *const expected = buffers.buffer(0, chunk.size()), *const received = buffers.buffer(1, chunk.size());
     placed.piece->produce(chunk.begin, chunk.end, expected, workspace, ignored);
-    const uint64_t at = placed.at + chunk.begin;
-    files_[chunk.file].pread_exact(received, chunk.size(), at);
+    files_[chunk.file].pread_exact(received, chunk.size(), placed.at + chunk.begin);
     const char* const difference = std::mismatch(expected, expected + chunk.size(), received).first;
+    note(chunk, static_cast<uint64_t>(difference - expected));
+    for (Workspace* each : {&workspace, &buffers}) each->shrink(kKeptBytes);
+  }
+
+  /// The chunk was compared; `equal` of its bytes are as they should be, from its beginning.
+  void note(const Chunk& chunk, uint64_t equal) {
     std::lock_guard lock(mutex_);
     check_.chunks_checked += 1;
     check_.bytes_checked += chunk.size();
-    if (difference != expected + chunk.size()) {
-      const auto offset = at + static_cast<uint64_t>(difference - expected);
-      check_.mismatches.push_back({model_.files[chunk.file].name, placed.name, offset});
+    if (equal < chunk.size()) {
+      const StreamFile& file = model_.files[chunk.file];
+      const PlacedPiece& placed = file.pieces[chunk.piece];
+      check_.mismatches.push_back({file.name, placed.name, placed.at + chunk.begin + equal});
     }
     job_.progress(Value::Map{{"done_bytes", check_.bytes_checked}, {"total_bytes", total_bytes_}});
   }
@@ -101,6 +109,7 @@ class StreamChecking {
   std::vector<PosixFile> files_;
   std::vector<bool> comparable_;
   uint64_t total_bytes_ = 0;
+  MemoryGate gate_{kMemoryBytes};
   std::mutex mutex_;  // guards what follows
   StreamCheck check_;
 };

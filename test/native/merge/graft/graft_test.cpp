@@ -242,6 +242,35 @@ TEST_CASE("types that are not computed with are refused") {
   CHECK(problems(plan) == "ERR_DTYPE:   lm_head.weight: target F32, base F8_E5M2FNUZ, chat F32\n");
 }
 
+TEST_CASE("added rows take no part in the trim of TIES") {
+  Seeded random;
+  INFO("TONGUEFORGE_SEED=", random.seed);
+  const std::vector<Row> layout = {{kEmbedding, {20, 8}}};
+  const auto target = random_model(random, DType::F32, layout),
+             base = random_model(random, DType::F32, layout);
+  auto chat = random_model(random, DType::F32, layout);
+  const Trio shared(target, base, chat);
+  const std::string own_rows = random_values(random, DType::F32, 2 * 8);
+  chat[0].spec.shape = {22, 8};
+  chat[0].bytes += own_rows;
+  const Trio more(target, base, chat);
+  auto inputs = more.inputs(0.7f);
+  inputs.sparsify = {merge::Sparsify::Kind::ties, 0.3, 0};
+  std::vector<int32_t> rows(22, -1), chat_rows(22);
+  for (int32_t row = 0; row < 22; ++row) chat_rows[static_cast<size_t>(row)] = row;
+  std::copy_n(chat_rows.begin(), 20, rows.begin());
+  inputs.target_rows = inputs.vectors[0].base_rows = std::make_shared<const std::vector<int32_t>>(rows);
+  inputs.vectors[0].chat_rows = std::make_shared<const std::vector<int32_t>>(chat_rows);
+  std::vector<bool> added(22);
+  added[20] = added[21] = true;
+  inputs.added_rows = std::make_shared<const std::vector<bool>>(added);
+  more.run(inputs);
+  auto alone = shared.inputs(0.7f);
+  alone.sparsify = inputs.sparsify;
+  shared.run(alone);
+  CHECK(more.bytes(kEmbedding) == shared.bytes(kEmbedding) + own_rows);
+}
+
 TEST_CASE("a tied head of base and chat is their embedding") {
   Seeded random;
   INFO("TONGUEFORGE_SEED=", random.seed);

@@ -215,6 +215,35 @@ TEST_CASE(
   CHECK(resumed(short_file, options_of(1, 64)) == 0);
 }
 
+TEST_CASE("a run that goes on writes headers again and leaves nothing of other work in its folder") {
+  SilentJob silent;
+  for (const char* identity : {"test", "another test"}) {
+    const TempFolder folder;
+    CancelAfterChecks stopped(300);
+    CHECK_THROWS_AS(merge::stream(model_of(kSizes), folder.path(), options_of(1, 64), stopped), Cancelled);
+    // A machine that stopped may have kept the size of a file and not its first bytes.
+    std::string bytes = slurp(folder / "file-0");
+    bytes.replace(0, 7, 7, '\0');
+    spill(folder / "file-0", bytes);
+    spill(folder / "file-3", "a shard of another layout");
+    fs::create_directory(folder / "parts");
+    auto options = options_of(1, 64);
+    options.identity = identity;
+    merge::stream(model_of(kSizes), folder.path(), options, silent);
+    check_whole(folder.path());
+    CHECK(!fs::exists(folder / "file-3"));
+    CHECK(!fs::exists(folder / "parts"));
+  }
+}
+
+TEST_CASE("without a journal other files of the folder stay") {
+  SilentJob silent;
+  const TempFolder folder;
+  spill(folder / "config.json", "{}");
+  merge::stream(model_of(kSizes), folder.path(), options_of(1, 64), silent);
+  CHECK(slurp(folder / "config.json") == "{}");
+}
+
 TEST_CASE("notes of an earlier boot count as far as a mark covers them") {
   const TempFolder folder;
   const std::string path = folder / "journal";
