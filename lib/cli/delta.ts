@@ -1,6 +1,7 @@
 import { DELTA_FORMATS, type DeltaFormat } from '../config/delta'
 import { parseYaml } from '../config/parse'
 import type { Scale } from '../config/scales'
+import { showGraft } from './graft'
 import { resumable } from './interruption'
 import { library } from './library'
 import { integer, JSON_OPTION, number, oneOf, pick, usageError } from './options'
@@ -163,7 +164,8 @@ async function apply(values: Values, io: Io): Promise<void> {
     out: values.out!,
   }
   const report = await resumable((onKept) => applyDelta(options, { ...listening(io, 'apply'), onKept }))
-  show(io, report, report)
+  io.progress.end()
+  showGraft(io, report)
 }
 
 async function inspect(_values: Values, io: Io, folder: string): Promise<void> {

@@ -1,10 +1,11 @@
 import { parseYaml } from '../config/parse'
 import type { Scale } from '../config/scales'
+import type { GraftReport } from '../index'
 import { resumable } from './interruption'
 import { library } from './library'
 import { integer, JSON_OPTION, pick, repeated, usageError } from './options'
 import { factsText, jsonText } from './print'
-import { defineVerb } from './verb'
+import { defineVerb, type Io } from './verb'
 import { vocabularyText } from './vocabulary_table'
 
 interface Values {
@@ -84,12 +85,17 @@ export default defineVerb<Values>({
     const { signal, say: onWarning } = io
     const result = await resumable((onKept) => graft(options, { signal, onWarning, onProgress, onKept }))
     io.progress.end()
-    if (result.nonfinite) onWarning(`${result.nonfinite} values of the result are infinite or not a number`)
-    const { vocabulary, warnings: _, ...facts } = result
-    io.write(io.json ? jsonText(result) : factsText(facts) + vocabularyText(vocabulary))
+    showGraft(io, result)
     return 0
   },
 })
+
+/** Also what `delta apply` prints. */
+export function showGraft(io: Io, report: GraftReport): void {
+  if (report.nonfinite) io.say(`${report.nonfinite} values of the result are infinite or not a number`)
+  const { vocabulary, warnings: _, ...facts } = report // said already
+  io.write(io.json ? jsonText(report) : factsText(facts) + vocabularyText(vocabulary))
+}
 
 function scales(text: string, flag: string, previous: unknown): Scale[] {
   return [...((previous as Scale[] | undefined) ?? []), parseYaml(text, flag) as Scale]

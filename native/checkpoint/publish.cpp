@@ -21,6 +21,9 @@ namespace {
 
 /// Where `out` really is: links resolved, no trailing slash, a parent even for "model".
 fs::path place_of(const std::string& out) {
+  if (out.empty())
+    throw Error("ERR_USAGE", "Expected a folder to create, received an empty path",
+                "Give the path of a new folder.", {{"file", out}});
   std::error_code error;
   fs::path place = fs::weakly_canonical(fs::absolute(out), error);
   if (error) throw io_error(error.value(), "resolve", out);

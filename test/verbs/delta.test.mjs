@@ -7,6 +7,7 @@ import { applyDelta, extractDelta, graft, inspectDelta, verify } from 'tonguefor
 import { openDelta } from '#lib/checkpoint/delta_folder'
 import { openModelFolder } from '#lib/checkpoint/model_folder'
 import { checkDescent } from '#lib/verbs/grafting/descent'
+import { cli } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays } from '../helpers/safetensors.mjs'
 import { scaleEmbeddingRow, writeDescendant, writeTinyModel } from '../helpers/tiny_model.mjs'
@@ -250,6 +251,50 @@ describe('delta', () => {
     assert.deepEqual(
       readdirSync(root).filter((name) => name.startsWith('.')),
       [],
+    )
+  })
+
+  test('models of another width are told so, and an output without a name', async () => {
+    const wide = join(root, 'wide')
+    await writeTinyModel(wide, { width: 64 })
+    const refusal = {
+      code: 'ERR_SHAPE_MISMATCH',
+      message: `Expected models of one hidden_size, received 32 (${base}) and 64 (${wide})`,
+      hint: /descend from one base/,
+    }
+    await assert.rejects(extractDelta({ base, chat: wide, out: out() }), refusal)
+    const vector = { target: base, base: wide, chat }
+    await assert.rejects(graft({ ...vector, out: out() }), refusal)
+    await assert.rejects(extractDelta({ base, chat, out: '' }), {
+      code: 'ERR_USAGE',
+      message: 'Expected a folder to create, received an empty path',
+      hint: 'Give the path of a new folder.',
+    })
+  })
+
+  test('the command prints what graft prints', async () => {
+    const manners = out()
+    await extractDelta({ base, chat, out: manners })
+    const place = out()
+    const { code, out: text } = await cli([
+      'delta',
+      'apply',
+      '--target',
+      target,
+      '--delta',
+      manners,
+      '--out',
+      place,
+    ])
+    assert.equal(code, 0)
+    assert.match(text, /^descent$/m)
+    assert.match(text, /^vocabulary {2}the same in all models, \d+ rows$/m)
+    assert.doesNotMatch(text, /^warnings/m)
+    await extractDelta({ base, chat: stranger, out: manners, overwrite: true })
+    const all = ['--scale', '3e38', '--target', target, '--delta', manners, '--out', out()]
+    assert.match(
+      (await cli(['delta', 'apply', ...all])).err,
+      /values of the result are infinite or not a number/,
     )
   })
 

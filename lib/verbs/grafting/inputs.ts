@@ -178,13 +178,23 @@ const described = (role: string, folder: ModelFolder): InputModel => ({
   spec: decoderSpec(folder.config, folder.configFile),
 })
 
-/** Throws ERR_ARCHITECTURE. */
+/** Throws ERR_ARCHITECTURE, or ERR_SHAPE_MISMATCH for models of another width: no vector fits those. */
 export function checkSameFamily(target: Described, other: Described): void {
-  if (target.spec.architecture === other.spec.architecture) return
+  checkSame('architecture', 'ERR_ARCHITECTURE', target, other)
+  checkSame('hidden_size', 'ERR_SHAPE_MISMATCH', target, other)
+}
+
+function checkSame(
+  key: 'architecture' | 'hidden_size',
+  code: string,
+  target: Described,
+  other: Described,
+): void {
+  if (target.spec[key] === other.spec[key]) return
+  const told = ({ spec, folder }: Described) => `${spec[key]} (${folder.path})`
   throw new TongueforgeError(
-    'ERR_ARCHITECTURE',
-    `Expected models of one architecture, received ${target.spec.architecture} (${target.folder.path}) and ` +
-      `${other.spec.architecture} (${other.folder.path})`,
-    { hint: 'A chat vector fits only models that descend from one base.' },
+    code,
+    `Expected models of one ${key}, received ${told(target)} and ${told(other)}`,
+    { hint: 'A chat vector fits only models that descend from one base.', details: { key } },
   )
 }
