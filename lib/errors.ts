@@ -29,6 +29,16 @@ export class TongueforgeError extends Error {
   }
 }
 
+/** What stands against a plan, as native code tells it. */
+export type Problem = Readonly<{ code: string; message: string; hint: string }>
+
+/** Throws the first problem of a plan, if there is one, with all of them as details. */
+export function throwFirst(problems: readonly Problem[]): void {
+  const [problem] = problems
+  if (problem === undefined) return
+  throw new TongueforgeError(problem.code, problem.message, { hint: problem.hint, details: { problems } })
+}
+
 /** Makes a TongueforgeError of whatever was thrown: native errors keep their code, hint and details. */
 export function toTongueforgeError(thrown: unknown): TongueforgeError {
   if (thrown instanceof TongueforgeError) return thrown

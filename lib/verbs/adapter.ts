@@ -14,7 +14,7 @@ import { provenance, recordInput, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { carryOver, writeJson, writeText } from '../checkpoint/write_folder'
 import { toYaml } from '../config/parse'
-import { TongueforgeError } from '../errors'
+import { throwFirst } from '../errors'
 import { type AdapterMergeInputs, type AdapterMergeStatistics, type ByteProgress, runJob } from '../native'
 
 export interface MergeAdapterOptions {
@@ -67,11 +67,7 @@ export async function mergeAdapter(
   const folders = [inputs.model.path, inputs.adapter.path]
   await runJob('checkOutput', { out: options.out, overwrite, inputs: folders })
   const { problems, ...plan } = await runJob('planAdapterMerge', inputs.native)
-  const [problem] = problems
-  if (problem) {
-    const { code, message, hint } = problem
-    throw new TongueforgeError(code, message, { hint, details: { problems } })
-  }
+  throwFirst(problems)
   await checkSpace(resolve(options.out), plan.bytes_to_write, 'the merged model')
   const modules = inputs.adapter.modules.length
   const report: MergeAdapterReport = { out: resolve(options.out), dry_run: dryRun, modules, ...plan }

@@ -8,7 +8,7 @@ import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
 import { type DeltaConfig, type DeltaFormat, deltaSchema, KEYS_OF_FORMATS } from '../config/delta'
 import { checkConfig, toYaml } from '../config/parse'
-import { TongueforgeError } from '../errors'
+import { TongueforgeError, throwFirst } from '../errors'
 import { type ByteProgress, type DeltaFigures, type DeltaInputs, runJob } from '../native'
 import { alignVocabularies } from '../text/alignment/align'
 import { tokenizerOf } from '../text/alignment/reading'
@@ -85,9 +85,7 @@ export async function extractDelta(
   const native = { ...nativeInputs(models, settings), ...(await rowsOf(models)) }
   const planned = { ...native, metadata: metadataOf(await unhashed(models), native) }
   const { problems, ranks, ...plan } = await runJob('planDelta', planned, { signal })
-  const [problem] = problems
-  if (problem)
-    throw new TongueforgeError(problem.code, problem.message, { hint: problem.hint, details: { problems } })
+  throwFirst(problems)
   await checkSpace(out, plan.bytes_to_write, 'the delta')
   const report: ExtractDeltaReport = {
     out: resolve(out),

@@ -10,7 +10,7 @@ import { writeJson, writeText } from '../checkpoint/write_folder'
 import { type GraftConfig, graftSchema } from '../config/graft'
 import { checkConfig, toYaml } from '../config/parse'
 import type { Scale } from '../config/scales'
-import { TongueforgeError } from '../errors'
+import { TongueforgeError, throwFirst } from '../errors'
 import { type ByteProgress, type GraftInputs, type GraftPlan, type GraftStatistics, runJob } from '../native'
 import type { Alignment } from '../text/alignment/align'
 import { mannersOf } from '../text/alignment/manners'
@@ -168,13 +168,7 @@ export async function prepareGraft(config: GraftConfig): Promise<Prepared> {
   const alignment = await alignModels(models)
   const native = await nativeInputs(models, config, alignment)
   const plan = await runJob('planGraft', native)
-  const problem = plan.problems[0]
-  if (problem) {
-    throw new TongueforgeError(problem.code, problem.message, {
-      hint: problem.hint,
-      details: { problems: plan.problems },
-    })
-  }
+  throwFirst(plan.problems)
   return { config, models, descents, alignment, native, plan }
 }
 

@@ -13,7 +13,7 @@ import { writeJson, writeText } from '../checkpoint/write_folder'
 import type { MergeConfig } from '../config/merge'
 import { checkMergeConfig } from '../config/merge_checks'
 import { readYaml, toYaml } from '../config/parse'
-import { TongueforgeError } from '../errors'
+import { throwFirst } from '../errors'
 import { type ByteProgress, type ConfigMergeStatistics, runJob } from '../native'
 import { type MergePlan, planMerge } from './merging/plan'
 import { type MergeModels, openModels, referencesOf } from './merging/references'
@@ -124,11 +124,7 @@ async function planReport(
   dry_run: boolean,
 ): Promise<MergeReport> {
   const { problems, ...figures } = await runJob('planConfigMerge', plan.native)
-  const [problem] = problems
-  if (problem) {
-    const { code, message, hint } = problem
-    throw new TongueforgeError(code, message, { hint, details: { problems } })
-  }
+  throwFirst(problems)
   const warnings = [...plan.warnings]
   checkFits({ bytes: figures.peak_memory_bytes, advice: MEMORY_ADVICE }, (text) => warnings.push(text))
   const free_bytes = await checkSpace(out, figures.bytes_to_write, 'the merged model')

@@ -2,7 +2,7 @@
 import type { DecoderSpec } from '../../checkpoint/model_config'
 import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
 import { type SweepConfig, sweepSchema } from '../../config/sweep'
-import { TongueforgeError } from '../../errors'
+import { TongueforgeError, throwFirst } from '../../errors'
 import { type GraftInputs, type ParameterDescription, runJob } from '../../native'
 import type { Alignment } from '../../text/alignment/align'
 import { checkDescent } from '../grafting/descent'
@@ -145,8 +145,7 @@ async function resultSpec(
   { num_rows }: Alignment,
 ): Promise<DecoderSpec> {
   const { problems, unties_head } = await runJob('planGraft', inputs)
-  const [problem] = problems
-  if (problem) throw new TongueforgeError(problem.code, problem.message, { hint: problem.hint })
+  throwFirst(problems)
   return {
     ...spec,
     vocab_size: num_rows,

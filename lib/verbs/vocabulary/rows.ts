@@ -1,6 +1,6 @@
 /** The rows that a model gets, planned from the headers of its weights. */
 import type { DecoderSpec } from '../../checkpoint/model_config'
-import { TongueforgeError } from '../../errors'
+import { throwFirst } from '../../errors'
 import { type RowExtensionInputs, type RowExtensionPlan, runJob } from '../../native'
 
 export interface WantedRows {
@@ -26,8 +26,6 @@ export async function planRows({ model, spec, first, pieces, multiple = 1 }: Wan
   const num_rows = Math.ceil(needed / multiple) * multiple
   const inputs = { model, first, pieces, num_rows, tied: spec.tie_word_embeddings }
   const { problems, ...bytes } = await runJob('planRowExtension', inputs)
-  const [problem] = problems
-  if (problem === undefined) return { inputs, ...bytes }
-  const { code, message, hint } = problem
-  throw new TongueforgeError(code, message, { hint, details: { problems } })
+  throwFirst(problems)
+  return { inputs, ...bytes }
 }
