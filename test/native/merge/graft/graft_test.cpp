@@ -250,7 +250,8 @@ TEST_CASE("added rows take no part in the trim of TIES") {
              base = random_model(random, DType::F32, layout);
   auto chat = random_model(random, DType::F32, layout);
   const Trio shared(target, base, chat);
-  const std::string own_rows = random_values(random, DType::F32, 2 * 8);
+  const std::vector<float> large(2 * 8, 3.0f);  // larger than all differences
+  const std::string own_rows(reinterpret_cast<const char*>(large.data()), large.size() * sizeof(float));
   chat[0].spec.shape = {22, 8};
   chat[0].bytes += own_rows;
   const Trio more(target, base, chat);
