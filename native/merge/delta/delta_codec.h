@@ -74,8 +74,9 @@ class DeltaEncoder {
   virtual void prepare(const Workspace&) {}
   /// Memory that prepare() takes, in bytes.
   virtual uint64_t memory() const { return 0; }
-  /// Bytes [begin, end) of a part, after prepare(). Called from several threads.
-  virtual void produce(size_t part, uint64_t begin, uint64_t end, char* out) const = 0;
+  /// Bytes [begin, end) of a part, after prepare(). Called from several threads. @throws Cancelled
+  virtual void produce(size_t part, uint64_t begin, uint64_t end, char* out,
+                       const Workspace& workspace) const = 0;
   /// Everything has been produced: what prepare() has made may go.
   virtual void release() {}
 };

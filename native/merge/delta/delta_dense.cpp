@@ -9,7 +9,7 @@ class Encoder final : public DeltaEncoder {
 
   const std::vector<DeltaPart>& parts() const override { return parts_; }
 
-  void produce(size_t, uint64_t begin, uint64_t end, char* out) const override {
+  void produce(size_t, uint64_t begin, uint64_t end, char* out, const Workspace&) const override {
     read_(begin / 4, (end - begin) / 4, reinterpret_cast<float*>(out));
   }
 

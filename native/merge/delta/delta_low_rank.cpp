@@ -108,7 +108,7 @@ class Encoder final : public DeltaEncoder {
 
   void release() override { left_ = {}, right_ = {}; }
 
-  void produce(size_t part, uint64_t begin, uint64_t end, char* out) const override {
+  void produce(size_t part, uint64_t begin, uint64_t end, char* out, const Workspace&) const override {
     std::memcpy(out, (part == 0 ? left_ : right_).data() + begin, end - begin);
   }
 

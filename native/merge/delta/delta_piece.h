@@ -46,8 +46,8 @@ class EncodedPiece final : public Piece {
   uint64_t granule() const override { return part().granule; }
   uint64_t workspace_bytes(uint64_t) const override { return (**encoder_).memory(); }
   void prepare(Workspace& workspace, PieceSums&) override { encoder_->prepare(workspace); }
-  void produce(uint64_t begin, uint64_t end, char* out, Workspace&, PieceSums&) const override {
-    (**encoder_).produce(part_, begin, end, out);
+  void produce(uint64_t begin, uint64_t end, char* out, Workspace& workspace, PieceSums&) const override {
+    (**encoder_).produce(part_, begin, end, out, workspace);
     encoder_->count(end - begin);
   }
 

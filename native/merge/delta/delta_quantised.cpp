@@ -55,7 +55,8 @@ class Encoder final : public DeltaEncoder {
 
   const std::vector<DeltaPart>& parts() const override { return parts_; }
 
-  void produce(size_t part, uint64_t begin, uint64_t end, char* out) const override {
+  void produce(size_t part, uint64_t begin, uint64_t end, char* out,
+               const Workspace& workspace) const override {
     if (part == 2) {
       std::memcpy(out, reinterpret_cast<const char*>(shape_.data()) + begin, end - begin);
       return;
@@ -64,6 +65,7 @@ class Encoder final : public DeltaEncoder {
     const uint64_t rows_at_a_time = std::max<uint64_t>(1, kStretch / columns_);
     std::vector<float> values, scales(num_groups(columns_, group_));
     for (uint64_t row = begin / row_bytes; row < end / row_bytes; row += rows_at_a_time) {
+      workspace.check();
       const uint64_t count = std::min(rows_at_a_time, end / row_bytes - row);
       values.resize(count * columns_);
       read_(row * columns_, values.size(), values.data());

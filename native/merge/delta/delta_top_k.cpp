@@ -65,12 +65,14 @@ class Encoder final : public DeltaEncoder {
     count_rows(workspace, place);
   }
 
-  void produce(size_t part, uint64_t begin, uint64_t end, char* out) const override {
-    if (part == 0) return for_each_kept(begin / 4, end / 4, [&](uint64_t, float value) { put(out, value); });
+  void produce(size_t part, uint64_t begin, uint64_t end, char* out,
+               const Workspace& workspace) const override {
+    if (part == 0)
+      return for_each_kept(workspace, begin / 4, end / 4, [&](uint64_t, float value) { put(out, value); });
     if (part == 2) return copy(row_starts_.data(), begin, end, out);
     if (part == 3) return copy(shape_.data(), begin, end, out);
     const uint64_t width = wide_ ? 4 : 2;
-    for_each_kept(begin / width, end / width, [&](uint64_t column, float) {
+    for_each_kept(workspace, begin / width, end / width, [&](uint64_t column, float) {
       if (wide_)
         put(out, static_cast<uint32_t>(column));
       else
@@ -109,12 +111,13 @@ class Encoder final : public DeltaEncoder {
 
   /// Calls take(column, value) for the kept values [first, end).
   template <class Take>
-  void for_each_kept(uint64_t first, uint64_t end, const Take& take) const {
+  void for_each_kept(const Workspace& workspace, uint64_t first, uint64_t end, const Take& take) const {
     if (first == end) return;
     const auto after = std::upper_bound(row_starts_.begin(), row_starts_.end(), static_cast<int64_t>(first));
     const auto row = static_cast<uint64_t>(after - row_starts_.begin()) - 1;
     auto entry = static_cast<uint64_t>(row_starts_[row]);
     for (uint64_t at = row * columns_; entry < end; at += kStretch) {
+      workspace.check();
       const uint64_t count = std::min(kStretch, num_elements_ - at);
       std::vector<float> values(count);
       read_(at, count, values.data());

@@ -271,3 +271,23 @@ TEST_CASE("a format that is not known is refused with those that are") {
   CHECK(error.message() == "Expected a format of a delta: dense, topk, lowrank, int8, int4; received zip");
   CHECK(!error.hint().empty());
 }
+
+TEST_CASE("formats that look at many values for a few bytes stop where the work is cancelled") {
+  struct CancelledJob final : Job {
+    bool cancelled() const override { return true; }
+    void progress(Value) override {}
+    void emit(Value) override {}
+  };
+  Seeded random;
+  const Difference tensor = random_difference(random, "w", {40, 24});
+  const SilentJob silent;
+  const CancelledJob cancelled;
+  for (const char* codec : {"topk", "int8", "int4"}) {
+    CAPTURE(codec);
+    const auto encoder = merge::delta_codec(codec).encode(tensor.input(), settings_of(codec));
+    encoder->prepare(merge::Workspace(silent));
+    std::string bytes(encoder->parts()[0].num_bytes(), '\0');
+    CHECK_THROWS_AS(encoder->produce(0, 0, bytes.size(), bytes.data(), merge::Workspace(cancelled)),
+                    Cancelled);
+  }
+}

@@ -52,7 +52,7 @@ inline std::vector<MadeTensor> encoded(const Difference& tensor, merge::DeltaSet
     for (uint64_t piece = 0; piece < pieces; ++piece) {
       const uint64_t begin = granules * piece / pieces * granule,
                      end = granules * (piece + 1) / pieces * granule;
-      if (begin < end) encoder->produce(part, begin, end, bytes.data() + begin);
+      if (begin < end) encoder->produce(part, begin, end, bytes.data() + begin, workspace);
     }
     made.push_back({{suffix.empty() ? tensor.name : tensor.name + ":" + suffix, dtype, shape}, bytes});
   }
