@@ -71,7 +71,8 @@ async function measure(command, args) {
   rmSync(out, { recursive: true, force: true })
   if (values.cold) {
     writeFileSync('/proc/sys/vm/drop_caches', '3')
-  } else for (const role of ['target', 'base', 'chat']) readFileSync(join(place(role), 'model.safetensors'))
+  } else
+    for (const role of ['target', 'base', 'chat']) await run('cat', [join(place(role), 'model.safetensors')])
   const start = performance.now()
   const peak_bytes = await run(command, args)
   const seconds = (performance.now() - start) / 1000

@@ -1,13 +1,11 @@
 /** Where a model comes from: enough to make it again, and to notice that an input has changed. */
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
 import { TongueforgeError } from '../errors'
 import { runJob } from '../native'
 import { VERSION } from '../version'
+import { sha256 } from './hashing'
 import { ioError, readJsonObjectIfPresent } from './json_file'
 import type { ModelFolder } from './model_folder'
 
@@ -36,35 +34,6 @@ export interface Provenance {
   inputs: InputRecord[]
 }
 
-/** What is read in less time than a thread needs to start. */
-const SMALL = 16 << 20
-
-/** SHA-256 of a file in hexadecimal; of a large one on a thread of its own. */
-export async function sha256(file: string, signal?: AbortSignal): Promise<string> {
-  if ((await stat(file)).size > SMALL) return hashOnThread(file, signal)
-  const hash = createHash('sha256')
-  for await (const piece of createReadStream(file, { highWaterMark: 1 << 20 })) {
-    signal?.throwIfAborted() // the stream itself would throw an error of its own instead of the reason
-    hash.update(piece as Buffer)
-  }
-  return hash.digest('hex')
-}
-
-async function hashOnThread(file: string, signal?: AbortSignal): Promise<string> {
-  signal?.throwIfAborted()
-  const worker = new Worker(join(__dirname, 'hash_worker.js'), { workerData: file })
-  const stop = () => void worker.terminate()
-  signal?.addEventListener('abort', stop, { once: true })
-  try {
-    return await new Promise<string>((resolve, reject) => {
-      worker.once('message', resolve).once('error', reject)
-      worker.once('exit', () => reject(signal?.reason ?? new Error('the hashing thread has ended')))
-    })
-  } finally {
-    signal?.removeEventListener('abort', stop)
-  }
-}
-
 /** Records the named files of a folder, or a single file where `names` is empty. Throws ERR_NOT_FOUND, ERR_IO. */
 export async function recordInput(
   role: string,
@@ -72,19 +41,20 @@ export async function recordInput(
   names: readonly string[],
   signal?: AbortSignal,
 ): Promise<InputRecord> {
-  const files: FileRecord[] = []
-  for (const name of names.length > 0 ? names : ['']) {
-    const file = join(path, name)
-    try {
-      const real = await realpath(file)
-      const { size } = await stat(real)
-      files.push({ name: name || path, real_path: real, bytes: size, sha256: await sha256(real, signal) })
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw ioError(file, error as NodeJS.ErrnoException)
-    }
-  }
+  const all = names.length > 0 ? names : ['']
+  const files = await Promise.all(all.map((name) => recordFile(join(path, name), name || path, signal)))
   return { role, path, files }
+}
+
+async function recordFile(file: string, name: string, signal?: AbortSignal): Promise<FileRecord> {
+  try {
+    const real_path = await realpath(file)
+    const { size } = await stat(real_path)
+    return { name, real_path, bytes: size, sha256: await sha256(real_path, signal) }
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw ioError(file, error as NodeJS.ErrnoException)
+  }
 }
 
 /** Records the weights of a model folder, its config and its tokenizer. Throws ERR_NOT_FOUND, ERR_IO. */

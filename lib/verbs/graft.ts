@@ -1,6 +1,7 @@
 /** The chat vector: Huang et al., ACL 2024 (arXiv 2310.04799). Manners for a model that learned a language. */
 import { basename, resolve } from 'node:path'
 import { checkSpace } from '../checkpoint/disk_space'
+import { hashBeside } from '../checkpoint/hashing'
 import { writeWithManners } from '../checkpoint/mannered_folder'
 import { writeModelCard } from '../checkpoint/model_card'
 import { type InputRecord, provenance } from '../checkpoint/provenance'
@@ -122,15 +123,15 @@ export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {
   const { signal, onKept } = callbacks
   return withStagedFolder(out, { overwrite, resume, inputs, signal, onKept }, async (staged) => {
     const start = performance.now()
-    // Beside the work, which reads the same bytes at the same time.
-    const records = recordAll(prepared.models, signal)
-    records.catch(() => {}) // waited for below, unless the work fails first
-    const statistics = await runJob('graft', { ...prepared.native, staged, threads }, callbacks)
+    const [statistics, records] = await hashBeside(
+      (stop) => recordAll(prepared.models, stop),
+      () => runJob('graft', { ...prepared.native, staged, threads }, callbacks),
+      signal,
+    )
     const manners = await writeManners(staged, prepared)
-    const inputRecords = await records
     const seconds = (performance.now() - start) / 1000
     const whole = { ...report, ...statistics, ...manners, seconds }
-    await describe(staged, prepared, whole, inputRecords)
+    await describe(staged, prepared, whole, records)
     return whole
   })
 }
@@ -197,11 +198,8 @@ function differences(models: GraftModels): string[] {
   return specDifferences(target!, others)
 }
 
-async function recordAll(models: GraftModels, signal: AbortSignal | undefined): Promise<InputRecord[]> {
-  const records: InputRecord[] = []
-  for (const input of allInputs(models)) records.push(await input.record(signal))
-  return records
-}
+const recordAll = (models: GraftModels, signal: AbortSignal | undefined): Promise<InputRecord[]> =>
+  Promise.all(allInputs(models).map((input) => input.record(signal)))
 
 async function writeManners(
   staged: string,

@@ -6,6 +6,7 @@ import { basename, resolve } from 'node:path'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../checkpoint/adapter_folder'
 import { checkSpace } from '../checkpoint/disk_space'
 import { writeExtended } from '../checkpoint/extended_folder'
+import { hashBeside } from '../checkpoint/hashing'
 import { writeModelCard } from '../checkpoint/model_card'
 import { type InputRecord, provenance, recordInput, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
@@ -95,14 +96,14 @@ export async function merge(config: string | object, options: MergeOptions): Pro
 
   return withStagedFolder(out, { overwrite, resume, inputs, signal, onKept }, async (staged) => {
     const start = performance.now()
-    // Beside the work, which reads the same bytes at the same time.
-    const records = recordAll(prepared.models, signal)
-    records.catch(() => {}) // waited for below, unless the work fails first
     const job = { ...prepared.plan.native, staged, threads }
-    const statistics = await runJob('configMerge', job, { signal, onProgress })
-    const inputRecords = await records
+    const [statistics, records] = await hashBeside(
+      (stop) => recordAll(prepared.models, stop),
+      () => runJob('configMerge', job, { signal, onProgress }),
+      signal,
+    )
     const seconds = (performance.now() - start) / 1000
-    return save(staged, prepared, { ...report, ...statistics, seconds }, inputRecords)
+    return save(staged, prepared, { ...report, ...statistics, seconds }, records)
   })
 }
 
@@ -185,13 +186,12 @@ const roleOf = (models: MergeModels, reference: string) =>
   `model ${[...models.keys()].indexOf(reference) + 1}`
 
 async function recordAll(models: MergeModels, signal: AbortSignal | undefined): Promise<InputRecord[]> {
-  const records: InputRecord[] = []
-  for (const { reference, folder, adapter } of models.values()) {
-    records.push(await recordModel(roleOf(models, reference), folder, signal))
-    if (adapter) {
-      const role = `adapter of ${roleOf(models, reference)}`
-      records.push(await recordInput(role, adapter.path, [ADAPTER_CONFIG, ADAPTER_WEIGHTS], signal))
-    }
-  }
-  return records
+  const records = [...models.values()].flatMap(({ reference, folder, adapter }) => {
+    const role = roleOf(models, reference)
+    const model = recordModel(role, folder, signal)
+    if (!adapter) return [model]
+    const files = [ADAPTER_CONFIG, ADAPTER_WEIGHTS]
+    return [model, recordInput(`adapter of ${role}`, adapter.path, files, signal)]
+  })
+  return Promise.all(records)
 }

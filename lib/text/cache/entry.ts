@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { sha256 } from '../../checkpoint/provenance'
+import { sha256 } from '../../checkpoint/hashing'
 
 /** Raise it when the files of an entry change their form, or an objective encodes differently. */
 export const ENTRY_VERSION = 2

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { sha256 } from '../../checkpoint/hashing'
 import { ioError } from '../../checkpoint/json_file'
-import { sha256 } from '../../checkpoint/provenance'
 
 /** What a file system says of a file; equal stamps are taken for equal content, as git does. */
 export interface Stamp {

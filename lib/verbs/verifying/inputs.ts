@@ -1,6 +1,7 @@
 /** Whether the files that a model was made from are still those. */
 import { stat } from 'node:fs/promises'
-import { type FileRecord, type InputRecord, sha256 } from '../../checkpoint/provenance'
+import { sha256 } from '../../checkpoint/hashing'
+import type { FileRecord, InputRecord } from '../../checkpoint/provenance'
 
 export interface InputState {
   role: string
