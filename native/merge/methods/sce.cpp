@@ -54,26 +54,32 @@ std::vector<uint8_t> selected(const Deltas<Round>& delta, const MethodTensor& te
 template <class Round>
 double energy(const Deltas<Round>& delta, const std::vector<uint8_t>& mask, size_t input,
               const MethodTensor& tensor) {
-  std::vector<float> squares(tensor.size, 0.0f);
+  double exact = 0;
+  std::vector<float> squares(tensor.compat ? tensor.size : 0, 0.0f);
   for (size_t i = 0; i < tensor.size; ++i) {
     if (!mask.empty() && !mask[i]) continue;
     const float value = delta(input, i);
-    squares[i] = delta.round(value * value);
+    if (tensor.compat)
+      squares[i] = delta.round(value * value);
+    else
+      exact += static_cast<double>(value) * static_cast<double>(value);
   }
+  if (!tensor.compat) return exact / static_cast<double>(tensor.size);
   const float sum = torch_sum(squares.data(), tensor.size, true);
   return delta.round(sum / static_cast<float>(tensor.size));
 }
 
-/// The energies divided by their sum; all 0 where nothing differs.
-template <class Round>
+/// The energies divided by their sum; all 0 where nothing differs. Number: double, or float for the steps of
+/// `compat`.
+template <class Number, class Round, class Step>
 std::vector<double> weights_of(const Deltas<Round>& delta, const std::vector<uint8_t>& mask,
-                               const MethodTensor& tensor) {
+                               const MethodTensor& tensor, Step round) {
   std::vector<double> weights;
-  float sum = 0;
+  Number sum = 0;
   for (size_t input = 0; input < tensor.inputs.size(); ++input)
-    sum += static_cast<float>(weights.emplace_back(energy(delta, mask, input, tensor)));
-  sum = delta.round(sum);
-  for (double& weight : weights) weight = sum == 0 ? 0 : delta.round(static_cast<float>(weight) / sum);
+    sum += static_cast<Number>(weights.emplace_back(energy(delta, mask, input, tensor)));
+  sum = round(sum);
+  for (double& weight : weights) weight = sum == 0 ? 0 : round(static_cast<Number>(weight) / sum);
   return weights;
 }
 
@@ -81,9 +87,9 @@ std::vector<double> weights_of(const Deltas<Round>& delta, const std::vector<uin
 /// for the steps of `compat`), each step through `round`.
 template <class Number, class Delta, class Step>
 Number fused(const Delta& delta, const std::vector<double>& weights, size_t i, Step round) {
-  float direction = 0;
+  Number direction = 0;
   for (size_t input = 0; input < weights.size(); ++input) direction += delta(input, i);
-  const bool positive = delta.round(direction) >= 0;
+  const bool positive = round(direction) >= 0;
   Number sum = 0, left = 0;
   for (size_t input = 0; input < weights.size(); ++input) {
     const float value = delta(input, i);
@@ -102,12 +108,14 @@ void merge_sce(const MethodTensor& tensor, float* out) {
   for_rounding(tensor.compat.value_or(DType::F32), [&](auto round) {
     const Deltas<decltype(round)> delta{tensor, round};
     const auto mask = selected(delta, tensor);
-    const auto weights = weights_of(delta, mask, tensor);
+    const auto exact = [](double number) { return number; };
+    const auto weights = tensor.compat ? weights_of<float>(delta, mask, tensor, round)
+                                       : weights_of<double>(delta, mask, tensor, exact);
     for (size_t i = 0; i < tensor.size; ++i) {
       double added = 0;
       if (mask.empty() || mask[i])
-        added = tensor.compat ? fused<float>(delta, weights, i, round)
-                              : fused<double>(delta, weights, i, [](double number) { return number; });
+        added =
+            tensor.compat ? fused<float>(delta, weights, i, round) : fused<double>(delta, weights, i, exact);
       out[i] = added == 0 ? tensor.base[i] : round(static_cast<float>(tensor.base[i] + added));
     }
   });
