@@ -1,5 +1,5 @@
 // A chat vector on three checkpoints against mergekit and against the disk: node bench/merge.mjs [--pairs 3] [--layers 16]
-// [--cold] [--folder DIR] [--only ours,limit,mergekit]. The models (1.1 billion parameters in bfloat16 at 16 layers, 2.2 GB
+// [--cold] [--folder DIR] [--only limit,ours,again,mergekit]. `again` knows the hashes of the inputs from an earlier run. The models (1.1 billion parameters in bfloat16 at 16 layers, 2.2 GB
 // each) are generated once into the folder and deleted at the end unless it was named. `limit` reads the three inputs and
 // writes one of them with fsync, nothing else. --cold empties the page cache before each run (needs root). mergekit runs in
 // the environment of `npm run test:mergekit`, or name its program in TONGUEFORGE_MERGEKIT. Read merge.md for the results.
@@ -20,25 +20,29 @@ const { values } = parseArgs({
     layers: { type: 'string', default: '16' },
     cold: { type: 'boolean', default: false },
     folder: { type: 'string' },
-    only: { type: 'string', default: 'limit,ours,mergekit' },
+    only: { type: 'string', default: 'limit,ours,again,mergekit' },
   },
 })
 const folder = values.folder ?? mkdtempSync(join(tmpdir(), 'tongueforge-bench-'))
 const place = (name) => join(folder, name)
 const out = place('out')
+const hashes = place('hashes')
+
+const graft = [
+  process.execPath,
+  [
+    join(bench, '../dist/cli/main.js'),
+    'graft',
+    ...['target', 'base', 'chat'].flatMap((role) => [`--${role}`, place(role)]),
+    ...['--scale', '0.8', '--out', out, '--quiet', '--json'],
+  ],
+]
 
 /** Commands that make `out` of the three models, by who does it. */
 const SIDES = {
   limit: [process.execPath, [join(bench, 'merge_limit.mjs'), out, ...['target', 'base', 'chat'].map(place)]],
-  ours: [
-    process.execPath,
-    [
-      join(bench, '../dist/cli/main.js'),
-      'graft',
-      ...['target', 'base', 'chat'].flatMap((role) => [`--${role}`, place(role)]),
-      ...['--scale', '0.8', '--out', out, '--quiet', '--json'],
-    ],
-  ],
+  ours: graft,
+  again: graft,
   // Its recipe for two bases: chat and target as differences from base, in float32, rounded once.
   mergekit: [mergekit, [place('merge.yaml'), out, '--quiet']],
 }
@@ -61,14 +65,16 @@ async function main() {
   const names = values.only.split(',')
   const runs = Object.fromEntries(names.map((name) => [name, []]))
   for (let pair = 0; pair < Number(values.pairs); pair++)
-    for (const name of names) runs[name].push(await measure(...SIDES[name]))
+    for (const name of names) runs[name].push(await measure(name))
   report(runs)
 }
 
 /** Seconds and peak memory of a command; what was dirty before is on the disk, and its result is deleted. */
-async function measure(command, args) {
+async function measure(name) {
+  const [command, args] = SIDES[name]
   await run('sync', [])
   rmSync(out, { recursive: true, force: true })
+  if (name === 'ours') rmSync(hashes, { recursive: true, force: true })
   if (values.cold) {
     writeFileSync('/proc/sys/vm/drop_caches', '3')
   } else
@@ -84,7 +90,10 @@ async function measure(command, args) {
 /** Runs a command to a good end and watches its memory. */
 function run(command, args) {
   return new Promise((done, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, TONGUEFORGE_DATA_CACHE: hashes },
+    })
     let [err, peak] = ['', 0]
     child.stderr.on('data', (text) => {
       err += text
@@ -130,7 +139,9 @@ function report(runs) {
     bytes_a_model: bytes,
     ...Object.fromEntries(sides),
     mergekit_over_ours: ratio('mergekit', 'ours'),
+    mergekit_over_again: ratio('mergekit', 'again'),
     ours_over_limit: ratio('ours', 'limit'),
+    again_over_limit: ratio('again', 'limit'),
     machine: machine(),
   }
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { TongueforgeError } from '../errors'
 import { runJob } from '../native'
+import { hashFile } from '../text/cache/file_hash'
+import { dataCacheFolder } from '../text/cache/place'
 import { VERSION } from '../version'
 import { sha256 } from './hashing'
 import { ioError, readJsonObjectIfPresent } from './json_file'
@@ -50,11 +52,19 @@ async function recordFile(file: string, name: string, signal?: AbortSignal): Pro
   try {
     const real_path = await realpath(file)
     const { size } = await stat(real_path)
-    return { name, real_path, bytes: size, sha256: await sha256(real_path, signal) }
+    return { name, real_path, bytes: size, sha256: await hashOf(real_path, size, signal) }
   } catch (error) {
     signal?.throwIfAborted()
     throw ioError(file, error as NodeJS.ErrnoException)
   }
+}
+
+/** Weights of this size are not hashed again for every merge: their hash is remembered as long as they do not change. */
+const REMEMBERED = 64 << 20
+
+async function hashOf(file: string, size: number, signal?: AbortSignal): Promise<string> {
+  if (size < REMEMBERED) return sha256(file, signal)
+  return (await hashFile(file, dataCacheFolder(), signal)).sha256
 }
 
 /** Records the weights of a model folder, its config and its tokenizer. Throws ERR_NOT_FOUND, ERR_IO. */

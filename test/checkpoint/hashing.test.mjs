@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { hashBeside, sha256 } from '#lib/checkpoint/hashing'
+import { recordInput } from '#lib/checkpoint/provenance'
 import { temporaryFolder } from '../helpers/folders.mjs'
 
 const root = temporaryFolder()
@@ -69,4 +71,23 @@ test('hashes end with the work that fails, and the work is given with its hashes
     failure,
   )
   assert.equal(ended, failure)
+})
+
+test('the hash of large weights is remembered until they change, and never needed', async () => {
+  const cache = join(root, 'cache')
+  process.env.TONGUEFORGE_DATA_CACHE = cache
+  const bytes = randomBytes(65 << 20)
+  const file = write('weights', bytes)
+  await sleep(2100) // what has just been written may change unseen
+  const record = async () => (await recordInput('model', root, ['weights'])).files[0].sha256
+  assert.equal(await record(), hex(bytes))
+  const [entry] = readdirSync(join(cache, 'hashes')).map((name) => join(cache, 'hashes', name))
+  writeFileSync(entry, readFileSync(entry, 'utf8').replace(hex(bytes), 'remembered'))
+  assert.equal(await record(), 'remembered')
+  utimesSync(file, new Date(), new Date())
+  assert.equal(await record(), hex(bytes))
+  process.env.TONGUEFORGE_DATA_CACHE = '/proc/nowhere'
+  assert.equal(await record(), hex(bytes))
+  delete process.env.TONGUEFORGE_DATA_CACHE
+  rmSync(file)
 })

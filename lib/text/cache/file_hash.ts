@@ -41,7 +41,8 @@ export async function hashFile(path: string, cache: string, signal?: AbortSignal
   if (known && sameStamp(known.stamp, stamp)) return known
   const hashed = { path: real, sha256: await sha256(path, signal), stamp }
   const age = Date.now() - Number(BigInt(stamp.ctime) / 1_000_000n)
-  if (age > SETTLED_MS && sameStamp(stamp, await stampOf(path))) await remember(folder, place, hashed)
+  if (age > SETTLED_MS && sameStamp(stamp, await stampOf(path)))
+    await remember(folder, place, hashed).catch(() => {}) // hashed again next time, where nothing can be written
   return hashed
 }
 
