@@ -4,6 +4,30 @@
  */
 import { toTongueforgeError } from './errors'
 import { loadAddon } from './libtorch'
+import type {
+  AdapterMergeInputs,
+  AdapterMergePlan,
+  AdapterMergeStatistics,
+  ConfigMergeInputs,
+  ConfigMergePlan,
+  ConfigMergeStatistics,
+  DeltaDescription,
+  DeltaFigures,
+  DeltaInputs,
+  DeltaPlan,
+  GraftInputs,
+  GraftPlan,
+  GraftStatistics,
+  LowRankSettings,
+  MergeMethodDescription,
+  ModuleKind,
+  RowExtensionInputs,
+  RowExtensionPlan,
+  RowExtensionStatistics,
+  StreamCheck,
+} from './native/merging'
+
+export * from './native/merging'
 
 declare const handleBrand: unique symbol
 /** A native model, trainer or set of deltas. Freed by the garbage collector at the latest, by `dispose` at once. */
@@ -71,135 +95,6 @@ export interface WeightsInspection {
   scan?: ValueCounts[]
 }
 
-/** A model folder, and what its config says of the head. */
-export interface GraftModel {
-  folder: string
-  tied: boolean
-}
-
-/** Two models, or a file with their difference. */
-export type ChatVectorInputs = ({ base: GraftModel; chat: GraftModel } | { delta: string }) & {
-  /** Of each of GraftInputs.tensors. */
-  scales: readonly number[]
-  /** Of each row of the output's vocabulary: the row in that model, or -1; absent: all models have the same rows. */
-  base_rows?: Int32Array
-  chat_rows?: Int32Array
-}
-
-/** See native/merge/graft/graft.h. */
-export interface GraftInputs {
-  target: GraftModel
-  vectors: readonly ChatVectorInputs[]
-  /** Tensors of the output that are scaled. */
-  tensors: readonly string[]
-  /** Of each row of the output's vocabulary: the target's row, or -1: the first chat model's own row comes in. */
-  target_rows?: Int32Array
-  sparsify?: { kind: 'ties' | 'dare'; density: number; seed: number }
-}
-
-export interface GraftPlan {
-  bytes_to_read: number
-  bytes_to_write: number
-  /** The target's head is its embedding, the output's is not. */
-  unties_head: boolean
-  problems: { code: string; message: string; hint: string }[]
-}
-
-/** Chunks of an output, compared with what its inputs give. */
-export interface StreamCheck {
-  chunks: number
-  chunks_checked: number
-  bytes_checked: number
-  mismatches: { file: string; tensor: string; offset: number }[]
-}
-
-export interface ModuleStatistics {
-  tensors: number
-  elements: number
-  changed: number
-  nonfinite: number
-  /** Euclidean norm of chat - base over the module kind. */
-  delta_l2: number
-  target_l2: number
-}
-
-export interface GraftStatistics {
-  tensors_changed: number
-  tensors_kept: number
-  tensors_copied: number
-  bytes_read: number
-  bytes_written: number
-  /** Of bytes_written: by an earlier run, which was stopped. */
-  bytes_resumed: number
-  nonfinite: number
-  /** By kind: attention, mlp, norm, embedding, head, other. */
-  modules: Record<string, ModuleStatistics>
-}
-
-/** See native/merge/delta/delta_extract.h and delta_codec.h. */
-export interface DeltaInputs {
-  /** Model folders. */
-  base: string
-  chat: string
-  base_tied: boolean
-  chat_tied: boolean
-  format: string
-  density: number
-  rank: number
-  /** 0: `rank` decides. */
-  energy: number
-  factor_dtype: 'float32' | 'bfloat16'
-  group: number
-  /** Ranks that planDelta chose. */
-  ranks: readonly { name: string; rank: number }[]
-  /** Of the file, beside what the format needs. */
-  metadata: readonly { key: string; value: string }[]
-  /** Of each row of the chat model's vocabulary: the base's row, or -1; absent: both have the same rows. */
-  base_rows?: Int32Array
-  /** Rows of the chat model that are also stored as they are, for targets that lack their tokens; rising. */
-  own_rows: Int32Array
-}
-
-export interface DeltaPlan {
-  tensors: number
-  bytes_to_write: number
-  ranks: { name: string; rank: number }[]
-  problems: { code: string; message: string; hint: string }[]
-}
-
-export interface DeltaTensorDescription {
-  name: string
-  shape: number[]
-  format: string
-  elements: number
-  bytes: number
-}
-
-/** Euclidean norms over values, and the second over the first. */
-interface DeltaErrors {
-  delta_l2: number
-  error_l2: number
-  relative_error: number
-  base_l2: number
-}
-
-export interface DeltaTensorFigures extends DeltaTensorDescription, DeltaErrors {}
-
-export interface DeltaFigures extends DeltaErrors {
-  elements: number
-  /** Of the file. */
-  bytes: number
-  dense_bytes: number
-  ratio: number
-  tensors: DeltaTensorFigures[]
-}
-
-export interface DeltaDescription {
-  file_bytes: number
-  metadata: Record<string, string>
-  tensors: DeltaTensorDescription[]
-}
-
 /** A parameter that a model of some spec has. */
 export interface ParameterDescription {
   name: string
@@ -209,10 +104,6 @@ export interface ParameterDescription {
   module: ModuleKind
 }
 
-/** The parts of a network that are scaled and compared apart: native/merge/graft/graft_report.cpp tells them by name. */
-export const MODULE_KINDS = ['attention', 'mlp', 'norm', 'embedding', 'head', 'other'] as const
-export type ModuleKind = (typeof MODULE_KINDS)[number]
-
 /** A model in memory with deltas on its weights: native/live/grafted_model.h. */
 export interface GraftedModel {
   model: Handle
@@ -221,41 +112,6 @@ export interface GraftedModel {
   tensors_shared: number
   /** Of the changed ones: memory on top of the target. */
   bytes_changed: number
-}
-
-/** A low-rank product on the layer `module`. */
-export interface LowRankSettings {
-  module: string
-  rank: number
-  /** What B A is multiplied by. */
-  scale: number
-}
-
-export interface AdapterMergeInputs {
-  /** Model folder. */
-  model: string
-  /** The adapter's weight file. */
-  adapter: string
-  adapters: readonly LowRankSettings[]
-  tied: boolean
-}
-
-export interface AdapterMergePlan {
-  bytes_to_read: number
-  bytes_to_write: number
-  problems: { code: string; message: string; hint: string }[]
-}
-
-export interface AdapterMergeStatistics {
-  tensors_merged: number
-  /** Trained as a whole: PEFT's modules_to_save. */
-  tensors_replaced: number
-  tensors_copied: number
-  bytes_read: number
-  bytes_written: number
-  nonfinite: number
-  /** |rounded - exact| of the merged weights: the largest over the largest value of its tensor; sum over sum. */
-  rounding: { max_relative: number; mean_relative: number }
 }
 
 /** Words as rows of token ids, and how far merging goes. See native/text/bpe_trainer.h. */
@@ -300,104 +156,6 @@ export interface BpeMerges {
 export interface CountProgress {
   done: number
   total: number
-}
-
-/** Rows of new tokens in embedding and head: native/merge/rows/row_extension.h. */
-export interface RowExtensionInputs {
-  /** Model folder. */
-  model: string
-  /** Id of the first new token. */
-  first: number
-  /** Of each new token, the ids it was written with until now. */
-  pieces: readonly Int32Array[]
-  /** Rows of the result. */
-  num_rows: number
-  tied: boolean
-}
-
-export interface RowExtensionPlan {
-  bytes_to_read: number
-  bytes_to_write: number
-  problems: { code: string; message: string; hint: string }[]
-}
-
-export interface RowExtensionStatistics {
-  tensors_extended: number
-  tensors_copied: number
-  bytes_read: number
-  bytes_written: number
-  /** Values of new rows that are infinite or not a number. */
-  nonfinite: number
-}
-
-/** Rows of tokens that some model lacks, and whose mean stands in; native/merge/vocabulary_rows.h. */
-export interface StandInRows {
-  /** Rows of the result, ascending. */
-  stand_in_rows: Int32Array
-  /** Where the owners of each end in the lists below. */
-  stand_in_ends: Int32Array
-  owner_models: Int32Array
-  owner_rows: Int32Array
-}
-
-/** A merge as planned from a config: native/merge/config/config_merge.h. Models are called by their number. */
-export interface ConfigMergeInputs {
-  method: string
-  /** Draws are mergekit's, and so is rounding where a tensor has a working dtype. */
-  compat: boolean
-  seed: number
-  max_shard_bytes: number
-  models: {
-    folder: string
-    tied: boolean
-    /** Merged into it on the way. */
-    adapter?: { path: string; modules: readonly LowRankSettings[] }
-  }[]
-  /** In the order in which shards are filled. */
-  tensors: {
-    name: string
-    dtype: string
-    /** compat: "F32", "BF16" or "F16", what inputs are cast to on load. */
-    working_dtype?: string
-    base?: { model: number; tensor: string }
-    inputs: { model: number; tensor: string; parameters: Record<string, number> }[]
-    parameters: Record<string, number>
-    /** Its rows are those of `rows`; what each model has in its place. */
-    row_tensors?: string[]
-  }[]
-  /** By model, the row for each row of the result, or -1. */
-  rows?: { maps: Int32Array[] } & StandInRows
-  /** Differs where anything above does but the models' files: work is only gone on with where it is the same. */
-  settings: string
-}
-
-export interface ConfigMergePlan {
-  bytes_to_read: number
-  bytes_to_write: number
-  /** Bytes of memory at most: methods that need whole tensors hold the largest. */
-  peak_memory_bytes: number
-  shards: number
-  problems: { code: string; message: string; hint: string }[]
-}
-
-export interface ConfigMergeStatistics {
-  tensors_merged: number
-  /** Passed through byte for byte. */
-  tensors_copied: number
-  bytes_read: number
-  bytes_written: number
-  /** Of bytes_written: by an earlier run, which was stopped. */
-  bytes_resumed: number
-  /** Values of the result that are infinite or not a number. */
-  nonfinite: number
-}
-
-/** A row of the registry of merge methods: native/merge/methods/method.h. */
-export interface MergeMethodDescription {
-  name: string
-  base: 'none' | 'optional' | 'required'
-  min_inputs: number
-  max_inputs: number
 }
 
 export interface SamplingSettings {

@@ -4,6 +4,7 @@ import type { Scale } from '../config/scales'
 import { showGraft } from './graft'
 import { resumable } from './interruption'
 import { library } from './library'
+import { listening } from './listening'
 import { integer, JSON_OPTION, number, oneOf, pick, usageError } from './options'
 import { factsText, jsonText, tableText } from './print'
 import { defineVerb, type Io } from './verb'
@@ -174,13 +175,6 @@ async function inspect(_values: Values, io: Io, folder: string): Promise<void> {
   const { tensors, ...facts } = report
   show(io, report, facts, tensors)
 }
-
-const listening = (io: Io, label: string) => ({
-  signal: io.signal,
-  onWarning: io.say,
-  onProgress: ({ done_bytes, total_bytes }: { done_bytes: number; total_bytes: number }) =>
-    io.progress.update({ label, done: done_bytes, total: total_bytes, unit: 'bytes' }),
-})
 
 type Row = { shape?: readonly number[] } & object
 

@@ -3,6 +3,7 @@ import type { Scale } from '../config/scales'
 import type { GraftReport } from '../index'
 import { resumable } from './interruption'
 import { library } from './library'
+import { listening } from './listening'
 import { integer, JSON_OPTION, pick, repeated, usageError } from './options'
 import { factsText, jsonText } from './print'
 import { defineVerb, type Io } from './verb'
@@ -80,10 +81,7 @@ export default defineVerb<Values>({
       vectors: vectorsOf(values),
       sparsify: sparsifyOf(values),
     }
-    const onProgress = ({ done_bytes, total_bytes }: { done_bytes: number; total_bytes: number }) =>
-      io.progress.update({ label: 'graft', done: done_bytes, total: total_bytes, unit: 'bytes' })
-    const { signal, say: onWarning } = io
-    const result = await resumable((onKept) => graft(options, { signal, onWarning, onProgress, onKept }))
+    const result = await resumable((onKept) => graft(options, { ...listening(io, 'graft'), onKept }))
     io.progress.end()
     showGraft(io, result)
     return 0

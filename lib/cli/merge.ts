@@ -1,5 +1,6 @@
 import { resumable } from './interruption'
 import { library } from './library'
+import { listening } from './listening'
 import { integer, JSON_OPTION, pick } from './options'
 import { factsText, jsonText } from './print'
 import { defineVerb } from './verb'
@@ -35,12 +36,9 @@ export default defineVerb<Values>({
   examples: ['merge config.yaml path/to/merged', 'merge config.yaml path/to/merged --dry-run'],
   async run([config, out], values, io) {
     const { merge } = library()
-    const onProgress = ({ done_bytes, total_bytes }: { done_bytes: number; total_bytes: number }) =>
-      io.progress.update({ label: 'merge', done: done_bytes, total: total_bytes, unit: 'bytes' })
     const options = { out, ...pick(values, ['threads', 'dryRun', 'resume', 'overwrite']) }
-    const { signal, say: onWarning } = io
     const report = await resumable((onKept) =>
-      merge(config, { ...options, signal, onWarning, onProgress, onKept }),
+      merge(config, { ...options, ...listening(io, 'merge'), onKept }),
     )
     io.progress.end()
     if (report.nonfinite) io.say(`${report.nonfinite} values of the result are infinite or not a number`)
