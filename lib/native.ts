@@ -4,6 +4,7 @@
  */
 import { toTongueforgeError } from './errors'
 import { loadAddon } from './libtorch'
+import type { CompressingJobs } from './native/compressing'
 import type {
   AdapterMergeInputs,
   AdapterMergePlan,
@@ -27,6 +28,7 @@ import type {
   StreamCheck,
 } from './native/merging'
 
+export * from './native/compressing'
 export * from './native/merging'
 
 declare const handleBrand: unique symbol
@@ -210,7 +212,7 @@ export interface LossSums {
 }
 
 /** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
-export interface NativeJobs {
+export interface NativeJobs extends CompressingJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
   stageFolder: [
     { out: string; overwrite: boolean; resume: boolean; inputs: readonly string[] },

@@ -12,6 +12,7 @@ const require = createRequire(import.meta.url)
 const TABLES = {
   options: optionsTable,
   keys: keysTable,
+  stage: stageTable,
   methods: methodsTable,
   divergences: divergencesTable,
 }
@@ -42,10 +43,18 @@ function optionsTable(name) {
 }
 
 function keysTable(name) {
+  return table(['key', 'default', 'meaning'], keyRows(properties(name, `${name}Schema`), ''))
+}
+
+/** Keys of a method of `compress`, beside the method itself. */
+function stageTable(method) {
+  const { method: _, ...keys } = properties(`compress/${method}`, `${method}Schema`)
+  return table(['key', 'default', 'meaning'], keyRows(keys, ''))
+}
+
+function properties(file, schema) {
   const { z } = require('zod')
-  const schema = require(`../dist/config/${name}.js`)[`${name}Schema`]
-  const { properties } = z.toJSONSchema(schema, { io: 'input' })
-  return table(['key', 'default', 'meaning'], keyRows(properties, ''))
+  return z.toJSONSchema(require(`../dist/config/${file}.js`)[schema], { io: 'input' }).properties
 }
 
 /** Methods of `merge` by name: parameters with their defaults, those of each model in italics. */
@@ -72,7 +81,7 @@ function keyRows(properties, prefix) {
     const own = schema.description || !schema.properties
     const value = plain(schema.default) ? `\`${JSON.stringify(schema.default)}\`` : ''
     const row = own ? [[path, value, [schema.description, choices(schema)].filter(Boolean).join(' ')]] : []
-    const inner = schema.properties ?? schema.items?.properties
+    const inner = schema.keys_of ? undefined : (schema.properties ?? schema.items?.properties)
     return [...row, ...(inner ? keyRows(inner, `${path}${schema.items ? '[].' : '.'}`) : [])]
   })
 }

@@ -1,0 +1,13 @@
+/** What can be a stage of `compress`. A new one: a file beside this, its schema in lib/config/compress, a row in each table. */
+import type { StageConfig, StageMethod } from '../../config/compress'
+import { recover } from './recover'
+import type { Stage, TrainingStage } from './stage'
+
+type Row<Method extends StageMethod> =
+  | Stage<Extract<StageConfig, { method: Method }>>
+  | TrainingStage<Extract<StageConfig, { method: Method }>>
+
+export const STAGES: { readonly [Method in StageMethod]: Row<Method> } = { recover }
+
+/** Whether a stage is a training on a folder, not native work in memory. */
+export const trains = (stage: Stage | TrainingStage): stage is TrainingStage => 'training' in stage
