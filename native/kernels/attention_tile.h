@@ -19,10 +19,11 @@ struct TileShape {
   int64_t groups, height, queries;  // rows = groups * height
   int64_t query, first_key, keys;
   int64_t window;  // 0: none
+  int64_t length;  // of the document, where every query sees all of it; 0: a query sees what is before it
 
   int64_t rows() const { return groups * height; }
   /// Columns begin .. end-1 are visible to query t of the tile.
-  int64_t visible_end(int64_t t) const { return query + t + 1 - first_key; }
+  int64_t visible_end(int64_t t) const { return (length > 0 ? length : query + t + 1) - first_key; }
   int64_t visible_begin(int64_t t) const {
     return window > 0 ? std::max<int64_t>(0, visible_end(t) - window) : 0;
   }

@@ -23,8 +23,12 @@ int64_t fast_chunk_rows(int64_t vocab, int64_t element_size) {
 class Chunks {
  public:
   Chunks(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-         const ChunkOptions& options)
-      : hidden_(hidden.contiguous()), weight_(weight), targets_(targets.contiguous()), job_(options.job) {
+         const ChunkOptions& options, const at::Tensor& maybe_bias = {})
+      : hidden_(hidden.contiguous()),
+        weight_(weight),
+        bias_(maybe_bias),
+        targets_(targets.contiguous()),
+        job_(options.job) {
     const int64_t rows = hidden.size(0), vocab = weight.size(0);
     TORCH_CHECK(targets.dim() == 1 && targets.size(0) == rows && targets.scalar_type() == at::kLong,
                 "expected one int64 target for each of ", rows, " rows");
@@ -42,28 +46,40 @@ class Chunks {
       const auto hidden = hidden_.narrow(0, begin, m);
       auto logits = logits_.narrow(0, 0, m);
       matrix_product_into(logits, hidden, weight_.t());
+      if (bias_.defined()) logits.add_(bias_);
       body(begin, m, hidden, targets_.narrow(0, begin, m), logits);
     }
   }
 
  private:
-  at::Tensor hidden_, weight_, targets_, logits_;
+  at::Tensor hidden_, weight_, bias_, targets_, logits_;
   const Job* job_;
   int64_t rows_ = 0;
 };
 
-/// Gradients of the two factors of the logits, filled chunk by chunk; an undefined one is not wanted.
+/// Of which inputs a gradient is wanted.
+struct Wanted {
+  bool hidden, weight, bias = false;
+
+  bool any() const { return hidden || weight || bias; }
+};
+
+/// Gradients of what makes the logits, filled chunk by chunk; an undefined one is not wanted.
 struct Gradients {
   at::Tensor hidden;  // (M,D)
   at::Tensor weight;  // (V,D), float32 or wider
+  at::Tensor bias;    // (V), as the weight
 
-  Gradients(const at::Tensor& h, const at::Tensor& w, bool of_hidden, bool of_weight) {
-    if (of_hidden) hidden = at::empty(h.sizes(), h.options());
-    if (of_weight) weight = at::zeros(w.sizes(), w.options().dtype(wide_dtype(w)));
+  Gradients(const at::Tensor& h, const at::Tensor& w, const Wanted& wanted) {
+    const auto wide = w.options().dtype(wide_dtype(w));
+    if (wanted.hidden) hidden = at::empty(h.sizes(), h.options());
+    if (wanted.weight) weight = at::zeros(w.sizes(), wide);
+    if (wanted.bias) bias = at::zeros({w.size(0)}, wide);
   }
 
   void add(int64_t begin, const at::Tensor& grad_logits, const at::Tensor& h, const at::Tensor& w) {
     if (hidden.defined()) { matrix_product_into(hidden.narrow(0, begin, h.size(0)), grad_logits, w); }
+    if (bias.defined()) bias.add_(grad_logits.sum(0, /*keepdim=*/false, bias.scalar_type()));
     if (!weight.defined()) return;
     if (weight.scalar_type() == h.scalar_type()) {
       matrix_product_into(weight, grad_logits.t(), h, /*beta=*/1);
@@ -88,24 +104,25 @@ at::Tensor z_losses(const at::Tensor& log_sums, const at::Tensor& targets, doubl
 // -> {the sum, and the sum without z-loss, which has no gradient}
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
-                               const at::Tensor& targets, const CrossEntropyOptions& options, bool of_hidden,
-                               bool of_weight) {
+                               const std::optional<at::Tensor>& bias, const at::Tensor& targets,
+                               const CrossEntropyOptions& options, const Wanted& wanted) {
     auto log_sums = statistics(hidden), losses = statistics(hidden);
     const auto row_weights = options.row_weights.defined()
                                  ? options.row_weights.to(losses.scalar_type()).contiguous()
                                  : at::ones_like(losses);
-    Gradients gradients(hidden, weight, of_hidden, of_weight);
-    Chunks chunks(hidden, weight, targets, options.chunks);
+    Gradients gradients(hidden, weight, wanted);
+    Chunks chunks(hidden, weight, targets, options.chunks, bias.value_or(at::Tensor()));
     chunks.each([&](int64_t begin, int64_t m, const at::Tensor& h, const at::Tensor& t, at::Tensor& logits) {
       auto sums = log_sums.narrow(0, begin, m), here = losses.narrow(0, begin, m);
       softmax_losses(logits, t, sums, here);
-      if (!of_hidden && !of_weight) return;
+      if (!wanted.any()) return;
       softmax_gradients_(logits, t, options.z_loss, sums, row_weights.narrow(0, begin, m));
       gradients.add(begin, logits, h, weight);
     });
     // Not as saved variables: backward takes them out, and with them the only reference.
     context->saved_data["hidden"] = gradients.hidden;
     context->saved_data["weight"] = gradients.weight;
+    context->saved_data["bias"] = gradients.bias;
     context->saved_data["dtype"] = static_cast<int64_t>(weight.scalar_type());
     const auto nll = sum_of(losses.mul_(row_weights));
     context->mark_non_differentiable({nll});
@@ -123,9 +140,10 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
       context->saved_data.erase(it);
       return gradient.defined() && scale != 1 ? gradient.mul_(scale) : gradient;
     };
-    auto hidden = take("hidden"), weight = take("weight");
+    auto hidden = take("hidden"), weight = take("weight"), bias = take("bias");
     const auto dtype = static_cast<at::ScalarType>(context->saved_data["dtype"].toInt());
-    return {hidden, weight.defined() ? weight.to(dtype) : weight, {}, {}, {}, {}};
+    const auto rounded = [&](const at::Tensor& x) { return x.defined() ? x.to(dtype) : x; };
+    return {hidden, rounded(weight), rounded(bias), {}, {}, {}};
   }
 };
 
@@ -147,7 +165,7 @@ struct TokenLogProbs : torch::autograd::Function<TokenLogProbs> {
     const auto saved = context->get_saved_variables();
     const auto &hidden = saved[0], &weight = saved[1], &targets = saved[2], &log_sums = saved[3];
     const auto scales = grads[0].neg().contiguous();
-    Gradients gradients(hidden, weight, context->needs_input_grad(0), context->needs_input_grad(1));
+    Gradients gradients(hidden, weight, {context->needs_input_grad(0), context->needs_input_grad(1)});
     Chunks chunks(hidden, weight, targets, {.rows = context->saved_data["rows"].toInt()});
     chunks.each([&](int64_t begin, int64_t m, const at::Tensor& h, const at::Tensor& t, at::Tensor& logits) {
       softmax_gradients_(logits, t, /*z_loss=*/0, log_sums.narrow(0, begin, m), scales.narrow(0, begin, m));
@@ -167,9 +185,10 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weig
 
 CrossEntropyParts linear_cross_entropy_parts(const at::Tensor& hidden, const at::Tensor& weight,
                                              const at::Tensor& targets, const CrossEntropyOptions& options) {
+  const auto& bias = options.bias;
   if (!has_fused_code(hidden, weight)) {
     const auto sum = [&](double z_loss) {
-      const auto losses = reference::token_losses(hidden, weight, targets, z_loss);
+      const auto losses = reference::token_losses(hidden, weight, targets, z_loss, bias);
       return (options.row_weights.defined() ? losses.mul(options.row_weights) : losses).sum();
     };
     const auto total = sum(options.z_loss);
@@ -177,9 +196,10 @@ CrossEntropyParts linear_cross_entropy_parts(const at::Tensor& hidden, const at:
     return {total, options.z_loss == 0 ? total.detach() : sum(0)};
   }
   const bool recording = at::GradMode::is_enabled();
-  const auto parts =
-      LinearCrossEntropy::apply(hidden, weight, targets, options, recording && hidden.requires_grad(),
-                                recording && weight.requires_grad());
+  const Wanted wanted = {recording && hidden.requires_grad(), recording && weight.requires_grad(),
+                         recording && bias.defined() && bias.requires_grad()};
+  const auto parts = LinearCrossEntropy::apply(
+      hidden, weight, bias.defined() ? std::optional(bias) : std::nullopt, targets, options, wanted);
   return {parts[0], parts[1]};
 }
 

@@ -17,13 +17,14 @@ struct ChunkOptions {
 struct CrossEntropyOptions {
   double z_loss = 0;         // adds z_loss * log(sum exp(logits))^2 to each row (PaLM, arXiv 2204.02311)
   at::Tensor row_weights{};  // (M) float, multiply the losses; undefined: all 1
+  at::Tensor bias{};         // (V), added to the logits of each row; undefined: none
   ChunkOptions chunks{};
 };
 
 /// hidden (M,D), weight (V,D), targets (M) int64, negative where a row has no loss -> scalar, float32
-/// (float64 for float64): the sum of -log softmax(hidden weight^T)[target]. Differentiable once in hidden and
-/// weight: their gradients are made on the way forward, the weight's summed in float32, and handed out by one
-/// backward pass.
+/// (float64 for float64): the sum of -log softmax(hidden weight^T + bias)[target]. Differentiable once in
+/// hidden, weight and bias: their gradients are made on the way forward, those of the last two summed in
+/// float32, and handed out by one backward pass.
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                                 const CrossEntropyOptions& options = {});
 

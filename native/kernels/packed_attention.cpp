@@ -87,14 +87,16 @@ S* raw(const at::Tensor& x) {
 
 /// The tiles of one document, from its first query on.
 template <class Body>
-void for_each_tile(const PackedDocument& document, int64_t groups, int64_t window, const Body& body) {
-  const int64_t height = tile_height(groups, document.length);
+void for_each_tile(const PackedDocument& document, int64_t groups, const PackedAttentionOptions& options,
+                   const Body& body) {
+  const int64_t height = tile_height(groups, document.length), window = options.window;
+  const int64_t length = options.causal ? 0 : document.length;
   for (int64_t query = 0; query < document.length; query += height) {
     const int64_t queries = std::min(height, document.length - query);
     const int64_t lowest = window > 0 ? std::max<int64_t>(0, query + 1 - window) : 0;
     const int64_t first_key = lowest / kKeyStep * kKeyStep;
-    const int64_t keys = round_up(query + queries, kKeyStep) - first_key;
-    body(TileShape{groups, height, queries, query, first_key, keys, window});
+    const int64_t keys = round_up(length > 0 ? length : query + queries, kKeyStep) - first_key;
+    body(TileShape{groups, height, queries, query, first_key, keys, window, length});
   }
 }
 
@@ -153,7 +155,7 @@ class Head {
   }
 
   void forward() {
-    for_each_tile(document_, groups_, options_.window, [&](const TileShape& tile) {
+    for_each_tile(document_, groups_, options_, [&](const TileShape& tile) {
       if (options_.job) options_.job->check();
       const auto scores = compute_scores(tile);
       softmax_tile(tile, raw<S>(scores), raw<S>(w_.sums), raw<S>(w_.log_sums));
@@ -170,7 +172,7 @@ class Head {
 
   void backward(const Gradients& grads) {
     w_.dk.zero_(), w_.dv.zero_();
-    for_each_tile(document_, groups_, options_.window, [&](const TileShape& tile) {
+    for_each_tile(document_, groups_, options_, [&](const TileShape& tile) {
       if (options_.job) options_.job->check();
       const auto scores = compute_scores(tile), score_grads = w_.grads(tile);
       gather_gradients(tile, grads);
@@ -313,6 +315,7 @@ at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::
   TORCH_CHECK(has_fused_code(q, k, v), "packed attention is for the CPU, in one of three types");
   TORCH_CHECK(q.size(1) % k.size(1) == 0, "expected heads in equal groups, received ", q.size(1), " on ",
               k.size(1));
+  TORCH_CHECK(options.causal || options.window == 0, "a window looks back only");
   return PackedAttention::apply(q, k, v, options);
 }
 

@@ -1,6 +1,6 @@
-// Causal self-attention of packed rows, each document for itself: no mask, no score of one document with
-// another, memory linear in T. Exact softmax over tiles of queries, in the manner of FlashAttention (Dao et
-// al. 2022, arXiv 2205.14135): backward computes the scores of a tile again from the log-sums that forward
+// Self-attention of packed rows, causal or not, each document for itself: no mask, no score of one document
+// with another, memory linear in T. Exact softmax over tiles of queries, in the manner of FlashAttention (Dao
+// et al. 2022, arXiv 2205.14135): backward computes the scores of a tile again from the log-sums that forward
 // kept. All query heads that share a key head go through one product, so keys and values are never repeated.
 // Letters: B batch, T time, N heads, K kv heads, H head dim.
 #pragma once
@@ -18,6 +18,7 @@ struct PackedAttentionOptions {
   std::shared_ptr<const std::vector<PackedDocument>> documents;
   int64_t window = 0;        // a query sees this many places, its own the last of them; 0: all before it
   const Job* job = nullptr;  // asked before each tile, in forward and backward, whether it was cancelled
+  bool causal = true;        // or a query sees its whole document; then there is no window
 };
 
 /// q (B,N,T,H), k and v (B,K,T,H) in any layout whose last dimension is dense, N a multiple of K ->

@@ -21,4 +21,15 @@ std::vector<PackedDocument> packed_documents(const at::Tensor& segments_BT) {
   return documents;
 }
 
+at::Tensor packed_positions(const at::Tensor& segments_BT) {
+  const auto index = at::arange(segments_BT.size(1)).expand_as(segments_BT);
+  auto starts = at::ones_like(segments_BT, at::kBool);
+  if (segments_BT.size(1) > 1) {
+    const auto changed = segments_BT.slice(1, 1).ne(segments_BT.slice(1, 0, -1));
+    starts.slice(1, 1).copy_(changed);
+  }
+  const auto start_index = index.where(starts, at::zeros_like(index));
+  return index - std::get<0>(start_index.cummax(1));
+}
+
 }  // namespace tongueforge::kernels

@@ -16,4 +16,7 @@ struct PackedDocument {
 /// document.
 std::vector<PackedDocument> packed_documents(const at::Tensor& segments_BT);
 
+/// Number of each place within its run, (B,T) int64: 0 1 2 | 0 1 | 0 ...
+at::Tensor packed_positions(const at::Tensor& segments_BT);
+
 }  // namespace tongueforge::kernels

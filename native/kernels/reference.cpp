@@ -29,9 +29,10 @@ at::Tensor token_log_probs(const at::Tensor& hidden, const at::Tensor& weight, c
 }
 
 at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                        double z_loss) {
+                        double z_loss, const at::Tensor& maybe_bias) {
   const auto rows = targets.ge(0).nonzero().squeeze(1);
-  const auto logits = at::linear(hidden.index_select(0, rows), weight);
+  auto logits = at::linear(hidden.index_select(0, rows), weight);
+  if (maybe_bias.defined()) logits = logits.add(maybe_bias);
   const auto wide = logits.to(wide_dtype(logits));
   const auto log_sums = wide.logsumexp(1);
   const auto picked = wide.gather(1, targets.index_select(0, rows).unsqueeze(1)).squeeze(1);

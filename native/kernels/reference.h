@@ -24,8 +24,8 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 /// wider; 0 where the target is negative.
 at::Tensor token_log_probs(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets);
 
-/// As above -> (M): z * log(sum exp(logits))^2 - log_prob.
+/// As above -> (M): z * log(sum exp(logits))^2 - log_prob; a bias (V) is added to the logits.
 at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                        double z_loss);
+                        double z_loss, const at::Tensor& maybe_bias = {});
 
 }  // namespace tongueforge::kernels::reference

@@ -51,11 +51,12 @@ Visibility causal_visibility(int64_t past, int64_t time, int64_t window) {
 
 Visibility packed_visibility(kernels::PackedAttentionOptions options) { return {{}, std::move(options)}; }
 
-Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window) {
-  const auto causal = causal_visibility(0, segments_BT.size(1), window).mask;
+Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window, bool causal) {
   const auto same = segments_BT.unsqueeze(2).eq(segments_BT.unsqueeze(1));  // (B,T,T)
+  if (!causal) return {same.unsqueeze(1), {}};
+  const auto windowed = causal_visibility(0, segments_BT.size(1), window).mask;
   const auto index = at::arange(segments_BT.size(1));
-  const auto order = causal.defined() ? causal : index.unsqueeze(0).le(index.unsqueeze(1));
+  const auto order = windowed.defined() ? windowed : index.unsqueeze(0).le(index.unsqueeze(1));
   return {same.logical_and(order).unsqueeze(1), {}};
 }
 

@@ -33,8 +33,8 @@ Visibility causal_visibility(int64_t past, int64_t time, int64_t window);
 /// must live until then.
 Visibility packed_visibility(kernels::PackedAttentionOptions options);
 
-/// The same for any device, as a mask of T x T: segments_BT numbers the documents of each row.
-Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window);
+/// The same for any device and dtype, as a mask of T x T: segments_BT numbers the documents of each row.
+Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window, bool causal = true);
 
 struct Attention {
   Linear q, k, v, o;

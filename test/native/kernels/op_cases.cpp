@@ -54,6 +54,12 @@ Tensors head_inputs(const std::vector<int64_t>& s, Draw& draw) {
   return {draw.normal({s[0], s[2]}), draw.normal({s[1], s[2]}).mul(scale), targets};
 }
 
+// The same with a bias (V) before the targets.
+Tensors biased_head_inputs(const std::vector<int64_t>& s, Draw& draw) {
+  const auto inputs = head_inputs(s, draw);
+  return {inputs[0], inputs[1], draw.normal({s[1]}), inputs[2]};
+}
+
 Tensors pair(const std::pair<at::Tensor, at::Tensor>& two) { return {two.first, two.second}; }
 
 const std::vector<std::vector<int64_t>> kRowSizes = {{1, 1},  {3, 5},    {7, 13},    {2, 64},   {5, 63},
@@ -158,6 +164,19 @@ const std::vector<OpCase>& op_cases() {
        kFloat32Head,
        kBfloat16Head,
        {8192, 32000, 768},
+       /*has_matrix_products=*/true},
+      {"linear_cross_entropy with a bias",
+       "M,V,D",
+       kChunkedSizes,
+       biased_head_inputs,
+       [](const Tensors& x) {
+         return Tensors{k::linear_cross_entropy(x[0], x[1], x[3],
+                                                {.z_loss = kZLoss, .bias = x[2], .chunks = {.rows = 6}})};
+       },
+       [](const Tensors& x) { return Tensors{r::token_losses(x[0], x[1], x[3], kZLoss, x[2]).sum()}; },
+       kFloat32Head,
+       kBfloat16Head,
+       {8192, 30522, 768},
        /*has_matrix_products=*/true},
       {"token_log_probs in chunks",
        "M,V,D",

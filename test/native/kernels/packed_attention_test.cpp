@@ -18,16 +18,17 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 /// Shapes and documents drawn from a seed; some rows end in padding.
 struct Packing {
   int64_t batch, heads, kv_heads, time, head_dim, window;
+  bool causal;
   at::Tensor segments_BT;
 
-  explicit Packing(uint64_t seed) {
+  explicit Packing(uint64_t seed, bool is_causal = true) : causal(is_causal) {
     std::mt19937_64 random(seed);
     const auto up_to = [&](int64_t n) {
       return 1 + static_cast<int64_t>(random() % static_cast<uint64_t>(n));
     };
     batch = up_to(3), kv_heads = up_to(3), heads = kv_heads * up_to(4), time = up_to(300),
     head_dim = 4 * up_to(10);
-    window = random() % 2 ? up_to(100) : 0;
+    window = random() % 2 && causal ? up_to(100) : 0;
     const int64_t longest = up_to(time);
     segments_BT = at::full({batch, time}, -1, at::kLong);
     for (int64_t row = 0; row < batch; row++) {
@@ -71,12 +72,12 @@ Result packed(const Inputs& inputs, const Packing& p, const Job* job = nullptr) 
   const auto documents =
       std::make_shared<const std::vector<kernels::PackedDocument>>(kernels::packed_documents(p.segments_BT));
   return inputs.run([&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-    return kernels::packed_attention(q, k, v, {documents, p.window, job});
+    return kernels::packed_attention(q, k, v, {documents, p.window, job, p.causal});
   });
 }
 
 Result masked(const Inputs& inputs, const Packing& p) {
-  const auto mask = nn::masked_packed_visibility(p.segments_BT, p.window).mask;
+  const auto mask = nn::masked_packed_visibility(p.segments_BT, p.window, p.causal).mask;
   return inputs.run([&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
     const auto y = at::scaled_dot_product_attention(q, k, v, mask, 0.0, false, std::nullopt, true);
     return y.transpose(1, 2).flatten(2).mul(p.segments_BT.ge(0).unsqueeze(-1));
@@ -116,11 +117,21 @@ TEST_CASE("packed attention is masked attention, with its gradients, on random p
   }
 }
 
+TEST_CASE("packed attention that looks both ways is masked attention, with its gradients") {
+  for (uint64_t seed = 1; seed <= 40; seed++) {
+    CAPTURE(seed);
+    at::manual_seed(seed);
+    const Packing packing(seed, /*is_causal=*/false);
+    const Inputs inputs(packing, at::kDouble);
+    check_equal(packed(inputs, packing), masked(inputs, packing), 1e-11);
+  }
+}
+
 TEST_CASE("packed attention in float32 and bfloat16 is that of double, to their precision") {
   for (uint64_t seed = 1; seed <= 6; seed++) {
     CAPTURE(seed);
     at::manual_seed(seed);
-    const Packing packing(seed);
+    const Packing packing(seed, /*is_causal=*/seed % 2 == 0);
     const Inputs exact(packing, at::kDouble);
     for (const auto& [dtype, tolerance] : {std::pair(at::kFloat, 5e-5), std::pair(at::kBFloat16, 0.15)}) {
       Inputs rounded = exact;
@@ -131,20 +142,22 @@ TEST_CASE("packed attention in float32 and bfloat16 is that of double, to their 
 }
 
 TEST_CASE("what lies in one document or in padding cannot reach another, not even as NaN") {
-  Packing packing(3);
-  packing.batch = 1, packing.time = 150, packing.window = 0;
-  packing.segments_BT =
-      at::cat({at::full({70}, 0), at::full({60}, 1), at::full({20}, -1)}).unsqueeze(0).to(at::kLong);
-  const Inputs inputs(packing, at::kFloat);
-  const auto clean = packed(inputs, packing);
-  for (const auto& tensor : {inputs.q, inputs.k, inputs.v})
-    tensor.narrow(1, 70, 80).fill_(std::numeric_limits<float>::quiet_NaN());
-  const auto spoilt = packed(inputs, packing);
-  CHECK(at::equal(spoilt.y.narrow(1, 0, 70), clean.y.narrow(1, 0, 70)));
-  CHECK(at::equal(spoilt.dk.narrow(1, 0, 70), clean.dk.narrow(1, 0, 70)));
-  CHECK(spoilt.y.narrow(1, 70, 60).isnan().all().item<bool>());
-  CHECK(spoilt.y.narrow(1, 130, 20).eq(0).all().item<bool>());
-  CHECK(spoilt.dv.narrow(1, 130, 20).eq(0).all().item<bool>());
+  for (const bool causal : {true, false}) {
+    Packing packing(3, causal);
+    packing.batch = 1, packing.time = 150, packing.window = 0;
+    packing.segments_BT =
+        at::cat({at::full({70}, 0), at::full({60}, 1), at::full({20}, -1)}).unsqueeze(0).to(at::kLong);
+    const Inputs inputs(packing, at::kFloat);
+    const auto clean = packed(inputs, packing);
+    for (const auto& tensor : {inputs.q, inputs.k, inputs.v})
+      tensor.narrow(1, 70, 80).fill_(std::numeric_limits<float>::quiet_NaN());
+    const auto spoilt = packed(inputs, packing);
+    CHECK(at::equal(spoilt.y.narrow(1, 0, 70), clean.y.narrow(1, 0, 70)));
+    CHECK(at::equal(spoilt.dk.narrow(1, 0, 70), clean.dk.narrow(1, 0, 70)));
+    CHECK(spoilt.y.narrow(1, 70, 60).isnan().all().item<bool>());
+    CHECK(spoilt.y.narrow(1, 130, 20).eq(0).all().item<bool>());
+    CHECK(spoilt.dv.narrow(1, 130, 20).eq(0).all().item<bool>());
+  }
 }
 
 TEST_CASE("packed attention gives the same bytes every time") {
@@ -166,6 +179,12 @@ TEST_CASE("packed attention can be cancelled at any tile, forward and backward")
     const CountingJob job(allowed);
     CHECK_THROWS_AS(packed(inputs, packing, &job), Cancelled);
   }
+}
+
+TEST_CASE("positions begin anew with each document of a row") {
+  const auto segments = at::tensor({0, 0, 1, -1, 5, 5, 5, 5}, at::kLong).view({2, 4});
+  const auto expected = at::tensor({0, 1, 0, 0, 0, 1, 2, 3}, at::kLong).view({2, 4});
+  CHECK(at::equal(kernels::packed_positions(segments), expected));
 }
 
 TEST_CASE("the documents of packed rows, the longest first") {
