@@ -108,7 +108,7 @@ export function checkConfig<Schema extends z.ZodType>(
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!
     throw configError(file, `${[...path, key].join('.')}: unknown key`, {
-      hint: suggestion(key, knownKeys(schema, path)),
+      hint: suggestion(key, knownKeys(schema, path, config)),
       key: [...path, key].join('.'),
     })
   }
@@ -118,14 +118,23 @@ export function checkConfig<Schema extends z.ZodType>(
   )
   const key = path.join('.') || '(top level)'
   throw configError(file, `${key}: ${expectation(issue)}, received ${shown(received)}`, {
-    hint: issue.code === 'invalid_value' ? nearestOf(received, issue.values.map(String)) : undefined,
+    hint: nearestOf(received, allowedWords(issue)),
     key,
   })
 }
 
+/** The words that were expected, where an issue is about words; a list of objects that one key tells apart has some too. */
+function allowedWords(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === 'invalid_value') return issue.values.map(String)
+  return issue.code === 'invalid_union' && 'options' in issue ? (issue.options ?? []).map(String) : []
+}
+
 /** Ours, or the beginning of the schema library's sentence, which goes on with a type that we tell better. */
-const expectation = ({ message }: { message: string }) =>
-  message.replace(/^Invalid input: (expected [^,]+), received .*$/, '$1')
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_union' && issue.discriminator)
+    return `expected ${allowedWords(issue).join(' | ')}`
+  return issue.message.replace(/^Invalid input: (expected [^,]+), received .*$/, '$1')
+}
 
 /** As JSON, with the numbers that JSON has not. */
 function shown(value: unknown): string {
@@ -167,30 +176,39 @@ export function suggestion(word: string, known: readonly string[]): string | und
 
 /** "Did you mean ...", where something near enough is known. */
 function nearestOf(word: unknown, known: readonly string[]): string | undefined {
-  if (typeof word !== 'string') return undefined
+  if (typeof word !== 'string' || known.length === 0) return undefined
   const nearest = closest(word, [...known])
   return distance(word, nearest) <= Math.max(2, word.length / 3) ? `Did you mean '${nearest}'?` : undefined
 }
 
 // Walks the schema along the path of an issue, through wrappers and lists, to the object whose key was wrong.
-function knownKeys(schema: z.ZodType, path: readonly string[]): string[] {
+function knownKeys(schema: z.ZodType, path: readonly string[], config: unknown): string[] {
   let node: unknown = schema
+  let value = config
   for (const key of path) {
-    const inner = unwrap(node)
+    const inner = unwrap(node, value)
     node = inner.shape?.[key] ?? inner.element
+    value = (value as Record<string, unknown> | undefined)?.[key]
   }
-  return Object.keys(unwrap(node).shape ?? {})
+  return Object.keys(unwrap(node, value).shape ?? {})
 }
 
 interface SchemaNode {
   shape?: Record<string, unknown>
   element?: unknown
+  def?: { innerType?: unknown; in?: unknown; discriminator?: string; options?: SchemaNode[] }
 }
 
-function unwrap(node: unknown): SchemaNode {
-  let current = node as (SchemaNode & { def?: { innerType?: unknown; in?: unknown } }) | undefined
+/** The object or list inside; of objects that one key tells apart the one that the value is. */
+function unwrap(node: unknown, value: unknown): SchemaNode {
+  let current = node as SchemaNode | undefined
   while (current?.def && (current.def.innerType || current.def.in)) {
     current = (current.def.innerType ?? current.def.in) as typeof current
   }
-  return current ?? {}
+  const { discriminator: key, options } = current?.def ?? {}
+  if (key === undefined || options === undefined) return current ?? {}
+  const word = (value as Record<string, unknown> | undefined)?.[key]
+  return (
+    options.find(({ shape }) => (shape?.[key] as z.ZodLiteral | undefined)?.values.has(word as string)) ?? {}
+  )
 }

@@ -12,6 +12,14 @@ const schema = z.strictObject({
   count: z.number({ error: 'expected a number' }).optional(),
   table: z.record(z.string(), z.number()).optional(),
   list: z.array(z.number({ error: 'expected a number' })).optional(),
+  stages: z
+    .array(
+      z.discriminatedUnion('method', [
+        z.strictObject({ method: z.literal('heads'), keep: z.number() }),
+        z.strictObject({ method: z.literal('rows'), rest: z.number().optional() }),
+      ]),
+    )
+    .optional(),
 })
 
 const refused = (config, message, hint) =>
@@ -37,6 +45,25 @@ describe('a refused config', () => {
   test('has the nearest word where one of a few was expected', () => {
     refused({ kind: 'lineer' }, /expected linear \| slerp, received "lineer"/, "Did you mean 'linear'?")
     refused({ kind: 'mean' }, /expected linear \| slerp, received "mean"/, undefined)
+  })
+
+  test('has the keys and words of the kind of object that was meant', () => {
+    refused(
+      { stages: [{ method: 'head' }] },
+      'c.yaml: stages.0.method: expected heads | rows, received "head"',
+      "Did you mean 'heads'?",
+    )
+    refused({ stages: [{}] }, 'c.yaml: stages.0.method: expected heads | rows, received nothing', undefined)
+    refused({ stages: ['heads'] }, 'c.yaml: stages.0: expected object, received "heads"', undefined)
+    const unknown = {
+      stages: [
+        { method: 'heads', keep: 1 },
+        { method: 'rows', kep: 1, rest: 2 },
+      ],
+    }
+    refused(unknown, 'c.yaml: stages.1.kep: unknown key', 'Known keys: method, rest.')
+    unknown.stages[1] = { method: 'rows', resst: 1 }
+    refused(unknown, 'c.yaml: stages.1.resst: unknown key', "Did you mean 'rest'?")
   })
 
   test('may not name a prototype, even where names are free', () => {
