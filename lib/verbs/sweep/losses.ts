@@ -1,11 +1,10 @@
 /** What is measured at a point: an objective a row of the table below. Evaluation tasks will be a row more. */
 import type { ObjectiveConfig, SweepConfig } from '../../config/sweep'
-import { trainSchema } from '../../config/train'
-import { type Handle, runJob } from '../../native'
+import type { Handle } from '../../native'
 import type { ModelText } from '../../text/model_text'
-import { epochBatches, type RowSource } from '../../text/packing'
-import { type DataConfig, type DataStatistics, loadData, type TrainingData } from '../training/data'
+import type { DataConfig, DataStatistics, TrainingData } from '../training/data'
 import { evaluateHeldOut, type Measured } from '../training/held_out'
+import { measuredModel, openRows } from '../training/measured_model'
 
 export interface Objective {
   name: string
@@ -69,21 +68,16 @@ async function openLoss(
   text: ModelText,
   { signal, onWarning }: OpenOptions,
 ): Promise<Objective> {
-  const how = { ...dataDefaults(), ...config, objective: as }
-  const data = await loadData(sources, how, text, { signal, onWarning, shuffle: false, apart: true })
+  const how = { ...config, objective: as }
+  const data = await openRows(sources, how, text, { signal, onWarning, shuffle: false, apart: true })
   return {
     name,
     rows: data.parts.reduce((sum, { rowsPerEpoch }) => sum + rowsPerEpoch, 0),
     data: data.statistics,
-    measure: (model, options) => measureLoss(measured(model, config), data, options),
+    measure: (model, options) => measureLoss(measuredModel(model, config), data, options),
     close: () => data.close(),
   }
 }
-
-const dataDefaults = (): Pick<DataConfig, 'inscp' | 'dpo'> => ({
-  inscp: trainSchema.shape.inscp.parse(undefined),
-  dpo: trainSchema.shape.dpo.parse(undefined),
-})
 
 async function measureLoss(
   model: Measured,
@@ -96,16 +90,4 @@ async function measureLoss(
     before = done
   }
   return (await evaluateHeldOut(model, data, { signal, onProgress })).loss
-}
-
-/** A model that is only measured, seen as training sees one. */
-function measured(model: Handle, { batch_size, threads }: SweepConfig): Measured {
-  return {
-    async *lossSums(source: RowSource, _data: TrainingData, signal: AbortSignal) {
-      for await (const { ids, labels, segments, rows } of epochBatches(source, batch_size)) {
-        const options = { model, batch: { ids, labels, segments, rows }, threads }
-        yield { ...(await runJob('languageLoss', options, { signal })), rows }
-      }
-    },
-  }
 }

@@ -11,7 +11,7 @@ export interface Environment {
   threads: number
 }
 
-export function environment({ threads }: TrainConfig): Environment {
+export function environment({ threads }: Pick<TrainConfig, 'threads'>): Environment {
   const info = native().runtimeInfo()
   return {
     tongueforge: VERSION,

@@ -46,21 +46,9 @@ export async function identify(
   }
   const cache = dataCacheFolder(config.data_cache)
   const dataOf = async (role: string, sources: readonly (DataSource | ReplaySource)[]) => {
-    const all = []
-    for (const source of sources) {
-      const found = []
-      for (const { path, ...how } of (await resolveSource(source)).files) {
-        const { sha256, stamp } = await hashFile(path, cache, signal)
-        const file = { name: resolve(path), real_path: await realpath(path), bytes: stamp.size, sha256 }
-        inputs.push({ role, path: file.name, files: [file] })
-        found.push({ ...how, sha256 })
-      }
-      all.push({
-        ...('weight' in source ? { weight: source.weight } : { share: source.share }),
-        files: found,
-      })
-    }
-    return all
+    const data = await recordSources(role, sources, { cache, signal })
+    inputs.push(...data.inputs)
+    return data.content
   }
   const content = {
     ...decisiveKeys(config),
@@ -80,6 +68,40 @@ export async function identify(
     },
   }
   return { sha256: createHash('sha256').update(canonicalJson(content)).digest('hex'), inputs }
+}
+
+/** What sources hold, for a hash, and their files, for provenance.json. Throws ERR_NOT_FOUND, ERR_DATA, ERR_IO. */
+export async function recordSources(
+  role: string,
+  sources: readonly (DataSource | ReplaySource)[],
+  { cache, signal }: { cache: string; signal: AbortSignal },
+): Promise<{ content: object[]; inputs: InputRecord[] }> {
+  const content = []
+  const inputs: InputRecord[] = []
+  for (const source of sources) {
+    const found = []
+    for (const { path, ...how } of (await resolveSource(source)).files) {
+      const { sha256, stamp } = await hashFile(path, cache, signal)
+      const file = { name: resolve(path), real_path: await realpath(path), bytes: stamp.size, sha256 }
+      inputs.push({ role, path: file.name, files: [file] })
+      found.push({ ...how, sha256 })
+    }
+    content.push({
+      ...('weight' in source ? { weight: source.weight } : { share: source.share }),
+      files: found,
+    })
+  }
+  return { content, inputs }
+}
+
+/** The files of a model that decide what it says, by content. */
+export async function recordWhole(
+  role: string,
+  model: ModelFolder,
+  signal: AbortSignal,
+): Promise<{ content: Record<string, string>; input: InputRecord }> {
+  const input = await recordInput(role, model.path, await filesOfModel(model), signal)
+  return { content: contentOf(input.files), input }
 }
 
 // Not among them: where the result goes, how often it is saved, what is only looked at, what is kept in memory, what is

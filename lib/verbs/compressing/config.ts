@@ -1,0 +1,81 @@
+/** The config of a pipeline, read and checked: what one stage leaves unsaid of training comes from `recovery`. */
+import { type CompressConfig, compressSchema, STAGE_SCHEMAS, type StageMethod } from '../../config/compress'
+import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'
+import { STAGES, trains } from './stages'
+
+type Table = Record<string, unknown>
+
+export interface ReadConfig {
+  config: CompressConfig
+  /** What errors call it. */
+  file: string
+}
+
+/** A YAML file or an object, then overrides. Throws ERR_CONFIG, ERR_NOT_FOUND, ERR_USAGE. */
+export async function readCompressConfig(
+  source: string | object,
+  overrides: readonly string[],
+): Promise<ReadConfig> {
+  const file = typeof source === 'string' ? source : 'config'
+  const raw = applyOverrides(typeof source === 'string' ? await readYaml(source) : source, overrides)
+  const { recovery: _, ...config } = checkConfig(compressSchema, withRecovery(raw), file)
+  checkStages(config, file)
+  return { config, file }
+}
+
+function checkStages({ stages, calibration, out, model }: CompressConfig, file: string): void {
+  for (const [i, given] of stages.entries()) {
+    const stage = STAGES[given.method]
+    if (trains(stage)) continue
+    const { steps = 1 } = given as { steps?: number }
+    if (steps > 1 && stage.divide === undefined)
+      throw configError(file, `stages.${i}.steps: expected 1, received ${steps}`, {
+        hint: 'This way to choose what goes has no steps in between.',
+        key: `stages.${i}.steps`,
+      })
+    if (stage.calibrates(given) && calibration === undefined) {
+      throw configError(
+        file,
+        `calibration: expected { data }, as stages.${i} looks at text, received nothing`,
+        {
+          hint: 'calibration: { data: [{ path: texts.txt }] } names text that is like what the model is for.',
+          key: 'calibration',
+        },
+      )
+    }
+  }
+  if (out === model)
+    throw configError(file, `out: expected another folder than model, received ${out}`, { key: 'out' })
+}
+
+/** As given, but each training has the keys of `recovery` too that it does not say itself. */
+function withRecovery(raw: unknown): unknown {
+  if (!isTable(raw) || !Array.isArray(raw.stages) || !isTable(raw.recovery ?? {})) return raw
+  const defaults = merged(raw.seed === undefined ? {} : { seed: raw.seed }, raw.recovery)
+  const completed = (stage: unknown) => {
+    if (!isTable(stage)) return stage
+    if (isTraining(stage.method)) return merged(keysOf(defaults, stage.method), stage)
+    return isTable(stage.recover) ? { ...stage, recover: merged(defaults, stage.recover) } : stage
+  }
+  return { ...raw, stages: raw.stages.map(completed) }
+}
+
+const isTraining = (method: unknown): method is StageMethod =>
+  typeof method === 'string' && Object.hasOwn(STAGES, method) && trains(STAGES[method as StageMethod])
+
+/** Those that a method has. */
+function keysOf(keys: Table, method: StageMethod): Table {
+  const { shape } = STAGE_SCHEMAS.find((schema) => schema.shape.method.value === method)!
+  return Object.fromEntries(Object.entries(keys).filter(([key]) => key in shape))
+}
+
+const isTable = (value: unknown): value is Table =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Tables key by key; whatever else the second one has takes the place of what the first has. */
+function merged(under: unknown, over: unknown): Table {
+  const result = { ...(under as Table) }
+  for (const [key, value] of Object.entries((over ?? {}) as Table))
+    result[key] = isTable(value) && isTable(result[key]) ? merged(result[key], value) : value
+  return result
+}

@@ -1,0 +1,85 @@
+/**
+ * What decides the bytes that a stage leaves, as one hash a stage: the one before it, its keys, and all that it reads.
+ * So a run goes on after the last stage that is as it was.
+ */
+import { createHash } from 'node:crypto'
+import type { ModelFolder } from '../../checkpoint/model_folder'
+import type { InputRecord } from '../../checkpoint/provenance'
+import type { CompressConfig } from '../../config/compress'
+import { dataCacheFolder } from '../../text/cache/place'
+import { canonicalJson, identify, recordSources, recordWhole } from '../training/identity'
+import { openInputs, readTrainConfig } from '../training/plan'
+import type { PlannedStage } from './plan'
+import { trains } from './stages'
+import { trainingOf } from './training'
+
+export class Identity {
+  /** Files behind all hashes so far, for provenance.json. */
+  readonly inputs: InputRecord[] = []
+  #calibration: Promise<object[]> | undefined
+
+  constructor(
+    private readonly config: CompressConfig,
+    private readonly model: ModelFolder,
+    private readonly dtype: string,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** Of the model that all stages begin with. */
+  async start(): Promise<string> {
+    const { content, input } = await recordWhole('model', this.model, this.signal)
+    this.#add(input)
+    return sha256({ model: content, dtype: this.dtype })
+  }
+
+  /** Of what a stage leaves where it finds what has the hash `before`. */
+  async of(planned: PlannedStage, before: string): Promise<string> {
+    const { stage, config } = planned
+    return sha256({
+      before,
+      ...(trains(stage) ? { training: await this.#training(planned) } : await this.#native(planned)),
+      method: config.method,
+    })
+  }
+
+  async #native({ stage, config, number }: PlannedStage): Promise<object> {
+    const calibrates = !trains(stage) && stage.calibrates(config)
+    return {
+      config,
+      seed: this.config.seed,
+      number,
+      calibration: calibrates && (await this.#calibrationRows()),
+    }
+  }
+
+  // The model of this very stage need not be there any more: the hash before it stands for it.
+  async #training(planned: PlannedStage): Promise<string> {
+    const given = trainingOf(planned, this.config, { model: this.model.path, original: this.model.path })
+    const config = await readTrainConfig(given, [])
+    const { sha256, inputs } = await identify(config, await openInputs(config), this.signal)
+    this.#add(...inputs)
+    return sha256
+  }
+
+  #calibrationRows(): Promise<object[]> {
+    this.#calibration ??= this.#readCalibration()
+    return this.#calibration
+  }
+
+  async #readCalibration(): Promise<object[]> {
+    const { data, ...shape } = this.config.calibration!
+    const cache = dataCacheFolder(this.config.data_cache)
+    const { content, inputs } = await recordSources('calibration', data, { cache, signal: this.signal })
+    this.#add(...inputs)
+    return [{ ...shape, seed: shape.seed ?? this.config.seed }, ...content]
+  }
+
+  #add(...inputs: readonly InputRecord[]): void {
+    for (const input of inputs) {
+      const known = this.inputs.some(({ role, path }) => role === input.role && path === input.path)
+      if (!known) this.inputs.push(input)
+    }
+  }
+}
+
+const sha256 = (content: object) => createHash('sha256').update(canonicalJson(content)).digest('hex')

@@ -1,0 +1,95 @@
+/** The stages one by one, each with the sizes that it finds and leaves; what a config asks for that cannot be. */
+import type { CompressConfig, StageConfig } from '../../config/compress'
+import { configError } from '../../config/parse'
+import { TongueforgeError } from '../../errors'
+import { isUniform } from './shapes'
+import { impossible, type Shape, type Stage, type TrainingStage } from './stage'
+import { STAGES, trains } from './stages'
+
+export interface PlannedStage {
+  /** From 1, over all stages and their steps. */
+  number: number
+  /** Of its folder: `01-heads`. */
+  name: string
+  /** Its place in the config: `stages.0`. */
+  key: string
+  /** Where a stage is reached in several steps: which this is, from 1. */
+  step?: { number: number; of: number } | undefined
+  config: StageConfig
+  stage: Stage | TrainingStage
+  /** What it finds, and what it leaves as far as that can be foretold. */
+  before: Shape
+  after: Shape
+}
+
+/**
+ * `shapeNow` is asked for what each stage finds: what the one before is said to leave, or has left. Throws ERR_CONFIG
+ * that names the key: `stages.2.keep`.
+ */
+export function* stagesOf(
+  config: CompressConfig,
+  file: string,
+  shapeNow: () => Shape,
+): Generator<PlannedStage> {
+  let number = 0
+  for (const [i, given] of config.stages.entries()) {
+    const key = `stages.${i}`
+    const parts = within(file, key, () => partsOf(given, shapeNow()))
+    for (const { step, config: part } of parts) {
+      const stage: Stage | TrainingStage = STAGES[part.method]
+      const before = shapeNow()
+      const after = within(file, key, () => foretold(stage, before, part, config.uniform))
+      number++
+      const name = `${String(number).padStart(2, '0')}-${part.method}`
+      yield { number, name, key, ...(step && { step }), config: part, stage, before, after }
+    }
+  }
+}
+
+/** All of them, as they are foretold from a shape. */
+export function planStages(config: CompressConfig, file: string, start: Shape): PlannedStage[] {
+  const planned: PlannedStage[] = []
+  let shape = start
+  for (const stage of stagesOf(config, file, () => shape)) {
+    shape = stage.after
+    planned.push(stage)
+  }
+  return planned
+}
+
+type Part = Pick<PlannedStage, 'step' | 'config'>
+
+/** A stage as it is, or its steps with a training after each. */
+function partsOf(given: StageConfig, shape: Shape): Part[] {
+  const stage: Stage | TrainingStage = STAGES[given.method]
+  if (trains(stage)) return [{ config: given }]
+  const { recover, steps = 1, ...own } = given as StageConfig & { recover?: object; steps?: number }
+  const single = { ...own, steps: 1 } as StageConfig
+  const configs = steps > 1 ? (stage.divide!(shape, single, steps) as StageConfig[]) : [single]
+  return configs.flatMap((config, i) => {
+    const step = steps > 1 ? { number: i + 1, of: steps } : undefined
+    const training = { method: 'recover', ...recover } as StageConfig
+    return [{ step, config }, ...(recover ? [{ step, config: training }] : [])]
+  })
+}
+
+function foretold(stage: Stage | TrainingStage, before: Shape, config: StageConfig, uniform: boolean): Shape {
+  const after = stage.predict(before, config)
+  if (!uniform || isUniform(after.spec)) return after
+  throw impossible(
+    'method',
+    `expected layers that come out alike, as uniform: true asks, received ${config.method} that leaves others`,
+    'Choose by layer, so that each loses as much; or leave uniform out.',
+  )
+}
+
+/** Puts the place of a stage before the key that it complains of. */
+function within<Result>(file: string, place: string, work: () => Result): Result {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof TongueforgeError) || error.code !== 'ERR_CONFIG') throw error
+    const key = `${place}.${error.details.key}`
+    throw configError(file, `${key}: ${error.message}`, { hint: error.hint, key })
+  }
+}

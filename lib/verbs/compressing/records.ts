@@ -1,0 +1,67 @@
+/** What each stage has left, a line of metrics.jsonl each: the report, and what a run that goes on stands on. */
+import type { JsonObject } from '../../checkpoint/json_file'
+import { otherConfig } from '../training/checkpoints'
+import { StepLines } from '../training/step_lines'
+import type { Figures } from './figures'
+
+export interface StageRecord extends Figures {
+  /** Number of the stage, from 1; 0: the model that all begin with. */
+  step: number
+  /** `01-heads`. */
+  stage: string
+  method: string
+  /** Its place in the config: `stages.0`. */
+  key?: string
+  /** Of a stage that is reached in several steps. */
+  part?: { number: number; of: number }
+  /** What the technique, or the training, tells. */
+  figures?: JsonObject
+  /** On held-out data. */
+  loss?: number
+  perplexity?: number
+  /** Of the work itself, without measuring and writing. */
+  seconds: number
+  /** Of everything that decides what it leaves: see identity.ts. */
+  inputs_sha256: string
+}
+
+export class StageBook {
+  private readonly lines: StepLines<StageRecord>
+  #all: StageRecord[] = []
+
+  constructor(
+    private readonly folder: string,
+    file: string,
+  ) {
+    this.lines = new StepLines(file, 'stages')
+  }
+
+  /** Takes over what earlier sessions did. Throws ERR_CHECKPOINT where they began with another model, ERR_DATA. */
+  async open(startHash: string): Promise<void> {
+    this.#all = await this.lines.keep(Number.POSITIVE_INFINITY)
+    const [start] = this.#all
+    if (start && start.inputs_sha256 !== startHash) throw otherConfig(this.folder, 'a run')
+  }
+
+  get all(): readonly StageRecord[] {
+    return this.#all
+  }
+
+  /** The record of a stage, if what it left is what the stage would leave now. */
+  find(step: number, hash: string): StageRecord | undefined {
+    const record = this.#all[step]
+    return record?.inputs_sha256 === hash ? record : undefined
+  }
+
+  /** Forgets what came after a stage. */
+  async keep(step: number): Promise<void> {
+    if (this.#all.length <= step + 1) return
+    this.#all = this.#all.slice(0, step + 1)
+    await this.lines.write(this.#all)
+  }
+
+  async add(record: StageRecord): Promise<void> {
+    await this.lines.record(record)
+    this.#all.push(record)
+  }
+}

@@ -1,0 +1,39 @@
+/** A model that is only measured: data read and losses told as training does it. */
+import type { DataSource } from '../../config/data'
+import { trainSchema } from '../../config/train'
+import { type Handle, runJob } from '../../native'
+import type { ModelText } from '../../text/model_text'
+import { epochBatches, type RowSource } from '../../text/packing'
+import { type DataConfig, type LoadOptions, loadData, type TrainingData } from './data'
+import type { Measured } from './held_out'
+
+/** Opens sources as an objective of training reads them. Throws ERR_DATA, ERR_TEMPLATE. */
+export function openRows(
+  sources: readonly DataSource[],
+  config: Omit<DataConfig, 'inscp' | 'dpo'>,
+  text: ModelText,
+  options: LoadOptions,
+): Promise<TrainingData> {
+  const { inscp, dpo } = trainSchema.shape
+  return loadData(
+    sources,
+    { inscp: inscp.parse(undefined), dpo: dpo.parse(undefined), ...config },
+    text,
+    options,
+  )
+}
+
+/** What a model says its loss on rows with. `batch_size`: rows at a time. */
+export function measuredModel(
+  model: Handle,
+  { batch_size, threads }: { batch_size: number; threads: number },
+): Measured {
+  return {
+    async *lossSums(source: RowSource, _data: TrainingData, signal: AbortSignal) {
+      for await (const { ids, labels, segments, rows } of epochBatches(source, batch_size)) {
+        const options = { model, batch: { ids, labels, segments, rows }, threads }
+        yield { ...(await runJob('languageLoss', options, { signal })), rows }
+      }
+    },
+  }
+}
