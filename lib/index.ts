@@ -12,6 +12,18 @@ export {
   type MergeAdapterReport,
   mergeAdapter,
 } from './verbs/adapter'
+export {
+  type CompressEvent,
+  type CompressOptions,
+  type CompressPlanReport,
+  type CompressProgress,
+  type CompressReport,
+  type CompressResult,
+  type CompressRun,
+  compress,
+  type ForetoldStage,
+  type StageRecord,
+} from './verbs/compress'
 export { type ApplyDeltaOptions, applyDelta } from './verbs/delta_apply'
 export {
   type DeltaCallbacks,

@@ -1,6 +1,7 @@
 // Every command, in the order of the help. A new one is a file beside this and a row here.
 import adapter from './adapter'
 import chat from './chat'
+import compress from './compress'
 import delta from './delta'
 import demo from './demo'
 import doctor from './doctor'
@@ -21,6 +22,7 @@ export const VERBS: Verb[] = [
   train,
   graft,
   merge,
+  compress,
   delta,
   sweep,
   adapter,

@@ -1,5 +1,6 @@
 /** The config of a pipeline, read and checked: what one stage leaves unsaid of training comes from `recovery`. */
 import { type CompressConfig, compressSchema, STAGE_SCHEMAS, type StageMethod } from '../../config/compress'
+import type { DataSource } from '../../config/data'
 import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'
 import { STAGES, trains } from './stages'
 
@@ -47,6 +48,15 @@ function checkStages({ stages, calibration, out, model }: CompressConfig, file: 
   if (out === model)
     throw configError(file, `out: expected another folder than model, received ${out}`, { key: 'out' })
 }
+
+/** All text that is read. */
+export function sourcesOf({ stages, calibration, evaluate }: CompressConfig): DataSource[] {
+  const trainings = stages.flatMap((stage) => ('recover' in stage ? [stage.recover] : [stage]) as Trained[])
+  const read = [calibration, evaluate, ...trainings, ...trainings.map((training) => training?.eval)]
+  return read.flatMap((part) => part?.data ?? [])
+}
+
+type Trained = { data?: DataSource[]; eval?: { data: DataSource[] } } | undefined
 
 /** As given, but each training has the keys of `recovery` too that it does not say itself. */
 function withRecovery(raw: unknown): unknown {

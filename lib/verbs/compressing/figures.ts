@@ -1,6 +1,9 @@
 /** How large a model is: foretold from sizes, and counted in what was written. */
-import { countParameters, type DecoderSpec as ModelSpec } from '../../checkpoint/model_config'
+import { countParameters } from '../../checkpoint/model_config'
+import type { CompressConfig } from '../../config/compress'
 import { runJob } from '../../native'
+import type { ModelAtHand } from './model_at_hand'
+import type { Layers } from './shapes'
 import type { Shape } from './stage'
 
 export interface Figures {
@@ -21,11 +24,22 @@ export function foretoldFigures(
   return { parameters: { total, nonzero: total - zeros }, bytes: WIDTH[dtype] * total }
 }
 
+export interface FoundFigures extends Figures {
+  layers: Layers
+  /** Exact zeros among the weights of the linear layers in the blocks. */
+  zeros: number
+}
+
 /** As they are in a model folder: every value is read. */
-export async function foundFigures(folder: string, _spec: ModelSpec, signal: AbortSignal): Promise<Figures> {
-  const { tensors, total_bytes, scan } = await runJob('inspectWeights', { folder, scan: true }, { signal })
+export async function foundFigures(
+  { folder }: ModelAtHand,
+  _config: CompressConfig,
+  signal: AbortSignal,
+): Promise<FoundFigures> {
+  const options = { folder: folder.path, scan: true }
+  const { tensors, total_bytes, scan } = await runJob('inspectWeights', options, { signal })
   const numbers = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
   const total = tensors.reduce((sum, { shape }) => sum + numbers(shape), 0)
   const zeros = scan!.reduce((sum, { zero }) => sum + zero, 0)
-  return { parameters: { total, nonzero: total - zeros }, bytes: total_bytes }
+  return { parameters: { total, nonzero: total - zeros }, bytes: total_bytes, layers: [], zeros: 0 }
 }

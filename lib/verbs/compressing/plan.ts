@@ -2,16 +2,18 @@
 import type { CompressConfig, StageConfig } from '../../config/compress'
 import { configError } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
+import { readTrainConfig } from '../training/plan'
 import { isUniform } from './shapes'
 import { impossible, type Shape, type Stage, type TrainingStage } from './stage'
 import { STAGES, trains } from './stages'
+import { trainingOf } from './training'
 
 export interface PlannedStage {
   /** From 1, over all stages and their steps. */
   number: number
   /** Of its folder: `01-heads`. */
   name: string
-  /** Its place in the config: `stages.0`. */
+  /** Its place in the config: `stages.0`, `stages.0.recover`. */
   key: string
   /** Where a stage is reached in several steps: which this is, from 1. */
   step?: { number: number; of: number } | undefined
@@ -23,25 +25,25 @@ export interface PlannedStage {
 }
 
 /**
- * `shapeNow` is asked for what each stage finds: what the one before is said to leave, or has left. Throws ERR_CONFIG
- * that names the key: `stages.2.keep`.
+ * `shapeAfter` is asked for what the stage of a number leaves, before the next one is given: what is foretold of it, or
+ * was found. Throws ERR_CONFIG that names the key: `stages.2.keep`.
  */
 export function* stagesOf(
   config: CompressConfig,
   file: string,
-  shapeNow: () => Shape,
+  shapeAfter: (number: number) => Shape,
 ): Generator<PlannedStage> {
   let number = 0
   for (const [i, given] of config.stages.entries()) {
     const key = `stages.${i}`
-    const parts = within(file, key, () => partsOf(given, shapeNow()))
-    for (const { step, config: part } of parts) {
+    const parts = within(file, key, () => partsOf(given, key, shapeAfter(number)))
+    for (const { step, config: part, place = key } of parts) {
       const stage: Stage | TrainingStage = STAGES[part.method]
-      const before = shapeNow()
-      const after = within(file, key, () => foretold(stage, before, part, config.uniform))
+      const before = shapeAfter(number)
+      const after = within(file, place, () => foretold(stage, before, part, config.uniform))
       number++
       const name = `${String(number).padStart(2, '0')}-${part.method}`
-      yield { number, name, key, ...(step && { step }), config: part, stage, before, after }
+      yield { number, name, key: place, ...(step && { step }), config: part, stage, before, after }
     }
   }
 }
@@ -49,18 +51,17 @@ export function* stagesOf(
 /** All of them, as they are foretold from a shape. */
 export function planStages(config: CompressConfig, file: string, start: Shape): PlannedStage[] {
   const planned: PlannedStage[] = []
-  let shape = start
-  for (const stage of stagesOf(config, file, () => shape)) {
-    shape = stage.after
-    planned.push(stage)
-  }
+  const shapeAfter = (number: number) => (number === 0 ? start : planned[number - 1]!.after)
+  for (const stage of stagesOf(config, file, shapeAfter)) planned.push(stage)
   return planned
 }
 
-type Part = Pick<PlannedStage, 'step' | 'config'>
+interface Part extends Pick<PlannedStage, 'step' | 'config'> {
+  place?: string
+}
 
 /** A stage as it is, or its steps with a training after each. */
-function partsOf(given: StageConfig, shape: Shape): Part[] {
+function partsOf(given: StageConfig, key: string, shape: Shape): Part[] {
   const stage: Stage | TrainingStage = STAGES[given.method]
   if (trains(stage)) return [{ config: given }]
   const { recover, steps = 1, ...own } = given as StageConfig & { recover?: object; steps?: number }
@@ -69,7 +70,7 @@ function partsOf(given: StageConfig, shape: Shape): Part[] {
   return configs.flatMap((config, i) => {
     const step = steps > 1 ? { number: i + 1, of: steps } : undefined
     const training = { method: 'recover', ...recover } as StageConfig
-    return [{ step, config }, ...(recover ? [{ step, config: training }] : [])]
+    return [{ step, config }, ...(recover ? [{ step, config: training, place: `${key}.recover` }] : [])]
   })
 }
 
@@ -88,8 +89,36 @@ function within<Result>(file: string, place: string, work: () => Result): Result
   try {
     return work()
   } catch (error) {
-    if (!(error instanceof TongueforgeError) || error.code !== 'ERR_CONFIG') throw error
-    const key = `${place}.${error.details.key}`
-    throw configError(file, `${key}: ${error.message}`, { hint: error.hint, key })
+    throw placed(error, file, place)
+  }
+}
+
+function placed(error: unknown, file: string, place: string): unknown {
+  if (!(error instanceof TongueforgeError) || error.code !== 'ERR_CONFIG') return error
+  const { key: own } = error.details
+  const key = `${place}.${own}`
+  const problem = error.message.replace(`config: ${own}: `, '') // as the config of a training is called
+  return configError(file, `${key}: ${problem}`, { hint: error.hint, key })
+}
+
+/** Has the verb `train` check what it will be told. Throws ERR_CONFIG that names the key. */
+export async function checkTrainings(
+  planned: readonly PlannedStage[],
+  config: CompressConfig,
+  file: string,
+): Promise<void> {
+  const { model } = config
+  for (const stage of planned.filter((one) => trains(one.stage))) {
+    try {
+      const { lora } = await readTrainConfig(trainingOf(stage, config, { model, original: model }), [])
+      if (lora?.merge === false)
+        throw impossible(
+          'lora.merge',
+          'expected true, received false',
+          'The next stage needs the model, not its adapter.',
+        )
+    } catch (error) {
+      throw placed(error, file, stage.key)
+    }
   }
 }

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../checkpoint/json_file'
 import { otherConfig } from '../training/checkpoints'
 import { StepLines } from '../training/step_lines'
 import type { Figures } from './figures'
+import type { Layers } from './shapes'
 
 export interface StageRecord extends Figures {
   /** Number of the stage, from 1; 0: the model that all begin with. */
@@ -14,6 +15,9 @@ export interface StageRecord extends Figures {
   key?: string
   /** Of a stage that is reached in several steps. */
   part?: { number: number; of: number }
+  /** The blocks that it has left, and the zeros in their linear layers: what the next stage finds. */
+  layers: Layers
+  zeros: number
   /** What the technique, or the training, tells. */
   figures?: JsonObject
   /** On held-out data. */
@@ -45,6 +49,10 @@ export class StageBook {
 
   get all(): readonly StageRecord[] {
     return this.#all
+  }
+
+  get last(): StageRecord {
+    return this.#all.at(-1)!
   }
 
   /** The record of a stage, if what it left is what the stage would leave now. */

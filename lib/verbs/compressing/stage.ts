@@ -32,6 +32,8 @@ export interface Stage<C extends { method: string } = { method: string }> {
   divide?(shape: Shape, config: C, steps: number): C[]
   /** Native work on `context.model`, in place. Resolves with figures for report.json. */
   run(config: C, context: StageContext): Promise<JsonObject>
+  /** Where `run` has taken blocks out: the numbers of those that stay, from its figures. Absent: all stay. */
+  keptBlocks?(figures: JsonObject): readonly number[]
 }
 
 export interface StageContext {

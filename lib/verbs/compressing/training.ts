@@ -1,6 +1,8 @@
-/** A stage that is a training: its config for the verb `train`. */
+/** A stage that is a training, by the verb `train`. */
 import { join } from 'node:path'
+import type { JsonObject } from '../../checkpoint/json_file'
 import type { CompressConfig } from '../../config/compress'
+import { type TrainOptions, type TrainReport, type TrainStep, train } from '../train'
 import type { PlannedStage } from './plan'
 import type { TrainingStage } from './stage'
 
@@ -23,3 +25,40 @@ export function trainingOf(
     ...(data_cache !== undefined && { data_cache }),
   }
 }
+
+export interface TrainingWork {
+  signal: AbortSignal
+  onWarning: (message: string) => void
+  onProgress: TrainOptions['onProgress']
+  onStep: (step: TrainStep) => void
+  /** Called where a run that is stopped has left a checkpoint. */
+  onKept: () => void
+}
+
+export interface TrainingResult {
+  /** Of the trained model. */
+  folder: string
+  figures: JsonObject
+  seconds: number
+}
+
+/** Trains, or goes on with what was begun. */
+export async function runTraining(
+  config: object,
+  { signal, onWarning, onProgress, onStep, onKept }: TrainingWork,
+): Promise<TrainingResult> {
+  const run = train(config, { resume: true, signal, onWarning, onProgress })
+  try {
+    for await (const step of run) onStep(step)
+    const { model: folder, report } = await run.result
+    return { folder, figures: figuresOf(report as TrainReport), seconds: (report as TrainReport).seconds }
+  } catch (error) {
+    if (run.latest.checkpoint) onKept()
+    throw error
+  }
+}
+
+const figuresOf = ({ objective, steps, result_step, loss, eval_loss, tokens }: TrainReport): JsonObject => ({
+  ...{ objective, steps, result_step, loss, tokens },
+  ...(eval_loss !== undefined && { eval_loss }),
+})

@@ -51,7 +51,7 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
   async open(onStale: (message: string) => void): Promise<RunLock> {
     await makeFolder(this.path)
     const lock = await lockRun(this.path, onStale)
-    for (const folder of [this.path, join(this.path, 'checkpoints')]) {
+    for (const folder of ['', 'checkpoints', 'stages'].map((name) => join(this.path, name))) {
       for (const name of await namesIn(folder)) {
         if (!LEFT_OVER.test(name)) continue
         await rm(join(folder, name), { recursive: true, force: true })

@@ -28,3 +28,9 @@ export function inexactness(then: Environment, now: Environment): string | undef
   const changes = changed.map((key) => `${key} ${then[key]} -> ${now[key]}`).join(', ')
   return `the checkpoint was made with other means (${changes}): the result will be as good, but not the same to the bit`
 }
+
+/** What provenance.json says of it. */
+export function numerics({ dtype }: { dtype: string }): Record<string, string> {
+  const { torch_version, cpu_capability } = native().runtimeInfo()
+  return { dtype, libtorch: torch_version, cpu_capability }
+}

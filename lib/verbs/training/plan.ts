@@ -1,5 +1,6 @@
 /** Everything that is known before the first step: config, model, tokens, rows. */
 import { openAdapter } from '../../checkpoint/adapter_folder'
+import { dtypeKey } from '../../checkpoint/dtype_key'
 import { countParameters, type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder, openTokenizerFolder } from '../../checkpoint/model_folder'
 import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
@@ -224,8 +225,7 @@ async function resultConfig(
 ): Promise<Record<string, unknown>> {
   const { initialization: _, ...init } = config.init ?? {}
   const own: Record<string, unknown> = { ...(model?.config ?? init) }
-  const dtypeKey = 'dtype' in own && !('torch_dtype' in own) ? 'dtype' : 'torch_dtype'
-  if (!config.lora) own[dtypeKey] = config.dtype // an adapter is merged into the model as it is stored
+  if (!config.lora) own[dtypeKey(own)] = config.dtype // an adapter is merged into the model as it is stored
   if (config.tokenizer === undefined) return own
   for (const key of ['bos_token_id', 'eos_token_id', 'pad_token_id']) {
     if (key in files.generation.config) own[key] = files.generation.config[key]

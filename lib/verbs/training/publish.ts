@@ -6,13 +6,13 @@ import { type InputRecord, provenance } from '../../checkpoint/provenance'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { carryOver, writeJson, writeText } from '../../checkpoint/write_folder'
 import { toYaml } from '../../config/parse'
-import type { TrainConfig } from '../../config/train'
 import { native, runJob } from '../../native'
 import { objectives } from '../../text/objectives'
 import { packedBatch } from '../../text/packing'
 import type { TrainResult } from '../train'
 import { difference } from './difference'
 import { generationConfig } from './ends'
+import { numerics } from './environment'
 import type { TrainPlan } from './plan'
 import type { TrainReport } from './report'
 import type { RunFolder } from './run_folder'
@@ -121,9 +121,4 @@ async function describe(
     library,
     config,
   })
-}
-
-function numerics({ dtype }: TrainConfig) {
-  const { torch_version, cpu_capability } = native().runtimeInfo()
-  return { dtype, libtorch: torch_version, cpu_capability }
 }

@@ -1,0 +1,171 @@
+/** A model made small in stages: load -> plan -> run -> save -> report. A stage is a row of compressing/stages.ts. */
+import { dtypeKey } from '../checkpoint/dtype_key'
+import type { CompressConfig } from '../config/compress'
+import { resolveSource } from '../text/documents'
+import { loadModelText, type ModelText } from '../text/model_text'
+import { HeldOut } from './compressing/calibration'
+import { CompressFolder } from './compressing/compress_folder'
+import { readCompressConfig, sourcesOf } from './compressing/config'
+import { foretoldFigures } from './compressing/figures'
+import { Identity } from './compressing/identity'
+import { type Means, ModelAtHand } from './compressing/model_at_hand'
+import { checkDisk, diskBytes } from './compressing/needs'
+import { type CompressEvent, runStages, type Session } from './compressing/pipeline'
+import { checkTrainings, type PlannedStage, planStages } from './compressing/plan'
+import { publish } from './compressing/publish'
+import { type CompressReport, type ForetoldStage, reportOf } from './compressing/report'
+import type { Shape } from './compressing/stage'
+import { Run } from './run'
+
+export type { CompressEvent } from './compressing/pipeline'
+export type { StageRecord } from './compressing/records'
+export type { CompressReport, ForetoldStage } from './compressing/report'
+
+export interface CompressOptions {
+  /** `key.path=value` pairs, set over the config. */
+  overrides?: readonly string[] | undefined
+  /** Check everything and return the plan; compress nothing. */
+  dryRun?: boolean | undefined
+  /** Go on after the last stage that is finished and as it was, else start. */
+  resume?: boolean | undefined
+  /** Replace an earlier run. */
+  overwrite?: boolean | undefined
+  signal?: AbortSignal | undefined
+  onWarning?: ((message: string) => void) | undefined
+  /** Hears of the work within a stage, and of measuring. */
+  onProgress?: ((progress: CompressProgress) => void) | undefined
+  /** Called where a run that is stopped has left something to go on with. */
+  onKept?: (() => void) | undefined
+}
+
+export interface CompressProgress {
+  label: string
+  done: number
+  total: number
+}
+
+export interface CompressResult {
+  /** The model folder, or for a dry run where it would be. */
+  model: string
+  report: CompressReport | CompressPlanReport
+}
+
+export interface CompressPlanReport {
+  dry_run: true
+  /** The model as it is given, then what each stage will leave. */
+  stages: ForetoldStage[]
+  /** Of all folders that are there at once. */
+  disk_bytes: number
+}
+
+export type CompressRun = Run<CompressEvent, CompressResult>
+
+/**
+ * Compresses a model as a YAML file or an object says (docs/compress.md). Same machine, build and config: the same
+ * bytes, also when it was stopped and resumed. Iterate over the events, await `result`. Throws ERR_CONFIG, ERR_DATA,
+ * ERR_EXISTS, ERR_BUSY, ERR_CHECKPOINT, ERR_NO_SPACE, ERR_OUT_OF_MEMORY, and what training throws.
+ */
+export function compress(config: string | object, options: CompressOptions = {}): CompressRun {
+  return new Run((emit, signal) => runCompress(config, options, { emit, signal }), { signal: options.signal })
+}
+
+interface Context {
+  emit: (event: CompressEvent) => void
+  signal: AbortSignal
+}
+
+/** Everything that is known before the first weight is read. */
+interface Plan {
+  config: CompressConfig
+  file: string
+  original: ModelAtHand
+  means: Means
+  start: Shape
+  stages: PlannedStage[]
+}
+
+async function runCompress(
+  source: string | object,
+  options: CompressOptions,
+  context: Context,
+): Promise<CompressResult> {
+  const { resume = false, overwrite = false, dryRun = false, onWarning: warn = () => {} } = options
+  const plan = await planCompress(source, options.overrides ?? [])
+  const folder = new CompressFolder(plan.config)
+  const replaces = await folder.check({ resume, overwrite })
+  const text = await loadModelText(plan.original.folder)
+  if (dryRun) return { model: folder.model, report: planReport(plan) }
+  const lock = await folder.open(warn)
+  try {
+    if (replaces) await folder.clear()
+    await checkDisk(folder.path, diskBytes(plan.config, plan.start, plan.stages))
+    return await compressIn(folder, plan, text, { ...options, ...context })
+  } finally {
+    await lock.release()
+  }
+}
+
+async function planCompress(source: string | object, overrides: readonly string[]): Promise<Plan> {
+  const { config: given, file } = await readCompressConfig(source, overrides)
+  const { threads } = given
+  const opened = await ModelAtHand.open(given.model, { dtype: 'float32', threads })
+  const stored = opened.spec.dtype === 'bfloat16' ? 'bfloat16' : 'float32'
+  const means = { dtype: given.dtype ?? stored, threads }
+  const config = { ...given, dtype: means.dtype }
+  const original = await ModelAtHand.open(given.model, means)
+  const start = { spec: original.spec, zeros: 0 }
+  const stages = planStages(config, file, start)
+  await checkTrainings(stages, config, file)
+  for (const source of sourcesOf(config)) await resolveSource(source) // missing files are met now, not after hours
+  return { config, file, original, means, start, stages }
+}
+
+function planReport({ config, start, stages }: Plan): CompressPlanReport {
+  const figures = (shape: Shape) => foretoldFigures(shape, config.dtype!) ?? { unknown: shape.unknown! }
+  return {
+    dry_run: true,
+    stages: [
+      { stage: '00-start', method: 'start', key: 'model', ...figures(start) },
+      ...stages.map(({ name, key, config: { method }, after }) => ({
+        stage: name,
+        method,
+        key,
+        ...figures(after),
+      })),
+    ],
+    disk_bytes: diskBytes(config, start, stages),
+  }
+}
+
+async function compressIn(
+  folder: CompressFolder,
+  { config, file, original, means, stages }: Plan,
+  text: ModelText,
+  given: CompressOptions & Context,
+): Promise<CompressResult> {
+  const { signal, emit, onWarning: warn = () => {}, onProgress, onKept = () => {} } = given
+  const identity = new Identity(config, original.folder, means.dtype, signal)
+  const heldOut = config.evaluate && (await HeldOut.open(config, text, { signal, onWarning: warn }))
+  try {
+    const dtypeKeys = { [dtypeKey(original.folder.config)]: means.dtype }
+    const session: Session = {
+      ...{ config, file, folder, identity, means, original, text, heldOut, dtypeKeys },
+      ...{ signal, emit, warn, onProgress, onKept },
+    }
+    const outcome = await runStages(session)
+    try {
+      const finished = outcome.found === stages.length && (await folder.result(outcome.hash))
+      const report = finished ? (finished as CompressReport) : reportOf(folder, outcome)
+      const ending = { config, model: outcome.model, original: original.folder.path, report }
+      if (finished)
+        await folder.writeReport(report) // an end by force may have come before it
+      else await publish(folder, { ...ending, inputs: identity.inputs })
+      if (config.keep === 'last') await folder.tidy(stages.at(-1)!.name)
+      return { model: folder.model, report }
+    } finally {
+      outcome.model.release()
+    }
+  } finally {
+    await heldOut?.close()
+  }
+}

@@ -1,0 +1,81 @@
+/** The run folder of a pipeline: stages/, their record, and model/ at the end. */
+import { existsSync } from 'node:fs'
+import { readdir, rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
+import { makeFolder, writeJson } from '../../checkpoint/write_folder'
+import type { CompressConfig } from '../../config/compress'
+import { ClaimedFolder } from '../training/claimed_folder'
+import { sourcesOf } from './config'
+import { StageBook } from './records'
+
+/** Says which training was begun in stages/, so that it is gone on with only where it is still the same. */
+const BEGUN = 'begun.json'
+
+export class CompressFolder extends ClaimedFolder<CompressConfig> {
+  readonly model: string
+  readonly stages: string
+  readonly book: StageBook
+
+  constructor(config: CompressConfig) {
+    super(config, [config.model, ...sourcesOf(config).map(({ path }) => path)])
+    this.model = join(this.path, 'model')
+    this.stages = join(this.path, 'stages')
+    this.book = new StageBook(this.path, join(this.path, 'metrics.jsonl'))
+  }
+
+  /** The report of a run that has come to its end, if it ended with what has this hash. */
+  async result(hash: string): Promise<object | undefined> {
+    const report = await readJsonObjectIfPresent(join(this.model, 'report.json'), { code: 'ERR_DATA' })
+    return report?.inputs_sha256 === hash ? report : undefined
+  }
+
+  /** Where a stage's work is: its model folder, or the run folder of its training. */
+  place(name: string): string {
+    return join(this.stages, name)
+  }
+
+  /** The model that a stage has left, if it is still there: in its place, or as the result of an earlier session. */
+  async modelOf({ name, hash }: { name: string; hash: string }): Promise<string | undefined> {
+    const places = [this.place(name), join(this.place(name), 'model')]
+    const found = places.find((place) => existsSync(join(place, 'config.json')))
+    return found ?? ((await this.result(hash)) && this.model)
+  }
+
+  /** Makes room for a training, or finds the one that was begun for this very hash. */
+  async begin(name: string, hash: string): Promise<void> {
+    await makeFolder(this.stages)
+    const marker = readJsonObjectIfPresent(join(this.stages, BEGUN), { code: 'ERR_DATA' })
+    const begun = await marker.catch(() => undefined) // a kill has cut it short: nothing was begun
+    if (begun?.stage === name && begun.inputs_sha256 === hash) return
+    await rm(this.place(name), { recursive: true, force: true })
+    await writeJson(this.stages, BEGUN, { stage: name, inputs_sha256: hash })
+  }
+
+  /** A training that has come to its end will not be gone on with. */
+  async end(name: string): Promise<void> {
+    for (const gone of [join(this.place(name), 'checkpoints'), join(this.stages, BEGUN)])
+      await rm(gone, { recursive: true, force: true })
+  }
+
+  /** Deletes the model of a stage that nobody needs any more; the curves of a training stay. */
+  async forget(name: string): Promise<void> {
+    const place = this.place(name)
+    if (existsSync(join(place, 'config.json'))) return rm(place, { recursive: true, force: true })
+    await rm(join(place, 'model'), { recursive: true, force: true })
+  }
+
+  /** Deletes what stages have left that the config does not have any more. */
+  async keepOnly(names: readonly string[]): Promise<void> {
+    const there = await readdir(this.stages).catch(() => [] as string[])
+    for (const name of there)
+      if (!names.includes(name) && name !== BEGUN)
+        await rm(join(this.stages, name), { recursive: true, force: true })
+  }
+
+  /** Deletes the model of the last stage, once it is the result; and stages/, where nothing else is in it. */
+  async tidy(last: string): Promise<void> {
+    await this.forget(last)
+    await rmdir(this.stages).catch(() => {})
+  }
+}

@@ -1,0 +1,195 @@
+/** The stages in turn: those that are finished are found, the others are done; each leaves a model and a record. */
+import type { JsonObject } from '../../checkpoint/json_file'
+import type { CompressConfig } from '../../config/compress'
+import type { PackedBatch } from '../../native'
+import type { ModelText } from '../../text/model_text'
+import type { TrainStep } from '../train'
+import { calibrationRows, type HeldOut } from './calibration'
+import type { CompressFolder } from './compress_folder'
+import { foundFigures } from './figures'
+import type { Identity } from './identity'
+import { type Means, ModelAtHand } from './model_at_hand'
+import { runNative } from './native_stage'
+import { type PlannedStage, stagesOf } from './plan'
+import type { StageRecord } from './records'
+import { shapeOf } from './shapes'
+import type { Shape, StageProgress } from './stage'
+import { trains } from './stages'
+import { runTraining, trainingOf } from './training'
+
+/** What a session works with, and who listens. */
+export interface Session {
+  config: CompressConfig
+  file: string
+  folder: CompressFolder
+  identity: Identity
+  means: Means
+  /** The model that all stages begin with: folder and sizes. */
+  original: ModelAtHand
+  text: ModelText
+  heldOut: HeldOut | undefined
+  /** What config.json says of the dtype of the results. */
+  dtypeKeys: JsonObject
+  signal: AbortSignal
+  emit: (event: CompressEvent) => void
+  warn: (message: string) => void
+  onProgress: ((progress: Required<StageProgress>) => void) | undefined
+  /** Called where a run that is stopped has left something to go on with. */
+  onKept: () => void
+}
+
+/** What a run tells while it works: a stage that is finished, or an update of a training. */
+export type CompressEvent =
+  | ({ event: 'stage' } & StageRecord)
+  | ({ event: 'step'; stage: string } & TrainStep)
+
+/** What a stage has left; number 0: the model that all begin with. */
+interface Left {
+  name: string
+  hash: string
+  shape: Shape
+}
+
+export interface Outcome {
+  /** What the last stage has left, to be released. */
+  model: ModelAtHand
+  hash: string
+  /** Stages that earlier sessions had finished. */
+  found: number
+}
+
+/** Throws what a stage throws; what is finished stays. */
+export async function runStages(session: Session): Promise<Outcome> {
+  const { config, file, folder } = session
+  const lefts = await findFinished(session)
+  const found = lefts.length - 1
+  await folder.book.keep(found)
+  await folder.writeConfig()
+  let model = await openLeft(session, lefts)
+  try {
+    for (const planned of stagesOf(config, file, (number) => lefts[number]!.shape)) {
+      if (planned.number <= found) continue
+      const before = lefts.at(-1)!
+      const hash = await session.identity.of(planned, before.hash)
+      model = await runStage(session, planned, model, hash)
+      lefts.push({ name: planned.name, hash, shape: shapeOf(model.spec, folder.book.last) })
+      if (config.keep === 'last' && planned.number > 1) await folder.forget(before.name)
+    }
+    return { model, hash: lefts.at(-1)!.hash, found }
+  } catch (error) {
+    model.release()
+    if (lefts.length > 1) session.onKept()
+    throw error
+  }
+}
+
+/**
+ * What stages have left that are as they were, from the start to the newest whose model is there. Throws ERR_CHECKPOINT
+ * for a run that began with another model.
+ */
+async function findFinished({ config, file, folder, identity, original }: Session): Promise<Left[]> {
+  const start = await identity.start()
+  await folder.book.open(start)
+  const lefts: Left[] = [{ name: '', hash: start, shape: { spec: original.spec, zeros: 0 } }]
+  for (const planned of stagesOf(config, file, (number) => lefts[number]!.shape)) {
+    const hash = await identity.of(planned, lefts.at(-1)!.hash)
+    const record = folder.book.find(planned.number, hash)
+    if (record === undefined) break
+    lefts.push({ name: planned.name, hash, shape: shapeOf(original.spec, record) })
+  }
+  while (lefts.length > 1 && !(await folder.modelOf(lefts.at(-1)!))) lefts.pop()
+  return lefts
+}
+
+async function openLeft(session: Session, lefts: readonly Left[]): Promise<ModelAtHand> {
+  const { folder, means, original } = session
+  if (lefts.length > 1) return ModelAtHand.open((await folder.modelOf(lefts.at(-1)!))!, means)
+  if (folder.book.all.length === 0) await recordStart(session, lefts[0]!)
+  return original
+}
+
+async function recordStart(session: Session, { hash }: Left): Promise<void> {
+  const { original } = session
+  const record = await measured(session, original, {
+    step: 0,
+    stage: '00-start',
+    method: 'start',
+    seconds: 0,
+  })
+  await keep(session, { ...record, inputs_sha256: hash })
+}
+
+async function runStage(
+  session: Session,
+  planned: PlannedStage,
+  start: ModelAtHand,
+  hash: string,
+): Promise<ModelAtHand> {
+  const { number, name, key, step, config, stage } = planned
+  const run = trains(stage) ? train : compute
+  const { model, figures, seconds } = await run(session, planned, start, hash)
+  const facts = { step: number, stage: name, method: config.method, key, ...(step && { part: step }) }
+  try {
+    const record = await measured(session, model, { ...facts, figures, seconds })
+    await keep(session, { ...record, inputs_sha256: hash })
+    return model
+  } catch (error) {
+    model.release()
+    if (trains(stage)) session.onKept() // a training that is at its end is not done again
+    throw error
+  }
+}
+
+interface Done {
+  model: ModelAtHand
+  figures: JsonObject
+  seconds: number
+}
+
+async function compute(session: Session, planned: PlannedStage, start: ModelAtHand): Promise<Done> {
+  const { config, folder, means, dtypeKeys, signal, onProgress } = session
+  const begun = performance.now()
+  const { model, figures } = await runNative(planned, start, folder.place(planned.name), {
+    ...{ threads: means.threads, seed: config.seed + planned.number, dtypeKeys, signal },
+    calibration: () => calibration(session),
+    onProgress: onProgress && ((progress) => onProgress({ label: planned.name, ...progress })),
+  })
+  return { model, figures, seconds: (performance.now() - begun) / 1000 }
+}
+
+function calibration({ config, text, signal, warn }: Session): Promise<PackedBatch[]> {
+  return calibrationRows(config, text, { signal, onWarning: warn })
+}
+
+async function train(
+  session: Session,
+  planned: PlannedStage,
+  start: ModelAtHand,
+  hash: string,
+): Promise<Done> {
+  const { config, folder, means, original, signal, emit, warn, onProgress, onKept } = session
+  const { name } = planned
+  start.release() // training loads its own
+  await folder.begin(name, hash)
+  const places = { model: start.folder.path, original: original.folder.path }
+  const trained = await runTraining(trainingOf(planned, config, places), {
+    ...{ signal, onKept, onWarning: warn },
+    onStep: (update) => emit({ event: 'step', stage: name, ...update }),
+    onProgress: onProgress && ((work) => onProgress({ ...work, label: `${name}: ${work.label}` })),
+  })
+  await folder.end(name)
+  return { ...trained, model: await ModelAtHand.open(trained.folder, means) }
+}
+
+/** What a model is now: sizes counted in its files, loss on held-out texts. */
+async function measured<Facts extends object>(session: Session, model: ModelAtHand, facts: Facts) {
+  const { heldOut, signal, onProgress } = session
+  const options = { signal, onProgress }
+  const loss = heldOut && (await heldOut.measure(await model.loaded(signal), options))
+  return { ...facts, ...(await foundFigures(model, session.config, signal)), ...loss }
+}
+
+async function keep({ folder, emit }: Session, record: StageRecord): Promise<void> {
+  await folder.book.add(record)
+  emit({ event: 'stage', ...record })
+}

@@ -1,0 +1,43 @@
+/** What a pipeline ends with, and what its plan foretells. */
+import { peakMemory } from '../training/speed'
+import type { CompressFolder } from './compress_folder'
+import type { Figures } from './figures'
+import type { Outcome } from './pipeline'
+import type { StageRecord } from './records'
+import { isUniform } from './shapes'
+
+export interface CompressReport {
+  /** The model as it was given first, then what each stage has left. */
+  stages: StageRecord[]
+  /** What loads the result: where layers differ or are factored, tongueforge alone. */
+  loads_in: 'transformers' | 'tongueforge'
+  /** The last stage of earlier sessions, where this one went on. */
+  resumed_after?: string
+  /** Of all stages. */
+  seconds: number
+  /** Of this process so far. */
+  peak_memory_bytes: number
+  /** Of everything that decides the result. */
+  inputs_sha256: string
+}
+
+/** A stage that has not run. */
+export interface ForetoldStage extends Partial<Figures> {
+  stage: string
+  method: string
+  key: string
+  /** Why there are no figures: only the weights can tell. */
+  unknown?: string
+}
+
+export function reportOf({ book }: CompressFolder, { model, hash, found }: Outcome): CompressReport {
+  const stages = [...book.all]
+  return {
+    stages,
+    loads_in: isUniform(model.spec) ? 'transformers' : 'tongueforge',
+    ...(found > 0 && { resumed_after: stages[found]!.stage }),
+    seconds: stages.reduce((sum, { seconds }) => sum + seconds, 0),
+    peak_memory_bytes: peakMemory(),
+    inputs_sha256: hash,
+  }
+}

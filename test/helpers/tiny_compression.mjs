@@ -1,0 +1,40 @@
+// A pipeline of compression of a few seconds: a random model, texts of the demo's world.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { WORDS_A } from '#lib/world/words'
+import { writeTinyModel } from './tiny_model.mjs'
+
+const sentence = (i) =>
+  Array.from({ length: 12 }, (_, j) => WORDS_A[(i * i + 3 * j) % WORDS_A.length]).join(' ')
+
+/** Writes model and texts into `folder`; returns a config for `compress` without `out` and `stages`. */
+export async function tinyCompression(folder, size = {}) {
+  mkdirSync(folder, { recursive: true })
+  const model = await writeTinyModel(join(folder, 'model'), size)
+  const [train, heldOut] = ['train.txt', 'held_out.txt'].map((name) => join(folder, name))
+  writeFileSync(train, Array.from({ length: 200 }, (_, i) => sentence(i)).join('\n\n'))
+  writeFileSync(heldOut, Array.from({ length: 20 }, (_, i) => sentence(1000 + i)).join('\n\n'))
+  return {
+    model,
+    calibration: { data: [{ path: train }], samples: 8, sequence_length: 64 },
+    recovery: {
+      data: [{ path: train }],
+      sequence_length: 64,
+      batch_size: 4,
+      steps: 6,
+      schedule: { warmup: 2 },
+      checkpoint: { every: 2 },
+    },
+    evaluate: { data: [{ path: heldOut }], sequence_length: 64 },
+    data_cache: join(folder, 'data-cache'),
+    threads: 1,
+    seed: 3,
+  }
+}
+
+/** Bytes of the files of a folder that are the same however the run was stopped: by name. */
+export function lastingFiles(folder) {
+  const told = new Set(['provenance.json', 'report.json']) // when, how long
+  const files = readdirSync(folder).filter((name) => !told.has(name))
+  return Object.fromEntries(files.map((name) => [name, readFileSync(join(folder, name)).toString('base64')]))
+}

@@ -1,0 +1,250 @@
+// The pipeline of compression as a run: record, result, resume after every stage, refusals, stop.
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { compress, inspect, train } from 'tongueforge'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { lastingFiles, tinyCompression } from '../helpers/tiny_compression.mjs'
+import { writeTinyModel } from '../helpers/tiny_model.mjs'
+
+describe('compress', () => {
+  const root = temporaryFolder()
+  const place = (name) => join(root, name)
+  const json = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'))
+  const lines = (out) =>
+    readFileSync(join(out, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+  const recovers = [{ method: 'recover' }, { method: 'recover', steps: 3, optimizer: { lr: 1e-4 } }]
+  let given
+  let made = 0
+  const configOf = (changes = {}) => ({ ...given, stages: recovers, out: place(`run-${made++}`), ...changes })
+  const compressed = async (changes, options) => {
+    const config = configOf(changes)
+    return { out: config.out, ...(await compress(config, options).result) }
+  }
+  before(async () => {
+    given = await tinyCompression(place('inputs'))
+  })
+
+  test('trainings in a row are what train makes, one after the other', async () => {
+    const { out, model, report } = await compressed({ keep: 'all' })
+    const { recovery, data_cache, threads, seed } = given
+    let start = given.model
+    for (const [i, changes] of [{}, { steps: 3, optimizer: { lr: 1e-4 } }].entries()) {
+      const config = {
+        ...recovery,
+        ...changes,
+        model: start,
+        data_cache,
+        threads,
+        seed,
+        out: place(`train-${i}`),
+      }
+      start = (await train(config).result).model
+      const stage = join(out, `stages/0${i + 1}-recover/model`)
+      assert.deepEqual(weights(stage), weights(start), `stage ${i + 1}`)
+    }
+    assert.deepEqual(weights(model), weights(start))
+    assert.equal(model, join(out, 'model'))
+    assert.deepEqual(
+      report.stages.map(({ stage, method, key }) => [stage, method, key]),
+      [
+        ['00-start', 'start', undefined],
+        ['01-recover', 'recover', 'stages.0'],
+        ['02-recover', 'recover', 'stages.1'],
+      ],
+    )
+    assert.ok(report.stages[2].perplexity < report.stages[0].perplexity)
+    assert.equal(report.stages[0].perplexity, Math.exp(report.stages[0].loss))
+    assert.deepEqual(json(model, 'report.json'), report)
+    assert.deepEqual(json(out, 'report.json'), report)
+    assert.deepEqual(lines(out), report.stages)
+    const { parameters, bytes } = await inspect(model)
+    assert.deepEqual(report.stages[2].parameters, parameters)
+    assert.equal(report.stages[2].bytes, bytes)
+  })
+
+  test('models of stages go once the next one is whole; curves of trainings stay', async () => {
+    const { out } = await compressed()
+    assert.deepEqual(readdirSync(join(out, 'stages')).sort(), ['01-recover', '02-recover'])
+    for (const name of ['01-recover', '02-recover']) {
+      const stage = join(out, 'stages', name)
+      assert.ok(existsSync(join(stage, 'metrics.jsonl')))
+      for (const gone of ['model', 'checkpoints'])
+        assert.ok(!existsSync(join(stage, gone)), `${name}/${gone}`)
+    }
+  })
+
+  test('stopped at each update and each stage, it goes on to the same bytes', async () => {
+    const whole = await compressed()
+    for (let stop = 1; stop <= 11; stop++) {
+      const config = configOf()
+      const reason = new Error(`event ${stop}`)
+      let events = 0
+      const abort = new AbortController()
+      let kept = 0
+      const run = compress(config, { signal: abort.signal, onKept: () => kept++ })
+      await assert.rejects(async () => {
+        for await (const _ of run) if (++events === stop) abort.abort(reason)
+      }, reason)
+      assert.ok(!existsSync(join(config.out, 'model')), `no model after event ${stop}`)
+      const { model, report } = await compress(config, { resume: true }).result
+      assert.deepEqual(
+        lastingFiles(model),
+        withOut(lastingFiles(whole.model), whole.out, config.out),
+        `event ${stop}`,
+      )
+      assert.equal(report.inputs_sha256, whole.report.inputs_sha256)
+      assert.equal(kept > 0, stop > 1, `kept after event ${stop}`)
+    }
+  })
+
+  test('what is appended to a finished pipeline goes on from its result', async () => {
+    const first = await compressed({ stages: recovers.slice(0, 1) })
+    const events = []
+    const run = compress({ ...configOf(), out: first.out }, { resume: true })
+    for await (const event of run) events.push(event)
+    const { report, model } = await run.result
+    assert.equal(report.resumed_after, '01-recover')
+    assert.deepEqual(
+      events.filter(({ event }) => event === 'stage').map(({ stage }) => stage),
+      ['02-recover'],
+    )
+    const whole = await compressed()
+    assert.deepEqual(weights(model), weights(whole.model))
+    assert.deepEqual(
+      report.stages.map(({ loss }) => loss),
+      whole.report.stages.map(({ loss }) => loss),
+    )
+  })
+
+  test('a finished pipeline is not done again; a changed stage is, and those after it', async () => {
+    const { out, report } = await compressed({ keep: 'all' })
+    const again = await compress({ ...configOf({ keep: 'all' }), out }, { resume: true }).result
+    assert.deepEqual(again.report, report)
+    const changed = [recovers[0], { ...recovers[1], steps: 2 }]
+    const { report: other } = await compress(
+      { ...configOf({ keep: 'all' }), out, stages: changed },
+      { resume: true },
+    ).result
+    assert.equal(other.resumed_after, '01-recover')
+    assert.equal(other.stages[2].figures.steps, 2)
+    assert.deepEqual(other.stages[1], report.stages[1])
+    assert.notEqual(other.inputs_sha256, report.inputs_sha256)
+  })
+
+  test('a dry run tells the sizes of every stage, and writes nothing', async () => {
+    const { out, model, report } = await compressed({}, { dryRun: true })
+    assert.ok(!existsSync(out))
+    assert.equal(model, join(out, 'model'))
+    const { parameters, bytes } = await inspect(given.model)
+    assert.deepEqual(
+      report.stages.map((stage) => [stage.stage, stage.key, stage.parameters, stage.bytes]),
+      [
+        ['00-start', 'model', parameters, bytes],
+        ['01-recover', 'stages.0', parameters, bytes],
+        ['02-recover', 'stages.1', parameters, bytes],
+      ],
+    )
+    assert.equal(report.disk_bytes, 2 * bytes)
+  })
+
+  describe('is refused before anything is written', () => {
+    const refuse = (name, changes, expected, options) =>
+      test(name, async () => {
+        const config = configOf(typeof changes === 'function' ? changes() : changes)
+        await assert.rejects(compress(config, options).result, expected)
+        assert.ok(!existsSync(config.out))
+      })
+    refuse(
+      'with a method that is not known',
+      { stages: [{ method: 'recovery' }] },
+      {
+        code: 'ERR_CONFIG',
+        message: /^config: stages\.0\.method: expected .*recover.*, received "recovery"$/,
+        hint: "Did you mean 'recover'?",
+      },
+    )
+    refuse(
+      'with a key of recovery that training has not',
+      () => ({ recovery: { ...given.recovery, step: 3 } }),
+      {
+        code: 'ERR_CONFIG',
+        message: 'config: recovery.step: unknown key',
+        hint: "Did you mean 'steps'?",
+      },
+    )
+    refuse(
+      'with a stage of training that says nonsense',
+      { stages: [recovers[0], { method: 'recover', optimizer: { lr: -1 } }] },
+      {
+        code: 'ERR_CONFIG',
+        message: 'config: stages.1.optimizer.lr: expected a number above 0, received -1',
+      },
+    )
+    refuse(
+      'where training itself would refuse',
+      { stages: [{ method: 'recover', z_loss: 1, objective: 'dpo' }] },
+      {
+        code: 'ERR_CONFIG',
+        message: 'config: stages.0.z_loss: expected 0 with objective dpo, received 1',
+        hint: 'z_loss belongs to the losses over tokens: cp, inscp and sft.',
+        details: { file: 'config', key: 'stages.0.z_loss' },
+      },
+    )
+    refuse(
+      'where the next stage would have no model',
+      { stages: [{ method: 'recover', lora: { merge: false } }] },
+      {
+        code: 'ERR_CONFIG',
+        message: 'config: stages.0.lora.merge: expected true, received false',
+        hint: 'The next stage needs the model, not its adapter.',
+      },
+    )
+    refuse('with data that are not there', () => ({ evaluate: { data: [{ path: place('none.txt') }] } }), {
+      code: 'ERR_NOT_FOUND',
+    })
+    refuse('without stages', { stages: [] }, { message: /stages: expected at least one stage/ })
+    refuse(
+      'without anything to recover on',
+      { recovery: undefined },
+      {
+        message: 'config: stages.0.data: expected a list of { path }, received nothing',
+      },
+    )
+  })
+
+  test('a run folder is kept from other verbs, other models and those who say nothing', async () => {
+    const { out } = await compressed({ stages: recovers.slice(0, 1) })
+    const config = { ...configOf({ stages: recovers.slice(0, 1) }), out }
+    await assert.rejects(compress(config).result, { code: 'ERR_EXISTS', hint: /--resume/ })
+    const { recovery, model } = given
+    await assert.rejects(train({ ...recovery, model, out }, { resume: true }).result, {
+      code: 'ERR_EXISTS',
+      message: `${out}: expected a run of train to resume, found a folder that compress has written`,
+    })
+    const other = await writeTinyModel(place(`other-${made++}`), { seed: 9 })
+    await assert.rejects(compress({ ...config, model: other }, { resume: true }).result, {
+      code: 'ERR_CHECKPOINT',
+      message: `${out}: expected a run of this config and these inputs, found one of others`,
+    })
+    const { report } = await compress({ ...config, model: other }, { overwrite: true }).result
+    assert.equal(report.resumed_after, undefined)
+  })
+
+  const weights = (folder) => readFileSync(join(folder, 'model.safetensors'))
+  // Card and resolved.yaml name the place of the run.
+  const withOut = (files, from, to) =>
+    Object.fromEntries(
+      Object.entries(files).map(([name, bytes]) => {
+        const text = Buffer.from(bytes, 'base64').toString('utf8')
+        const moved =
+          /\.(md|yaml)$/.test(name) &&
+          text.replaceAll(from, to).replaceAll(from.split('/').at(-1), to.split('/').at(-1))
+        return [name, moved ? Buffer.from(moved).toString('base64') : bytes]
+      }),
+    )
+})
