@@ -5,40 +5,42 @@ import { TrainingView } from './training_view'
 import type { Io } from './verb'
 
 export class CompressView {
-  private training: { stage: string; view: TrainingView } | undefined
+  private view: TrainingView
 
-  constructor(private readonly io: Pick<Io, 'progress' | 'say'>) {}
+  constructor(private readonly io: Pick<Io, 'progress' | 'say'>) {
+    this.view = new TrainingView(io)
+  }
 
   event(event: CompressEvent): void {
-    const { progress } = this.io
     if (event.event === 'stage') {
-      this.training = undefined
-      if (progress.live) progress.line(stageLine(event), { stays: true })
-      else progress.log(event)
-      return
+      this.#stage(event)
+      this.view = new TrainingView(this.io) // the next stage has a pace of its own
+    } else {
+      const { event: _, ...step } = event // in a log each line says of which stage it is
+      this.view.step(step)
     }
-    const { event: _, ...step } = event // in a log each line says of which stage it is
-    if (this.training?.stage !== step.stage)
-      this.training = { stage: step.stage, view: new TrainingView(this.io) }
-    this.training.view.step(step)
   }
 
   progress(work: CompressProgress): void {
-    if (this.training) this.training.view.progress(work)
-    else this.io.progress.update(work)
+    this.view.progress(work)
   }
 
   warning(message: string): void {
-    if (this.io.progress.live) this.io.say(message)
-    else this.io.progress.log({ warning: message })
+    this.view.warning(message)
+  }
+
+  #stage(event: StageEvent): void {
+    const { progress } = this.io
+    if (progress.live) progress.line(stageLine(event), { stays: true })
+    else progress.log(event)
   }
 }
 
-/** `02-recover  1.9 M parameters, 1.2 M not zero  3.80 MB  perplexity 4.121`. */
-function stageLine({ stage, parameters: { total, nonzero }, bytes: size, perplexity }: StageEvent): string {
+type StageEvent = Extract<CompressEvent, { event: 'stage' }>
+
+/** `02-recover  1900000 parameters, 1200000 not zero  3.80 MB  perplexity 4.121`. */
+export function stageLine({ stage, parameters: { total, nonzero }, bytes: size, perplexity }: StageEvent) {
   const zeros = nonzero === total ? '' : `, ${nonzero} not zero`
   const quality = perplexity === undefined ? '' : `  perplexity ${Number(perplexity.toPrecision(4))}`
   return `${stage}  ${total} parameters${zeros}  ${bytes(size)}${quality}`
 }
-
-type StageEvent = Extract<CompressEvent, { event: 'stage' }>

@@ -150,6 +150,7 @@ async function compressIn(
     const dtypeKeys = { [dtypeKey(original.folder.config)]: means.dtype }
     const session: Session = {
       ...{ config, file, folder, identity, means, original, text, heldOut, dtypeKeys },
+      evaluation: await identity.evaluation(),
       ...{ signal, emit, warn, onProgress, onKept },
     }
     const outcome = await runStages(session)

@@ -136,6 +136,25 @@ describe('compress', () => {
     assert.notEqual(other.inputs_sha256, report.inputs_sha256)
   })
 
+  test('losses on other texts are left out of what goes on', async () => {
+    const { out } = await compressed({ stages: recovers.slice(0, 1) })
+    const warnings = []
+    const onWarning = (text) => warnings.push(text)
+    const evaluate = { ...given.evaluate, sequence_length: 32 }
+    const { report } = await compress({ ...configOf({ evaluate }), out }, { resume: true, onWarning }).result
+    assert.deepEqual(
+      report.stages.map(({ loss, perplexity }) => [loss === undefined, perplexity === undefined]),
+      [
+        [true, true],
+        [true, true],
+        [false, false],
+      ],
+    )
+    assert.deepEqual(warnings, [
+      'the losses of 2 finished stages were measured on other texts: they are left out',
+    ])
+  })
+
   test('a dry run tells the sizes of every stage, and writes nothing', async () => {
     const { out, model, report } = await compressed({}, { dryRun: true })
     assert.ok(!existsSync(out))

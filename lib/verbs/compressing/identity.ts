@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import type { InputRecord } from '../../checkpoint/provenance'
 import type { CompressConfig } from '../../config/compress'
+import type { DataSource } from '../../config/data'
 import { dataCacheFolder } from '../../text/cache/place'
 import { canonicalJson, identify, recordSources, recordWhole } from '../training/identity'
 import { openInputs, readTrainConfig } from '../training/plan'
@@ -42,6 +43,13 @@ export class Identity {
     })
   }
 
+  /** Of what losses are measured on; undefined where nothing is. */
+  async evaluation(): Promise<string | undefined> {
+    if (this.config.evaluate === undefined) return undefined
+    const { data, ...shape } = this.config.evaluate
+    return sha256({ ...shape, data: await this.#contentOf('evaluate', data) })
+  }
+
   async #native({ stage, config, number }: PlannedStage): Promise<object> {
     const calibrates = !trains(stage) && stage.calibrates(config)
     return {
@@ -68,10 +76,15 @@ export class Identity {
 
   async #readCalibration(): Promise<object[]> {
     const { data, ...shape } = this.config.calibration!
-    const cache = dataCacheFolder(this.config.data_cache)
-    const { content, inputs } = await recordSources('calibration', data, { cache, signal: this.signal })
-    this.#add(...inputs)
+    const content = await this.#contentOf('calibration', data)
     return [{ ...shape, seed: shape.seed ?? this.config.seed }, ...content]
+  }
+
+  async #contentOf(role: string, data: readonly DataSource[]): Promise<object[]> {
+    const cache = dataCacheFolder(this.config.data_cache)
+    const { content, inputs } = await recordSources(role, data, { cache, signal: this.signal })
+    this.#add(...inputs)
+    return content
   }
 
   #add(...inputs: readonly InputRecord[]): void {

@@ -28,6 +28,8 @@ export interface Session {
   original: ModelAtHand
   text: ModelText
   heldOut: HeldOut | undefined
+  /** Hash of the texts of heldOut. */
+  evaluation: string | undefined
   /** What config.json says of the dtype of the results. */
   dtypeKeys: JsonObject
   signal: AbortSignal
@@ -64,6 +66,9 @@ export async function runStages(session: Session): Promise<Outcome> {
   const lefts = await findFinished(session)
   const found = lefts.length - 1
   await folder.book.keep(found)
+  const others = folder.book.dropOtherLosses(session.evaluation)
+  if (others > 0)
+    session.warn(`the losses of ${others} finished stages were measured on other texts: they are left out`)
   await folder.writeConfig()
   let model = await openLeft(session, lefts)
   try {
@@ -183,10 +188,11 @@ async function train(
 
 /** What a model is now: sizes counted in its files, loss on held-out texts. */
 async function measured<Facts extends object>(session: Session, model: ModelAtHand, facts: Facts) {
-  const { heldOut, signal, onProgress } = session
-  const options = { signal, onProgress }
-  const loss = heldOut && (await heldOut.measure(await model.loaded(signal), options))
-  return { ...facts, ...(await foundFigures(model, session.config, signal)), ...loss }
+  const { heldOut, evaluation, signal, onProgress } = session
+  const figures = await foundFigures(model, session.config, signal)
+  if (heldOut === undefined) return { ...facts, ...figures }
+  const loss = await heldOut.measure(await model.loaded(signal), { signal, onProgress })
+  return { ...facts, ...figures, ...loss, evaluation_sha256: evaluation! }
 }
 
 async function keep({ folder, emit }: Session, record: StageRecord): Promise<void> {

@@ -23,6 +23,8 @@ export interface StageRecord extends Figures {
   /** On held-out data. */
   loss?: number
   perplexity?: number
+  /** Of those texts. */
+  evaluation_sha256?: string
   /** Of the work itself, without measuring and writing. */
   seconds: number
   /** Of everything that decides what it leaves: see identity.ts. */
@@ -59,6 +61,19 @@ export class StageBook {
   find(step: number, hash: string): StageRecord | undefined {
     const record = this.#all[step]
     return record?.inputs_sha256 === hash ? record : undefined
+  }
+
+  /** Drops losses that were measured on other texts; returns of how many stages. */
+  dropOtherLosses(evaluation: string | undefined): number {
+    const others = this.#all.filter(
+      ({ loss, evaluation_sha256 }) => loss !== undefined && evaluation_sha256 !== evaluation,
+    )
+    this.#all = this.#all.map((record) => {
+      if (!others.includes(record)) return record
+      const { loss: _, perplexity: _p, evaluation_sha256: _e, ...rest } = record
+      return rest
+    })
+    return others.length
   }
 
   /** Forgets what came after a stage. */
