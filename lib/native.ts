@@ -106,6 +106,14 @@ export interface ParameterDescription {
   module: ModuleKind
 }
 
+/** Sizes of a block of a model in memory; ranks of its factored layers by name within the block. */
+export interface BlockDescription {
+  num_heads: number
+  num_kv_heads: number
+  intermediate_size: number
+  ranks: Record<string, number>
+}
+
 /** A model in memory with deltas on its weights: native/live/grafted_model.h. */
 export interface GraftedModel {
   model: Handle
@@ -227,6 +235,8 @@ export interface NativeJobs extends CompressingJobs {
   loadModel: [{ folder: string; spec: object; dtype: string; threads: number }, Handle]
   initialiseModel: [{ spec: object; init: object; threads: number }, Handle]
   saveModel: [{ model: Handle; folder: string; dtype: string; max_shard_bytes: number }, { bytes: number }]
+  /** The blocks of a model in memory as they are now. */
+  describeBlocks: [{ model: Handle }, BlockDescription[]]
   logits: [{ model: Handle; rows: Int32Array[]; threads: number }, { data: ArrayBuffer; shape: number[] }]
   generate: [
     {

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { TongueforgeError } from '../errors'
 import { describeValue, type JsonObject } from './json_file'
+import { familyOf, hasOwnLayers } from './layer_config'
+import { type LayerLinear, type LayerSpec, linearParameters } from './layers'
 import { type RopeSpec, ropeKeys, ropeSpec } from './rope_config'
 
 // config.json of a Hugging Face folder -> DecoderSpec, the one description of a decoder that native code reads.
@@ -76,13 +78,10 @@ export type Dtype = (typeof DTYPES)[number]
 
 /** A decoder, complete and checked. snake_case because native code reads this very object. */
 export interface DecoderSpec {
+  kind: 'decoder'
   architecture: Architecture
   vocab_size: number
   hidden_size: number
-  intermediate_size: number
-  num_layers: number
-  num_heads: number
-  num_kv_heads: number
   head_dim: number
   max_positions: number
   rms_norm_eps: number
@@ -94,10 +93,9 @@ export interface DecoderSpec {
   o_bias: boolean
   mlp_bias: boolean
   qk_norm: boolean
-  /** The window of the layers that have one, else 0. With window w a position sees itself and the w - 1 before it. */
+  /** The window of the layers that have one, else 0. */
   sliding_window: number
-  /** Per layer: its window, 0 for full attention. */
-  layer_windows: number[]
+  layers: LayerSpec[]
   rope: RopeSpec
   /** What config.json says that the weights are stored in; null where it says nothing. */
   dtype: Dtype | null
@@ -150,6 +148,17 @@ const configSchema = z.looseObject({
       },
     )
     .nullish(),
+  layers: z
+    .array(
+      z.strictObject({
+        num_attention_heads: integer(1, 2 ** 16),
+        num_key_value_heads: integer(1, 2 ** 16),
+        intermediate_size: integer(1, 2 ** 22),
+        ranks: z.record(z.string(), integer(1, 2 ** 22)).default({}),
+      }),
+      { error: 'a list of sizes, one entry a layer' },
+    )
+    .optional(),
   quantization_config: z.null({ error: 'no quantisation (save the model in bfloat16 first)' }).optional(),
   dtype: z.string({ error: 'the name of a dtype' }).nullish(),
   torch_dtype: z.string({ error: 'the name of a dtype' }).nullish(),
@@ -162,24 +171,21 @@ type Config = z.infer<typeof configSchema>
  * expected and received: for an unknown architecture, a value out of range, or values that contradict each other.
  */
 export function decoderSpec(content: JsonObject, file = 'config.json'): DecoderSpec {
-  const config = checkedConfig(content, file)
+  const ownLayers = hasOwnLayers(content)
+  const config = checkedConfig({ ...content, model_type: familyOf(content.model_type) }, file)
   const refuse = (key: string, expected: string, received: unknown): never => {
     throw configError(file, key, expected, received)
   }
   const family: Family = families[config.model_type]
-  const heads = config.num_attention_heads
   const headDim = headSize(config, family, refuse)
   const windows = layerWindows(config, family, refuse)
   const maxPositions = config.max_position_embeddings ?? family.maxPositions
   const attentionBias = family.attentionBias === 'config' && config.attention_bias
   const spec: DecoderSpec = {
+    kind: 'decoder',
     architecture: config.model_type,
     vocab_size: config.vocab_size,
     hidden_size: config.hidden_size,
-    intermediate_size: config.intermediate_size,
-    num_layers: config.num_hidden_layers,
-    num_heads: heads,
-    num_kv_heads: kvHeads(config, family),
     head_dim: headDim,
     max_positions: maxPositions,
     rms_norm_eps: config.rms_norm_eps,
@@ -190,7 +196,7 @@ export function decoderSpec(content: JsonObject, file = 'config.json'): DecoderS
     mlp_bias: family.mlpBias === 'config' && config.mlp_bias,
     qk_norm: family.qkNorm,
     sliding_window: Math.max(...windows),
-    layer_windows: windows,
+    layers: ownLayers ? listedLayers(config, windows, refuse) : equalLayers(config, family, windows),
     rope: ropeSpec(config, maxPositions, headDim, refuse),
     dtype: storedDtype(config, refuse),
   }
@@ -200,13 +206,31 @@ export function decoderSpec(content: JsonObject, file = 'config.json'): DecoderS
 
 /** Number of parameters that a spec implies, in closed form; a tied head counts once. */
 export function countParameters(spec: DecoderSpec): number {
-  const { hidden_size: D, intermediate_size: F, head_dim: H, num_heads: N, num_kv_heads: K } = spec
-  const qkvOut = (N + 2 * K) * H
-  const attention = D * qkvOut + N * H * D + (spec.attention_bias ? qkvOut : 0) + (spec.o_bias ? D : 0)
-  const mlp = 3 * D * F + (spec.mlp_bias ? 2 * F + D : 0)
+  const { hidden_size: D, head_dim: H } = spec
   const norms = 2 * D + (spec.qk_norm ? 2 * H : 0)
   const embeddings = spec.vocab_size * D * (spec.tie_word_embeddings ? 1 : 2)
-  return embeddings + spec.num_layers * (attention + mlp + norms) + D
+  const layers = spec.layers.map((layer) =>
+    layerLinears(spec, layer).reduce(
+      (sum, linear) => sum + linearParameters(linear, layer.ranks[linear.name]),
+      norms,
+    ),
+  )
+  return layers.reduce((sum, parameters) => sum + parameters, embeddings + D)
+}
+
+/** The linear layers of a block, in the order of the forward pass. */
+export function layerLinears(spec: DecoderSpec, layer: LayerSpec): LayerLinear[] {
+  const { hidden_size: D, head_dim: H } = spec
+  const { num_heads: N, num_kv_heads: K, intermediate_size: F } = layer
+  return [
+    { name: 'self_attn.q_proj', out: N * H, in: D, bias: spec.attention_bias },
+    { name: 'self_attn.k_proj', out: K * H, in: D, bias: spec.attention_bias },
+    { name: 'self_attn.v_proj', out: K * H, in: D, bias: spec.attention_bias },
+    { name: 'self_attn.o_proj', out: D, in: N * H, bias: spec.o_bias },
+    { name: 'mlp.gate_proj', out: F, in: D, bias: spec.mlp_bias },
+    { name: 'mlp.up_proj', out: F, in: D, bias: spec.mlp_bias },
+    { name: 'mlp.down_proj', out: D, in: F, bias: spec.mlp_bias },
+  ]
 }
 
 /** The name that config.json carries under `architectures`, e.g. LlamaForCausalLM. */
@@ -245,6 +269,27 @@ type RefuseKey = (key: string, expected: string, received: unknown) => never
 function kvHeads(config: Config, family: Family): number {
   const { num_key_value_heads: given, num_attention_heads: heads } = config
   return given === undefined ? (family.kvHeads ?? heads) : (given ?? heads)
+}
+
+function equalLayers(config: Config, family: Family, windows: readonly number[]): LayerSpec[] {
+  const { num_attention_heads: num_heads, intermediate_size } = config
+  const num_kv_heads = kvHeads(config, family)
+  return windows.map((window) => ({ num_heads, num_kv_heads, intermediate_size, window, ranks: {} }))
+}
+
+// Of a compressed model: layer_config.ts writes them.
+function listedLayers(config: Config, windows: readonly number[], refuse: RefuseKey): LayerSpec[] {
+  const { layers } = config
+  if (layers?.length !== windows.length) {
+    return refuse('layers', `one entry for each of ${windows.length} layers`, layers)
+  }
+  return layers.map(({ num_attention_heads, num_key_value_heads, intermediate_size, ranks }, i) => ({
+    num_heads: num_attention_heads,
+    num_kv_heads: num_key_value_heads,
+    intermediate_size,
+    window: windows[i]!,
+    ranks,
+  }))
 }
 
 function headSize(config: Config, family: Family, refuse: RefuseKey): number {
@@ -292,11 +337,24 @@ function storedDtype(config: Config, refuse: RefuseKey): Dtype | null {
 }
 
 function checkSizes(spec: DecoderSpec, refuse: RefuseKey): void {
-  const { num_heads: heads, num_kv_heads: kv, head_dim: headDim } = spec
-  if (heads % kv !== 0) refuse('num_key_value_heads', `a divisor of num_attention_heads (${heads})`, kv)
-  if (headDim % 2 !== 0) refuse('head_dim', 'an even number, as rope turns pairs', headDim)
+  for (const layer of spec.layers) {
+    const { num_heads: heads, num_kv_heads: kv } = layer
+    if (heads % kv !== 0) refuse('num_key_value_heads', `a divisor of num_attention_heads (${heads})`, kv)
+    checkRanks(spec, layer, refuse)
+  }
+  if (spec.head_dim % 2 !== 0) refuse('head_dim', 'an even number, as rope turns pairs', spec.head_dim)
   const parameters = countParameters(spec)
   if (parameters > MAX_PARAMETERS) {
     refuse('hidden_size', `sizes that make at most ${MAX_PARAMETERS} parameters`, `${parameters} parameters`)
+  }
+}
+
+function checkRanks(spec: DecoderSpec, layer: LayerSpec, refuse: RefuseKey): void {
+  const linears = new Map(layerLinears(spec, layer).map((linear) => [linear.name, linear]))
+  for (const [name, rank] of Object.entries(layer.ranks)) {
+    const linear =
+      linears.get(name) ?? refuse('layers.ranks', `names among ${[...linears.keys()].join(', ')}`, name)
+    const most = Math.min(linear.in, linear.out)
+    if (rank > most) refuse(`layers.ranks.${name}`, `a rank of at most ${most}`, rank)
   }
 }

@@ -9,7 +9,8 @@ export interface NamedSpec {
 }
 
 /** What makes equal shapes mean other things: heads that are cut otherwise. */
-const REFUSED = ['num_heads', 'num_kv_heads', 'head_dim'] as const
+const HEADS = ['num_heads', 'num_kv_heads', 'head_dim'] as const
+type Heads = Record<(typeof HEADS)[number], number>
 /** What a result has from one model only. */
 const TOLD = ['rope', 'rms_norm_eps', 'sliding_window', 'max_positions'] as const
 
@@ -17,8 +18,7 @@ const TOLD = ['rope', 'rms_norm_eps', 'sliding_window', 'max_positions'] as cons
 export function specDifferences(owner: NamedSpec, others: readonly NamedSpec[]): string[] {
   const warnings: string[] = []
   for (const other of others) {
-    const heads = REFUSED.find((key) => other.spec[key] !== owner.spec[key])
-    if (heads) throw otherHeads(heads, owner, other)
+    checkHeads(owner, other)
     for (const key of TOLD) {
       const [ours, theirs] = [owner, other].map(({ spec }) => JSON.stringify(spec[key]))
       if (ours !== theirs)
@@ -28,11 +28,26 @@ export function specDifferences(owner: NamedSpec, others: readonly NamedSpec[]):
   return warnings
 }
 
-function otherHeads(key: (typeof REFUSED)[number], owner: NamedSpec, other: NamedSpec): TongueforgeError {
+// Models of other depths are told by the tensors that one lacks.
+function checkHeads(owner: NamedSpec, other: NamedSpec): void {
+  const theirs = headsOf(other.spec)
+  for (const [layer, ours] of headsOf(owner.spec).entries()) {
+    const key = HEADS.find((name) => theirs[layer] && theirs[layer][name] !== ours[name])
+    if (key) throw otherHeads(key, [ours[key], owner.name], [theirs[layer]![key], other.name])
+  }
+}
+
+const headsOf = ({ head_dim, layers }: DecoderSpec): Heads[] =>
+  layers.map(({ num_heads, num_kv_heads }) => ({ num_heads, num_kv_heads, head_dim }))
+
+function otherHeads(
+  key: keyof Heads,
+  [ours, owner]: [number, string],
+  [theirs, other]: [number, string],
+): TongueforgeError {
   return new TongueforgeError(
     'ERR_SHAPE_MISMATCH',
-    `Expected models with the same heads, received ${key} ${owner.spec[key]} (${owner.name}) and ` +
-      `${other.spec[key]} (${other.name})`,
+    `Expected models with the same heads, received ${key} ${ours} (${owner}) and ${theirs} (${other})`,
     { hint: 'Only models of one size can be merged.', details: { key } },
   )
 }

@@ -11,8 +11,8 @@
 namespace tongueforge::binding {
 namespace {
 
-std::shared_ptr<models::Decoder> model_of(const Options& options) {
-  return unwrap<models::Decoder>(options.value("model"));
+std::shared_ptr<models::Model> model_of(const Options& options) {
+  return unwrap<models::Model>(options.value("model"));
 }
 
 // {module, rank, scale}[]
@@ -36,10 +36,9 @@ Value shape_value(const std::vector<int64_t>& shape) { return Value::List(shape.
 // describeModel({spec}, on_event): {name, shape, linear, module}[]; the parameters that such a model has
 Napi::Value describe_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [spec = read_decoder_spec(options.object("spec"))](Job&) -> Value {
-    models::Decoder model(spec);
+  return start_job(info, [model = make_model(options.object("spec"))](Job&) -> Value {
     Value::List all;
-    for (const auto& parameter : model.parameters())
+    for (const auto& parameter : model->parameters())
       all.push_back(Value::Map{{"name", parameter.name},
                                {"shape", shape_value(parameter.shape)},
                                {"linear", parameter.linear != nullptr},

@@ -28,6 +28,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"loadModel", load_model},
       {"initialiseModel", initialise_model},
       {"saveModel", save_model},
+      {"describeBlocks", describe_blocks},
       {"logits", logits},
       {"generate", generate},
       {"score", score},

@@ -37,6 +37,7 @@ Napi::Value keep_folder(const Napi::CallbackInfo& info);
 Napi::Value discard_folder(const Napi::CallbackInfo& info);
 Napi::Value lock_file(const Napi::CallbackInfo& info);
 // model.cpp
+Napi::Value describe_blocks(const Napi::CallbackInfo& info);
 Napi::Value load_model(const Napi::CallbackInfo& info);
 Napi::Value initialise_model(const Napi::CallbackInfo& info);
 Napi::Value save_model(const Napi::CallbackInfo& info);

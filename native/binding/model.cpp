@@ -13,8 +13,19 @@
 namespace tongueforge::binding {
 namespace {
 
-std::shared_ptr<models::Decoder> model_of(const Options& options) {
+std::shared_ptr<models::Decoder> decoder_of(const Options& options) {
   return unwrap<models::Decoder>(options.value("model"));
+}
+
+// {num_heads, num_kv_heads, intermediate_size, ranks} of a block.
+Value to_value(const models::Block& block) {
+  Value::Map ranks;
+  for (const auto& [name, linear] : block.linears())
+    if (linear->factors) ranks.emplace_back(name.substr(block.prefix.size()), linear->factors->rank);
+  return Value::Map{{"num_heads", block.sizes.num_heads},
+                    {"num_kv_heads", block.sizes.num_kv_heads},
+                    {"intermediate_size", block.sizes.intermediate_size},
+                    {"ranks", ranks}};
 }
 
 generate::GenerateOptions read_generate_options(const Options& options) {
@@ -51,19 +62,22 @@ models::InitOptions read_init_options(const Options& options) {
 Napi::Value load_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info,
-                   [folder = options.text("folder"), spec = read_decoder_spec(options.object("spec")),
+                   [folder = options.text("folder"), model = make_model(options.object("spec")),
                     dtype = models::scalar_type_from_name(options.text("dtype"))](Job& job) -> Value {
-                     return models::load_decoder(folder, spec, dtype, job);
+                     models::load_weights(*model, folder, dtype, job);
+                     return model;
                    });
 }
 
 // initialiseModel({spec, init}, on_event): Handle
 Napi::Value initialise_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(
-      info,
-      [spec = read_decoder_spec(options.object("spec")), init = read_init_options(options.object("init"))](
-          Job&) -> Value { return models::initialise_decoder(spec, init); });
+  return start_job(info,
+                   [model = make_model(options.object("spec")),
+                    init = read_init_options(options.object("init"))](Job&) -> Value {
+                     models::initialise(*model, init);
+                     return model;
+                   });
 }
 
 // saveModel({model, folder, dtype, max_shard_bytes}, on_event): {bytes}
@@ -71,17 +85,26 @@ Napi::Value save_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(
       info,
-      [model = model_of(options), folder = options.text("folder"),
+      [model = unwrap<models::Model>(options.value("model")), folder = options.text("folder"),
        dtype = models::scalar_type_from_name(options.text("dtype")),
        max_shard_bytes = options.integer("max_shard_bytes")](Job& job) -> Value {
-        return Value::Map{{"bytes", models::save_decoder(*model, folder, dtype, max_shard_bytes, job)}};
+        return Value::Map{{"bytes", models::save_weights(*model, folder, dtype, max_shard_bytes, job)}};
       });
+}
+
+// describeBlocks({model}, on_event): {num_heads, num_kv_heads, intermediate_size, ranks}[]; as they are now
+Napi::Value describe_blocks(const Napi::CallbackInfo& info) {
+  return start_job(info, [model = unwrap<models::Model>(Options(info[0]).value("model"))](Job&) -> Value {
+    Value::List all;
+    for (const auto& block : model->blocks()) all.push_back(to_value(block));
+    return all;
+  });
 }
 
 // logits({model, rows}, on_event): {data: Float32 ArrayBuffer, shape: [B, T, V]}
 Napi::Value logits(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [model = model_of(options), rows = options.rows("rows")](Job& job) -> Value {
+  return start_job(info, [model = decoder_of(options), rows = options.rows("rows")](Job& job) -> Value {
     const at::NoGradGuard no_grad;
     models::check_token_rows(rows, model->spec().vocab_size);
     const auto logits_BTV =
@@ -97,7 +120,7 @@ Napi::Value logits(const Napi::CallbackInfo& info) {
 Napi::Value generate(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info,
-                   [model = model_of(options), prompts = options.rows("prompts"),
+                   [model = decoder_of(options), prompts = options.rows("prompts"),
                     settings = read_generate_options(options)](Job& job) -> Value {
                      Value::List results;
                      for (auto& row : generate::generate(*model, prompts, settings, job))
@@ -112,7 +135,7 @@ Napi::Value score(const Napi::CallbackInfo& info) {
   const score::ScoreOptions settings = {options.integer("window"), options.integer("stride"),
                                         options.integer("first_target")};
   return start_job(info,
-                   [model = model_of(options), rows = options.rows("rows"), settings](Job& job) -> Value {
+                   [model = decoder_of(options), rows = options.rows("rows"), settings](Job& job) -> Value {
                      Value::List results;
                      for (const auto& row : score::score(*model, rows, settings, job))
                        results.push_back(Value::Map{{"tokens", row.tokens}, {"nll", row.nll}});

@@ -1,5 +1,8 @@
 #include "binding/read_spec.h"
 
+#include "core/error.h"
+#include "models/decoder.h"
+
 namespace tongueforge::binding {
 namespace {
 
@@ -18,6 +21,16 @@ nn::RopeSpec read_rope_spec(const Options& rope) {
   return spec;
 }
 
+models::LayerSpec read_layer(const Options& o) {
+  models::LayerSpec layer;
+  layer.num_heads = o.integer("num_heads");
+  layer.num_kv_heads = o.integer("num_kv_heads");
+  layer.intermediate_size = o.integer("intermediate_size");
+  layer.window = o.integer("window");
+  for (const auto& [name, rank] : o.table("ranks")) layer.ranks[name] = static_cast<int64_t>(rank);
+  return layer;
+}
+
 }  // namespace
 
 models::DecoderSpec read_decoder_spec(const Options& o) {
@@ -33,10 +46,14 @@ models::DecoderSpec read_decoder_spec(const Options& o) {
   spec.mlp_bias = o.flag("mlp_bias");
   spec.qk_norm = o.flag("qk_norm");
   spec.rope = read_rope_spec(o.object("rope"));
-  for (const int64_t window : o.integers("layer_windows"))
-    spec.layers.push_back(
-        {o.integer("num_heads"), o.integer("num_kv_heads"), o.integer("intermediate_size"), window});
+  for (const auto& layer : o.objects("layers")) spec.layers.push_back(read_layer(layer));
   return spec;
+}
+
+std::shared_ptr<models::Model> make_model(const Options& spec) {
+  const auto kind = spec.text("kind");
+  if (kind == "decoder") return std::make_shared<models::Decoder>(read_decoder_spec(spec));
+  throw Error("ERR_INTERNAL", str("Expected a spec of kind decoder, received ", kind));
 }
 
 }  // namespace tongueforge::binding

@@ -3,6 +3,7 @@
 
 #include "binding/exports.h"
 #include "binding/handle.h"
+#include "binding/read_rows.h"
 #include "kernels/aten.h"
 #include "models/weights.h"
 #include "train/segment_log_probs.h"
@@ -13,26 +14,6 @@ namespace {
 std::shared_ptr<train::Trainer> trainer_of(const Options& options) {
   return unwrap<train::Trainer>(options.value("trainer"));
 }
-
-// Rows as the packer made them: {ids, labels, segments: Int32Array(rows * T), rows, reference?: number[]}.
-struct PackedRows {
-  std::vector<int32_t> ids, labels, segments;
-  std::vector<double> reference;  // of each document, row after row
-  int64_t rows;
-
-  explicit PackedRows(const Options& options)
-      : ids(options.int32s("ids")),
-        labels(options.int32s("labels")),
-        segments(options.int32s("segments")),
-        reference(options.has("reference") ? options.numbers("reference") : std::vector<double>()),
-        rows(options.integer("rows")) {}
-
-  train::Batch batch(const models::Decoder& model) const {
-    auto made = train::make_batch(ids, labels, segments, rows, model.spec().vocab_size);
-    if (!reference.empty()) made.reference_S = at::tensor(reference, at::kDouble);
-    return made;
-  }
-};
 
 train::OptimizerOptions read_optimizer(const Options& options) {
   train::OptimizerOptions optimizer;
@@ -59,18 +40,6 @@ Value to_value(const train::Figures& figures) {
 Value to_value(const train::Evaluation& evaluation) {
   return Value::Map{
       {"sum", evaluation.sum}, {"count", evaluation.count}, {"figures", to_value(evaluation.figures)}};
-}
-
-std::vector<PackedRows> read_batches(const Options& options) {
-  std::vector<PackedRows> all;
-  for (const auto& batch : options.objects("batches")) all.emplace_back(batch);
-  return all;
-}
-
-std::vector<train::Batch> to_batches(const std::vector<PackedRows>& packed, const train::Trainer& trainer) {
-  std::vector<train::Batch> all;
-  for (const auto& rows : packed) all.push_back(rows.batch(trainer.model()));
-  return all;
 }
 
 train::LossOptions read_loss(const Options& options) {
@@ -100,7 +69,7 @@ Napi::Value make_trainer(const Napi::CallbackInfo& info) {
       read_optimizer(options.object("optimizer")),          read_loss(options.object("loss")),
       models::scalar_type_from_name(options.text("dtype")), {frozen.begin(), frozen.end()},
       static_cast<uint64_t>(options.integer("seed")),       options.flag("recompute_blocks")};
-  return start_job(info, [model = unwrap<models::Decoder>(options.value("model")), trainer](Job&) -> Value {
+  return start_job(info, [model = unwrap<models::Model>(options.value("model")), trainer](Job&) -> Value {
     return std::make_shared<train::Trainer>(model, trainer);
   });
 }
@@ -112,15 +81,15 @@ Napi::Value train_step(const Napi::CallbackInfo& info) {
   train::StepOptions step = {options.number("lr"), options.number("clip"), options.integer("step")};
   if (options.has("loss_limit")) step.loss_limit = options.number("loss_limit");
   if (options.has("grad_norm_limit")) step.grad_norm_limit = options.number("grad_norm_limit");
-  return start_job(info,
-                   [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
-                     const auto result = trainer->step(to_batches(packed, *trainer), step, job);
-                     return Value::Map{{"loss", result.loss},
-                                       {"grad_norm", result.grad_norm},
-                                       {"tokens", result.tokens},
-                                       {"refused", result.refused},
-                                       {"figures", to_value(result.figures)}};
-                   });
+  return start_job(
+      info, [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
+        const auto result = trainer->step(to_batches(packed, trainer->model().vocab_size()), step, job);
+        return Value::Map{{"loss", result.loss},
+                          {"grad_norm", result.grad_norm},
+                          {"tokens", result.tokens},
+                          {"refused", result.refused},
+                          {"figures", to_value(result.figures)}};
+      });
 }
 
 // trainGradients({trainer, batches, path}, on_event): void; one safetensors file of all gradients
@@ -129,7 +98,9 @@ Napi::Value train_gradients(const Napi::CallbackInfo& info) {
   return start_job(info,
                    [trainer = trainer_of(options), packed = read_batches(options),
                     path = options.text("path")](Job& job) -> Value {
-                     models::save_tensors(path, trainer->gradients(to_batches(packed, *trainer), job), job);
+                     models::save_tensors(
+                         path, trainer->gradients(to_batches(packed, trainer->model().vocab_size()), job),
+                         job);
                      return {};
                    });
 }
@@ -139,7 +110,7 @@ Napi::Value train_evaluate(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(
       info, [trainer = trainer_of(options), rows = PackedRows(options.object("batch"))](Job& job) -> Value {
-        return to_value(trainer->evaluate(rows.batch(trainer->model()), &job));
+        return to_value(trainer->evaluate(rows.batch(trainer->model().vocab_size()), &job));
       });
 }
 
@@ -147,12 +118,12 @@ Napi::Value train_evaluate(const Napi::CallbackInfo& info) {
 // trained
 Napi::Value language_loss(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(
-      info,
-      [model = unwrap<models::Decoder>(options.value("model")),
-       rows = PackedRows(options.object("batch"))](Job& job) -> Value {
-        return to_value(train::evaluate(*train::make_loss({}), *model, rows.batch(*model), &job));
-      });
+  return start_job(info,
+                   [model = unwrap<models::Model>(options.value("model")),
+                    rows = PackedRows(options.object("batch"))](Job& job) -> Value {
+                     return to_value(train::evaluate(*train::make_loss({}, *model),
+                                                     rows.batch(model->vocab_size()), &job));
+                   });
 }
 
 // segmentLogProbs({model, batch}, on_event): {sums: number[], counts: number[]}; of each document, row after
@@ -163,7 +134,8 @@ Napi::Value segment_log_probs(const Napi::CallbackInfo& info) {
                    [model = unwrap<models::Decoder>(options.value("model")),
                     rows = PackedRows(options.object("batch"))](Job& job) -> Value {
                      const at::NoGradGuard no_grad;
-                     const auto said = train::segment_log_probs(*model, rows.batch(*model), &job);
+                     const auto said =
+                         train::segment_log_probs(*model, rows.batch(model->vocab_size()), &job);
                      return Value::Map{{"sums", to_list(said.sums_S)}, {"counts", to_list(said.counts_S)}};
                    });
 }

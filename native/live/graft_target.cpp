@@ -56,8 +56,9 @@ std::shared_ptr<Decoder> load_graft_target(const merge::GraftInputs& inputs, mod
   const at::NoGradGuard no_grad;
   const merge::Graft graft(inputs);
   if (!graft.problems().empty()) throw graft.problems().front();
-  const auto target = models::load_decoder(inputs.target.folder, target_spec, std::nullopt, job);
-  auto stored = tensors_of(*target);
+  Decoder target(target_spec);
+  models::load_weights(target, inputs.target.folder, std::nullopt, job);
+  auto stored = tensors_of(target);
   if (graft.unties_head()) stored[kHead] = stored[kEmbedding];
 
   auto spec = std::move(target_spec);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "core/error.h"
 #include "kernels/aten.h"
@@ -12,14 +13,12 @@ namespace tongueforge::models {
 namespace {
 
 constexpr std::string_view kWeight = ".weight";
-constexpr const char* kEmbedding = "model.embed_tokens.weight";
-constexpr const char* kHeadInFile = "base_model.model.lm_head.weight";
 
 std::string module_of(const Parameter& weight) {
   return weight.name.substr(0, weight.name.size() - kWeight.size());
 }
 
-std::map<std::string, Parameter> linears_of(Decoder& model) {
+std::map<std::string, Parameter> linears_of(Model& model) {
   std::map<std::string, Parameter> linears;
   for (const auto& parameter : model.parameters())
     if (parameter.linear) linears.emplace(module_of(parameter), parameter);
@@ -37,14 +36,14 @@ nn::Adapter make_adapter(const AdapterSpec& spec, const std::vector<int64_t>& sh
 }
 
 // Everything that an adapter's file may hold, under its names there.
-std::map<std::string, Parameter> places_in(Decoder& model) {
+std::map<std::string, Parameter> places_in(Model& model) {
   std::map<std::string, Parameter> places;
   for (const auto& parameter : model.parameters()) places.emplace(kAdapterPrefix + parameter.name, parameter);
   for (const auto& parameter : adapter_parameters(model)) places.emplace(parameter.name, parameter);
   return places;
 }
 
-void check_all_there(Decoder& model, const std::vector<NamedTensor>& stored, const std::string& path) {
+void check_all_there(Model& model, const std::vector<NamedTensor>& stored, const std::string& path) {
   for (const auto& parameter : adapter_parameters(model)) {
     const auto has_name = [&](const NamedTensor& tensor) { return tensor.first == parameter.name; };
     if (std::none_of(stored.begin(), stored.end(), has_name))
@@ -54,15 +53,15 @@ void check_all_there(Decoder& model, const std::vector<NamedTensor>& stored, con
   }
 }
 
-// Where the head is the embedding, an adapter that trained one of them alone has no place in the model.
-void check_tied(const std::vector<NamedTensor>& stored, const std::string& path) {
-  at::Tensor embedding, head;
+// Where two are one tensor, an adapter that trained one of them alone has no place in the model.
+void check_tied(const std::vector<NamedTensor>& stored, const TiedCopy& tied, const std::string& path) {
+  at::Tensor original, copy;
   for (const auto& [name, tensor] : stored) {
-    if (name == kAdapterPrefix + std::string(kEmbedding)) embedding = tensor;
-    if (name == kHeadInFile) head = tensor;
+    if (name == kAdapterPrefix + tied.original) original = tensor;
+    if (name == kAdapterPrefix + tied.copy) copy = tensor;
   }
-  if (!embedding.defined() && !head.defined()) return;
-  if (embedding.defined() && head.defined() && head.equal(embedding)) return;
+  if (!original.defined() && !copy.defined()) return;
+  if (original.defined() && copy.defined() && copy.equal(original)) return;
   throw Error(
       "ERR_TIED_WEIGHTS",
       tongueforge::str(
@@ -81,8 +80,7 @@ void replace(const Parameter& place, const at::Tensor& stored, const std::string
 
 }  // namespace
 
-void attach_adapters(Decoder& model, const std::vector<AdapterSpec>& adapters, double dropout,
-                     uint64_t seed) {
+void attach_adapters(Model& model, const std::vector<AdapterSpec>& adapters, double dropout, uint64_t seed) {
   const auto linears = linears_of(model);
   auto random = at::detail::createCPUGenerator(seed);
   model.adapter_dropout()->rate = dropout;
@@ -100,7 +98,7 @@ void attach_adapters(Decoder& model, const std::vector<AdapterSpec>& adapters, d
   }
 }
 
-std::vector<Parameter> adapter_parameters(Decoder& model) {
+std::vector<Parameter> adapter_parameters(Model& model) {
   std::vector<Parameter> all;
   for (const auto& parameter : model.parameters()) {
     if (!parameter.linear || !parameter.linear->adapter) continue;
@@ -112,7 +110,7 @@ std::vector<Parameter> adapter_parameters(Decoder& model) {
   return all;
 }
 
-void save_adapters(Decoder& model, const std::vector<std::string>& also, const std::string& path, Job& job) {
+void save_adapters(Model& model, const std::vector<std::string>& also, const std::string& path, Job& job) {
   std::vector<NamedTensor> tensors;
   for (const auto& parameter : adapter_parameters(model))
     tensors.emplace_back(parameter.name, *parameter.tensor);
@@ -121,20 +119,24 @@ void save_adapters(Decoder& model, const std::vector<std::string>& also, const s
     const auto& tensor = *places.at(kAdapterPrefix + name).tensor;
     tensors.emplace_back(kAdapterPrefix + name, tensor);
     // PEFT stores both ends of a tied embedding (ensure_weight_tying).
-    if (name == kEmbedding && model.spec().tied_head) tensors.emplace_back(kHeadInFile, tensor);
+    for (const auto& tied : model.tied_copies())
+      if (name == tied.original) tensors.emplace_back(kAdapterPrefix + tied.copy, tensor);
   }
   save_tensors(path, tensors, job);
 }
 
-void load_adapters(Decoder& model, const std::string& path, Job& job) {
+void load_adapters(Model& model, const std::string& path, Job& job) {
   const at::NoGradGuard no_grad;
   const auto stored = load_tensors(path, job);
   check_all_there(model, stored, path);
-  const bool tied = model.spec().tied_head;
-  if (tied) check_tied(stored, path);
   const auto places = places_in(model);
+  std::set<std::string> copies;
+  for (const auto& tied : model.tied_copies()) {
+    check_tied(stored, tied, path);
+    copies.insert(kAdapterPrefix + tied.copy);
+  }
   for (const auto& [name, tensor] : stored) {
-    if (tied && name == kHeadInFile) continue;
+    if (copies.contains(name)) continue;
     const auto place = places.find(name);
     if (place == places.end())
       throw Error("ERR_UNEXPECTED_TENSOR", str(path, " holds ", name, ", for which the model has no place"),

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "core/error.h"
 #include "kernels/aten.h"
 #include "kernels/linear.h"
 #include "kernels/rms_norm.h"
@@ -9,6 +10,24 @@
 
 namespace tongueforge::models {
 namespace {
+
+// Linear layers within a layer, and the head.
+constexpr const char *kQ = "self_attn.q_proj", *kK = "self_attn.k_proj", *kV = "self_attn.v_proj",
+                     *kO = "self_attn.o_proj";
+constexpr const char *kGate = "mlp.gate_proj", *kUp = "mlp.up_proj", *kDown = "mlp.down_proj";
+constexpr const char* kHead = "lm_head.weight";
+
+std::string prefix_of(size_t layer) { return "model.layers." + std::to_string(layer) + "."; }
+
+nn::Linear& linear_of(DecoderLayer& layer, const std::string& name) {
+  auto& a = layer.attention;
+  auto& m = layer.mlp;
+  const std::pair<const char*, nn::Linear*> all[] = {
+      {kQ, &a.q}, {kK, &a.k}, {kV, &a.v}, {kO, &a.o}, {kGate, &m.gate}, {kUp, &m.up}, {kDown, &m.down}};
+  for (const auto& [known, linear] : all)
+    if (name == known) return *linear;
+  throw Error("ERR_MODEL_CONFIG", str("Expected a linear layer of a block to be factored, received ", name));
+}
 
 nn::Attention make_attention(const DecoderSpec& spec, const LayerSpec& layer) {
   nn::Attention attention;
@@ -66,41 +85,97 @@ std::vector<at::Tensor> DecoderLayer::tensors() const {
 }
 
 Decoder::Decoder(DecoderSpec spec) : spec_(std::move(spec)), layers_(spec_.layers.size()) {
-  for (size_t i = 0; i < layers_.size(); i++) layers_[i].attention = make_attention(spec_, spec_.layers[i]);
+  for (size_t i = 0; i < layers_.size(); i++) {
+    layers_[i].attention = make_attention(spec_, spec_.layers[i]);
+    for (const auto& [name, rank] : spec_.layers[i].ranks)
+      linear_of(layers_[i], name).factors = {rank, {}, {}};
+  }
 }
 
 std::vector<Parameter> Decoder::parameters() {
   using K = ParameterKind;
   const int64_t d = spec_.hidden_size, h = spec_.head_dim, v = spec_.vocab_size;
   std::vector<Parameter> all;
-  const auto linear = [&](const std::string& name, nn::Linear& l, int64_t out, int64_t in, bool bias,
-                          K kind) {
-    all.push_back({name + ".weight", &l.weight, {out, in}, kind, &l});
-    if (bias) all.push_back({name + ".bias", &l.bias, {out}, K::bias});
-  };
   all.push_back({"model.embed_tokens.weight", &embedding_, {v, d}, K::embedding});
   for (size_t i = 0; i < layers_.size(); i++) {
-    const std::string layer = "model.layers." + std::to_string(i) + ".";
+    const std::string layer = prefix_of(i);
     auto& a = layers_[i].attention;
     auto& m = layers_[i].mlp;
     const int64_t n = a.num_heads * h, k = a.num_kv_heads * h, f = spec_.layers[i].intermediate_size;
-    all.push_back({layer + "input_layernorm.weight", &layers_[i].attention_norm, {d}, K::norm});
-    linear(layer + "self_attn.q_proj", a.q, n, d, spec_.qkv_bias, K::matrix);
-    linear(layer + "self_attn.k_proj", a.k, k, d, spec_.qkv_bias, K::matrix);
-    linear(layer + "self_attn.v_proj", a.v, k, d, spec_.qkv_bias, K::matrix);
+    const auto norm = [&](const char* name, at::Tensor& weight, int64_t size) {
+      all.push_back({layer + name + ".weight", &weight, {size}, K::norm});
+    };
+    const auto linear = [&](const char* name, nn::Linear& l, int64_t out, int64_t in, bool bias, K kind) {
+      append_linear(all, layer + name, l, out, in, bias, kind);
+    };
+    norm("input_layernorm", layers_[i].attention_norm, d);
+    linear(kQ, a.q, n, d, spec_.qkv_bias, K::matrix);
+    linear(kK, a.k, k, d, spec_.qkv_bias, K::matrix);
+    linear(kV, a.v, k, d, spec_.qkv_bias, K::matrix);
     if (spec_.qk_norm) {
-      all.push_back({layer + "self_attn.q_norm.weight", &a.q_norm, {h}, K::norm});
-      all.push_back({layer + "self_attn.k_norm.weight", &a.k_norm, {h}, K::norm});
+      norm("self_attn.q_norm", a.q_norm, h);
+      norm("self_attn.k_norm", a.k_norm, h);
     }
-    linear(layer + "self_attn.o_proj", a.o, d, n, spec_.o_bias, K::attention_output);
-    all.push_back({layer + "post_attention_layernorm.weight", &layers_[i].mlp_norm, {d}, K::norm});
-    linear(layer + "mlp.gate_proj", m.gate, f, d, spec_.mlp_bias, K::matrix);
-    linear(layer + "mlp.up_proj", m.up, f, d, spec_.mlp_bias, K::matrix);
-    linear(layer + "mlp.down_proj", m.down, d, f, spec_.mlp_bias, K::mlp_output);
+    linear(kO, a.o, d, n, spec_.o_bias, K::attention_output);
+    norm("post_attention_layernorm", layers_[i].mlp_norm, d);
+    linear(kGate, m.gate, f, d, spec_.mlp_bias, K::matrix);
+    linear(kUp, m.up, f, d, spec_.mlp_bias, K::matrix);
+    linear(kDown, m.down, d, f, spec_.mlp_bias, K::mlp_output);
   }
   all.push_back({"model.norm.weight", &final_norm_, {d}, K::norm});
-  if (!spec_.tied_head) all.push_back({"lm_head.weight", &head_, {v, d}, K::head});
+  if (!spec_.tied_head) all.push_back({kHead, &head_, {v, d}, K::head});
   return all;
+}
+
+std::vector<TiedCopy> Decoder::tied_copies() const {
+  if (!spec_.tied_head) return {};
+  return {{kHead, "model.embed_tokens.weight"}};
+}
+
+// Old checkpoints carry rotary tables, which the model computes itself.
+bool Decoder::is_derived(const std::string& name) const { return name.ends_with("rotary_emb.inv_freq"); }
+
+std::vector<Block> Decoder::blocks() {
+  std::vector<Block> all;
+  for (size_t i = 0; i < layers_.size(); i++) {
+    const std::string layer = prefix_of(i);
+    auto& a = layers_[i].attention;
+    auto& m = layers_[i].mlp;
+    all.push_back({layer,
+                   {layer + kQ, &a.q},
+                   {layer + kK, &a.k},
+                   {layer + kV, &a.v},
+                   {layer + kO, &a.o},
+                   {{layer + kGate, &m.gate}, {layer + kUp, &m.up}},
+                   {layer + kDown, &m.down},
+                   spec_.head_dim,
+                   spec_.layers[i]});
+  }
+  return all;
+}
+
+void Decoder::resize_block(size_t i, const LayerSizes& sizes) {
+  static_cast<LayerSizes&>(spec_.layers.at(i)) = sizes;
+  layers_[i].attention.num_heads = sizes.num_heads;
+  layers_[i].attention.num_kv_heads = sizes.num_kv_heads;
+}
+
+void Decoder::keep_blocks(const std::vector<size_t>& kept) {
+  std::vector<LayerSpec> specs;
+  std::vector<DecoderLayer> layers;
+  for (const size_t i : kept) {
+    specs.push_back(spec_.layers.at(i));
+    layers.push_back(layers_.at(i));
+  }
+  spec_.layers = std::move(specs);
+  layers_ = std::move(layers);
+}
+
+at::Tensor Decoder::embed(const Rows& rows) const { return at::embedding(embedding_, rows.ids_BT); }
+
+at::Tensor Decoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const {
+  const auto out = block_on(i, {x_BTD, {}}, *packed_pass(rows, job));
+  return out.x_BTD + out.branch_BTD;
 }
 
 at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache, const Job* job) const {
@@ -116,15 +191,18 @@ at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache, const 
 
 at::Tensor Decoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
                                   const Job* job) const {
-  const auto documents =
-      std::make_shared<const std::vector<kernels::PackedDocument>>(kernels::packed_documents(segments_BT));
+  const Rows rows = {ids_BT, segments_BT};
+  return run_layers(embed(rows), packed_pass(rows, job));
+}
+
+std::shared_ptr<const Decoder::Pass> Decoder::packed_pass(const Rows& rows, const Job* job) const {
+  const auto documents = std::make_shared<const std::vector<kernels::PackedDocument>>(
+      kernels::packed_documents(rows.segments_BT));
   const auto visibility = visibility_of_layers(
       spec_, [&](int64_t window) { return nn::packed_visibility({documents, window, job}); });
-  const auto positions_BT = packed_positions(segments_BT);
+  const auto positions_BT = packed_positions(rows.segments_BT);
   const int64_t length = positions_BT.max().item<int64_t>() + 1;
-  const auto rotation = rotation_of(positions_BT, length);
-  return run_layers(at::embedding(embedding_, ids_BT),
-                    std::make_shared<Pass>(Pass{rotation, visibility, nullptr, job}));
+  return std::make_shared<Pass>(Pass{rotation_of(positions_BT, length), visibility, nullptr, job});
 }
 
 nn::Rotation Decoder::rotation_of(const at::Tensor& positions, int64_t length) const {
@@ -134,11 +212,11 @@ nn::Rotation Decoder::rotation_of(const at::Tensor& positions, int64_t length) c
 at::Tensor Decoder::run_layers(const at::Tensor& x_BTD, const std::shared_ptr<const Pass>& pass) const {
   Stream stream = {x_BTD, {}};
   for (size_t i = 0; i < layers_.size(); i++)
-    stream = recompute_blocks_ ? recomputed_block(i, stream, pass) : run_block(i, std::move(stream), *pass);
+    stream = recompute_blocks_ ? recomputed_block(i, stream, pass) : block_on(i, std::move(stream), *pass);
   return add_and_norm(stream.x_BTD, stream.branch_BTD, final_norm_, spec_.rms_norm_eps);
 }
 
-Decoder::Stream Decoder::run_block(size_t i, Stream stream, const Pass& pass) const {
+Decoder::Stream Decoder::block_on(size_t i, Stream stream, const Pass& pass) const {
   if (pass.job) pass.job->check();
   const auto& layer = layers_[i];
   auto& [x_BTD, branch_BTD] = stream;
@@ -155,9 +233,10 @@ Decoder::Stream Decoder::run_block(size_t i, Stream stream, const Pass& pass) co
 // The second time, too, values are dropped by the key of the forward pass, whatever it is by then.
 Decoder::Stream Decoder::recomputed_block(size_t i, const Stream& stream,
                                           const std::shared_ptr<const Pass>& pass) const {
-  const auto block = [this, i, pass, key = adapter_dropout_->key](const std::vector<at::Tensor>& inputs) {
-    const nn::DropoutScope dropout(*adapter_dropout_, key);
-    const auto out = run_block(i, {inputs[0], inputs.size() > 1 ? inputs[1] : at::Tensor()}, *pass);
+  const auto dropout = adapter_dropout();
+  const auto block = [this, i, pass, dropout, key = dropout->key](const std::vector<at::Tensor>& inputs) {
+    const nn::DropoutScope scope(*dropout, key);
+    const auto out = block_on(i, {inputs[0], inputs.size() > 1 ? inputs[1] : at::Tensor()}, *pass);
     return std::vector<at::Tensor>{out.x_BTD, out.branch_BTD};
   };
   std::vector<at::Tensor> inputs = {stream.x_BTD};
@@ -177,10 +256,10 @@ DecoderCache Decoder::make_cache(int64_t batch, int64_t capacity) const {
   return cache;
 }
 
-int64_t Decoder::bytes() const {
-  int64_t total = 0;
-  for (const auto& parameter : parameters()) total += static_cast<int64_t>(parameter.tensor->nbytes());
-  return total;
+const Decoder& as_decoder(const Model& model) {
+  if (const auto* decoder = dynamic_cast<const Decoder*>(&model)) return *decoder;
+  throw Error("ERR_MODEL_CONFIG", "Expected a decoder, received a model of another kind",
+              "Language models predict the next token: use one of the decoders.");
 }
 
 }  // namespace tongueforge::models

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/job.h"
-#include "core/value.h"
 #include "models/decoder_spec.h"
+#include "models/model.h"
 #include "nn/attention.h"
 #include "nn/gated_mlp.h"
 
@@ -24,40 +24,36 @@ struct DecoderLayer {
   std::vector<at::Tensor> tensors() const;
 };
 
-enum class ParameterKind { embedding, head, norm, bias, matrix, attention_output, mlp_output };
-
-/// One tensor of the model under its name on disk. The outputs are the matrices that write into the residual
-/// stream.
-struct Parameter {
-  std::string name;
-  at::Tensor* tensor;
-  std::vector<int64_t> shape;
-  ParameterKind kind;
-  nn::Linear* linear = nullptr;  // the layer of which it is the weight: what an adapter may be put on
-};
-
 /// Keys and values of all layers for one batch of sequences of equal length.
 struct DecoderCache {
   std::vector<nn::KvCache> layers;
   int64_t length = 0;  // positions filled so far
 };
 
-class Decoder final : public Object {
+class Decoder final : public Model {
  public:
   explicit Decoder(DecoderSpec spec);
 
   const DecoderSpec& spec() const { return spec_; }
-  /// Every tensor, in the order of the forward pass; the table of names of this family.
-  std::vector<Parameter> parameters();
-  std::vector<Parameter> parameters() const { return const_cast<Decoder*>(this)->parameters(); }
+  using Model::blocks;
+  using Model::parameters;
+  std::vector<Parameter> parameters() override;
+  std::vector<TiedCopy> tied_copies() const override;
+  bool is_derived(const std::string& name) const override;
+  int64_t vocab_size() const override { return spec_.vocab_size; }
+  at::ScalarType dtype() const override { return embedding_.scalar_type(); }
+
+  std::vector<Block> blocks() override;
+  void resize_block(size_t i, const LayerSizes& sizes) override;
+  void keep_blocks(const std::vector<size_t>& kept) override;
 
   /// ids (B,T) int64 -> hidden states before the head, (B,T,D). With a cache, continues after its positions.
   /// A job is asked before every layer whether it was cancelled.
   at::Tensor hidden(const at::Tensor& ids_BT, DecoderCache* cache = nullptr, const Job* job = nullptr) const;
-  /// As hidden(), for packed rows: segments (B,T) number the documents of a row; attention and positions
-  /// restart at each of them.
+  at::Tensor embed(const Rows& rows) const override;
+  at::Tensor run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const override;
   at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
-                           const Job* job = nullptr) const;
+                           const Job* job = nullptr) const override;
   /// (V,D): what hidden states are multiplied with to give logits.
   const at::Tensor& head() const { return spec_.tied_head ? embedding_ : head_; }
   /// (..., D) -> (..., V)
@@ -73,14 +69,6 @@ class Decoder final : public Object {
     head_ = embedding_;
   }
 
-  at::ScalarType dtype() const { return embedding_.scalar_type(); }
-  /// Whether a recorded forward pass keeps only what goes into each block, and backward computes the rest
-  /// again.
-  void recompute_blocks(bool recompute) { recompute_blocks_ = recompute; }
-  /// What its adapters share (models/adapters.h); the trainer sets it.
-  const std::shared_ptr<nn::AdapterDropout>& adapter_dropout() const { return adapter_dropout_; }
-  int64_t bytes() const override;
-
  private:
   /// What all layers of one forward pass see.
   struct Pass {
@@ -94,16 +82,18 @@ class Decoder final : public Object {
     at::Tensor x_BTD, branch_BTD;
   };
 
+  std::shared_ptr<const Pass> packed_pass(const Rows& rows, const Job* job) const;
   nn::Rotation rotation_of(const at::Tensor& positions, int64_t length) const;
   at::Tensor run_layers(const at::Tensor& x_BTD, const std::shared_ptr<const Pass>& pass) const;
-  Stream run_block(size_t i, Stream stream, const Pass& pass) const;
+  Stream block_on(size_t i, Stream stream, const Pass& pass) const;
   Stream recomputed_block(size_t i, const Stream& stream, const std::shared_ptr<const Pass>& pass) const;
 
   DecoderSpec spec_;
   at::Tensor embedding_, final_norm_, head_;  // (V,D), (D), (V,D) or undefined when tied
   std::vector<DecoderLayer> layers_;
-  bool recompute_blocks_ = false;
-  std::shared_ptr<nn::AdapterDropout> adapter_dropout_ = std::make_shared<nn::AdapterDropout>();
 };
+
+/// Throws ERR_MODEL_CONFIG for a model of another kind.
+const Decoder& as_decoder(const Model& model);
 
 }  // namespace tongueforge::models

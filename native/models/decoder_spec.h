@@ -1,16 +1,19 @@
 // Sizes and options of a decoder, as read from its config.json by the facade.
 #pragma once
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
+#include "models/block.h"
 #include "nn/rope.h"
 
 namespace tongueforge::models {
 
 /// Sizes may differ from layer to layer: pruned models are first-class.
-struct LayerSpec {
-  int64_t num_heads = 0, num_kv_heads = 0, intermediate_size = 0;
-  int64_t window = 0;  // sliding window in tokens, 0 = none
+struct LayerSpec : LayerSizes {
+  int64_t window = 0;                    // sliding window in tokens, 0 = none
+  std::map<std::string, int64_t> ranks;  // of linear layers that are factored, by "self_attn.q_proj"
 };
 
 struct DecoderSpec {

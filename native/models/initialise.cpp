@@ -29,10 +29,9 @@ void relate_rows(at::Tensor& table_VD, const InitOptions& options) {
 
 }  // namespace
 
-std::shared_ptr<Decoder> initialise_decoder(DecoderSpec spec, const InitOptions& options) {
-  auto model = std::make_shared<Decoder>(std::move(spec));
+void initialise(Model& model, const InitOptions& options) {
   auto generator = at::detail::createCPUGenerator(options.seed);
-  for (const auto& parameter : model->parameters()) {
+  for (const auto& parameter : model.parameters()) {
     auto& tensor = *parameter.tensor;
     switch (parameter.kind) {
       case ParameterKind::norm:
@@ -47,7 +46,6 @@ std::shared_ptr<Decoder> initialise_decoder(DecoderSpec spec, const InitOptions&
     if (parameter.kind == ParameterKind::embedding || parameter.kind == ParameterKind::head)
       relate_rows(tensor, options);
   }
-  return model;
 }
 
 }  // namespace tongueforge::models

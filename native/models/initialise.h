@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "models/decoder.h"
+#include "models/model.h"
 
 namespace tongueforge::models {
 
@@ -21,7 +21,8 @@ struct InitOptions {
   double correlation = 0.0;
 };
 
-/// A float32 decoder with normally distributed matrices, unit norms and zero biases: same seed, same bits.
-std::shared_ptr<Decoder> initialise_decoder(DecoderSpec spec, const InitOptions& options);
+/// Gives a model float32 tensors: normally distributed matrices, unit norms and zero biases. Same seed, same
+/// bits.
+void initialise(Model& model, const InitOptions& options);
 
 }  // namespace tongueforge::models

@@ -49,22 +49,18 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return text + "]";
 }
 
-// Old checkpoints carry rotary tables, which the model computes itself.
-bool is_derived(const std::string& name) { return name.ends_with("rotary_emb.inv_freq"); }
-
 void check_names(const checkpoint::ModelWeights& weights, const std::vector<Parameter>& parameters,
-                 bool tied_head) {
+                 const Model& model) {
   std::vector<std::string> missing, unexpected;
   std::set<std::string> expected;
   for (const auto& parameter : parameters) {
     expected.insert(parameter.name);
     if (!weights.find(parameter.name)) missing.push_back(parameter.name);
   }
-  for (const auto& weight : weights.tensors()) {
-    const bool tied_copy = tied_head && weight.name() == "lm_head.weight";
-    if (!expected.count(weight.name()) && !is_derived(weight.name()) && !tied_copy)
+  for (const auto& [copy, original] : model.tied_copies()) expected.insert(copy);
+  for (const auto& weight : weights.tensors())
+    if (!expected.count(weight.name()) && !model.is_derived(weight.name()))
       unexpected.push_back(weight.name());
-  }
   if (!missing.empty())
     throw Error("ERR_MISSING_TENSOR", str(weights.folder(), " lacks ", first_names(missing)),
                 "Is the download complete, and does config.json belong to these weights?",
@@ -85,16 +81,17 @@ void check_shape(const Parameter& parameter, const checkpoint::Weight& weight) {
               {{"file", weight.file->path()}, {"tensor", parameter.name}});
 }
 
-// A head stored beside the embedding it is tied to must be the same tensor, or one of the two is lost in
-// silence.
-void check_tied_copy(const checkpoint::ModelWeights& weights, const at::Tensor& embedding, Job& job) {
-  const auto* copy = weights.find("lm_head.weight");
-  if (!copy) return;
-  const auto head = read_tensor(*copy->file, *copy->info, job);
-  if (head.sizes() == embedding.sizes() && head.equal(embedding)) return;
-  throw Error("ERR_TIED_WEIGHTS",
-              str(weights.folder(), " ties the head to the embedding, but stores a different lm_head.weight"),
-              "Set tie_word_embeddings to false in config.json if the stored head is the right one.");
+// What is stored beside the tensor it is tied to must be the same, or one of the two is lost in silence.
+void check_tied_copy(const checkpoint::ModelWeights& weights, const TiedCopy& tied,
+                     const at::Tensor& original, Job& job) {
+  const auto* stored = weights.find(tied.copy);
+  if (!stored) return;
+  const auto copy = read_tensor(*stored->file, *stored->info, job);
+  if (copy.sizes() == original.sizes() && copy.equal(original)) return;
+  throw Error(
+      "ERR_TIED_WEIGHTS",
+      str(weights.folder(), " ties ", tied.copy, " to ", tied.original, ", but stores a different one"),
+      "Set tie_word_embeddings to false in config.json if the stored one is right.");
 }
 
 }  // namespace
@@ -120,28 +117,26 @@ at::ScalarType scalar_type_from_name(const std::string& name) {
   throw Error("ERR_USAGE", str("Expected dtype float32, bfloat16 or float16, received '", name, "'"));
 }
 
-std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec,
-                                      std::optional<at::ScalarType> dtype, Job& job) {
+void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype, Job& job) {
   const auto weights = checkpoint::ModelWeights::open(folder);
-  auto model = std::make_shared<Decoder>(std::move(spec));
-  const auto parameters = model->parameters();
-  check_names(weights, parameters, model->spec().tied_head);
+  const auto parameters = model.parameters();
+  const auto tied_copies = model.tied_copies();
+  check_names(weights, parameters, model);
   int64_t done = 0;
   for (const auto& parameter : parameters) {
     const auto& weight = weights.at(parameter.name);
     check_shape(parameter, weight);
     const auto stored = read_tensor(*weight.file, *weight.info, job);
-    if (parameter.kind == ParameterKind::embedding && model->spec().tied_head)
-      check_tied_copy(weights, stored, job);
+    for (const auto& tied : tied_copies)
+      if (tied.original == parameter.name) check_tied_copy(weights, tied, stored, job);
     *parameter.tensor = dtype ? stored.to(*dtype) : stored;
     done += static_cast<int64_t>(weight.num_bytes());
     job.progress(Value::Map{{"done_bytes", done}, {"total_bytes", weights.total_bytes()}});
   }
   weights.check_unchanged();
-  return model;
 }
 
-int64_t save_decoder(const Decoder& model, const std::string& folder, at::ScalarType dtype,
+int64_t save_weights(const Model& model, const std::string& folder, at::ScalarType dtype,
                      int64_t max_shard_bytes, Job& job) {
   std::vector<checkpoint::TensorSpec> specs;
   std::map<std::string, at::Tensor> tensors;

@@ -10,21 +10,21 @@
 
 #include "core/dtype.h"
 #include "core/job.h"
-#include "models/decoder.h"
+#include "models/model.h"
 
 namespace tongueforge::models {
 
 using NamedTensor = std::pair<std::string, at::Tensor>;
 
-/// Reads every weight of a model folder into a decoder of this spec, converted to `dtype`, or as each is
+/// Reads every weight of a model folder into a model made of its spec, converted to `dtype`, or as each is
 /// stored: then it may not be able to run.
-/// Throws ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, each naming the tensors.
-std::shared_ptr<Decoder> load_decoder(const std::string& folder, DecoderSpec spec,
-                                      std::optional<at::ScalarType> dtype, Job& job);
+/// Throws ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, each naming the tensors, and
+/// ERR_TIED_WEIGHTS where the folder holds two different ones for one.
+void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype, Job& job);
 
 /// Writes the weights into `folder` as `dtype`, sharded where they exceed max_shard_bytes. Returns the bytes
 /// written.
-int64_t save_decoder(const Decoder& model, const std::string& folder, at::ScalarType dtype,
+int64_t save_weights(const Model& model, const std::string& folder, at::ScalarType dtype,
                      int64_t max_shard_bytes, Job& job);
 
 /// Writes tensors, in any layout and as they are, into one safetensors file: optimizer states, small extras.

@@ -2,6 +2,7 @@
 // only.
 #include "kernels/aten.h"
 #include "kernels/linear_cross_entropy.h"
+#include "models/decoder.h"
 #include "train/loss.h"
 
 namespace tongueforge::train {
@@ -9,29 +10,30 @@ namespace {
 
 class LanguageLoss final : public Loss {
  public:
-  explicit LanguageLoss(double z_loss) : z_loss_(z_loss) {}
+  LanguageLoss(const models::Decoder& model, double z_loss) : model_(model), z_loss_(z_loss) {}
 
   int64_t count(const Batch& batch) const override { return Targets(batch).count(); }
 
   // Logits only where there is a target: padding and prompts cost no head.
-  LossSum sum(const models::Decoder& model, const Batch& batch, const Job* job) const override {
+  LossSum sum(const Batch& batch, const Job* job) const override {
     const Targets targets(batch);
-    const auto hidden_BTD = model.hidden_packed(batch.ids_BT, batch.segments_BT, job);
+    const auto hidden_BTD = model_.hidden_packed(batch.ids_BT, batch.segments_BT, job);
     const auto hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, targets.places_M);
     const auto [total, nll] = kernels::linear_cross_entropy_parts(
-        hidden_MD, model.head(), targets.tokens_M, {.z_loss = z_loss_, .chunks = {.job = job}});
+        hidden_MD, model_.head(), targets.tokens_M, {.z_loss = z_loss_, .chunks = {.job = job}});
     if (z_loss_ == 0) return {total, {}};
     return {total, {{"z_loss", total.item<double>() - nll.item<double>()}}, nll};
   }
 
  private:
+  const models::Decoder& model_;
   double z_loss_;
 };
 
 }  // namespace
 
-std::unique_ptr<Loss> make_language_loss(const LossOptions& options) {
-  return std::make_unique<LanguageLoss>(options.z_loss);
+std::unique_ptr<Loss> make_language_loss(const LossOptions& options, const models::Model& model) {
+  return std::make_unique<LanguageLoss>(models::as_decoder(model), options.z_loss);
 }
 
 }  // namespace tongueforge::train

@@ -5,17 +5,17 @@
 
 namespace tongueforge::train {
 
-std::unique_ptr<Loss> make_loss(const LossOptions& options) {
-  if (options.kind == "language") return make_language_loss(options);
-  if (options.kind == "preference") return make_preference_loss(options);
+std::unique_ptr<Loss> make_loss(const LossOptions& options, const models::Model& model) {
+  if (options.kind == "language") return make_language_loss(options, model);
+  if (options.kind == "preference") return make_preference_loss(options, model);
   throw Error("ERR_USAGE", str("Expected a loss of kind language or preference, received ", options.kind));
 }
 
-Evaluation evaluate(const Loss& loss, const models::Decoder& model, const Batch& batch, const Job* job) {
+Evaluation evaluate(const Loss& loss, const Batch& batch, const Job* job) {
   const at::NoGradGuard no_grad;
   const int64_t count = loss.count(batch);
   if (count == 0) return {};
-  const auto sum = loss.sum(model, batch, job);
+  const auto sum = loss.sum(batch, job);
   return {sum.told().item<double>(), count, sum.figures};
 }
 

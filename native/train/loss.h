@@ -10,7 +10,7 @@
 #include <string>
 
 #include "core/job.h"
-#include "models/decoder.h"
+#include "models/model.h"
 #include "train/batch.h"
 #include "train/preference_loss.h"
 
@@ -41,6 +41,7 @@ struct Evaluation {
   Figures figures;
 };
 
+/// Of one model, which must outlive it.
 class Loss {
  public:
   virtual ~Loss() = default;
@@ -49,20 +50,21 @@ class Loss {
   virtual int64_t count(const Batch& batch) const = 0;
 
   /// The sum over a batch with a count above 0. A job is asked before every layer whether it was cancelled.
-  virtual LossSum sum(const models::Decoder& model, const Batch& batch, const Job* job) const = 0;
+  virtual LossSum sum(const Batch& batch, const Job* job) const = 0;
 };
 
 /// Negative log-likelihood of the target tokens. z-loss is made small beside it and told as a figure.
-std::unique_ptr<Loss> make_language_loss(const LossOptions& options);
+std::unique_ptr<Loss> make_language_loss(const LossOptions& options, const models::Model& model);
 
 /// Chosen before rejected answers: the mean over pairs. Batches hold whole pairs, segments 2k and 2k+1 of a
 /// row.
-std::unique_ptr<Loss> make_preference_loss(const LossOptions& options);
+std::unique_ptr<Loss> make_preference_loss(const LossOptions& options, const models::Model& model);
 
 /// What a loss says of a batch; nothing is recorded for a gradient.
-Evaluation evaluate(const Loss& loss, const models::Decoder& model, const Batch& batch, const Job* job);
+Evaluation evaluate(const Loss& loss, const Batch& batch, const Job* job);
 
-/// By kind: language, preference. Throws ERR_USAGE for others.
-std::unique_ptr<Loss> make_loss(const LossOptions& options);
+/// By kind: language, preference. Throws ERR_USAGE for others, ERR_MODEL_CONFIG for models that it is not
+/// for.
+std::unique_ptr<Loss> make_loss(const LossOptions& options, const models::Model& model);
 
 }  // namespace tongueforge::train

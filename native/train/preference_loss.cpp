@@ -81,8 +81,8 @@ Error lone_answers(const std::string& found) {
 // Documents 2k and 2k+1 of a row are a chosen and a rejected answer, each after its prompt.
 class PreferenceLoss final : public Loss {
  public:
-  explicit PreferenceLoss(const Options& options)
-      : options_(options), has_reference_(has_reference(options)) {}
+  PreferenceLoss(const models::Decoder& model, const Options& options)
+      : model_(model), options_(options), has_reference_(has_reference(options)) {}
 
   int64_t count(const Batch& batch) const override {
     const auto per_row_B = segments_per_row(batch.segments_BT);
@@ -90,8 +90,8 @@ class PreferenceLoss final : public Loss {
     return per_row_B.sum().item<int64_t>() / 2;
   }
 
-  LossSum sum(const models::Decoder& model, const Batch& batch, const Job* job) const override {
-    const auto policy = segment_log_probs(model, batch, job);
+  LossSum sum(const Batch& batch, const Job* job) const override {
+    const auto policy = segment_log_probs(model_, batch, job);
     if (policy.counts_S.eq(0).any().item<bool>()) throw lone_answers("an answer without any");
     if (has_reference_ &&
         (!batch.reference_S.defined() || batch.reference_S.sizes() != policy.sums_S.sizes()))
@@ -121,6 +121,7 @@ class PreferenceLoss final : public Loss {
             {"rejected_log_prob", total(rejected.policy)}};
   }
 
+  const models::Decoder& model_;
   Options options_;
   bool has_reference_;
 };
@@ -136,8 +137,8 @@ PreferenceLosses preference_losses(const AnswerLogProbs& chosen, const AnswerLog
           reward_of(chosen, row, options.beta), reward_of(rejected, row, options.beta)};
 }
 
-std::unique_ptr<Loss> make_preference_loss(const LossOptions& options) {
-  return std::make_unique<PreferenceLoss>(options.preference);
+std::unique_ptr<Loss> make_preference_loss(const LossOptions& options, const models::Model& model) {
+  return std::make_unique<PreferenceLoss>(models::as_decoder(model), options.preference);
 }
 
 }  // namespace tongueforge::train

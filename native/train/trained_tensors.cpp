@@ -13,7 +13,7 @@ bool is_matrix(models::ParameterKind kind) {
 
 }  // namespace
 
-TrainedTensors::TrainedTensors(models::Decoder& model, at::ScalarType compute, const FrozenNames& frozen,
+TrainedTensors::TrainedTensors(models::Model& model, at::ScalarType compute, const FrozenNames& frozen,
                                bool decay_all) {
   for (const auto& parameter : model.parameters()) {
     if (frozen.contains(parameter.name))

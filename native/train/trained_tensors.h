@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "models/decoder.h"
+#include "models/model.h"
 
 namespace tongueforge::train {
 
@@ -25,7 +25,7 @@ class TrainedTensors {
   /// The parameters of a model that are not frozen, and its adapters. From now on it computes in `compute`;
   /// adapters stay float32. Matrices and embeddings are decayed; norms and biases only if `decay_all`. Throws
   /// ERR_CONFIG if nothing is left to train.
-  TrainedTensors(models::Decoder& model, at::ScalarType compute, const FrozenNames& frozen, bool decay_all);
+  TrainedTensors(models::Model& model, at::ScalarType compute, const FrozenNames& frozen, bool decay_all);
 
   const std::vector<TrainedTensor>& all() const { return all_; }
 

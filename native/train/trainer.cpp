@@ -44,11 +44,11 @@ uint64_t dropout_key(uint64_t seed, int64_t step, size_t micro_batch) {
 
 }  // namespace
 
-Trainer::Trainer(std::shared_ptr<models::Decoder> model, const TrainerOptions& options)
+Trainer::Trainer(std::shared_ptr<models::Model> model, const TrainerOptions& options)
     : model_(std::move(model)),
       tensors_(*model_, options.compute, options.frozen, options.optimizer.decay_all),
       optimizer_(make_optimizer(tensors_.all(), options.optimizer)),
-      loss_(make_loss(options.loss)),
+      loss_(make_loss(options.loss, *model_)),
       seed_(options.seed) {
   model_->recompute_blocks(options.recompute_blocks);
 }
@@ -65,7 +65,7 @@ Evaluation Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t 
     job.check();
     if (loss_->count(batch) == 0) continue;
     const nn::DropoutScope dropout(*model_->adapter_dropout(), dropout_key(seed_, step, i));
-    const auto loss = loss_->sum(*model_, batch, &job);
+    const auto loss = loss_->sum(batch, &job);
     const auto count = static_cast<double>(total.count);
     torch::autograd::backward({loss.sum.div(count)}, {});
     tensors_.collect_gradients();
@@ -97,7 +97,7 @@ StepResult Trainer::step(const std::vector<Batch>& micro_batches, const StepOpti
 }
 
 Evaluation Trainer::evaluate(const Batch& batch, const Job* job) const {
-  return train::evaluate(*loss_, *model_, batch, job);
+  return train::evaluate(*loss_, batch, job);
 }
 
 std::vector<models::NamedTensor> Trainer::gradients(const std::vector<Batch>& micro_batches, Job& job) {

@@ -1,4 +1,4 @@
-// One optimizer step at a time on a decoder: loss, gradients, clipping, update. The loop, the data and the
+// One optimizer step at a time on a model: loss, gradients, clipping, update. The loop, the data and the
 // schedule are the facade's.
 #pragma once
 #include <ATen/core/Tensor.h>
@@ -12,7 +12,7 @@
 
 #include "core/job.h"
 #include "kernels/block_cache.h"
-#include "models/decoder.h"
+#include "models/model.h"
 #include "models/weights.h"
 #include "train/batch.h"
 #include "train/loss.h"
@@ -52,9 +52,9 @@ class Trainer final : public Object {
  public:
   /// Takes over a model: its tensors, but the frozen ones, become the parameters, in the dtype to compute in;
   /// its adapters too.
-  Trainer(std::shared_ptr<models::Decoder> model, const TrainerOptions& options);
+  Trainer(std::shared_ptr<models::Model> model, const TrainerOptions& options);
 
-  const models::Decoder& model() const { return *model_; }
+  const models::Model& model() const { return *model_; }
 
   /// One update from the gradient of the mean loss over all micro-batches together: how they are cut does not
   /// change it. Throws ERR_DATA if there is nothing to learn in them.
@@ -82,7 +82,7 @@ class Trainer final : public Object {
   Evaluation accumulate(const std::vector<Batch>& micro_batches, int64_t step, Job& job);
 
   kernels::BlockCacheUse blocks_;  // ends last: then the memory of all the others goes back at once
-  std::shared_ptr<models::Decoder> model_;
+  std::shared_ptr<models::Model> model_;
   TrainedTensors tensors_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Loss> loss_;

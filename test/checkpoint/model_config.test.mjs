@@ -15,6 +15,7 @@ const tiny = {
   num_key_value_heads: 2,
 }
 const spec = (changes = {}) => decoderSpec({ ...tiny, ...changes })
+const windows = (changes) => spec(changes).layers.map(({ window }) => window)
 const refuses = (changes, pattern) => {
   assert.throws(
     () => decoderSpec({ ...tiny, ...changes }, 'some/config.json'),
@@ -31,13 +32,10 @@ const refuses = (changes, pattern) => {
 
 test('a small llama config becomes a complete spec with the defaults of its family', () => {
   assert.deepEqual(spec(), {
+    kind: 'decoder',
     architecture: 'llama',
     vocab_size: 64,
     hidden_size: 32,
-    intermediate_size: 48,
-    num_layers: 2,
-    num_heads: 4,
-    num_kv_heads: 2,
     head_dim: 8,
     max_positions: 2048,
     rms_norm_eps: 1e-6,
@@ -48,7 +46,13 @@ test('a small llama config becomes a complete spec with the defaults of its fami
     mlp_bias: false,
     qk_norm: false,
     sliding_window: 0,
-    layer_windows: [0, 0],
+    layers: Array(2).fill({
+      num_heads: 4,
+      num_kv_heads: 2,
+      intermediate_size: 48,
+      window: 0,
+      ranks: {},
+    }),
     rope: {
       kind: 'default',
       theta: 10000,
@@ -139,29 +143,30 @@ test('qwen3 has norms on q and k, and heads of 128 where the config is silent', 
 })
 
 test('key/value heads: absent takes the default of the family, null means one a head', () => {
-  const heads = (changes) => spec({ num_attention_heads: 32, hidden_size: 64, ...changes }).num_kv_heads
+  const heads = (changes) =>
+    spec({ num_attention_heads: 32, hidden_size: 64, ...changes }).layers[0].num_kv_heads
   assert.equal(heads({ num_key_value_heads: undefined }), 32)
   assert.equal(heads({ num_key_value_heads: undefined, model_type: 'mistral' }), 8)
   assert.equal(heads({ num_key_value_heads: null, model_type: 'mistral' }), 32)
 })
 
 test('the sliding window of mistral holds for all layers, null for none, absent is 4096', () => {
-  assert.deepEqual(spec({ model_type: 'mistral', sliding_window: 16 }).layer_windows, [16, 16])
-  assert.deepEqual(spec({ model_type: 'mistral', sliding_window: null }).layer_windows, [0, 0])
-  assert.deepEqual(spec({ model_type: 'mistral' }).layer_windows, [4096, 4096])
-  assert.deepEqual(spec({ sliding_window: 16 }).layer_windows, [0, 0], 'llama has none')
+  assert.deepEqual(windows({ model_type: 'mistral', sliding_window: 16 }), [16, 16])
+  assert.deepEqual(windows({ model_type: 'mistral', sliding_window: null }), [0, 0])
+  assert.deepEqual(windows({ model_type: 'mistral' }), [4096, 4096])
+  assert.deepEqual(windows({ sliding_window: 16 }), [0, 0], 'llama has none')
   const mixed = ['full_attention', 'sliding_attention']
   refuses({ model_type: 'mistral', sliding_window: 16, layer_types: mixed }, /layer_types/)
 })
 
 test('the sliding window of qwen holds from max_window_layers on, or where layer_types says, and only if used', () => {
   const qwen = { model_type: 'qwen2', use_sliding_window: true, sliding_window: 16 }
-  assert.deepEqual(spec({ ...qwen, max_window_layers: 1 }).layer_windows, [0, 16])
+  assert.deepEqual(windows({ ...qwen, max_window_layers: 1 }), [0, 16])
   assert.equal(spec({ ...qwen, max_window_layers: 1 }).sliding_window, 16)
-  assert.deepEqual(spec({ ...qwen, max_window_layers: 0, use_sliding_window: false }).layer_windows, [0, 0])
-  assert.deepEqual(spec(qwen).layer_windows, [0, 0], '28 layers come first')
+  assert.deepEqual(windows({ ...qwen, max_window_layers: 0, use_sliding_window: false }), [0, 0])
+  assert.deepEqual(windows(qwen), [0, 0], '28 layers come first')
   const types = ['sliding_attention', 'full_attention']
-  assert.deepEqual(spec({ ...qwen, layer_types: types }).layer_windows, [16, 0])
+  assert.deepEqual(windows({ ...qwen, layer_types: types }), [16, 0])
   refuses(
     { ...qwen, layer_types: ['full_attention'] },
     /layer_types: expected one entry for each of 2 layers/,
@@ -223,20 +228,20 @@ test('the parameter count in closed form equals the sum over all tensors', () =>
 function tensorShapes(s) {
   const out = (heads) => heads * s.head_dim
   const linear = (to, from, bias) => (bias ? [[to, from], [to]] : [[to, from]])
-  const layer = [
+  const shapes = ({ num_heads, num_kv_heads, intermediate_size }) => [
     [s.hidden_size],
-    ...linear(out(s.num_heads), s.hidden_size, s.attention_bias),
-    ...linear(out(s.num_kv_heads), s.hidden_size, s.attention_bias),
-    ...linear(out(s.num_kv_heads), s.hidden_size, s.attention_bias),
-    ...linear(s.hidden_size, out(s.num_heads), s.o_bias),
+    ...linear(out(num_heads), s.hidden_size, s.attention_bias),
+    ...linear(out(num_kv_heads), s.hidden_size, s.attention_bias),
+    ...linear(out(num_kv_heads), s.hidden_size, s.attention_bias),
+    ...linear(s.hidden_size, out(num_heads), s.o_bias),
     ...(s.qk_norm ? [[s.head_dim], [s.head_dim]] : []),
     [s.hidden_size],
-    ...linear(s.intermediate_size, s.hidden_size, s.mlp_bias),
-    ...linear(s.intermediate_size, s.hidden_size, s.mlp_bias),
-    ...linear(s.hidden_size, s.intermediate_size, s.mlp_bias),
+    ...linear(intermediate_size, s.hidden_size, s.mlp_bias),
+    ...linear(intermediate_size, s.hidden_size, s.mlp_bias),
+    ...linear(s.hidden_size, intermediate_size, s.mlp_bias),
   ]
   const head = s.tie_word_embeddings ? [] : [[s.vocab_size, s.hidden_size]]
-  return [[s.vocab_size, s.hidden_size], ...Array(s.num_layers).fill(layer).flat(), [s.hidden_size], ...head]
+  return [[s.vocab_size, s.hidden_size], ...s.layers.flatMap(shapes), [s.hidden_size], ...head]
 }
 
 const published = {

@@ -23,9 +23,15 @@ const COUNTED = [
 
 test('activations in closed form are within 3 % of what the allocator counts', () => {
   for (const { D, F, H, K, L, B, T, kept, bytes } of COUNTED) {
-    const spec = { vocab_size: 1000, hidden_size: D, intermediate_size: F, head_dim: H, num_heads: 4 }
+    const layer = { num_heads: 4, num_kv_heads: K, intermediate_size: F, window: 0, ranks: {} }
     const foretold = activationBytes({
-      spec: { ...spec, num_kv_heads: K, num_layers: L, qk_norm: false },
+      spec: {
+        vocab_size: 1000,
+        hidden_size: D,
+        head_dim: H,
+        qk_norm: false,
+        layers: Array(L).fill(layer),
+      },
       config: { batch_size: B, sequence_length: T, dtype: 'float32', activation_checkpointing: kept },
       trained: { recorded_blocks: L },
     })

@@ -62,12 +62,8 @@ test('real and padded tokens/s, MFU and memory of each update and of the run han
   assert.ok(report.peak_memory_bytes >= JSON.parse(lines.at(-1)).peak_memory_bytes)
   const spec = {
     hidden_size: 32,
-    intermediate_size: 128,
     head_dim: 8,
-    num_heads: 4,
-    num_kv_heads: 4,
-    num_layers: 2,
-    layer_windows: [0, 0],
+    layers: Array(2).fill({ num_heads: 4, num_kv_heads: 4, intermediate_size: 128, window: 0, ranks: {} }),
     vocab_size: JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')).vocab_size,
   }
   const matrices = 2 * (4 * 32 * 32 + 3 * 32 * 128) + spec.vocab_size * 32

@@ -116,7 +116,7 @@ export async function nativeInputs(
   const roles = config.residual ? residualRoles(models) : models
   const rows = graftRows(alignment, config.residual)
   const tensors = await scaledTensors(roles)
-  const layers = roles.target.spec.num_layers
+  const layers = roles.target.spec.layers.length
   return {
     target: graftModel(roles.target),
     vectors: roles.vectors.map(({ base, chat, delta, scale }, i) => ({

@@ -40,7 +40,7 @@ export async function graftedModel(
   const { handle: model, spec, threads } = target
   const untied = { ...spec, tie_word_embeddings: false } // a tied head may part from the embedding
   const parameters = await runJob('describeModel', { spec: untied })
-  const scales = tensorScales(scale, parameters, spec.num_layers)
+  const scales = tensorScales(scale, parameters, spec.layers.length)
   const { deltas, missing } = await openDelta(target, delta, { force, signal })
   try {
     const options = { model, deltas, scales, threads }

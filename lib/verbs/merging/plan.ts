@@ -28,7 +28,7 @@ export interface MergePlan {
 /** Throws ERR_CONFIG, ERR_MISSING_TENSOR, ERR_SHAPE_MISMATCH, ERR_VOCABULARY, ERR_TOKENIZER. */
 export async function planMerge(config: MergeConfig, models: MergeModels, file: string): Promise<MergePlan> {
   const specOf = (model: string) => models.get(model)!.spec
-  const slices = planSlices(config, (model) => specOf(model).num_layers, file)
+  const slices = planSlices(config, (model) => specOf(model).layers.length, file)
   const tensors = planTensors(config, slices, tensorsOf(models), file)
   const warnings = checkFilters(config, tensors, file)
   const vocabulary = await planVocabulary(config, models, file)

@@ -52,9 +52,9 @@ function dtypeKeys(config: JsonObject, { tensors }: TensorPlan): JsonObject {
 function layerTypes({ owner, specOf, slices }: ResultRequest): JsonObject {
   const { layer_types, use_sliding_window } = owner.folder.config
   if (!Array.isArray(layer_types) && use_sliding_window !== true) return {}
-  const windows = slices.flatMap(({ base, sources, layers }) => {
+  const taken = slices.flatMap(({ base, sources, layers }) => {
     const { model, first } = base ?? sources[0]!
-    return specOf(model).layer_windows.slice(first, first + layers)
+    return specOf(model).layers.slice(first, first + layers)
   })
-  return { layer_types: windows.map((window) => (window > 0 ? 'sliding_attention' : 'full_attention')) }
+  return { layer_types: taken.map(({ window }) => (window > 0 ? 'sliding_attention' : 'full_attention')) }
 }

@@ -44,7 +44,7 @@ export class LiveTarget {
   ): Promise<Result> {
     const { target: model, deltas, plan } = this
     const { dtype, threads } = plan.config
-    const scales = tensorScales(scale, plan.parameters, plan.models.target.spec.num_layers)
+    const scales = tensorScales(scale, plan.parameters, plan.models.target.spec.layers.length)
     const options = { model, deltas, scales, dtype, threads }
     const grafted = await runJob('graftModel', options, { signal })
     try {

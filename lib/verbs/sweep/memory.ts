@@ -1,7 +1,7 @@
 /** What a sweep keeps in memory, and whether the machine has it. */
 import type { DecoderSpec } from '../../checkpoint/model_config'
 import type { SweepConfig } from '../../config/sweep'
-import { blockBytes, logitRows, PROCESS_BYTES } from '../training/memory'
+import { largestBlockBytes, logitRows, PROCESS_BYTES } from '../training/memory'
 import { checkFits, type MachineMemory } from '../training/memory_room'
 
 export interface SweepMemory {
@@ -34,7 +34,7 @@ export function sweepMemory({ config, spec, parameters, stored_bytes }: MemoryIn
     target_bytes: stored_bytes,
     delta_bytes: 4 * parameters,
     live_bytes: width * parameters,
-    activation_bytes: tokens * blockBytes(spec, width) + logits, // of one block at a time
+    activation_bytes: tokens * largestBlockBytes(spec, width) + logits, // of one block at a time
   }
   const memory_bytes = Object.values(needs).reduce((sum, bytes) => sum + bytes, PROCESS_BYTES)
   return { ...needs, memory_bytes }

@@ -1,5 +1,6 @@
 /** Floating-point operations of a decoder, in closed form: what speed is held against and time is foretold from. */
-import { countParameters, type DecoderSpec } from '../../checkpoint/model_config'
+import { linearParameters } from '../../checkpoint/layers'
+import { countParameters, type DecoderSpec, layerLinears } from '../../checkpoint/model_config'
 
 /** What of a model is trained: adapters and its own parameters, and the latter alone. */
 export interface TrainedParameters {
@@ -9,9 +10,12 @@ export interface TrainedParameters {
 
 /** Numbers that each token is multiplied with: those of all matrices, the head among them, the input table not. */
 export function matrixParameters(spec: DecoderSpec): number {
-  const { hidden_size: D, intermediate_size: F, head_dim: H, num_heads: N, num_kv_heads: K } = spec
-  const layer = D * (N + 2 * K) * H + N * H * D + 3 * D * F
-  return spec.num_layers * layer + spec.vocab_size * D
+  const matrices = spec.layers.flatMap((layer) =>
+    layerLinears(spec, layer).map((linear) =>
+      linearParameters({ ...linear, bias: false }, layer.ranks[linear.name]),
+    ),
+  )
+  return matrices.reduce((sum, parameters) => sum + parameters, spec.vocab_size * spec.hidden_size)
 }
 
 /** One token's way through the model: two a number, and attention to half of a row, or to half of a window. */
@@ -43,9 +47,9 @@ export function trainingFlops(
 }
 
 // Scores and their sum over values: 2 operations each a number of the query, for every key that is seen.
-function attentionFlops({ num_heads, head_dim, layer_windows }: DecoderSpec, sequenceLength: number): number {
-  return layer_windows.reduce(
-    (sum, window) => sum + 4 * num_heads * head_dim * keysSeen(sequenceLength, window),
+function attentionFlops({ head_dim, layers }: DecoderSpec, sequenceLength: number): number {
+  return layers.reduce(
+    (sum, { num_heads, window }) => sum + 4 * num_heads * head_dim * keysSeen(sequenceLength, window),
     0,
   )
 }

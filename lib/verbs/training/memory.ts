@@ -1,4 +1,5 @@
 /** What a run keeps in memory and on disk, in closed form. */
+import type { LayerSpec } from '../../checkpoint/layers'
 import { countParameters, type DecoderSpec } from '../../checkpoint/model_config'
 import type { TrainConfig } from '../../config/train'
 import type { TrainPlan } from './plan'
@@ -30,26 +31,35 @@ const MIB = 2 ** 20
 export function activationBytes({ config, spec, trained }: TrainPlan): number {
   const tokens = config.batch_size * config.sequence_length
   const width = config.dtype === 'float32' ? 4 : 2
-  const blocks = trained.recorded_blocks
-  const { hidden_size: D, intermediate_size: F } = spec
-  const block = blockBytes(spec, width)
-  const inFlight = width * (2 * D + 2 * F) // gradients on their way through a block
+  const recorded = spec.layers.slice(spec.layers.length - trained.recorded_blocks)
+  const { hidden_size: D } = spec
+  const inFlight = width * (2 * D + 2 * widest(spec)) // gradients on their way through a block
   const head = width * 4 * D
   const logits = logitRows(tokens, spec.vocab_size, width) * spec.vocab_size * width
   if (config.activation_checkpointing === 'none') {
-    return tokens * blocks * block + Math.max(tokens * head + logits, tokens * inFlight)
+    const blocks = recorded.reduce((sum, layer) => sum + blockBytes(spec, layer, width), 0)
+    return tokens * blocks + Math.max(tokens * head + logits, tokens * inFlight)
   }
   const kept = width * 2 * D // what goes into a block: the residual stream, and what is to be added to it
-  return tokens * blocks * kept + Math.max(tokens * head + logits, tokens * (block + inFlight))
+  const block = largestBlockBytes(spec, width)
+  return tokens * recorded.length * kept + Math.max(tokens * head + logits, tokens * (block + inFlight))
 }
 
+const widest = ({ layers }: DecoderSpec) =>
+  Math.max(...layers.map(({ intermediate_size }) => intermediate_size))
+
+export const largestBlockBytes = (spec: DecoderSpec, width: number) =>
+  Math.max(...spec.layers.map((layer) => blockBytes(spec, layer, width)))
+
 // Of one token: norms' inputs and outputs, queries and keys before and after their norms and turning, values, what
-// attention gives, three rows of the feed-forward block; and statistics in float32.
-export function blockBytes(spec: DecoderSpec, width: number): number {
-  const { hidden_size: D, intermediate_size: F, head_dim: H, num_heads: N, num_kv_heads: K } = spec
+// attention gives, three rows of the feed-forward block, what goes between two factors; and statistics in float32.
+function blockBytes(spec: DecoderSpec, layer: LayerSpec, width: number): number {
+  const { hidden_size: D, head_dim: H } = spec
+  const { num_heads: N, num_kv_heads: K, intermediate_size: F } = layer
   const copies = spec.qk_norm ? 3 : 2
   const statistics = 2 + N + (spec.qk_norm ? N + K : 0)
-  return width * (4 * D + copies * (N + K) * H + 3 * F) + 4 * statistics
+  const ranks = Object.values(layer.ranks).reduce((sum, rank) => sum + rank, 0)
+  return width * (4 * D + copies * (N + K) * H + 3 * F + ranks) + 4 * statistics
 }
 
 // As native/kernels/linear_cross_entropy.cpp cuts them.
@@ -65,7 +75,7 @@ const HEAP_PIECE = 32 * MIB
 // Measured: as much as five rows of the feed-forward block, the largest pieces that come and go.
 function allocatorSlack({ config, spec }: TrainPlan): number {
   const width = config.dtype === 'float32' ? 4 : 2
-  const piece = config.batch_size * config.sequence_length * spec.intermediate_size * width
+  const piece = config.batch_size * config.sequence_length * widest(spec) * width
   return piece < HEAP_PIECE ? 5 * piece : 0
 }
 

@@ -59,7 +59,8 @@ export async function planTrained(
     parameters: total(shapes),
     own_parameters: total(ownShapes),
     shapes,
-    recorded_blocks: spec.num_layers - Math.min(...places.map((name) => blockOf(name, spec.num_layers))),
+    recorded_blocks:
+      spec.layers.length - Math.min(...places.map((name) => blockOf(name, spec.layers.length))),
     head: own.some(({ name }) => name === (spec.tie_word_embeddings ? EMBEDDING : HEAD)),
     ...(lora && { lora }),
   }

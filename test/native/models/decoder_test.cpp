@@ -130,7 +130,12 @@ TEST_CASE("random weights are a function of the seed, and related rows correlate
   spec.layers.clear();
   init.related_rows = {{10, 20}};
   init.correlation = 0.9;
-  const auto a = models::initialise_decoder(spec, init), b = models::initialise_decoder(spec, init);
+  const auto make = [&] {
+    auto model = std::make_shared<models::Decoder>(spec);
+    models::initialise(*model, init);
+    return model;
+  };
+  const auto a = make(), b = make();
   const auto table = [](const std::shared_ptr<models::Decoder>& model) {
     return *model->parameters()[0].tensor;
   };

@@ -15,7 +15,7 @@ inline models::DecoderSpec tiny_spec(int64_t window = 0) {
   spec.head_dim = 8;
   spec.max_positions = 64;
   spec.qkv_bias = spec.qk_norm = true;
-  for (int layer = 0; layer < 2; layer++) spec.layers.push_back({4, 2, 40, window});
+  for (int layer = 0; layer < 2; layer++) spec.layers.push_back({{4, 2, 40}, window, {}});
   return spec;
 }
 
@@ -25,7 +25,9 @@ inline std::shared_ptr<models::Decoder> tiny_decoder(models::DecoderSpec spec = 
   init.seed = seed;
   init.embedding_std = 1.0;
   init.matrix_std = 0;  // 1 / sqrt(inputs)
-  return models::initialise_decoder(std::move(spec), init);
+  auto model = std::make_shared<models::Decoder>(std::move(spec));
+  models::initialise(*model, init);
+  return model;
 }
 
 }  // namespace tongueforge::test

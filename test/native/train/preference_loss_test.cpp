@@ -69,8 +69,9 @@ TEST_CASE("training on pairs parts the answers, whichever the loss") {
   SilentJob job;
   for (const std::string kind : kKinds) {
     CAPTURE(kind);
-    train::Trainer trainer(test::tiny_decoder(), loss_of(kind));
-    batch.reference_S = said_by(trainer.model(), batch);
+    const auto model = test::tiny_decoder();
+    train::Trainer trainer(model, loss_of(kind));
+    batch.reference_S = said_by(*model, batch);
     const auto first = trainer.step({batch}, {.lr = 0.003}, job);
     for (int i = 0; i < 20; i++) trainer.step({batch}, {.lr = 0.003}, job);
     const auto last = trainer.evaluate(batch);
@@ -95,8 +96,9 @@ TEST_CASE("each document's log-probability is the same in whatever rows it stand
 
 TEST_CASE("with the model itself as reference, DPO begins at log 2 and the margin at 0") {
   auto batch = random_pairs(2, 4);
-  train::Trainer trainer(test::tiny_decoder(), loss_of("sigmoid"));
-  batch.reference_S = said_by(trainer.model(), batch);
+  const auto model = test::tiny_decoder();
+  train::Trainer trainer(model, loss_of("sigmoid"));
+  batch.reference_S = said_by(*model, batch);
   const auto begun = trainer.evaluate(batch);
   CHECK(begun.sum / 2 == doctest::Approx(std::log(2.0)).epsilon(1e-6));
   CHECK(begun.figures.at("margin") == doctest::Approx(0).epsilon(1e-5));
@@ -121,5 +123,5 @@ TEST_CASE("rows that do not hold pairs are refused, and losses that are not know
   lone.reference_S = at::Tensor();
   train::Trainer trainer(test::tiny_decoder(), loss_of("sigmoid"));
   for (const auto& batch : {odd, silent, lone}) CHECK_THROWS_AS(trainer.step({batch}, {}, job), Error);
-  CHECK_THROWS_AS(train::make_loss(loss_of("best").loss), Error);
+  CHECK_THROWS_AS(train::make_loss(loss_of("best").loss, *test::tiny_decoder()), Error);
 }

@@ -1,0 +1,34 @@
+/** The blocks of a Transformer: sizes that may differ from one to the next, and the linear layers that follow from them. */
+
+/** One block; what pruning and low-rank approximation change. snake_case because native code reads it as it stands. */
+export interface LayerSpec {
+  num_heads: number
+  num_kv_heads: number
+  intermediate_size: number
+  /** Sliding window in tokens: a position sees itself and the window - 1 before it; 0: all before it. */
+  window: number
+  /** Of linear layers that are the product of two: their rank, by name within the block (`self_attn.q_proj`). */
+  ranks: Record<string, number>
+}
+
+/** A linear layer within a block. */
+export interface LayerLinear {
+  /** `self_attn.q_proj`. */
+  name: string
+  out: number
+  in: number
+  bias: boolean
+}
+
+export const linearParameters = (linear: LayerLinear, rank: number | undefined) =>
+  (rank === undefined ? linear.out * linear.in : rank * (linear.out + linear.in)) +
+  (linear.bias ? linear.out : 0)
+
+export const sizesOf = ({ num_heads, num_kv_heads, intermediate_size }: LayerSpec) =>
+  `${num_heads}/${num_kv_heads}/${intermediate_size}`
+
+/** Whether all blocks are of one size and none is factored: then stock loaders can take the model. */
+export function areUniform(layers: readonly LayerSpec[]): boolean {
+  const first = layers[0]
+  return layers.every((layer) => sizesOf(layer) === sizesOf(first!) && Object.keys(layer.ranks).length === 0)
+}

@@ -1,0 +1,72 @@
+// What every Transformer of ours is to training, compression and files. Letters: B batch, T time, D model.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/job.h"
+#include "core/value.h"
+#include "models/block.h"
+#include "models/parameter.h"
+#include "nn/linear.h"
+
+namespace tongueforge::models {
+
+/// Packed rows, (B,T) int64 each: token ids, and the number of the document within its row, -1 for none.
+struct Rows {
+  at::Tensor ids_BT, segments_BT;
+};
+
+/// A tensor that files may hold beside the one that it is tied to: it must be equal, and is not kept.
+struct TiedCopy {
+  std::string copy, original;  // names on disk
+};
+
+class Model : public Object {
+ public:
+  /// Every tensor, in the order of the forward pass; the table of names of this family.
+  virtual std::vector<Parameter> parameters() = 0;
+  std::vector<Parameter> parameters() const { return const_cast<Model*>(this)->parameters(); }
+  virtual std::vector<TiedCopy> tied_copies() const { return {}; }
+  /// Whether files may hold a tensor of this name that the model has no need of.
+  virtual bool is_derived(const std::string&) const { return false; }
+
+  virtual int64_t vocab_size() const = 0;
+  virtual at::ScalarType dtype() const = 0;
+
+  virtual std::vector<Block> blocks() = 0;
+  std::vector<Block> blocks() const { return const_cast<Model*>(this)->blocks(); }
+  /// Tells the model of the new sizes of a block whose tensors have been cut.
+  virtual void resize_block(size_t i, const LayerSizes& sizes) = 0;
+  /// Takes all other blocks out; numbers in ascending order.
+  virtual void keep_blocks(const std::vector<size_t>& kept) = 0;
+
+  /// What goes into the first block, (B,T,D).
+  virtual at::Tensor embed(const Rows& rows) const = 0;
+  /// One block on x_BTD, residuals included -> (B,T,D): embed() and all blocks in turn, and the final norm
+  /// where there is one, are hidden_packed().
+  virtual at::Tensor run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const = 0;
+  /// Hidden states before the head, (B,T,D): attention and positions restart at each document. A job is asked
+  /// before every block whether it was cancelled.
+  virtual at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
+                                   const Job* job = nullptr) const = 0;
+
+  /// Whether a recorded forward pass keeps only what goes into each block, and backward computes the rest
+  /// again.
+  void recompute_blocks(bool recompute) { recompute_blocks_ = recompute; }
+  /// What its adapters share (models/adapters.h); the trainer sets it.
+  const std::shared_ptr<nn::AdapterDropout>& adapter_dropout() const { return adapter_dropout_; }
+
+  int64_t bytes() const override;
+
+ protected:
+  bool recompute_blocks_ = false;
+
+ private:
+  std::shared_ptr<nn::AdapterDropout> adapter_dropout_ = std::make_shared<nn::AdapterDropout>();
+};
+
+}  // namespace tongueforge::models
