@@ -4,15 +4,9 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include "core/job.h"
+#include "kernels/head.h"
 
 namespace tongueforge::kernels {
-
-/// How the rows are cut.
-struct ChunkOptions {
-  int64_t rows = 0;          // rows of logits that exist at once; 0: chosen for speed
-  const Job* job = nullptr;  // asked before each chunk of the forward pass whether it was cancelled
-};
 
 struct CrossEntropyOptions {
   double z_loss = 0;         // adds z_loss * log(sum exp(logits))^2 to each row (PaLM, arXiv 2204.02311)

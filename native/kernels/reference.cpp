@@ -40,4 +40,26 @@ at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, cons
   return at::zeros({targets.size(0)}, losses.options()).index_copy(0, rows, losses);
 }
 
+std::pair<at::Tensor, at::Tensor> distillation_losses(const HeadInputs& student, const HeadInputs& teacher,
+                                                      const at::Tensor& targets,
+                                                      const DistillationOptions& options) {
+  const auto dtype = wide_dtype(student.hidden);
+  const auto log_softmax = [&](const HeadInputs& head) {
+    auto logits = at::linear(head.hidden, head.weight);
+    if (head.bias.defined()) logits = logits.add(head.bias);
+    return logits.to(dtype).div(options.temperature).log_softmax(1);
+  };
+  const auto log_q = log_softmax(student), log_p = log_softmax(teacher).detach();
+  const auto terms = options.divergence == Divergence::forward ? log_p.exp().mul(log_p.sub(log_q))
+                                                               : log_q.exp().mul(log_q.sub(log_p));
+  return {token_losses(student.hidden, student.weight, targets, /*z_loss=*/0, student.bias),
+          terms.sum(1).masked_fill(targets.lt(0), 0)};
+}
+
+at::Tensor hidden_match(const at::Tensor& student, const at::Tensor& teacher, double cosine) {
+  const auto dtype = wide_dtype(student);
+  const auto s = student.to(dtype), t = teacher.detach().to(dtype);
+  return s.sub(t).abs().mean(1).sub(at::log_sigmoid(at::cosine_similarity(s, t, 1)), cosine);
+}
+
 }  // namespace tongueforge::kernels::reference

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "kernels/linear_distillation.h"
+
 namespace tongueforge::kernels::reference {
 
 /// x (..., D), weight (D) -> (..., D).
@@ -27,5 +29,14 @@ at::Tensor token_log_probs(const at::Tensor& hidden, const at::Tensor& weight, c
 /// As above -> (M): z * log(sum exp(logits))^2 - log_prob; a bias (V) is added to the logits.
 at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                         double z_loss, const at::Tensor& maybe_bias = {});
+
+/// As linear_distillation -> (M) each: -log softmax(z)[target], and the divergence of the softmaxes over the
+/// temperature; 0 where the target is negative.
+std::pair<at::Tensor, at::Tensor> distillation_losses(const HeadInputs& student, const HeadInputs& teacher,
+                                                      const at::Tensor& targets,
+                                                      const DistillationOptions& options);
+
+/// student, teacher (M,D) -> (M): mean |s - t| - cosine log sigmoid(cos(s, t)).
+at::Tensor hidden_match(const at::Tensor& student, const at::Tensor& teacher, double cosine);
 
 }  // namespace tongueforge::kernels::reference

@@ -1,38 +1,12 @@
 #include "kernels/softmax_rows.h"
 
 #include "kernels/dispatch.h"
-#include "kernels/simd.h"
+#include "kernels/softmax_lanes.h"
 
 namespace tongueforge::kernels {
 namespace {
 
 using namespace simd;
-
-template <int Bytes, class T>
-TONGUEFORGE_INLINE Wide<T> largest_of_row(const T* __restrict row, int64_t v) {
-  using L = Lanes<T, Bytes>;
-  const typename L::Value zero = {};
-  auto most = zero - static_cast<Wide<T>>(INFINITY);
-  for (int64_t i = 0; i + L::kCount <= v; i += L::kCount) {
-    const auto x = L::load(row + i, Whole{});
-    most = x > most ? x : most;
-  }
-  auto result = simd::largest(most);
-  for (int64_t i = v - v % L::kCount; i < v; i++) result = std::max(result, static_cast<Wide<T>>(row[i]));
-  return result;
-}
-
-template <int Bytes, class T>
-TONGUEFORGE_INLINE Wide<T> log_sum_exp(const T* __restrict row, int64_t v) {
-  using L = Lanes<T, Bytes>;
-  const auto most = largest_of_row<Bytes>(row, v);
-  typename L::Value total = {};
-  int64_t i = 0;
-  for (; i + L::kCount <= v; i += L::kCount) total += simd::exp(L::load(row + i, Whole{}) - most);
-  auto rest = simd::sum(total);
-  for (; i < v; i++) rest += std::exp(static_cast<Wide<T>>(row[i]) - most);
-  return most + std::log(rest);
-}
 
 // d/dx of z lse^2 + lse - x[target] is softmax(x) (1 + 2 z lse) - onehot(target).
 template <int Bytes, class T>
@@ -45,15 +19,6 @@ TONGUEFORGE_INLINE void gradient_row(T* __restrict row, int64_t v, int64_t targe
     L::store(row + i, simd::exp(L::load(row + i, n) - log_sum) * softmax_scale, n);
   });
   row[target] = static_cast<T>(at_target);
-}
-
-template <class RowLoop>
-void for_rows(int64_t rows, int64_t length, const RowLoop& loop) {
-  at::parallel_for(0, rows, rows_per_thread(length), [&](int64_t begin, int64_t end) {
-    vectorised([&](auto width) TONGUEFORGE_INLINED {
-      for (int64_t row = begin; row < end; row++) loop(width, row);
-    });
-  });
 }
 
 }  // namespace

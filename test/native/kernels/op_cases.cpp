@@ -1,5 +1,7 @@
 // The ops of native/kernels. To add one: a row here (docs/add_a_kernel.md).
+#include "kernels/hidden_match.h"
 #include "kernels/linear_cross_entropy.h"
+#include "kernels/linear_distillation.h"
 #include "kernels/reference.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
@@ -60,6 +62,37 @@ Tensors biased_head_inputs(const std::vector<int64_t>& s, Draw& draw) {
   return {inputs[0], inputs[1], draw.normal({s[1]}), inputs[2]};
 }
 
+// A student's hidden (M,D), head (V,D) and bias (V), a teacher's of twice the width, and targets as above.
+Tensors distillation_inputs(const std::vector<int64_t>& s, Draw& draw) {
+  const auto student = biased_head_inputs(s, draw);
+  const auto teacher = biased_head_inputs({s[0], s[1], 2 * s[2]}, draw);
+  return {student[0], student[1], student[2], teacher[0], teacher[1], teacher[2], student[3]};
+}
+
+// The two settings of the table: they differ in temperature, share, direction, chunks and biases.
+struct DistillationCase {
+  kernels::DistillationOptions options;
+  bool biased;
+
+  kernels::HeadInputs student(const Tensors& x) const { return {x[0], x[1], biased ? x[2] : at::Tensor()}; }
+  kernels::HeadInputs teacher(const Tensors& x) const { return {x[3], x[4], biased ? x[5] : at::Tensor()}; }
+  Tensors fused(const Tensors& x) const {
+    return {kernels::linear_distillation(student(x), teacher(x), x[6], options).total};
+  }
+  Tensors plain(const Tensors& x) const {
+    const auto [nll, divergence] =
+        kernels::reference::distillation_losses(student(x), teacher(x), x[6], options);
+    return {nll.mul(1 - options.alpha).add(divergence, options.alpha * options.divergence_weight()).sum()};
+  }
+};
+const DistillationCase kSoft = {{.temperature = 2, .alpha = 0.7}, /*biased=*/false};
+const DistillationCase kSharp = {{.temperature = 0.7,
+                                  .alpha = 0.4,
+                                  .squared = false,
+                                  .divergence = kernels::Divergence::reverse,
+                                  .chunks = {.rows = 6}},
+                                 /*biased=*/true};
+
 Tensors pair(const std::pair<at::Tensor, at::Tensor>& two) { return {two.first, two.second}; }
 
 const std::vector<std::vector<int64_t>> kRowSizes = {{1, 1},  {3, 5},    {7, 13},    {2, 64},   {5, 63},
@@ -68,6 +101,7 @@ const std::vector<std::vector<int64_t>> kHeadSizes = {{1, 1, 1},    {3, 5, 7},  
                                                       {64, 65, 32}, {31, 257, 64}, {600, 129, 4}};
 const std::vector<std::vector<int64_t>> kChunkedSizes = {{7, 9, 3}, {31, 64, 17}, {40, 33, 8}};
 constexpr double kZLoss = 1e-3;
+constexpr double kCosine = 0.6;
 
 }  // namespace
 
@@ -198,6 +232,37 @@ const std::vector<OpCase>& op_cases() {
        kBfloat16Head,
        {8192, 32000, 768},
        /*has_matrix_products=*/true},
+      {"linear_distillation",
+       "M,V,D",
+       kHeadSizes,
+       distillation_inputs,
+       [](const Tensors& x) { return kSoft.fused(x); },
+       [](const Tensors& x) { return kSoft.plain(x); },
+       kFloat32Head,
+       kBfloat16Head,
+       {8192, 32000, 768},
+       /*has_matrix_products=*/true},
+      {"linear_distillation in chunks",
+       "M,V,D",
+       kChunkedSizes,
+       distillation_inputs,
+       [](const Tensors& x) { return kSharp.fused(x); },
+       [](const Tensors& x) { return kSharp.plain(x); },
+       kFloat32Head,
+       kBfloat16Head,
+       {8192, 32000, 768},
+       /*has_matrix_products=*/true},
+      {"hidden_match",
+       "M,D",
+       {{1, 2}, {3, 5}, {7, 13}, {33, 127}, {257, 128}},
+       [](const std::vector<int64_t>& s, Draw& draw) {
+         return Tensors{draw.normal({s[0], s[1]}), draw.normal({s[0], s[1]})};
+       },
+       [](const Tensors& x) { return Tensors{k::hidden_match(x[0], x[1], kCosine)}; },
+       [](const Tensors& x) { return Tensors{r::hidden_match(x[0], x[1], kCosine).sum()}; },
+       {1e-5, 5e-6, "sums of M and D terms in float32"},
+       kBfloat16Twice,
+       {8192, 768}},
   };
   return cases;
 }
