@@ -9,7 +9,7 @@ import { readCompressConfig, sourcesOf } from './compressing/config'
 import { foretoldFigures } from './compressing/figures'
 import { Identity } from './compressing/identity'
 import { type Means, ModelAtHand } from './compressing/model_at_hand'
-import { checkDisk, diskBytes } from './compressing/needs'
+import { checkNeeds, type Needs, needsOf } from './compressing/needs'
 import { type CompressEvent, runStages, type Session } from './compressing/pipeline'
 import { checkTrainings, type PlannedStage, planStages } from './compressing/plan'
 import { publish } from './compressing/publish'
@@ -56,6 +56,9 @@ export interface CompressPlanReport {
   stages: ForetoldStage[]
   /** Of all folders that are there at once. */
   disk_bytes: number
+  /** Of the process at its most, what a technique computes beside the model left out; and the stage that needs it. */
+  memory_bytes: number
+  memory_stage: string
 }
 
 export type CompressRun = Run<CompressEvent, CompressResult>
@@ -94,11 +97,12 @@ async function runCompress(
   const folder = new CompressFolder(plan.config)
   const replaces = await folder.check({ resume, overwrite })
   const text = await loadModelText(plan.original.folder)
-  if (dryRun) return { model: folder.model, report: planReport(plan) }
+  const needs = await needsOf(plan.config, plan.start, plan.stages)
+  if (dryRun) return { model: folder.model, report: planReport(plan, needs) }
   const lock = await folder.open(warn)
   try {
     if (replaces) await folder.clear()
-    await checkDisk(folder.path, diskBytes(plan.config, plan.start, plan.stages))
+    await checkNeeds(folder.path, needs, warn)
     return await compressIn(folder, plan, text, { ...options, ...context })
   } finally {
     await lock.release()
@@ -120,7 +124,10 @@ async function planCompress(source: string | object, overrides: readonly string[
   return { config, file, original, means, start, stages }
 }
 
-function planReport({ config, start, stages }: Plan): CompressPlanReport {
+function planReport(
+  { config, start, stages }: Plan,
+  { disk_bytes, memory_bytes, memory }: Needs,
+): CompressPlanReport {
   const figures = (shape: Shape) => foretoldFigures(shape, config.dtype!) ?? { unknown: shape.unknown! }
   return {
     dry_run: true,
@@ -133,7 +140,9 @@ function planReport({ config, start, stages }: Plan): CompressPlanReport {
         ...figures(after),
       })),
     ],
-    disk_bytes: diskBytes(config, start, stages),
+    disk_bytes,
+    memory_bytes,
+    memory_stage: memory.stage,
   }
 }
 

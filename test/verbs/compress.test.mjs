@@ -168,7 +168,10 @@ describe('compress', () => {
         ['02-recover', 'stages.1', parameters, bytes],
       ],
     )
-    assert.equal(report.disk_bytes, 2 * bytes)
+    const moments = 3 * 3 // two checkpoints and one in the making, each of values and two moments in float32
+    assert.equal(report.disk_bytes, (2 + moments) * bytes)
+    assert.equal(report.memory_stage, '01-recover')
+    assert.ok(report.memory_bytes > 220e6 + 4 * bytes)
   })
 
   describe('is refused before anything is written', () => {

@@ -1,9 +1,8 @@
 /** How large a model is: foretold from sizes, and counted in what was written. */
-import { countParameters } from '../../checkpoint/model_config'
-import type { CompressConfig } from '../../config/compress'
+import type { LayerSpec } from '../../checkpoint/layers'
+import { countParameters, layerLinears, type DecoderSpec as ModelSpec } from '../../checkpoint/model_config'
 import { runJob } from '../../native'
 import type { ModelAtHand } from './model_at_hand'
-import type { Layers } from './shapes'
 import type { Shape } from './stage'
 
 export interface Figures {
@@ -25,21 +24,34 @@ export function foretoldFigures(
 }
 
 export interface FoundFigures extends Figures {
-  layers: Layers
+  layers: LayerSpec[]
   /** Exact zeros among the weights of the linear layers in the blocks. */
   zeros: number
 }
 
 /** As they are in a model folder: every value is read. */
 export async function foundFigures(
-  { folder }: ModelAtHand,
-  _config: CompressConfig,
+  { folder, spec }: ModelAtHand,
   signal: AbortSignal,
 ): Promise<FoundFigures> {
   const options = { folder: folder.path, scan: true }
   const { tensors, total_bytes, scan } = await runJob('inspectWeights', options, { signal })
   const numbers = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
   const total = tensors.reduce((sum, { shape }) => sum + numbers(shape), 0)
-  const zeros = scan!.reduce((sum, { zero }) => sum + zero, 0)
-  return { parameters: { total, nonzero: total - zeros }, bytes: total_bytes, layers: [], zeros: 0 }
+  const zeros = (counts: typeof scan) => counts!.reduce((sum, { zero }) => sum + zero, 0)
+  const names = new Set(prunable(spec))
+  return {
+    parameters: { total, nonzero: total - zeros(scan) },
+    bytes: total_bytes,
+    layers: spec.layers,
+    zeros: zeros(scan!.filter(({ name }) => names.has(name))),
+  }
+}
+
+function prunable(spec: ModelSpec): string[] {
+  return spec.layers.flatMap((layer, i) =>
+    layerLinears(spec, layer).flatMap(({ name }) =>
+      ['', '.in', '.out'].map((factor) => `model.layers.${i}.${name}${factor}.weight`),
+    ),
+  )
 }

@@ -63,13 +63,12 @@ export interface Outcome {
 /** Throws what a stage throws; what is finished stays. */
 export async function runStages(session: Session): Promise<Outcome> {
   const { config, file, folder } = session
-  const lefts = await findFinished(session)
+  const lefts = await findFinished(session, await begin(session))
   const found = lefts.length - 1
   await folder.book.keep(found)
   const others = folder.book.dropOtherLosses(session.evaluation)
   if (others > 0)
     session.warn(`the losses of ${others} finished stages were measured on other texts: they are left out`)
-  await folder.writeConfig()
   let model = await openLeft(session, lefts)
   try {
     for (const planned of stagesOf(config, file, (number) => lefts[number]!.shape)) {
@@ -88,14 +87,23 @@ export async function runStages(session: Session): Promise<Outcome> {
   }
 }
 
-/**
- * What stages have left that are as they were, from the start to the newest whose model is there. Throws ERR_CHECKPOINT
- * for a run that began with another model.
- */
-async function findFinished({ config, file, folder, identity, original }: Session): Promise<Left[]> {
-  const start = await identity.start()
-  await folder.book.open(start)
-  const lefts: Left[] = [{ name: '', hash: start, shape: { spec: original.spec, zeros: 0 } }]
+/** The model that all stages begin with; measured by the first session. Throws ERR_CHECKPOINT for a run of another. */
+async function begin(session: Session): Promise<Left> {
+  const { folder, identity, original } = session
+  const hash = await identity.start()
+  await folder.book.open(hash)
+  await folder.writeConfig()
+  if (folder.book.all.length === 0) {
+    const facts = { step: 0, stage: '00-start', method: 'start', seconds: 0 }
+    await keep(session, { ...(await measured(session, original, facts)), inputs_sha256: hash })
+  }
+  return { name: '', hash, shape: shapeOf(original.spec, folder.book.all[0]!) }
+}
+
+/** What stages have left that are as they were, from the start to the newest whose model is there. */
+async function findFinished(session: Session, start: Left): Promise<Left[]> {
+  const { config, file, folder, identity, original } = session
+  const lefts = [start]
   for (const planned of stagesOf(config, file, (number) => lefts[number]!.shape)) {
     const hash = await identity.of(planned, lefts.at(-1)!.hash)
     const record = folder.book.find(planned.number, hash)
@@ -106,22 +114,10 @@ async function findFinished({ config, file, folder, identity, original }: Sessio
   return lefts
 }
 
-async function openLeft(session: Session, lefts: readonly Left[]): Promise<ModelAtHand> {
-  const { folder, means, original } = session
-  if (lefts.length > 1) return ModelAtHand.open((await folder.modelOf(lefts.at(-1)!))!, means)
-  if (folder.book.all.length === 0) await recordStart(session, lefts[0]!)
-  return original
-}
-
-async function recordStart(session: Session, { hash }: Left): Promise<void> {
-  const { original } = session
-  const record = await measured(session, original, {
-    step: 0,
-    stage: '00-start',
-    method: 'start',
-    seconds: 0,
-  })
-  await keep(session, { ...record, inputs_sha256: hash })
+async function openLeft({ folder, means, original }: Session, lefts: readonly Left[]): Promise<ModelAtHand> {
+  if (lefts.length === 1) return original
+  original.release() // it was only measured
+  return ModelAtHand.open((await folder.modelOf(lefts.at(-1)!))!, means)
 }
 
 async function runStage(
@@ -189,7 +185,7 @@ async function train(
 /** What a model is now: sizes counted in its files, loss on held-out texts. */
 async function measured<Facts extends object>(session: Session, model: ModelAtHand, facts: Facts) {
   const { heldOut, evaluation, signal, onProgress } = session
-  const figures = await foundFigures(model, session.config, signal)
+  const figures = await foundFigures(model, signal)
   if (heldOut === undefined) return { ...facts, ...figures }
   const loss = await heldOut.measure(await model.loaded(signal), { signal, onProgress })
   return { ...facts, ...figures, ...loss, evaluation_sha256: evaluation! }

@@ -76,7 +76,7 @@ function partsOf(given: StageConfig, key: string, shape: Shape): Part[] {
 
 function foretold(stage: Stage | TrainingStage, before: Shape, config: StageConfig, uniform: boolean): Shape {
   const after = stage.predict(before, config)
-  if (!uniform || isUniform(after.spec)) return after
+  if (!uniform || (isUniform(after.spec) && !after.open?.length)) return after
   throw impossible(
     'method',
     `expected layers that come out alike, as uniform: true asks, received ${config.method} that leaves others`,

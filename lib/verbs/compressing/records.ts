@@ -1,9 +1,9 @@
 /** What each stage has left, a line of metrics.jsonl each: the report, and what a run that goes on stands on. */
 import type { JsonObject } from '../../checkpoint/json_file'
+import type { LayerSpec } from '../../checkpoint/layers'
 import { otherConfig } from '../training/checkpoints'
 import { StepLines } from '../training/step_lines'
 import type { Figures } from './figures'
-import type { Layers } from './shapes'
 
 export interface StageRecord extends Figures {
   /** Number of the stage, from 1; 0: the model that all begin with. */
@@ -16,7 +16,7 @@ export interface StageRecord extends Figures {
   /** Of a stage that is reached in several steps. */
   part?: { number: number; of: number }
   /** The blocks that it has left, and the zeros in their linear layers: what the next stage finds. */
-  layers: Layers
+  layers: LayerSpec[]
   zeros: number
   /** What the technique, or the training, tells. */
   figures?: JsonObject

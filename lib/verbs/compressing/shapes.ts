@@ -1,32 +1,33 @@
 /** Sizes of models: what they mean for those who load one, and what a stage in memory has made of them. */
 import type { JsonObject } from '../../checkpoint/json_file'
+import { withLayers } from '../../checkpoint/layer_config'
+import { areUniform, type LayerSpec } from '../../checkpoint/layers'
 import type { DecoderSpec as ModelSpec } from '../../checkpoint/model_config'
-import type { Handle } from '../../native'
+import { type Handle, runJob } from '../../native'
 import type { Shape } from './stage'
 
-export type Layers = object[]
-
 /** Whether every layer is alike and none is factored: what transformers' own classes can be. */
-export function isUniform(_spec: ModelSpec): boolean {
-  return true
-}
+export const isUniform = ({ layers }: ModelSpec): boolean => areUniform(layers)
 
-/** The blocks of a model in memory; `kept`: which of those of `before` they are. */
+/** The blocks of a model in memory. `kept`: which of those of `before` they are, where some were taken out. */
 export async function blocksIn(
-  _model: Handle,
-  _before: ModelSpec,
-  _kept?: readonly number[],
-): Promise<Layers> {
-  return []
+  model: Handle,
+  { layers: before }: ModelSpec,
+  kept: readonly number[] = [...before.keys()],
+): Promise<LayerSpec[]> {
+  const blocks = await runJob('describeBlocks', { model })
+  return blocks.map((block, i) => ({ ...block, window: before[kept[i]!]!.window }))
 }
 
 /** A config.json for the same model with other blocks. */
-export function configWith(config: JsonObject, _spec: ModelSpec, _layers: Layers): JsonObject {
-  return config
-}
+export const configWith = (config: JsonObject, spec: ModelSpec, layers: readonly LayerSpec[]): JsonObject =>
+  withLayers(config, layers, spec)
 
 /** What the record of a stage says that the next one finds. */
-export const shapeOf = (spec: ModelSpec, { zeros }: { layers: Layers; zeros: number }): Shape => ({
-  spec,
+export const shapeOf = (
+  spec: ModelSpec,
+  { layers, zeros }: { layers: LayerSpec[]; zeros: number },
+): Shape => ({
+  spec: { ...spec, layers },
   zeros,
 })

@@ -14,6 +14,11 @@ export interface Shape {
   zeros: number
   /** What only the weights can tell from here on, in words; sizes that depend on it are not foretold. */
   unknown?: string
+  /**
+   * Of these only scores can tell how many each layer keeps: `spec` has an example. What all layers keep together is
+   * certain, and with it parameters, bytes and MACs.
+   */
+  open?: readonly ('heads' | 'rows')[]
 }
 
 /** A technique: `C` is what its schema in lib/config/compress makes of a stage. */

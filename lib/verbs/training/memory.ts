@@ -2,7 +2,10 @@
 import type { LayerSpec } from '../../checkpoint/layers'
 import { countParameters, type DecoderSpec } from '../../checkpoint/model_config'
 import type { TrainConfig } from '../../config/train'
-import type { TrainPlan } from './plan'
+import type { TrainPlan as WholePlan } from './plan'
+
+/** What of a plan counts here: known before data are read. */
+export type TrainPlan = Pick<WholePlan, 'config' | 'spec' | 'trained'>
 
 type Optimizer = TrainConfig['optimizer']
 type Shape = readonly number[]

@@ -1,8 +1,7 @@
 /** A run that cannot fit into the machine's memory is met before it begins: not killed by the system in the middle. */
 import { freemem, totalmem } from 'node:os'
 import { TongueforgeError } from '../../errors'
-import { activationBytes, memoryBytes, peakBytes } from './memory'
-import type { TrainPlan } from './plan'
+import { activationBytes, memoryBytes, peakBytes, type TrainPlan } from './memory'
 
 export interface MachineMemory {
   /** What the machine has, or its container may take. */
@@ -58,8 +57,8 @@ export function checkFits(
 
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toPrecision(3)} GB`
 
-// The larger part first, and nothing that the config says already.
-function advice(plan: TrainPlan): string {
+/** What to change. The larger part first, and nothing that the config says already. */
+export function advice(plan: TrainPlan): string {
   const { config } = plan
   const [rows, blocks] = [config.batch_size > 1, config.activation_checkpointing === 'none']
   const ofActivations = [
