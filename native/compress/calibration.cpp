@@ -1,0 +1,66 @@
+#include "compress/calibration.h"
+
+#include <map>
+
+#include "core/error.h"
+#include "kernels/aten.h"
+
+namespace tongueforge::compress {
+namespace {
+
+// Where a document stands; undefined where that is everywhere, and nothing need be picked out.
+at::Tensor places_of(const models::Rows& rows) {
+  const auto inside = rows.segments_BT.ge(0).flatten();
+  return inside.all().item<bool>() ? at::Tensor() : inside.nonzero().squeeze(1);
+}
+
+// (B,T,C) -> (P,C)
+at::Tensor at_places(const at::Tensor& x, const at::Tensor& maybe_places_P) {
+  const auto all = x.reshape({-1, x.size(-1)});
+  return maybe_places_P.defined() ? all.index_select(0, maybe_places_P) : all;
+}
+
+}  // namespace
+
+Calibration::Calibration(models::Model& model, std::vector<models::Rows> rows, const Job& job)
+    : model_(model), job_(job), num_blocks_(model.blocks().size()) {
+  const at::NoGradGuard no_grad;
+  for (auto& of : rows) {
+    job.check();
+    Batch batch = {of, {}, places_of(of)};
+    const int64_t places = batch.maybe_places_P.defined() ? batch.maybe_places_P.numel() : of.ids_BT.numel();
+    if (places == 0) continue;
+    places_ += places;
+    batch.x_BTD = model.embed(of);
+    batches_.push_back(std::move(batch));
+  }
+  if (places_ == 0)
+    throw Error("ERR_CALIBRATION", "Expected calibration rows with text in them, received none",
+                "Name texts under calibration.data.");
+}
+
+void Calibration::observe(const std::vector<Listener>& listeners) const {
+  for (const auto& batch : batches_) run(batch, listeners);
+}
+
+void Calibration::advance(const std::vector<Listener>& listeners) {
+  for (auto& batch : batches_) batch.x_BTD = run(batch, listeners);
+  block_++;
+}
+
+at::Tensor Calibration::run(const Batch& batch, const std::vector<Listener>& listeners) const {
+  const at::NoGradGuard no_grad;
+  job_.check();
+  // A layer has one observer, and any number of listeners.
+  std::map<nn::Linear*, std::vector<const Listener*>> by_linear;
+  for (const auto& listener : listeners) by_linear[listener.linear].push_back(&listener);
+  std::vector<nn::ObserverScope> scopes;
+  for (const auto& [linear, all] : by_linear)
+    scopes.emplace_back(*linear, [&batch, &all = all](const at::Tensor& x) {
+      const auto x_PC = at_places(x, batch.maybe_places_P);
+      for (const auto* listener : all) listener->hear(x_PC);
+    });
+  return model_.run_block(block_, batch.x_BTD, batch.rows, &job_);
+}
+
+}  // namespace tongueforge::compress

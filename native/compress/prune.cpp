@@ -1,0 +1,175 @@
+#include "compress/prune.h"
+
+#include "compress/calibration.h"
+#include "compress/input_statistics.h"
+#include "compress/magnitude.h"
+#include "compress/output_error.h"
+#include "compress/shared_inputs.h"
+#include "compress/sparsegpt.h"
+#include "compress/wanda.h"
+#include "core/error.h"
+#include "kernels/aten.h"
+
+namespace tongueforge::compress {
+namespace {
+
+/// What is heard of one input of a block.
+struct Heard {
+  InputSample sample;
+  std::optional<InputNorms> norms{};  // wanda
+  std::optional<InputGram> gram{};    // sparsegpt
+
+  Heard(const SharedInput& input, Criterion criterion, int64_t places) : sample(places, kErrorPlaces) {
+    if (criterion == Criterion::wanda) norms.emplace(input.size());
+    if (criterion == Criterion::sparsegpt) gram.emplace(input.size());
+  }
+
+  void add(const at::Tensor& x_PC) {
+    sample.add(x_PC);
+    if (norms) norms->add(x_PC);
+    if (gram) gram->add(x_PC);
+  }
+};
+
+void check_matrix(const Matrix& matrix, const Amount& amount) {
+  check_amount(amount, matrix.name, matrix.weight->size(1));
+  if (!matrix.weight->isfinite().all().item<bool>())
+    throw Error("ERR_NON_FINITE",
+                str("Expected finite weights in ", matrix.name, ", received NaN or infinity"),
+                "tongueforge inspect shows which tensors hold them; prune a model that is whole.");
+}
+
+// Every matrix to prune, block after block.
+std::vector<std::vector<SharedInput>> chosen_inputs(const std::vector<models::Block>& blocks,
+                                                    const PruneOptions& options) {
+  std::vector<std::vector<SharedInput>> all;
+  for (size_t i = 0; i < blocks.size(); i++) {
+    all.push_back(shared_inputs(blocks[i], i, options.layers));
+    for (const auto& input : all.back())
+      for (const auto& matrix : input.matrices) check_matrix(matrix, options.amount);
+  }
+  return all;
+}
+
+PrunedTensor described(const std::string& name, const at::Tensor& tensor) {
+  return {name, tensor.numel(), tensor.numel() - at::count_nonzero(tensor).item<int64_t>()};
+}
+
+// prune(float32 weight), whatever the matrix is stored in.
+template <class Prune>
+void with_floats(const at::Tensor& weight, const Prune& prune) {
+  const auto floats = weight.to(at::kFloat).contiguous();
+  prune(floats);
+  if (!floats.is_same(weight)) weight.copy_(floats);
+}
+
+// ---- magnitude: no inputs ----
+
+std::vector<Matrix> biases_of(const models::Block& block, size_t number, const PruneOptions& options) {
+  std::vector<Matrix> all;
+  for (const auto& projection : block.linears())
+    if (options.layers.contains(layer_key(block, number, projection)) && projection.linear->bias.defined())
+      all.push_back({projection.name + ".bias", &projection.linear->bias});
+  return all;
+}
+
+std::vector<PrunedTensor> prune_by_magnitude(const std::vector<models::Block>& blocks,
+                                             const PruneOptions& options, Job& job) {
+  std::vector<Matrix> all;
+  const auto inputs = chosen_inputs(blocks, options);
+  for (size_t i = 0; i < blocks.size(); i++) {
+    for (const auto& input : inputs[i]) all.insert(all.end(), input.matrices.begin(), input.matrices.end());
+    if (!options.biases) continue;
+    const auto biases = biases_of(blocks[i], i, options);
+    all.insert(all.end(), biases.begin(), biases.end());
+  }
+  job.check();
+  if (options.amount.has_pattern()) {
+    for (const auto& matrix : all)
+      with_floats(*matrix.weight, [&](const at::Tensor& weight) { prune_rows(weight, {}, options.amount); });
+  } else {
+    std::vector<at::Tensor> pool;
+    for (const auto& matrix : all) pool.push_back(*matrix.weight);
+    prune_magnitude(pool, options.scope, options.amount.sparsity);
+  }
+  std::vector<PrunedTensor> pruned;
+  for (const auto& [name, weight] : all) pruned.push_back(described(name, *weight));
+  return pruned;
+}
+
+// ---- wanda and sparsegpt ----
+
+std::vector<Heard> hear(const Calibration& calibration, const std::vector<SharedInput>& inputs,
+                        Criterion criterion) {
+  std::vector<Heard> heard;
+  for (const auto& input : inputs) heard.emplace_back(input, criterion, calibration.places());
+  std::vector<Listener> listeners;
+  for (size_t i = 0; i < inputs.size(); i++)
+    listeners.push_back(
+        {inputs[i].linear, [&of = heard[i], inner = inputs[i].maybe_inner](const at::Tensor& x_PC) {
+           of.add(inner.defined() ? x_PC.matmul(inner.t()) : x_PC);
+         }});
+  calibration.observe(listeners);
+  return heard;
+}
+
+// Prunes all matrices of one input; what was heard is given up on the way.
+void prune_input(const SharedInput& input, Heard& heard, const PruneOptions& options, const Job& job,
+                 std::vector<PrunedTensor>& pruned) {
+  const auto norms = heard.norms ? heard.norms->norms() : at::Tensor();
+  std::optional<InverseFactor> factor;
+  if (heard.gram) factor = inverse_factor(heard.gram->take(), options.damping, input.name, job);
+  const auto inputs_SC = heard.sample.take();
+  for (const auto& [name, weight] : input.matrices) {
+    const auto before = weight->to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+    with_floats(*weight, [&](const at::Tensor& floats) {
+      if (factor) {
+        prune_sparsegpt(floats, *factor, options.amount, options.block, job);
+      } else {
+        prune_rows(floats, norms, options.amount);
+      }
+    });
+    auto figures = described(name, *weight);
+    figures.error = relative_error(before, weight->to(at::kFloat), inputs_SC);
+    if (factor) figures.damping = factor->damping, figures.retries = factor->retries;
+    pruned.push_back(std::move(figures));
+  }
+}
+
+std::vector<PrunedTensor> prune_by_inputs(models::Model& model, const PruneOptions& options,
+                                          std::vector<models::Rows> rows, Job& job) {
+  const auto blocks = model.blocks();
+  const auto inputs = chosen_inputs(blocks, options);
+  size_t end = blocks.size();  // behind the last block that has something to prune
+  while (end > 0 && inputs[end - 1].empty()) end--;
+  std::vector<PrunedTensor> pruned;
+  if (end == 0) return pruned;
+  Calibration calibration(model, std::move(rows), job);
+  for (size_t i = 0; i < end; i++) {
+    if (!inputs[i].empty()) {
+      auto heard = hear(calibration, inputs[i], options.criterion);
+      for (size_t j = 0; j < inputs[i].size(); j++) prune_input(inputs[i][j], heard[j], options, job, pruned);
+    }
+    if (i + 1 < end) calibration.advance();
+    job.progress(Value::Map{{"done", uint64_t{i + 1}}, {"total", uint64_t{end}}});
+  }
+  return pruned;
+}
+
+}  // namespace
+
+Criterion criterion_from_name(const std::string& name) {
+  if (name == "magnitude") return Criterion::magnitude;
+  if (name == "wanda") return Criterion::wanda;
+  if (name == "sparsegpt") return Criterion::sparsegpt;
+  throw Error("ERR_USAGE", str("Expected criterion magnitude, wanda or sparsegpt, received '", name, "'"));
+}
+
+std::vector<PrunedTensor> prune_weights(models::Model& model, const PruneOptions& options,
+                                        std::vector<models::Rows> rows, Job& job) {
+  const at::NoGradGuard no_grad;
+  if (options.criterion == Criterion::magnitude) return prune_by_magnitude(model.blocks(), options, job);
+  return prune_by_inputs(model, options, std::move(rows), job);
+}
+
+}  // namespace tongueforge::compress
