@@ -1,5 +1,7 @@
 /** A model made small in stages: load -> plan -> run -> save -> report. A stage is a row of compressing/stages.ts. */
 import { dtypeKey } from '../checkpoint/dtype_key'
+import { decoderSpec as modelSpec } from '../checkpoint/model_config'
+import { openModelFolder } from '../checkpoint/model_folder'
 import type { CompressConfig } from '../config/compress'
 import { resolveSource } from '../text/documents'
 import { loadModelText, type ModelText } from '../text/model_text'
@@ -111,12 +113,12 @@ async function runCompress(
 
 async function planCompress(source: string | object, overrides: readonly string[]): Promise<Plan> {
   const { config: given, file } = await readCompressConfig(source, overrides)
-  const { threads } = given
-  const opened = await ModelAtHand.open(given.model, { dtype: 'float32', threads })
-  const stored = opened.spec.dtype === 'bfloat16' ? 'bfloat16' : 'float32'
-  const means = { dtype: given.dtype ?? stored, threads }
-  const config = { ...given, dtype: means.dtype }
-  const original = await ModelAtHand.open(given.model, means)
+  const folder = await openModelFolder(given.model)
+  const stored = modelSpec(folder.config, folder.configFile).dtype
+  const dtype = given.dtype ?? (stored === 'bfloat16' ? 'bfloat16' : 'float32')
+  const means = { dtype, threads: given.threads }
+  const config = { ...given, dtype }
+  const original = ModelAtHand.of(folder, means)
   const start = { spec: original.spec, zeros: 0 }
   const stages = planStages(config, file, start)
   await checkTrainings(stages, config, file)

@@ -19,7 +19,7 @@ export async function readCompressConfig(
 ): Promise<ReadConfig> {
   const file = typeof source === 'string' ? source : 'config'
   const raw = applyOverrides(typeof source === 'string' ? await readYaml(source) : source, overrides)
-  const { recovery: _, ...config } = checkConfig(compressSchema, withRecovery(raw), file)
+  const { recovery: _, ...config } = checkConfig(compressSchema, withCommonKeys(raw), file)
   checkStages(config, file)
   return { config, file }
 }
@@ -58,20 +58,22 @@ export function sourcesOf({ stages, calibration, evaluate }: CompressConfig): Da
 
 type Trained = { data?: DataSource[]; eval?: { data: DataSource[] } } | undefined
 
-/** As given, but each training has the keys of `recovery` too that it does not say itself. */
-function withRecovery(raw: unknown): unknown {
+/** As given, but each stage has the keys too that hold for all of its kind: those of `recovery`, and `uniform`. */
+function withCommonKeys(raw: unknown): unknown {
   if (!isTable(raw) || !Array.isArray(raw.stages) || !isTable(raw.recovery ?? {})) return raw
   const defaults = merged(raw.seed === undefined ? {} : { seed: raw.seed }, raw.recovery)
   const completed = (stage: unknown) => {
-    if (!isTable(stage)) return stage
-    if (isTraining(stage.method)) return merged(keysOf(defaults, stage.method), stage)
-    return isTable(stage.recover) ? { ...stage, recover: merged(defaults, stage.recover) } : stage
+    if (!isTable(stage) || !isMethod(stage.method)) return stage
+    if (trains(STAGES[stage.method])) return merged(keysOf(defaults, stage.method), stage)
+    const even = raw.uniform === true ? keysOf({ uniform: true }, stage.method) : {}
+    const training = isTable(stage.recover) && { recover: merged(defaults, stage.recover) }
+    return { ...even, ...stage, ...training }
   }
   return { ...raw, stages: raw.stages.map(completed) }
 }
 
-const isTraining = (method: unknown): method is StageMethod =>
-  typeof method === 'string' && Object.hasOwn(STAGES, method) && trains(STAGES[method as StageMethod])
+const isMethod = (method: unknown): method is StageMethod =>
+  typeof method === 'string' && Object.hasOwn(STAGES, method)
 
 /** Those that a method has. */
 function keysOf(keys: Table, method: StageMethod): Table {

@@ -25,7 +25,10 @@ export class ModelAtHand {
 
   /** Reads the small files. Throws what openModelFolder throws. */
   static async open(path: string, means: Means): Promise<ModelAtHand> {
-    const folder = await openModelFolder(path)
+    return ModelAtHand.of(await openModelFolder(path), means)
+  }
+
+  static of(folder: ModelFolder, means: Means): ModelAtHand {
     return new ModelAtHand(folder, modelSpec(folder.config, folder.configFile), means)
   }
 
