@@ -36,7 +36,7 @@ export { type DemoOptions, type DemoResult, type DemoRow, demo } from './verbs/d
 export { type DoctorReport, doctor } from './verbs/doctor'
 export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'
 export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/graft'
-export { type Inspection, type InspectOptions, inspect } from './verbs/inspect'
+export { type Inspection, type InspectOptions, inspect, type MacCounts } from './verbs/inspect'
 export type { Delta } from './verbs/live/deltas'
 export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
 export { type MergeOptions, type MergeReport, merge } from './verbs/merge'

@@ -53,7 +53,7 @@ test('lib: an import goes down', () => {
     ['index'],
     ['verbs'],
     ['report', 'world'],
-    ['text', 'checkpoint', 'config'],
+    ['text', 'counting', 'checkpoint', 'config'],
     ['native'],
   ]
   const bottom = ['libtorch', 'setup', 'libtorch_folders', 'version', 'errors']

@@ -20,10 +20,6 @@ export interface LayerLinear {
   bias: boolean
 }
 
-export const linearParameters = (linear: LayerLinear, rank: number | undefined) =>
-  (rank === undefined ? linear.out * linear.in : rank * (linear.out + linear.in)) +
-  (linear.bias ? linear.out : 0)
-
 export const sizesOf = ({ num_heads, num_kv_heads, intermediate_size }: LayerSpec) =>
   `${num_heads}/${num_kv_heads}/${intermediate_size}`
 

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { countParameters } from '../counting/parameters'
 import { TongueforgeError } from '../errors'
 import { describeValue, type JsonObject } from './json_file'
 import { familyOf, hasOwnLayers } from './layer_config'
-import { type LayerLinear, type LayerSpec, linearParameters } from './layers'
+import type { LayerLinear, LayerSpec } from './layers'
 import { type RopeSpec, ropeKeys, ropeSpec } from './rope_config'
 
 // config.json of a Hugging Face folder -> DecoderSpec, the one description of a decoder that native code reads.
@@ -202,20 +203,6 @@ export function decoderSpec(content: JsonObject, file = 'config.json'): DecoderS
   }
   checkSizes(spec, refuse)
   return spec
-}
-
-/** Number of parameters that a spec implies, in closed form; a tied head counts once. */
-export function countParameters(spec: DecoderSpec): number {
-  const { hidden_size: D, head_dim: H } = spec
-  const norms = 2 * D + (spec.qk_norm ? 2 * H : 0)
-  const embeddings = spec.vocab_size * D * (spec.tie_word_embeddings ? 1 : 2)
-  const layers = spec.layers.map((layer) =>
-    layerLinears(spec, layer).reduce(
-      (sum, linear) => sum + linearParameters(linear, layer.ranks[linear.name]),
-      norms,
-    ),
-  )
-  return layers.reduce((sum, parameters) => sum + parameters, embeddings + D)
 }
 
 /** The linear layers of a block, in the order of the forward pass. */

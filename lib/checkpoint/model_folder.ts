@@ -98,6 +98,11 @@ async function missingConfig(given: string, folder: string): Promise<Tongueforge
   )
 }
 
+/** Whether a folder holds weights of any format, whole or in part. */
+export async function hasWeights(folder: string): Promise<boolean> {
+  return (await readdir(folder)).some((name) => WEIGHTS.test(name))
+}
+
 const WEIGHTS = /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|onnx_data|ot|npz)$|\.index\.json$/
 /** What a verb of ours writes about its own run: it does not describe a model made from the result. */
 const OWN_FILES = new Set(['report.json', 'resolved.yaml', 'provenance.json', 'metrics.jsonl'])

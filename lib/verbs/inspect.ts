@@ -1,14 +1,22 @@
-/** What a model folder holds. */
+/** What a model folder holds, and what a pass through the model costs: load -> count -> report. */
 import { join } from 'node:path'
 import { readJsonObjectIfPresent } from '../checkpoint/json_file'
-import { decoderSpec } from '../checkpoint/model_config'
-import { openModelFolder } from '../checkpoint/model_folder'
+import { type Dtype, decoderSpec, type DecoderSpec as ModelSpec } from '../checkpoint/model_config'
+import { hasWeights, openModelFolder } from '../checkpoint/model_folder'
 import type { Provenance } from '../checkpoint/provenance'
+import { type ParameterParts, parameterParts, storedBytes } from '../counting/parameters'
+import { modelSize } from '../counting/registry'
 import { type ByteProgress, runJob, type TensorDescription, type ValueCounts } from '../native'
+import { countedMacs, type MacCounts, macTokens } from './inspecting/macs'
+
+export type { MacCounts } from './inspecting/macs'
 
 export interface InspectOptions {
   /** Also report NaN, infinities and zeros of every tensor. */
   scan?: boolean | undefined
+  /** Also count the multiplications of a pass over `tokens`; then config.json alone is enough. */
+  macs?: boolean | undefined
+  tokens?: number | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
@@ -16,12 +24,18 @@ export interface InspectOptions {
 export interface Inspection {
   /** `model_type` of config.json. */
   architecture: string
-  parameters: { total: number; nonzero: number }
+  /** `nonzero` is null where there are no weights to look at. */
+  parameters: { total: number; nonzero: number | null }
+  /** Of config.json: what the parameters are for. */
+  parts: ParameterParts
   /** Of all weights, without headers. */
   bytes: number
   /** The one that most parameters have, "BF16". */
   dtype: string
   vocab_size: number
+  /** From `config`: there are no weights, and the figures are what config.json implies. */
+  counted_from: 'weights' | 'config'
+  macs?: MacCounts
   tensors: TensorDescription[]
   /** With `scan`, by tensor. */
   scan?: ValueCounts[]
@@ -29,30 +43,63 @@ export interface Inspection {
   provenance?: Provenance
 }
 
-const count = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)
-
-/** Reads config, headers and, to count the zeros, the weights of a model folder or run folder. */
-export async function inspect(
-  folder: string,
-  { scan = false, signal, onProgress }: InspectOptions = {},
-): Promise<Inspection> {
+/**
+ * Reads config, headers and, to count the zeros, the weights of a model folder or run folder. With `macs` a folder
+ * without weights will do. Throws ERR_USAGE for `macs` without `tokens`.
+ */
+export async function inspect(folder: string, options: InspectOptions = {}): Promise<Inspection> {
+  const { scan = false } = options
+  const tokens = macTokens(options)
   const model = await openModelFolder(folder)
   const spec = decoderSpec(model.config, model.configFile)
-  const weights = await runJob('inspectWeights', { folder: model.path, scan: true }, { signal, onProgress })
-  const total = weights.tensors.reduce((sum, { shape }) => sum + count(shape), 0)
-  const zeros = (weights.scan ?? []).reduce((sum, { zero }) => sum + zero, 0)
+  const size = modelSize(spec)
+  const held =
+    tokens === undefined || (await hasWeights(model.path))
+      ? await heldInFiles(model.path, options)
+      : await heldByConfig(spec)
   const provenance = await readJsonObjectIfPresent(join(model.path, 'provenance.json'), { code: 'ERR_DATA' })
+  const total = held.tensors.reduce((sum, { shape }) => sum + count(shape), 0)
+  const zeros = held.scan?.reduce((sum, { zero }) => sum + zero, 0)
   return {
     architecture: spec.architecture,
-    parameters: { total, nonzero: total - zeros },
-    bytes: weights.total_bytes,
-    dtype: commonDtype(weights.tensors),
+    parameters: { total, nonzero: zeros === undefined ? null : total - zeros },
+    parts: parameterParts(size),
+    bytes: held.bytes,
+    dtype: commonDtype(held.tensors),
     vocab_size: spec.vocab_size,
-    tensors: weights.tensors,
-    ...(scan && { scan: weights.scan ?? [] }),
+    counted_from: held.scan ? 'weights' : 'config',
+    ...(tokens !== undefined && { macs: countedMacs(size, tokens, held.scan) }),
+    tensors: held.tensors,
+    ...(scan && { scan: held.scan ?? [] }),
     ...(provenance !== undefined && { provenance: provenance as unknown as Provenance }),
   }
 }
+
+interface Held {
+  tensors: TensorDescription[]
+  bytes: number
+  /** Where there are values. */
+  scan?: ValueCounts[]
+}
+
+async function heldInFiles(folder: string, { signal, onProgress }: InspectOptions): Promise<Held> {
+  const weights = await runJob('inspectWeights', { folder, scan: true }, { signal, onProgress })
+  return { tensors: weights.tensors, bytes: weights.total_bytes, scan: weights.scan ?? [] }
+}
+
+const ON_DISK: Record<Dtype, string> = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' }
+
+/** As transformers would save it: float32 where config.json names no dtype. */
+async function heldByConfig(spec: ModelSpec): Promise<Held> {
+  const dtype = spec.dtype ?? 'float32'
+  const described = await runJob('describeModel', { spec })
+  return {
+    tensors: described.map(({ name, shape }) => ({ name, dtype: ON_DISK[dtype], shape })),
+    bytes: storedBytes(modelSize(spec), dtype),
+  }
+}
+
+const count = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)
 
 function commonDtype(tensors: readonly TensorDescription[]): string {
   const parameters = new Map<string, number>()

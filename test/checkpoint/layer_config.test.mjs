@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { withLayers } from '#lib/checkpoint/layer_config'
-import { countParameters, decoderSpec } from '#lib/checkpoint/model_config'
+import { decoderSpec } from '#lib/checkpoint/model_config'
+import { countParameters } from '#lib/counting/parameters'
 
 const config = {
   architectures: ['LlamaForCausalLM'],

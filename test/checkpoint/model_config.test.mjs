@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import fc from 'fast-check'
-import { ARCHITECTURES, countParameters, decoderSpec, hubClass } from '#lib/checkpoint/model_config'
+import { ARCHITECTURES, decoderSpec, hubClass } from '#lib/checkpoint/model_config'
+import { countParameters } from '#lib/counting/parameters'
 import { dataTest } from '../helpers/data.mjs'
 
 const tiny = {
@@ -188,61 +188,6 @@ test('keys that we do not know are of no harm, __proto__ among them', () => {
   const config = JSON.parse('{"__proto__": {"head_dim": 2}, "pretraining_tp": 1, "constructor": 3}')
   assert.equal(decoderSpec({ ...tiny, ...config }).head_dim, 8)
 })
-
-test('the parameter count in closed form equals the sum over all tensors', () => {
-  const flag = fc.boolean()
-  const size = fc.integer({ min: 1, max: 9 })
-  const config = fc.record({
-    model_type: fc.constantFrom(...ARCHITECTURES),
-    tie_word_embeddings: flag,
-    attention_bias: flag,
-    mlp_bias: flag,
-    layers: size,
-    kv: size,
-    groups: size,
-    half: size,
-    hidden: size,
-    inner: size,
-    vocab: size,
-  })
-  fc.assert(
-    fc.property(config, ({ layers, kv, groups, half, hidden, inner, vocab, ...flags }) => {
-      const made = decoderSpec({
-        ...flags,
-        vocab_size: vocab,
-        hidden_size: hidden,
-        intermediate_size: inner,
-        num_hidden_layers: layers,
-        num_attention_heads: kv * groups,
-        num_key_value_heads: kv,
-        head_dim: 2 * half,
-      })
-      const shapes = tensorShapes(made)
-      const sum = shapes.reduce((total, shape) => total + shape.reduce((a, b) => a * b, 1), 0)
-      assert.equal(countParameters(made), sum)
-    }),
-  )
-})
-
-/** Every tensor of the checkpoint, one by one. */
-function tensorShapes(s) {
-  const out = (heads) => heads * s.head_dim
-  const linear = (to, from, bias) => (bias ? [[to, from], [to]] : [[to, from]])
-  const shapes = ({ num_heads, num_kv_heads, intermediate_size }) => [
-    [s.hidden_size],
-    ...linear(out(num_heads), s.hidden_size, s.attention_bias),
-    ...linear(out(num_kv_heads), s.hidden_size, s.attention_bias),
-    ...linear(out(num_kv_heads), s.hidden_size, s.attention_bias),
-    ...linear(s.hidden_size, out(num_heads), s.o_bias),
-    ...(s.qk_norm ? [[s.head_dim], [s.head_dim]] : []),
-    [s.hidden_size],
-    ...linear(intermediate_size, s.hidden_size, s.mlp_bias),
-    ...linear(intermediate_size, s.hidden_size, s.mlp_bias),
-    ...linear(s.hidden_size, intermediate_size, s.mlp_bias),
-  ]
-  const head = s.tie_word_embeddings ? [] : [[s.vocab_size, s.hidden_size]]
-  return [[s.vocab_size, s.hidden_size], ...s.layers.flatMap(shapes), [s.hidden_size], ...head]
-}
 
 const published = {
   'llama-3.1-8b': 8030261248,

@@ -94,7 +94,7 @@ const SURFACE = {
   generate: ['<model>', '--prompt <text>', '--prompt-ids <ids>', '--chat', ...SAMPLING, ...MODEL, '--json'],
   chat: ['<model>', '--system <text>', ...SAMPLING, ...MODEL],
   score: ['<model>', '--file <file>', '--text <text>', ...MODEL, '--json'],
-  inspect: ['<model>', '--scan', '--json'],
+  inspect: ['<model>', '--scan', '--macs', '--tokens <n>', '--json'],
   verify: ['<model>', '--chunks <n>', '--all', '--seed <n>', '--json'],
   doctor: ['--json'],
   setup: ['--from <folder>', '--clean', '--cuda', '--json'],

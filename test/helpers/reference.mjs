@@ -24,6 +24,9 @@ export const tensorboardReference = (args) =>
 /** The same of `bpe_reference.py`. */
 export const bpeReference = (args, input) => ask('TONGUEFORGE_PARITY_PYTHON', 'bpe_reference.py', args, input)
 
+/** What `macs_reference.py` counts for each of the cases. */
+export const macsReference = (cases) => ask('TONGUEFORGE_PARITY_PYTHON', 'macs_reference.py', [], cases)
+
 /** What `delta_reference.py` says of a delta. */
 export const deltaReference = (args) => ask('TONGUEFORGE_PARITY_PYTHON', 'delta_reference.py', args)
 

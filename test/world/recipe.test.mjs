@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { countParameters, decoderSpec } from '#lib/checkpoint/model_config'
+import { decoderSpec } from '#lib/checkpoint/model_config'
+import { countParameters } from '#lib/counting/parameters'
 import { cognateRows } from '#lib/world/cognates'
 import { ARCHITECTURE, INITIALIZATION, RECIPES, trainConfig } from '#lib/world/recipe'
 import { VOCABULARY } from '#lib/world/tokenizer'

@@ -1,6 +1,7 @@
 /** How large a model is: foretold from sizes, and counted in what was written. */
 import type { LayerSpec } from '../../checkpoint/layers'
-import { countParameters, layerLinears, type DecoderSpec as ModelSpec } from '../../checkpoint/model_config'
+import { blockMatrices, countParameters, storedBytes } from '../../counting/parameters'
+import { modelSize } from '../../counting/registry'
 import { runJob } from '../../native'
 import type { ModelAtHand } from './model_at_hand'
 import type { Shape } from './stage'
@@ -11,8 +12,6 @@ export interface Figures {
   bytes: number
 }
 
-const WIDTH = { float32: 4, bfloat16: 2 }
-
 /** Sizes as they are foretold; nothing where only the weights can tell. */
 export function foretoldFigures(
   { spec, zeros, unknown }: Shape,
@@ -20,7 +19,7 @@ export function foretoldFigures(
 ): Figures | undefined {
   if (unknown !== undefined) return undefined
   const total = countParameters(spec)
-  return { parameters: { total, nonzero: total - zeros }, bytes: WIDTH[dtype] * total }
+  return { parameters: { total, nonzero: total - zeros }, bytes: storedBytes(modelSize(spec), dtype) }
 }
 
 export interface FoundFigures extends Figures {
@@ -39,19 +38,11 @@ export async function foundFigures(
   const numbers = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
   const total = tensors.reduce((sum, { shape }) => sum + numbers(shape), 0)
   const zeros = (counts: typeof scan) => counts!.reduce((sum, { zero }) => sum + zero, 0)
-  const names = new Set(prunable(spec))
+  const names = new Set([...blockMatrices(modelSize(spec))].map(({ tensor }) => tensor))
   return {
     parameters: { total, nonzero: total - zeros(scan) },
     bytes: total_bytes,
     layers: spec.layers,
     zeros: zeros(scan!.filter(({ name }) => names.has(name))),
   }
-}
-
-function prunable(spec: ModelSpec): string[] {
-  return spec.layers.flatMap((layer, i) =>
-    layerLinears(spec, layer).flatMap(({ name }) =>
-      ['', '.in', '.out'].map((factor) => `model.layers.${i}.${name}${factor}.weight`),
-    ),
-  )
 }

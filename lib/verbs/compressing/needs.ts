@@ -1,7 +1,7 @@
 /** What a pipeline needs of disk and memory: met before it begins, not in the middle. */
 import { checkSpace } from '../../checkpoint/disk_space'
-import { countParameters } from '../../checkpoint/model_config'
 import type { CompressConfig } from '../../config/compress'
+import { countParameters } from '../../counting/parameters'
 import {
   checkpointBytes,
   largestBlockBytes,

@@ -1,7 +1,8 @@
 /** What a run keeps in memory and on disk, in closed form. */
 import type { LayerSpec } from '../../checkpoint/layers'
-import { countParameters, type DecoderSpec } from '../../checkpoint/model_config'
+import type { DecoderSpec } from '../../checkpoint/model_config'
 import type { TrainConfig } from '../../config/train'
+import { countParameters } from '../../counting/parameters'
 import type { TrainPlan as WholePlan } from './plan'
 
 /** What of a plan counts here: known before data are read. */

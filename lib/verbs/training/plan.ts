@@ -1,10 +1,11 @@
 /** Everything that is known before the first step: config, model, tokens, rows. */
 import { openAdapter } from '../../checkpoint/adapter_folder'
 import { dtypeKey } from '../../checkpoint/dtype_key'
-import { countParameters, type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
+import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder, openTokenizerFolder } from '../../checkpoint/model_folder'
 import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
 import { type TrainConfig, trainSchema } from '../../config/train'
+import { countParameters } from '../../counting/parameters'
 import { TongueforgeError } from '../../errors'
 import { loadModelText, type ModelText } from '../../text/model_text'
 import { objectives } from '../../text/objectives'

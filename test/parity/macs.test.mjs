@@ -1,0 +1,75 @@
+// MACs and parameters against torch's own counter on models of transformers, to the last one. New random sizes each
+// time; TONGUEFORGE_PARITY_SEED repeats a run.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { decoderSpec, hubClass } from '#lib/checkpoint/model_config'
+import { countMacs } from '#lib/counting/macs'
+import { countParameters } from '#lib/counting/parameters'
+import { modelSize } from '#lib/counting/registry'
+import { Random } from '#lib/text/random'
+import { macsReference } from '../helpers/reference.mjs'
+
+const TOKENS = [1, 7, 32, 61]
+const seed = Number(process.env.TONGUEFORGE_PARITY_SEED ?? Math.floor(Math.random() * 1e6))
+const named = `(TONGUEFORGE_PARITY_SEED=${seed})`
+const random = new Random(seed)
+const from = (least, most) => least + random.below(most - least + 1)
+
+/** A config.json of a family with sizes that share nothing but what transformers asks for. */
+function randomConfig(model_type, changes = {}) {
+  const keys = from(1, 3)
+  const heads = keys * from(1, 3)
+  return {
+    ...{ model_type, architectures: [hubClass(model_type)] },
+    ...{ vocab_size: from(10, 90), hidden_size: heads * from(1, 9), intermediate_size: from(3, 60) },
+    ...{ num_hidden_layers: from(1, 3), num_attention_heads: heads, num_key_value_heads: keys },
+    ...{ head_dim: 2 * from(1, 8), max_position_embeddings: 128, tie_word_embeddings: from(0, 1) === 1 },
+    ...changes,
+  }
+}
+
+function randomLayer() {
+  const keys = from(1, 3)
+  return {
+    num_attention_heads: keys * from(1, 3),
+    num_key_value_heads: keys,
+    intermediate_size: from(1, 50),
+    ranks: { 'self_attn.q_proj': from(1, 9), 'mlp.down_proj': from(1, 9), 'mlp.gate_proj': from(1, 9) },
+  }
+}
+
+/** The spec of a config whose blocks were changed one by one. */
+function specOf({ config, layers }) {
+  const spec = decoderSpec(config)
+  const changed = layers?.map((layer) => ({
+    ...{ num_heads: layer.num_attention_heads, num_kv_heads: layer.num_key_value_heads },
+    ...{ intermediate_size: layer.intermediate_size, window: 0, ranks: layer.ranks },
+  }))
+  return { ...spec, layers: changed ?? spec.layers }
+}
+
+async function check(cases) {
+  const counted = await macsReference(cases.map((one) => ({ ...one, tokens: TOKENS })))
+  for (const [i, { core, parameters }] of counted.entries()) {
+    const size = modelSize(specOf(cases[i]))
+    const ours = TOKENS.map((tokens) => countMacs(size, tokens).core)
+    assert.deepEqual(ours, core, JSON.stringify(cases[i]))
+    assert.equal(countParameters(specOf(cases[i])), parameters, JSON.stringify(cases[i]))
+  }
+}
+
+test(`core and parameters are what torch counts in decoders of every family ${named}`, () =>
+  check([
+    ...['llama', 'mistral', 'qwen2', 'qwen3'].map((family) => ({ config: randomConfig(family) })),
+    { config: randomConfig('llama', { attention_bias: true, mlp_bias: true }) },
+    { config: randomConfig('mistral', { sliding_window: 5 }) },
+    { config: randomConfig('qwen3', { use_sliding_window: true, sliding_window: 5, max_window_layers: 1 }) },
+  ]))
+
+test(`the same of decoders whose blocks are cut to sizes of their own and factored ${named}`, () =>
+  check(
+    ['llama', 'mistral', 'qwen2', 'qwen3'].map((family) => {
+      const config = randomConfig(family, { sliding_window: null })
+      return { config, layers: Array.from({ length: config.num_hidden_layers }, randomLayer) }
+    }),
+  ))

@@ -1,0 +1,97 @@
+// What inspect tells of a folder with weights, and of a config.json alone.
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { inspect } from 'tongueforge'
+import { decoderSpec } from '#lib/checkpoint/model_config'
+import { countMacs } from '#lib/counting/macs'
+import { countParameters } from '#lib/counting/parameters'
+import { modelSize } from '#lib/counting/registry'
+import { cli } from '../helpers/cli.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { scaleEmbeddingRow, writeTinyModel } from '../helpers/tiny_model.mjs'
+
+describe('inspect', () => {
+  const root = temporaryFolder()
+  const folder = join(root, 'model')
+  const bare = join(root, 'bare')
+  const ask = { macs: true, tokens: 48 }
+  const configOf = (path) => JSON.parse(readFileSync(join(path, 'config.json'), 'utf8'))
+  before(async () => {
+    await writeTinyModel(folder)
+    mkdirSync(bare)
+    cpSync(join(folder, 'config.json'), join(bare, 'config.json'))
+  })
+
+  test('macs are those of the closed form, and only where they are asked for', async () => {
+    assert.equal((await inspect(folder)).macs, undefined)
+    const { macs, counted_from } = await inspect(folder, ask)
+    const { core, superb, visible, parts } = countMacs(modelSize(decoderSpec(configOf(folder))), 48)
+    assert.deepEqual(macs, { core, superb, tokens: 48, visible, parts, effective: { core, superb } })
+    assert.equal(counted_from, 'weights')
+    assert.ok(visible < core && core < superb)
+  })
+
+  test('zeros are spared where they are multiplied: in a table that is the head, not in one that is looked up', async () => {
+    for (const tied of [false, true]) {
+      const one = await writeTinyModel(join(root, `zeros-${tied}`), { tied })
+      await scaleEmbeddingRow(one, 'police', 0)
+      const { macs, parameters } = await inspect(one, ask)
+      assert.equal(parameters.total - parameters.nonzero, 32)
+      assert.equal(macs.core - macs.effective.core, tied ? 32 * 48 : 0)
+      assert.equal(macs.superb - macs.effective.superb, tied ? 32 * 48 : 0)
+    }
+  })
+
+  test('config.json alone tells the same but what only weights can tell', async () => {
+    const [full, alone] = [await inspect(folder, ask), await inspect(bare, { ...ask, scan: true })]
+    const byName = (a, b) => (a.name < b.name ? -1 : 1) // files have an order of their own
+    assert.deepEqual(
+      { ...alone, tensors: alone.tensors.sort(byName) },
+      {
+        ...full,
+        tensors: full.tensors.sort(byName),
+        parameters: { ...full.parameters, nonzero: null },
+        counted_from: 'config',
+        macs: { ...full.macs, effective: null },
+        scan: [],
+      },
+    )
+    assert.equal(alone.parameters.total, countParameters(decoderSpec(configOf(bare))))
+  })
+
+  test('without weights nothing else is told: they are missed, and half a download is', async () => {
+    await assert.rejects(inspect(bare), { code: 'ERR_NOT_FOUND', message: /model\.safetensors/ })
+    const torn = join(root, 'torn')
+    cpSync(bare, torn, { recursive: true })
+    writeFileSync(join(torn, 'pytorch_model.bin'), '')
+    await assert.rejects(inspect(torn, ask), { code: 'ERR_NOT_FOUND', message: /pytorch_model\.bin/ })
+  })
+
+  test('macs need a length, and a length needs macs', async () => {
+    const refused = (options, message, hint) =>
+      assert.rejects(inspect(folder, options), (error) => {
+        assert.equal(error.code, 'ERR_USAGE')
+        assert.match(error.message, message)
+        assert.match(error.hint, hint)
+        return true
+      })
+    await refused({ macs: true }, /^tokens: expected a whole number .* received none$/, /--macs --tokens 512/)
+    await refused({ macs: true, tokens: 0 }, /received 0$/, /--tokens 512/)
+    await refused({ macs: true, tokens: 1.5 }, /received 1\.5$/, /--tokens 512/)
+    await refused({ tokens: 5 }, /^macs: expected beside tokens/, /--macs --tokens 512/)
+  })
+
+  test('the command prints the document, or counts that people can read', async () => {
+    const asked = ['inspect', bare, '--macs', '--tokens', '48']
+    const { code, out } = await cli([...asked, '--json'])
+    assert.equal(code, 0)
+    assert.deepEqual(JSON.parse(out), await inspect(bare, ask))
+    const text = await cli(asked)
+    const grouped = (await inspect(bare, ask)).macs.core.toLocaleString('en-US')
+    assert.ok(text.out.includes(`core       ${grouped}\n`), text.out)
+    assert.match(text.out, /effective {2}-\n/)
+    assert.equal((await cli(['inspect', bare, '--macs'])).code, 2)
+  })
+})
