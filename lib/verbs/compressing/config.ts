@@ -2,6 +2,7 @@
 import { type CompressConfig, compressSchema, STAGE_SCHEMAS, type StageMethod } from '../../config/compress'
 import type { DataSource } from '../../config/data'
 import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'
+import type { Stage, TrainingStage } from './stage'
 import { STAGES, trains } from './stages'
 
 type Table = Record<string, unknown>
@@ -26,7 +27,7 @@ export async function readCompressConfig(
 
 function checkStages({ stages, calibration, out, model }: CompressConfig, file: string): void {
   for (const [i, given] of stages.entries()) {
-    const stage = STAGES[given.method]
+    const stage: Stage | TrainingStage = STAGES[given.method]
     if (trains(stage)) continue
     const { steps = 1 } = given as { steps?: number }
     if (steps > 1 && stage.divide === undefined)

@@ -1,0 +1,107 @@
+/** The matrices that pruning works on, from sizes alone, and how many of their weights each rule takes. */
+import type { LayerSpec } from '../../checkpoint/layers'
+import { type DecoderSpec, layerLinears } from '../../checkpoint/model_config'
+import { BLOCK, nOfM, type PruneStage } from '../../config/compress/prune'
+import { matchNames } from '../../config/name_patterns'
+import { impossible } from './stage'
+
+/** A linear layer; its weight, or its two factors. */
+export interface PrunableLayer {
+  /** `layers.3.self_attn.q_proj`, whatever the model calls its blocks. */
+  name: string
+  matrices: { rows: number; columns: number }[]
+  /** Numbers in its bias. */
+  bias: number
+}
+
+export function prunableLayers(spec: DecoderSpec): PrunableLayer[] {
+  return spec.layers.flatMap((layer, i) =>
+    layerLinears(spec, layer).map((linear) => ({
+      name: `layers.${i}.${linear.name}`,
+      matrices: matricesOf(linear, layer.ranks[linear.name]),
+      bias: linear.bias ? linear.out : 0,
+    })),
+  )
+}
+
+function matricesOf(linear: { out: number; in: number }, rank: LayerSpec['ranks'][string] | undefined) {
+  if (rank === undefined) return [{ rows: linear.out, columns: linear.in }]
+  return [
+    { rows: rank, columns: linear.in },
+    { rows: linear.out, columns: rank },
+  ]
+}
+
+/** Those that a stage takes. Throws ERR_CONFIG for a pattern that fits none, and where none is left. */
+export function chosenLayers(
+  all: readonly PrunableLayer[],
+  { include, exclude }: PruneStage,
+): PrunableLayer[] {
+  const names = all.map(({ name }) => name)
+  const matched = (patterns: readonly string[], key: string) =>
+    new Set(matchNames(patterns, names, { key, suffixes: true }))
+  const included = include === undefined ? new Set(names) : matched(include, 'include')
+  const excluded = exclude === undefined ? new Set() : matched(exclude, 'exclude')
+  const chosen = all.filter(({ name }) => included.has(name) && !excluded.has(name))
+  if (chosen.length > 0) return chosen
+  throw impossible(
+    'exclude',
+    'expected that some layer is left to prune, but every one that is included is excluded',
+  )
+}
+
+/** How many weights go, exactly. Throws ERR_CONFIG where inputs cannot be cut into the groups of a pattern. */
+export function zerosOf(chosen: readonly PrunableLayer[], stage: PruneStage): number {
+  const { criterion, sparsity = 0, scope = 'global', biases } = stage
+  const groups = nOfM(stage.pattern)
+  const sum = (zeros: (rows: number, columns: number) => number) =>
+    chosen.reduce(
+      (total, { matrices }) =>
+        matrices.reduce((some, { rows, columns }) => some + zeros(rows, columns), total),
+      0,
+    )
+  if (groups !== undefined) {
+    for (const layer of chosen) checkGroups(layer, groups.of, stage.pattern)
+    return sum((rows, columns) => rows * (columns / groups.of) * (groups.of - groups.kept))
+  }
+  if (criterion === 'wanda') return sum((rows, columns) => rows * Math.floor(columns * sparsity))
+  if (criterion === 'sparsegpt')
+    return sum((rows, columns) => zerosOfBlocks(rows, columns, sparsity, stage.block))
+  if (scope === 'row') return sum((rows, columns) => rows * roundedHalfEven(sparsity * columns))
+  const ofBiases = biases ? chosen.map(({ bias }) => bias) : []
+  if (scope === 'layer')
+    return ofBiases.reduce(
+      (total, bias) => total + roundedHalfEven(sparsity * bias),
+      sum((rows, columns) => roundedHalfEven(sparsity * rows * columns)),
+    )
+  const pool = ofBiases.reduce(
+    (total, bias) => total + bias,
+    sum((rows, columns) => rows * columns),
+  )
+  return roundedHalfEven(sparsity * pool)
+}
+
+function checkGroups({ name, matrices }: PrunableLayer, of: number, pattern: string): void {
+  for (const { columns } of matrices)
+    if (columns % of !== 0)
+      throw impossible(
+        'pattern',
+        `expected the inputs of ${name} to be groups of ${of} for ${pattern}, received ${columns} inputs`,
+        'Exclude this layer, or take an M that divides its inputs.',
+      )
+}
+
+// The last block may be narrower.
+function zerosOfBlocks(rows: number, columns: number, sparsity: number, block = BLOCK): number {
+  let zeros = 0
+  for (let begin = 0; begin < columns; begin += block)
+    zeros += Math.floor(sparsity * (rows * Math.min(block, columns - begin)))
+  return zeros
+}
+
+/** Python's round(), which torch.nn.utils.prune counts by. */
+export function roundedHalfEven(exact: number): number {
+  const below = Math.floor(exact)
+  if (exact - below !== 0.5) return Math.round(exact)
+  return below % 2 === 0 ? below : below + 1
+}
