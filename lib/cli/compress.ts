@@ -5,6 +5,7 @@ import { library } from './library'
 import { JSON_OPTION, pick } from './options'
 import { factsText, jsonText, tableText } from './print'
 import { bytes } from './progress'
+import { short } from './training_view'
 import { defineVerb } from './verb'
 
 interface Values {
@@ -63,6 +64,7 @@ function row(line: Line): Record<string, unknown> {
     parameters: parameters?.total,
     nonzero: parameters?.nonzero,
     bytes: size,
+    macs: line.macs && short(line.macs.core),
     ...found,
     '': unknown,
   }

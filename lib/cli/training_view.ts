@@ -97,9 +97,10 @@ function percent(share: number): string {
   return `${share < 0.1 && share > 0 ? (100 * share).toFixed(1) : Math.round(100 * share)} %`
 }
 
-/** `950`, `9.3k`, `101k`, `1.2M`. */
+/** `950`, `9.3k`, `101k`, `1.2M`, `4.1G`. */
 export function short(count: number): string {
   if (count < 999.5) return String(Math.round(count))
   if (count < 99_950) return `${(count / 1000).toFixed(1)}k`
-  return count < 999_500 ? `${Math.round(count / 1000)}k` : `${(count / 1e6).toFixed(1)}M`
+  if (count < 999_500) return `${Math.round(count / 1000)}k`
+  return count < 999_500_000 ? `${(count / 1e6).toFixed(1)}M` : `${(count / 1e9).toFixed(1)}G`
 }

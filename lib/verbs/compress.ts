@@ -130,7 +130,7 @@ function planReport(
   { config, start, stages }: Plan,
   { disk_bytes, memory_bytes, memory }: Needs,
 ): CompressPlanReport {
-  const figures = (shape: Shape) => foretoldFigures(shape, config.dtype!) ?? { unknown: shape.unknown! }
+  const figures = (shape: Shape) => foretoldFigures(shape, config) ?? { unknown: shape.unknown! }
   return {
     dry_run: true,
     stages: [

@@ -21,12 +21,12 @@ describe('tongueforge compress', () => {
   test('a dry run prints what is foretold; a run what was found; --json the report', async () => {
     const plan = await cli(['compress', file, '--dry-run'])
     assert.equal(plan.code, 0, plan.err)
-    assert.match(plan.out, /^stage +parameters +nonzero +bytes/)
-    assert.match(plan.out, /^02-recover +\d+ +\d+ +\d+ kB$/m)
+    assert.match(plan.out, /^stage +parameters +nonzero +bytes +macs$/m)
+    assert.match(plan.out, /^02-recover +\d+ +\d+ +\d+ kB +[0-9.]+M$/m)
     assert.ok(!existsSync(out))
     const run = await cli(['compress', file])
     assert.equal(run.code, 0, run.err)
-    assert.match(run.out, /^stage +parameters +nonzero +bytes +perplexity$/m)
+    assert.match(run.out, /^stage +parameters +nonzero +bytes +macs +perplexity$/m)
     assert.match(run.out, /^loads_in +transformers$/m)
     const log = run.err
       .trim()

@@ -159,7 +159,7 @@ describe('compress', () => {
     const { out, model, report } = await compressed({}, { dryRun: true })
     assert.ok(!existsSync(out))
     assert.equal(model, join(out, 'model'))
-    const { parameters, bytes } = await inspect(given.model)
+    const { parameters, bytes, macs } = await inspect(given.model, { macs: true, tokens: 512 })
     assert.deepEqual(
       report.stages.map((stage) => [stage.stage, stage.key, stage.parameters, stage.bytes]),
       [
@@ -168,6 +168,8 @@ describe('compress', () => {
         ['02-recover', 'stages.1', parameters, bytes],
       ],
     )
+    const { visible: _, parts: _p, ...counted } = macs
+    assert.deepEqual(report.stages[1].macs, counted)
     const moments = 3 * 3 // two checkpoints and one in the making, each of values and two moments in float32
     assert.equal(report.disk_bytes, (2 + moments) * bytes)
     assert.equal(report.memory_stage, '01-recover')

@@ -1,8 +1,11 @@
-/** How large a model is: foretold from sizes, and counted in what was written. */
+/** How large a model is: foretold from sizes, and counted in what was written. docs/counting.md says what is counted. */
 import type { LayerSpec } from '../../checkpoint/layers'
+import type { CompressConfig } from '../../config/compress'
+import { countMacs } from '../../counting/macs'
 import { blockMatrices, countParameters, storedBytes } from '../../counting/parameters'
 import { modelSize } from '../../counting/registry'
 import { runJob } from '../../native'
+import { countedMacs, type MacCounts } from '../inspecting/macs'
 import type { ModelAtHand } from './model_at_hand'
 import type { Shape } from './stage'
 
@@ -10,16 +13,27 @@ export interface Figures {
   parameters: { total: number; nonzero: number }
   /** Of all weights on disk, without headers. */
   bytes: number
+  /** Of a pass over one row of `tokens`; `effective`: without products with zeros. */
+  macs: Pick<MacCounts, 'tokens' | 'core' | 'superb' | 'effective'>
 }
+
+export type Counted = Pick<CompressConfig, 'dtype' | 'macs_tokens'>
 
 /** Sizes as they are foretold; nothing where only the weights can tell. */
 export function foretoldFigures(
   { spec, zeros, unknown }: Shape,
-  dtype: 'float32' | 'bfloat16',
+  { dtype, macs_tokens: tokens }: Counted,
 ): Figures | undefined {
   if (unknown !== undefined) return undefined
+  const size = modelSize(spec)
   const total = countParameters(spec)
-  return { parameters: { total, nonzero: total - zeros }, bytes: storedBytes(modelSize(spec), dtype) }
+  const { core, superb, positions } = countMacs(size, tokens)
+  const spared = zeros * positions // all of them are in layers that each position goes through
+  return {
+    parameters: { total, nonzero: total - zeros },
+    bytes: storedBytes(size, dtype!),
+    macs: { tokens, core, superb, effective: { core: core - spared, superb: superb - spared } },
+  }
 }
 
 export interface FoundFigures extends Figures {
@@ -31,18 +45,22 @@ export interface FoundFigures extends Figures {
 /** As they are in a model folder: every value is read. */
 export async function foundFigures(
   { folder, spec }: ModelAtHand,
+  { macs_tokens }: Counted,
   signal: AbortSignal,
 ): Promise<FoundFigures> {
   const options = { folder: folder.path, scan: true }
-  const { tensors, total_bytes, scan } = await runJob('inspectWeights', options, { signal })
+  const { tensors, total_bytes, scan = [] } = await runJob('inspectWeights', options, { signal })
   const numbers = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
   const total = tensors.reduce((sum, { shape }) => sum + numbers(shape), 0)
-  const zeros = (counts: typeof scan) => counts!.reduce((sum, { zero }) => sum + zero, 0)
-  const names = new Set([...blockMatrices(modelSize(spec))].map(({ tensor }) => tensor))
+  const zeros = (counts: typeof scan) => counts.reduce((sum, { zero }) => sum + zero, 0)
+  const size = modelSize(spec)
+  const pruned = new Set([...blockMatrices(size)].map(({ tensor }) => tensor))
+  const { tokens, core, superb, effective } = countedMacs(size, macs_tokens, scan)
   return {
     parameters: { total, nonzero: total - zeros(scan) },
     bytes: total_bytes,
+    macs: { tokens, core, superb, effective },
     layers: spec.layers,
-    zeros: zeros(scan!.filter(({ name }) => names.has(name))),
+    zeros: zeros(scan.filter(({ name }) => pruned.has(name))),
   }
 }

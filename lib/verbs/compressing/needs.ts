@@ -80,18 +80,18 @@ function ofModel({ dtype, calibration, evaluate }: CompressConfig, { spec }: Sha
 
 // Folders of stages, the checkpoints of the training that has most, and the result beside the last.
 function diskBytes(
-  { keep, dtype }: CompressConfig,
+  config: CompressConfig,
   start: Shape,
   planned: readonly PlannedStage[],
   checkpoints: readonly number[],
 ): number {
-  let known = foretoldFigures(start, dtype!)!.bytes
+  let known = foretoldFigures(start, config)!.bytes
   const sizes = planned.map(({ after }) => {
-    known = foretoldFigures(after, dtype!)?.bytes ?? known // nothing grows: what is unknown is no larger
+    known = foretoldFigures(after, config)?.bytes ?? known // nothing grows: what is unknown is no larger
     return known
   })
   const result = sizes.at(-1)!
   const training = Math.max(...checkpoints)
-  if (keep === 'all') return training + sizes.reduce((sum, bytes) => sum + bytes, result)
+  if (config.keep === 'all') return training + sizes.reduce((sum, bytes) => sum + bytes, result)
   return training + Math.max(...sizes.map((bytes, i) => bytes + (sizes[i + 1] ?? result)))
 }

@@ -185,7 +185,7 @@ async function train(
 /** What a model is now: sizes counted in its files, loss on held-out texts. */
 async function measured<Facts extends object>(session: Session, model: ModelAtHand, facts: Facts) {
   const { heldOut, evaluation, signal, onProgress } = session
-  const figures = await foundFigures(model, signal)
+  const figures = await foundFigures(model, session.config, signal)
   if (heldOut === undefined) return { ...facts, ...figures }
   const loss = await heldOut.measure(await model.loaded(signal), { signal, onProgress })
   return { ...facts, ...figures, ...loss, evaluation_sha256: evaluation! }
