@@ -13,6 +13,7 @@ export const {
   graft,
   inspect,
   inspectDelta,
+  landscape,
   loadModel,
   merge,
   mergeAdapter,

@@ -37,6 +37,17 @@ export { type DoctorReport, doctor } from './verbs/doctor'
 export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'
 export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/graft'
 export { type Inspection, type InspectOptions, inspect, type MacCounts } from './verbs/inspect'
+export {
+  type FailedPoint,
+  type LandscapeOptions,
+  type LandscapePlanReport,
+  type LandscapePoint,
+  type LandscapeProgress,
+  type LandscapeReport,
+  type LandscapeRun,
+  landscape,
+  type PointRecord,
+} from './verbs/landscape'
 export type { Delta } from './verbs/live/deltas'
 export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
 export { type MergeOptions, type MergeReport, merge } from './verbs/merge'

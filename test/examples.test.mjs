@@ -4,10 +4,13 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
+import { landscapeSchema } from '#lib/config/landscape'
 import { checkMergeConfig } from '#lib/config/merge_checks'
 import { checkConfig, readYaml } from '#lib/config/parse'
 import { sweepSchema } from '#lib/config/sweep'
 import { trainSchema } from '#lib/config/train'
+import { readCompressConfig } from '#lib/verbs/compressing/config'
+import { pointsOf } from '#lib/verbs/landscaping/points'
 import { writeDatasets } from '#lib/world/datasets'
 import { writeTokenizer } from '#lib/world/tokenizer'
 import { World } from '#lib/world/world'
@@ -72,6 +75,13 @@ const CHECKS = {
   train: (config, file) => checkConfig(trainSchema, config, file),
   sweep: (config, file) => checkConfig(sweepSchema, config, file),
   merge: checkMergeConfig,
+  landscape: checkLandscape,
+}
+
+async function checkLandscape(config, file) {
+  const points = pointsOf(checkConfig(landscapeSchema, config, file), file)
+  for (const point of points) await readCompressConfig({ ...point.config, out: 'out' }, [])
+  return points.length > 0
 }
 
 describe('recipes', () => {
@@ -79,7 +89,7 @@ describe('recipes', () => {
     test(`${name} is a config, headed by the command that runs it`, async () => {
       const file = join(clone, 'recipes', name)
       const [, verb] = /^# npx tongueforge (\w+)/.exec(readFileSync(file, 'utf8')) ?? []
-      assert.ok(CHECKS[verb](await readYaml(file), file))
+      assert.ok(await CHECKS[verb](await readYaml(file), file))
       assert.match(readFileSync(file, 'utf8'), new RegExp(`^# npx tongueforge ${verb} recipes/${name}[ \n]`))
     })
   }

@@ -8,6 +8,7 @@ import doctor from './doctor'
 import generate from './generate'
 import graft from './graft'
 import inspect from './inspect'
+import landscape from './landscape'
 import merge from './merge'
 import score from './score'
 import setup from './setup'
@@ -23,6 +24,7 @@ export const VERBS: Verb[] = [
   graft,
   merge,
   compress,
+  landscape,
   delta,
   sweep,
   adapter,

@@ -37,7 +37,8 @@ export const lineChart = (chart: LineChart): Promise<string> => draw(lines(chart
 /** Draws bars over an x axis in equal steps of the logarithm. */
 export const histogramChart = (chart: HistogramChart): Promise<string> => draw(bars(chart))
 
-async function draw(specification: object): Promise<string> {
+/** SVG of a Vega-Lite specification. */
+export async function draw(specification: object): Promise<string> {
   // ESM-only packages, and heavy: loaded by the first chart.
   const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')])
   const { spec } = vegaLite.compile(specification as Parameters<typeof vegaLite.compile>[0])

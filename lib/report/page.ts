@@ -54,8 +54,8 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>\n${body.join('\n')}\n</tbody></table></div>`
 }
 
-/** The whole file. */
-export function page(title: string, lead: string, sections: readonly Section[]): string {
+/** The whole file; `style` is put after the page's own. */
+export function page(title: string, lead: string, sections: readonly Section[], style = ''): string {
   const parts = sections.map(({ title: heading, body }) => `<h2>${escapeHtml(heading)}</h2>\n${body}`)
   return `<!doctype html>
 <html lang="en">
@@ -63,7 +63,7 @@ export function page(title: string, lead: string, sections: readonly Section[]):
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
-<style>${STYLE}</style>
+<style>${STYLE}${style}</style>
 </head>
 <body>
 <h1>${escapeHtml(title)}</h1>

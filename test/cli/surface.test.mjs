@@ -37,6 +37,7 @@ const SURFACE = {
   merge: ['<config>', '<out>', '--threads <n>', '--dry-run', '--resume', '--overwrite', '--json'],
   sweep: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   compress: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
+  landscape: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   delta: [
     '<action>',
     '[folder]',

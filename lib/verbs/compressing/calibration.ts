@@ -46,14 +46,17 @@ function firstRows(
   return { ids: i!, labels: l!, segments: s!, rows }
 }
 
+/** Where held-out texts come from, and how they are read. */
+export type HeldOutConfig = Pick<CompressConfig, 'evaluate' | 'seed' | 'data_cache' | 'threads'>
+
 /** Held-out texts, opened once for all stages. */
 export class HeldOut {
   private constructor(
     private readonly data: TrainingData,
-    private readonly config: CompressConfig,
+    private readonly config: HeldOutConfig,
   ) {}
 
-  static async open(config: CompressConfig, text: ModelText, options: TextOptions): Promise<HeldOut> {
+  static async open(config: HeldOutConfig, text: ModelText, options: TextOptions): Promise<HeldOut> {
     const { data: sources, sequence_length } = config.evaluate!
     const how = {
       objective: 'cp' as const,

@@ -1,0 +1,83 @@
+import type { LandscapePlanReport, LandscapeReport, PointRecord } from '../index'
+import { resumable } from './interruption'
+import { library } from './library'
+import { JSON_OPTION, pick } from './options'
+import { factsText, jsonText, tableText } from './print'
+import { bytes } from './progress'
+import { short } from './training_view'
+import { defineVerb } from './verb'
+
+interface Values {
+  dryRun?: boolean
+  resume?: boolean
+  overwrite?: boolean
+}
+
+export default defineVerb<Values>({
+  name: 'landscape',
+  summary: 'compress a model in many ways and chart quality against cost',
+  arguments: [
+    { name: '<config>', description: 'a YAML file; docs/landscape.md lists its keys' },
+    { name: '[overrides...]', description: 'key.path=value: set keys of the config, say measure.tokens=64' },
+  ],
+  options: [
+    { flags: '--dry-run', description: 'check every point and print what it will come out as, make none' },
+    { flags: '--resume', description: 'keep the points that are measured and as they were, else start' },
+    { flags: '--overwrite', description: 'replace the run folder' },
+    JSON_OPTION,
+  ],
+  examples: ['landscape landscape.yaml --dry-run', 'landscape landscape.yaml --resume'],
+  async run([config, overrides], values, io) {
+    const { landscape } = library()
+    let note: string | undefined
+    const report = await resumable(async (onKept) => {
+      const run = landscape(config, {
+        ...pick(values, ['dryRun', 'resume', 'overwrite']),
+        ...{ overrides, signal: io.signal, onKept },
+        onWarning: io.say,
+        onProgress: (progress) => io.progress.update({ ...progress, note }),
+      })
+      for await (const record of run) note = noteOf(record)
+      return run.result
+    })
+    io.progress.end()
+    io.write(io.json ? jsonText(report) : reportText(report))
+    return 'failed' in report && report.failed.length > 0 ? 1 : 0
+  },
+})
+
+/** `magnitude-0.5: perplexity 12.4`. */
+function noteOf(record: PointRecord): string {
+  const found = 'error' in record ? 'failed' : `perplexity ${record.perplexity?.toPrecision(4) ?? '-'}`
+  return `${record.point}: ${found}`
+}
+
+function reportText(report: LandscapeReport | LandscapePlanReport): string {
+  if ('dry_run' in report) return tableText(report.points.map(foretold))
+  const { points, failed, measure, ...facts } = report
+  const notMade = failed.map(({ point, error }) => `${point} failed: ${error.code}: ${error.message}\n`)
+  return `${tableText(points.map(row))}\n${notMade.join('')}${factsText(facts)}`
+}
+
+function foretold(line: LandscapePlanReport['points'][number]): Record<string, unknown> {
+  return { point: line.point, ...sizes(line), '': line.unknown ?? '' }
+}
+
+function row(point: LandscapeReport['points'][number]): Record<string, unknown> {
+  const { perplexity, speed } = point
+  return {
+    ...{ point: point.point, perplexity, ...sizes(point) },
+    prefill_seconds: speed.prefill_seconds.min,
+    decode_seconds: speed.decode_seconds.min,
+  }
+}
+
+function sizes({ parameters, bytes: size, macs }: LandscapePlanReport['points'][number]) {
+  return {
+    parameters: parameters?.total,
+    nonzero: parameters?.nonzero,
+    bytes: size === undefined ? undefined : bytes(size),
+    macs: macs && short(macs.core),
+    effective: macs?.effective && short(macs.effective.core),
+  }
+}

@@ -1,0 +1,202 @@
+/** Techniques of compression at many rates on one model: load -> plan -> run -> save -> report. A point is a `compress`. */
+import { writeText } from '../checkpoint/write_folder'
+import type { LandscapeConfig } from '../config/landscape'
+import { toTongueforgeError } from '../errors'
+import { type Means, ModelAtHand } from './compressing/model_at_hand'
+import { forgetModels, makePoint } from './landscaping/making'
+import { PointMeasure } from './landscaping/measure'
+import { landscapePage } from './landscaping/page'
+import {
+  type ForetoldPoint,
+  foretoldPoints,
+  hashesOf,
+  type PlannedPoint,
+  planPoints,
+  readLandscapeConfig,
+} from './landscaping/plan'
+import { ORIGINAL } from './landscaping/points'
+import { type PointPlace, type PointRecord, PointRecords } from './landscaping/record'
+import { type LandscapeReport, reportOf } from './landscaping/report'
+import { csvText, rowsOf } from './landscaping/table'
+import { Run } from './run'
+import { ClaimedFolder } from './training/claimed_folder'
+
+export type { FailedPoint, LandscapePoint, PointRecord } from './landscaping/record'
+export type { LandscapeReport } from './landscaping/report'
+
+export interface LandscapeOptions {
+  /** `key.path=value` pairs, set over the config. */
+  overrides?: readonly string[] | undefined
+  /** Check every point and return the plan; make nothing. */
+  dryRun?: boolean | undefined
+  /** Keep the points that are measured and as they were, else start. */
+  resume?: boolean | undefined
+  /** Replace an earlier run. */
+  overwrite?: boolean | undefined
+  signal?: AbortSignal | undefined
+  onWarning?: ((message: string) => void) | undefined
+  /** Hears of the work on a point, with its name in the label. */
+  onProgress?: ((progress: LandscapeProgress) => void) | undefined
+  /** Called where a run that is stopped has left something to go on with. */
+  onKept?: (() => void) | undefined
+}
+
+export interface LandscapeProgress {
+  label: string
+  done: number
+  total: number
+}
+
+export interface LandscapePlanReport {
+  dry_run: true
+  points: ForetoldPoint[]
+}
+
+export type LandscapeRun = Run<PointRecord, LandscapeReport | LandscapePlanReport>
+
+/**
+ * Compresses a model in many ways, as a YAML file or an object says, and holds quality against parameters, bytes, MACs
+ * and time (docs/landscape.md). A point that fails is told and does not stop the others. Iterate over the points, await
+ * `result`. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE.
+ */
+export function landscape(config: string | object, options: LandscapeOptions = {}): LandscapeRun {
+  return new Run((emit, signal) => runLandscape(config, options, { emit, signal }), {
+    signal: options.signal,
+  })
+}
+
+interface Context {
+  emit: (record: PointRecord) => void
+  signal: AbortSignal
+}
+
+/** Everything that is known before the first weight is read. */
+interface Plan {
+  config: LandscapeConfig
+  original: ModelAtHand
+  means: Means
+  points: PlannedPoint[]
+}
+
+async function runLandscape(
+  source: string | object,
+  options: LandscapeOptions,
+  context: Context,
+): Promise<LandscapeReport | LandscapePlanReport> {
+  const { resume = false, overwrite = false, dryRun = false, onWarning: warn = () => {} } = options
+  const { config, file } = await readLandscapeConfig(source, options.overrides ?? [])
+  const folder = new ClaimedFolder(config, inputsOf(config))
+  const replaces = await folder.check({ resume, overwrite })
+  const plan = await planLandscape(config, file, folder.path)
+  if (dryRun) return { dry_run: true, points: foretoldPoints(plan) }
+  const lock = await folder.open(warn)
+  try {
+    if (replaces) await folder.clear()
+    return await landscapeIn(folder, plan, { ...options, ...context })
+  } finally {
+    await lock.release()
+  }
+}
+
+// Stages and recovery are checked later: whatever they call a path is one.
+function inputsOf({ model, evaluate, calibration, recovery, techniques }: LandscapeConfig): string[] {
+  return [model, ...pathsIn([evaluate, calibration, recovery, techniques])]
+}
+
+function pathsIn(node: unknown): string[] {
+  if (typeof node !== 'object' || node === null) return []
+  return Object.entries(node).flatMap(([key, value]) =>
+    key === 'path' && typeof value === 'string' ? [value] : pathsIn(value),
+  )
+}
+
+async function planLandscape(given: LandscapeConfig, file: string, folder: string): Promise<Plan> {
+  const { threads } = given
+  const opened = await ModelAtHand.open(given.model, { dtype: 'float32', threads })
+  const means = { dtype: given.dtype ?? (opened.spec.dtype === 'bfloat16' ? 'bfloat16' : 'float32'), threads }
+  const config = { ...given, dtype: means.dtype }
+  const original = await ModelAtHand.open(given.model, means)
+  return { config, original, means, points: await planPoints(config, file, original.spec, folder) }
+}
+
+type Work = LandscapeOptions & Context
+
+async function landscapeIn(
+  folder: ClaimedFolder<LandscapeConfig>,
+  plan: Plan,
+  work: Work,
+): Promise<LandscapeReport> {
+  const { config, original, means, points } = plan
+  const { signal, onWarning = () => {} } = work
+  const start = performance.now()
+  const measure = await PointMeasure.open(config, original, means, { signal, onWarning })
+  try {
+    const hashes = await hashesOf(plan, signal)
+    const records = new PointRecords(folder.path)
+    await records.open(hashes)
+    await folder.writeConfig()
+    let measured = 0
+    for (const [step, point] of [ORIGINAL, ...points].entries()) {
+      if (records.find(point.name)) continue
+      signal.throwIfAborted()
+      const place = placeOf(step, point, hashes.get(point.name)!)
+      const record = await found(place, point, original.folder.path, measure, work)
+      await records.add(record)
+      work.onKept?.()
+      work.emit(record)
+      measured++
+    }
+    const seconds = (performance.now() - start) / 1000
+    const report = reportOf(records.inOrder([ORIGINAL, ...points]), config, { measured, seconds })
+    await writeReport(folder, report, config)
+    return report
+  } finally {
+    await measure.close()
+  }
+}
+
+type AnyPoint = PlannedPoint | typeof ORIGINAL
+
+const placeOf = (step: number, { name, technique, rate }: AnyPoint, inputs_sha256: string): PointPlace => ({
+  ...{ step, point: name, technique, rate },
+  inputs_sha256,
+})
+
+/** What stops every other point as well. */
+const FATAL = new Set(['ERR_NO_SPACE', 'ERR_BUSY', 'ERR_LIBTORCH'])
+
+async function found(
+  place: PointPlace,
+  point: AnyPoint,
+  original: string,
+  measure: PointMeasure,
+  { signal, onWarning = () => {}, onProgress, onKept = () => {} }: Work,
+): Promise<PointRecord> {
+  const told = {
+    ...{ signal, onWarning, onKept },
+    onProgress: ({ label, done, total }: LandscapeProgress) =>
+      onProgress?.({ label: `${place.point}: ${label}`, done, total }),
+  }
+  if (!('compress' in point)) return { ...place, ...(await measure.of(original, told)), seconds: 0 }
+  try {
+    const { model, seconds } = await makePoint(point, told)
+    const figures = await measure.of(model, told)
+    if (!measure.config.keep_models) await forgetModels(point)
+    return { ...place, ...figures, seconds }
+  } catch (error) {
+    const { code, message, hint } = toTongueforgeError(error)
+    if (signal.aborted || FATAL.has(code)) throw error
+    onWarning(`${place.point} failed: ${message}`)
+    return { ...place, error: { code, message, hint } }
+  }
+}
+
+async function writeReport(
+  folder: ClaimedFolder<LandscapeConfig>,
+  report: LandscapeReport,
+  config: LandscapeConfig,
+): Promise<void> {
+  await writeText(folder.path, 'landscape.csv', csvText(rowsOf(report.points, report.fronts)))
+  await writeText(folder.path, 'landscape.html', await landscapePage(report, config))
+  await folder.writeReport(report)
+}

@@ -1,0 +1,78 @@
+/** What was found at each point, a line of metrics.jsonl each: the table, and what a run that goes on need not do again. */
+import { join } from 'node:path'
+import type { Rate } from '../../config/landscape'
+import type { Figures } from '../compressing/figures'
+import { StepLines } from '../training/step_lines'
+
+/** What is measured of a model, whatever made it. */
+export interface PointFigures extends Figures {
+  /** Mean over the held-out tokens; null where it is no number any more. */
+  loss: number | null
+  perplexity: number | null
+  /** Batch 1, on `measure.threads`. */
+  speed: PointSpeed
+  /** What loads the model: where its layers differ or are factored, tongueforge alone. */
+  loads_in: 'transformers' | 'tongueforge'
+}
+
+export interface PointSpeed {
+  /** From the prompt to the first token. */
+  prefill_seconds: { min: number; median: number }
+  /** Of one more token after that. */
+  decode_seconds: { min: number; median: number }
+}
+
+export interface PointPlace {
+  /** Number of the point in the table, from 0: the model that all start from. */
+  step: number
+  /** `magnitude-0.5`; `original`. */
+  point: string
+  technique: string
+  rate: Rate | null
+  /** Of everything that decides the model and its loss, and of how it is measured. */
+  inputs_sha256: string
+}
+
+export interface LandscapePoint extends PointPlace, PointFigures {
+  /** Of making the model: stages and trainings. */
+  seconds: number
+}
+
+/** A point that could not be made or measured; the others go on, and a resumed run tries again. */
+export interface FailedPoint extends PointPlace {
+  error: { code: string; message: string; hint: string | undefined }
+}
+
+export type PointRecord = LandscapePoint | FailedPoint
+
+export const failed = (record: PointRecord): record is FailedPoint => 'error' in record
+
+export class PointRecords {
+  private readonly lines: StepLines<PointRecord>
+  #all: PointRecord[] = []
+
+  constructor(folder: string) {
+    this.lines = new StepLines(join(folder, 'metrics.jsonl'), 'points')
+  }
+
+  /** Takes over what earlier sessions found, but what failed and what is not asked for any more. */
+  async open(hashes: ReadonlyMap<string, string>): Promise<void> {
+    const found = await this.lines.keep(Number.POSITIVE_INFINITY)
+    this.#all = found.filter((record) => !failed(record) && hashes.get(record.point) === record.inputs_sha256)
+    await this.lines.write(this.#all)
+  }
+
+  find(point: string): PointRecord | undefined {
+    return this.#all.find((record) => record.point === point)
+  }
+
+  /** Those of the named points that are there. */
+  inOrder(points: readonly { name: string }[]): PointRecord[] {
+    return points.flatMap(({ name }) => this.find(name) ?? [])
+  }
+
+  async add(record: PointRecord): Promise<void> {
+    await this.lines.record(record)
+    this.#all.push(record)
+  }
+}

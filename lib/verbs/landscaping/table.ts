@@ -1,0 +1,42 @@
+/** The points as rows: of landscape.csv, with every number under the path that it has in report.json. */
+import { COST_NAMES, type CostName } from './costs'
+import { rateText } from './points'
+import type { LandscapePoint } from './record'
+
+export type Cell = string | number | boolean | null
+
+/** One flat row a point: `parameters.nonzero`, `macs.effective.core`; `front.bytes` says whether it is on that front. */
+export function rowsOf(
+  points: readonly LandscapePoint[],
+  fronts: Readonly<Record<CostName, readonly string[]>>,
+): Record<string, Cell>[] {
+  return points.map(({ step: _, inputs_sha256: __, rate, ...point }) => ({
+    point: point.point,
+    technique: point.technique,
+    rate: typeof rate === 'object' && rate !== null ? rateText(rate) : rate,
+    ...flat(point),
+    ...Object.fromEntries(COST_NAMES.map((cost) => [`front.${cost}`, fronts[cost].includes(point.point)])),
+  }))
+}
+
+/** RFC 4180, with the keys of all rows as the head. */
+export function csvText(rows: readonly Record<string, Cell>[]): string {
+  const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+  const lines = [keys, ...rows.map((row) => keys.map((key) => row[key] ?? ''))]
+  return lines.map((line) => `${line.map(cellText).join(',')}\r\n`).join('')
+}
+
+function cellText(cell: Cell): string {
+  const text = String(cell)
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+function flat(value: object, prefix = ''): Record<string, Cell> {
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) =>
+      typeof inner === 'object' && inner !== null
+        ? Object.entries(flat(inner, `${prefix}${key}.`))
+        : [[prefix + key, inner as Cell]],
+    ),
+  )
+}

@@ -1,0 +1,106 @@
+// Fronts, the table, and the page of points that are made up.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { COST_NAMES, COSTS, frontsOf } from '#lib/verbs/landscaping/costs'
+import { landscapePage } from '#lib/verbs/landscaping/page'
+import { reportOf } from '#lib/verbs/landscaping/report'
+import { csvText, rowsOf } from '#lib/verbs/landscaping/table'
+
+let step = 0
+const point = (technique, rate, loss, size) => ({
+  ...{ step: step++, point: rate === null ? technique : `${technique}-${rate}`, technique, rate },
+  ...{ inputs_sha256: 'a', loss, perplexity: Math.exp(loss), seconds: 3 },
+  parameters: { total: 1000, nonzero: 1000 * size },
+  bytes: 4000 * size,
+  macs: { tokens: 16, core: 2000, superb: 2100, effective: { core: 2000 * size, superb: 2100 * size } },
+  speed: { prefill_seconds: { min: 0.01, median: 0.02 }, decode_seconds: { min: 0.001, median: 0.002 } },
+  loads_in: 'transformers',
+})
+const POINTS = [
+  point('original', null, 2, 1),
+  point('magnitude', 0.3, 2.1, 0.7),
+  point('magnitude', 0.5, 2.6, 0.5),
+  point('<rows>', 0.5, 2.4, 0.5),
+]
+const config = {
+  model: 'm',
+  evaluate: { data: [{ path: 'a & b.txt' }], sequence_length: 64 },
+  measure: { tokens: 16, new_tokens: 4, warmup: 1, repeats: 3, threads: 1 },
+}
+const broken = {
+  ...{ step: 9, point: 'bad-1', technique: 'bad', rate: 1, inputs_sha256: 'a' },
+  error: { code: 'ERR_CONFIG', message: 'expected <less>', hint: 'none' },
+}
+const report = reportOf([...POINTS, broken], config, { measured: 5, seconds: 1 })
+
+test('a front holds what no other point beats, cheapest first, and nothing else', () => {
+  assert.deepEqual(report.fronts.parameters, ['<rows>-0.5', 'magnitude-0.3', 'original'])
+  assert.deepEqual(report.fronts.macs, ['original'], 'where all cost the same the best is alone')
+  const numbers = fc.record({ loss: fc.integer({ min: 0, max: 5 }), size: fc.integer({ min: 1, max: 6 }) })
+  fc.assert(
+    fc.property(fc.array(numbers, { minLength: 1, maxLength: 12 }), (list) => {
+      const all = list.map(({ loss, size }, i) => point('t', i, loss, size))
+      const fronts = frontsOf(all)
+      for (const cost of COST_NAMES) {
+        const of = COSTS[cost].of
+        const beaten = (one) =>
+          all.some(
+            (other) =>
+              other.loss <= one.loss &&
+              of(other) <= of(one) &&
+              (other.loss < one.loss || of(other) < of(one)),
+          )
+        const expected = all.filter((one) => !beaten(one)).map((one) => one.point)
+        assert.deepEqual(new Set(fronts[cost]), new Set(expected))
+      }
+    }),
+  )
+})
+
+test('a loss that is no number is on no front and in no chart', async () => {
+  const lost = { ...point('lost', 1, 0, 0.1), loss: null, perplexity: null }
+  const fronts = frontsOf([...POINTS, lost])
+  assert.deepEqual(fronts, report.fronts)
+  const html = await landscapePage(reportOf([...POINTS, lost], config, { measured: 1, seconds: 1 }), config)
+  assert.doesNotMatch(html.match(/<svg[\s\S]*<\/svg>/)[0], /NaN|lost/)
+  assert.match(html, /<td>lost 1<\/td><td>-<\/td>/)
+})
+
+test('the table has every number under its path, quoted as CSV asks', () => {
+  const text = csvText(rowsOf(report.points, report.fronts))
+  const [head, ...lines] = text.split('\r\n')
+  const keys = head.split(',')
+  assert.deepEqual(keys.slice(0, 5), ['point', 'technique', 'rate', 'loss', 'perplexity'])
+  for (const key of [
+    'parameters.nonzero',
+    'macs.effective.core',
+    'speed.decode_seconds.median',
+    'front.bytes',
+  ])
+    assert.ok(keys.includes(key), key)
+  assert.equal(lines.length, POINTS.length + 1)
+  assert.equal(lines[1].split(',')[keys.indexOf('parameters.nonzero')], '700')
+  assert.equal(
+    csvText([
+      { a: 'x, "y"', b: null },
+      { a: 1, c: true },
+    ]),
+    'a,b,c\r\n"x, ""y""",,\r\n1,,true\r\n',
+  )
+})
+
+test('the page is one file: four charts with their fronts, the table, what failed, and no address to fetch from', async () => {
+  const html = await landscapePage(report, config)
+  assert.equal(html.match(/<svg /g).length, 4)
+  for (const cost of COST_NAMES) assert.ok(html.includes(`>${COSTS[cost].title}<`), cost)
+  for (const text of ['&lt;rows&gt; 0.5', 'a &amp; b.txt', 'ERR_CONFIG: expected &lt;less&gt;', 'loads in'])
+    assert.ok(html.includes(text), text)
+  assert.doesNotMatch(html, /<rows>/)
+  const addresses = [...html.matchAll(/(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)/g)].map(([, to]) => to)
+  for (const to of addresses) assert.match(to, /^(data:|#)/, 'no address but its own')
+  assert.equal((html.match(/https?:\/\/(?!www\.w3\.org)/g) ?? []).length, 0)
+  assert.match(html, /prefers-color-scheme: dark/)
+  assert.match(html, /name="viewport" content="width=device-width/)
+  assert.equal(html, await landscapePage(report, config), 'equal reports are equal pages')
+})
