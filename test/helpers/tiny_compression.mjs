@@ -1,6 +1,7 @@
 // A pipeline of compression of a few seconds: a random model, texts of the demo's world.
+import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { WORDS_A } from '#lib/world/words'
 import { writeTinyModel } from './tiny_model.mjs'
 
@@ -32,9 +33,23 @@ export async function tinyCompression(folder, size = {}) {
   }
 }
 
-/** Bytes of the files of a folder that are the same however the run was stopped: by name. */
+/** The files of a folder that are the same however the run was stopped: bytes in base64, by name. */
 export function lastingFiles(folder) {
   const told = new Set(['provenance.json', 'report.json']) // when, how long
   const files = readdirSync(folder).filter((name) => !told.has(name))
   return Object.fromEntries(files.map((name) => [name, readFileSync(join(folder, name)).toString('base64')]))
+}
+
+/** Compares lasting files of the runs in two places, which card and resolved.yaml name. */
+export function sameButFor(actual, expected, [place, expectedPlace]) {
+  const moved = (name, bytes) => {
+    if (!/\.(md|yaml)$/.test(name)) return bytes
+    const text = Buffer.from(bytes, 'base64').toString('utf8')
+    return text
+      .replaceAll(expectedPlace, place)
+      .replace(`# ${basename(expectedPlace)}\n`, `# ${basename(place)}\n`)
+  }
+  assert.deepEqual(Object.keys(actual).sort(), Object.keys(expected).sort())
+  for (const name of Object.keys(actual))
+    assert.ok(moved(name, actual[name]) === moved(name, expected[name]), `${name} is another`)
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { graft, loadModel, train } from 'tongueforge'
+import { compress, graft, loadModel, train } from 'tongueforge'
 import { dataTest } from '../helpers/data.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { reference } from '../helpers/reference.mjs'
@@ -36,6 +36,27 @@ describe('folders that we write, in transformers', () => {
     const { out } = await graft({ target: model, base: model, chat, out: join(root, 'graft') })
     await assertLoads(out)
   })
+
+  /** A line a kind of stage whose result other loaders take. */
+  const COMPRESSED = {
+    'weights pruned': [{ method: 'prune', sparsity: 0.5 }],
+    'weights pruned and trained': [
+      { method: 'prune', criterion: 'sparsegpt', pattern: '2:4' },
+      { method: 'recover', steps: 2, sequence_length: 32 },
+    ],
+  }
+  for (const [name, stages] of Object.entries(COMPRESSED)) {
+    test(`the result of compression: ${name}`, async () => {
+      const data = [{ path: join(root, 'corpus.txt') }]
+      const calibration = { data, samples: 4, sequence_length: 32 }
+      const recovery = { data }
+      const out = join(root, name)
+      const run = compress({ model, out, calibration, recovery, stages, threads: 1 }, { onWarning: () => {} })
+      const { model: small, report } = await run.result
+      assert.equal(report.loads_in, 'transformers')
+      await assertLoads(small)
+    })
+  }
 
   dataTest('stories260K after some steps', 'models/stories260K_hf', async (_t, stories) => {
     const { model: trained } = await train(config('stories', stories)).result
