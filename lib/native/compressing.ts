@@ -11,6 +11,7 @@ export interface CompressInputs {
 
 /** Options and results of its jobs, by export: a row a technique. */
 export interface CompressingJobs {
+  factorModel: [CompressInputs & FactorSettings, FactoredLayer[]]
   pruneWeights: [CompressInputs & PruneSettings, PrunedTensor[]]
 }
 
@@ -41,4 +42,33 @@ export interface PrunedTensor {
   /** Of sparsegpt: what it took, and how often it had to be raised. */
   damping?: number
   retries?: number
+}
+
+export interface FactorSettings {
+  /** What an approximation is made for. */
+  measure: 'weights' | 'outputs' | 'input_sizes'
+  /** Of linear layers as `layers.3.self_attn.q_proj`; 0 where energy or budget say it. */
+  ranks: Record<string, number>
+  /** The share of its squared singular values that each keeps. */
+  energy?: number
+  /** Parameters of all of them together. */
+  budget?: number
+  /** Of ranks that are found. */
+  multiple_of: number
+  /** One matrix each, of this rank. */
+  dense: boolean
+}
+
+export interface FactoredLayer {
+  /** On disk. */
+  name: string
+  /** 0: it stayed as it was. */
+  rank: number
+  parameters: number
+  /** |(W - W') X| / |W X|, measured, by what the approximation is made for. */
+  error: number
+  /** The same by the singular values that were dropped. */
+  foretold: number
+  /** What was added to the diagonal of X X^T, in parts of its mean. */
+  damping: number
 }

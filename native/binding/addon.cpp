@@ -53,6 +53,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"loadTarget", load_target},
       {"loadDeltas", load_deltas},
       {"graftModel", graft_model},
+      {"factorModel", factor_model},
       {"pruneWeights", prune_weights},
       {"trainBpe", train_bpe},
       {"planGraft", plan_graft},

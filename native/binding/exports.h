@@ -55,6 +55,8 @@ Napi::Value train_save(const Napi::CallbackInfo& info);
 Napi::Value train_snapshot(const Napi::CallbackInfo& info);
 Napi::Value save_snapshot(const Napi::CallbackInfo& info);
 Napi::Value train_resume(const Napi::CallbackInfo& info);
+// compress_lowrank.cpp
+Napi::Value factor_model(const Napi::CallbackInfo& info);
 // compress_prune.cpp
 Napi::Value prune_weights(const Napi::CallbackInfo& info);
 // adapter.cpp

@@ -29,10 +29,10 @@ void InputNorms::add(const at::Tensor& x_PC) {
 
 at::Tensor InputNorms::norms() const { return at::tensor(squares_, at::kDouble).sqrt().to(at::kFloat); }
 
-InputGram::InputGram(int64_t inputs) : gram_CC_(at::zeros({inputs, inputs}, at::kFloat)) {}
+InputGram::InputGram(int64_t inputs, at::ScalarType dtype) : gram_CC_(at::zeros({inputs, inputs}, dtype)) {}
 
 void InputGram::add(const at::Tensor& x_PC) {
-  const auto x = x_PC.to(at::kFloat);
+  const auto x = x_PC.to(gram_CC_.scalar_type());
   for (int64_t begin = 0; begin < x.size(1); begin += kPanel) {
     const int64_t end = std::min(begin + kPanel, x.size(1));
     kernels::matrix_product_into(gram_CC_.slice(0, begin, end).slice(1, begin), x.slice(1, begin, end).t(),

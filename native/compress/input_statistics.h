@@ -21,11 +21,11 @@ class InputNorms {
   std::vector<double> squares_;
 };
 
-/// H = X^T X over all places, float32: one matrix (C,C), of which add() fills the upper half, so that it
-/// costs half a product.
+/// H = X^T X over all places, summed in float32 or float64: one matrix (C,C), of which add() fills the upper
+/// half, so that it costs half a product.
 class InputGram {
  public:
-  explicit InputGram(int64_t inputs);
+  explicit InputGram(int64_t inputs, at::ScalarType dtype = at::ScalarType::Float);
 
   /// x_PC of any float type.
   void add(const at::Tensor& x_PC);

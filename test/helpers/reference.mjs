@@ -30,6 +30,10 @@ export const macsReference = (cases) => ask('TONGUEFORGE_PARITY_PYTHON', 'macs_r
 /** What `delta_reference.py` says of a delta. */
 export const deltaReference = (args) => ask('TONGUEFORGE_PARITY_PYTHON', 'delta_reference.py', args)
 
+/** The same of `lowrank_reference.py`. */
+export const lowrankReference = (args, input) =>
+  ask('TONGUEFORGE_PARITY_PYTHON', 'lowrank_reference.py', args, input)
+
 async function ask(interpreter, program, args, input) {
   const python = process.env[interpreter]
   if (!python) throw new Error(`expected ${interpreter}; start these tests with \`npm run test:parity\``)

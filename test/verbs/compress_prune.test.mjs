@@ -169,7 +169,7 @@ describe('prune', () => {
     })
     assert.throws(predicted({ exclude: ['*'] }), {
       code: 'ERR_CONFIG',
-      message: 'expected that some layer is left to prune, but every one that is included is excluded',
+      message: 'expected that some layer is left, but every one that is included is excluded',
     })
     assert.throws(predicted({ sparsity: undefined, pattern: '1:3' }), {
       code: 'ERR_CONFIG',

@@ -1,9 +1,7 @@
 /** The matrices that pruning works on, from sizes alone, and how many of their weights each rule takes. */
-import type { LayerSpec } from '../../checkpoint/layers'
-import { type DecoderSpec, layerLinears } from '../../checkpoint/model_config'
 import { BLOCK, nOfM, type PruneStage } from '../../config/compress/prune'
-import { matchNames } from '../../config/name_patterns'
-import { impossible } from './stage'
+import { type NamedLinear, namedLinears } from './named_linears'
+import { impossible, type Shape } from './stage'
 
 /** A linear layer; its weight, or its two factors. */
 export interface PrunableLayer {
@@ -14,40 +12,19 @@ export interface PrunableLayer {
   bias: number
 }
 
-export function prunableLayers(spec: DecoderSpec): PrunableLayer[] {
-  return spec.layers.flatMap((layer, i) =>
-    layerLinears(spec, layer).map((linear) => ({
-      name: `layers.${i}.${linear.name}`,
-      matrices: matricesOf(linear, layer.ranks[linear.name]),
-      bias: linear.bias ? linear.out : 0,
-    })),
-  )
-}
+export const prunableLayers = (spec: Shape['spec']): PrunableLayer[] =>
+  namedLinears(spec).map((linear) => ({
+    name: linear.name,
+    matrices: matricesOf(linear),
+    bias: linear.bias ? linear.out : 0,
+  }))
 
-function matricesOf(linear: { out: number; in: number }, rank: LayerSpec['ranks'][string] | undefined) {
-  if (rank === undefined) return [{ rows: linear.out, columns: linear.in }]
+function matricesOf({ out, in: inputs, rank }: NamedLinear) {
+  if (rank === undefined) return [{ rows: out, columns: inputs }]
   return [
-    { rows: rank, columns: linear.in },
-    { rows: linear.out, columns: rank },
+    { rows: rank, columns: inputs },
+    { rows: out, columns: rank },
   ]
-}
-
-/** Those that a stage takes. Throws ERR_CONFIG for a pattern that fits none, and where none is left. */
-export function chosenLayers(
-  all: readonly PrunableLayer[],
-  { include, exclude }: PruneStage,
-): PrunableLayer[] {
-  const names = all.map(({ name }) => name)
-  const matched = (patterns: readonly string[], key: string) =>
-    new Set(matchNames(patterns, names, { key, suffixes: true }))
-  const included = include === undefined ? new Set(names) : matched(include, 'include')
-  const excluded = exclude === undefined ? new Set() : matched(exclude, 'exclude')
-  const chosen = all.filter(({ name }) => included.has(name) && !excluded.has(name))
-  if (chosen.length > 0) return chosen
-  throw impossible(
-    'exclude',
-    'expected that some layer is left to prune, but every one that is included is excluded',
-  )
 }
 
 /** How many weights go, exactly. Throws ERR_CONFIG where inputs cannot be cut into the groups of a pattern. */

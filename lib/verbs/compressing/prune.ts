@@ -2,7 +2,8 @@
 import type { JsonObject } from '../../checkpoint/json_file'
 import { BLOCK, DAMPING, nOfM, type PruneStage } from '../../config/compress/prune'
 import { type PrunedTensor, runJob } from '../../native'
-import { chosenLayers, prunableLayers, zerosOf } from './prunable'
+import { chosenLayers } from './named_linears'
+import { prunableLayers, zerosOf } from './prunable'
 import { impossible, type Shape, type Stage } from './stage'
 
 export const prune: Stage<PruneStage> = {

@@ -1,5 +1,6 @@
 /** What can be a stage of `compress`. A new one: a file beside this, its schema in lib/config/compress, a row in each table. */
 import type { StageConfig, StageMethod } from '../../config/compress'
+import { lowrank } from './lowrank'
 import { prune } from './prune'
 import { recover } from './recover'
 import type { Stage, TrainingStage } from './stage'
@@ -8,7 +9,7 @@ type Row<Method extends StageMethod> =
   | Stage<Extract<StageConfig, { method: Method }>>
   | TrainingStage<Extract<StageConfig, { method: Method }>>
 
-export const STAGES: { readonly [Method in StageMethod]: Row<Method> } = { prune, recover }
+export const STAGES: { readonly [Method in StageMethod]: Row<Method> } = { lowrank, prune, recover }
 
 /** Whether a stage is a training on a folder, not native work in memory. */
 export const trains = (stage: Stage | TrainingStage): stage is TrainingStage => 'training' in stage
