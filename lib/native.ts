@@ -103,6 +103,8 @@ export interface ParameterDescription {
   shape: number[]
   /** The weight of a linear layer: what an adapter may be put on. */
   linear: boolean
+  /** Of a linear layer in a block, weight or bias: what weight pruning works on. */
+  prunable: boolean
   module: ModuleKind
 }
 
@@ -219,6 +221,12 @@ export interface LossSums {
   figures: Record<string, number>
 }
 
+/** Weights that may be masked, and those that are: zero to stay zero. */
+export interface MaskCounts {
+  prunable: number
+  masked: number
+}
+
 /** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
 export interface NativeJobs extends CompressingJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
@@ -280,6 +288,8 @@ export interface NativeJobs extends CompressingJobs {
       seed: number
       /** Activation checkpointing; default: false. */
       recompute_blocks?: boolean
+      /** Weights that stay zero: none of them can, none do yet, or all that are zero; default: none. */
+      masks?: 'none' | 'empty' | 'zeros'
     },
     Handle,
   ]
@@ -297,6 +307,8 @@ export interface NativeJobs extends CompressingJobs {
     },
     StepOutcome,
   ]
+  trainPrune: [{ trainer: Handle; sparsity: number; scope: string; threads: number }, MaskCounts]
+  trainMasked: [{ trainer: Handle }, MaskCounts]
   trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]
   trainEvaluate: [{ trainer: Handle; batch: PackedBatch; threads: number }, LossSums]
   languageLoss: [{ model: Handle; batch: PackedBatch; threads: number }, LossSums]

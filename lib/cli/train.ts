@@ -4,7 +4,7 @@ import { histogramText } from './histogram'
 import { resumeCommand } from './interruption'
 import { library } from './library'
 import { JSON_OPTION, pick } from './options'
-import { factsText, jsonText } from './print'
+import { factsText, jsonText, tableText } from './print'
 import { shownBatchText } from './shown_batch'
 import { TrainingView } from './training_view'
 import { defineVerb, type Io } from './verb'
@@ -58,12 +58,23 @@ export default defineVerb<Values>({
 })
 
 function resultText(result: TrainResult, { dryRun, showBatch }: Values, { colour }: Io): string {
-  const { batch, perplexity, ...rest } = result.report as DryRunReport
+  const { batch, perplexity, ...rest } = withoutTargets(result.report as DryRunReport)
   const { histogram: _, ...figures } = perplexity ?? {}
   const report = { ...rest, ...(perplexity && { perplexity: figures }) }
   const bars = perplexity ? `\n${histogramText(perplexity)}` : ''
-  const facts = showBatch && !dryRun ? '' : factsText({ ...result, report }) + bars
+  const targets = targetsText(result.report as DryRunReport)
+  const facts = showBatch && !dryRun ? '' : factsText({ ...result, report }) + bars + targets
   return batch ? `${facts && `${facts}\n`}${shownBatchText(batch, { colour })}` : facts
+}
+
+// The targets of a pruning are a table of their own.
+function withoutTargets({ plan, ...report }: DryRunReport): DryRunReport {
+  const { targets: _, ...pruning } = plan.pruning ?? {}
+  return { ...report, plan: { ...plan, ...(plan.pruning && { pruning }) } as DryRunReport['plan'] }
+}
+
+function targetsText({ plan: { pruning } }: DryRunReport): string {
+  return pruning ? `\npruned after step\n${tableText([...pruning.targets] as never)}` : ''
 }
 
 /** What a stopped run says: with a checkpoint, that it can go on and how. `args` are those of the command line. */

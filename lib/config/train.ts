@@ -9,6 +9,7 @@ import { inscp } from './inscp'
 import { checkpoint, evaluation, result, tensorboard } from './loop'
 import { adapter, freeze, lora } from './lora'
 import { optimizer, schedule } from './optimizer'
+import { keepZeros, pruning } from './pruning'
 
 export const OBJECTIVES = ['cp', 'inscp', 'sft', 'dpo'] as const
 
@@ -61,6 +62,8 @@ export const trainSchema = z.strictObject({
     .describe(
       'Adds so much times log(sum exp logits)^2, the mean over the targets, to what is made small (arXiv 2204.02311).',
     ),
+  pruning,
+  keep_zeros: keepZeros,
   anomaly,
   checkpoint,
   result,

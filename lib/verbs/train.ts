@@ -24,6 +24,7 @@ import {
   type TrainPlan,
 } from './training/plan'
 import { addReferences } from './training/preferences'
+import { warnOfPruning } from './training/prune_schedule'
 import { publish } from './training/publish'
 import { reportOf, type TrainReport } from './training/report'
 import { bestOf } from './training/result'
@@ -158,6 +159,7 @@ async function dryRun(
   const plan = await planTraining(config, inputs, { identity, signal, onWarning, onNote, onProgress })
   try {
     await warnOfEnds(plan, onWarning ?? (() => {}))
+    warnOfPruning(plan, onWarning ?? (() => {}))
     const perplexity = plan.perplexity?.report
     const batch = showBatch && describeBatch(await firstBatch(plan), plan.text.tokenizer)
     warnOfMemory(plan, onWarning)
@@ -234,6 +236,7 @@ async function prepare(
   checkpoints: Checkpoints,
 ): Promise<void> {
   await warnOfEnds(plan, warn)
+  warnOfPruning(plan, warn)
   checkMemory(plan, warn)
   if (replaces) await folder.clear()
   await checkRoom(plan, checkpoints)
@@ -273,7 +276,8 @@ async function trainPlanned(
       trainer = await Trainer.open(plan, best.path, signal)
     }
     const resultStep = best ? best.step : session.state.step
-    const report = reportOf(plan, session, { resumedFrom: start?.step, identity, resultStep, speed })
+    const masked = await trainer.masked()
+    const report = reportOf(plan, session, { resumedFrom: start?.step, identity, resultStep, speed, masked })
     const result = await publish(folder, plan, { trainer, report, inputs: identity.inputs })
     await writeCurves(folder, session).catch((error: Error) =>
       job.warn(`${folder.path}: the run is done, but curves.svg could not be drawn: ${error.message}`),

@@ -7,6 +7,7 @@
 #include "merge/adapter/adapter_merge.h"
 #include "merge/graft/graft_report.h"
 #include "models/adapters.h"
+#include "models/prunable.h"
 
 namespace tongueforge::binding {
 namespace {
@@ -33,15 +34,18 @@ Value shape_value(const std::vector<int64_t>& shape) { return Value::List(shape.
 
 }  // namespace
 
-// describeModel({spec}, on_event): {name, shape, linear, module}[]; the parameters that such a model has
+// describeModel({spec}, on_event): {name, shape, linear, prunable, module}[]; the parameters that such a
+// model has
 Napi::Value describe_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info, [model = make_model(options.object("spec"))](Job&) -> Value {
+    const auto prunable = models::prunable_names(*model);
     Value::List all;
     for (const auto& parameter : model->parameters())
       all.push_back(Value::Map{{"name", parameter.name},
                                {"shape", shape_value(parameter.shape)},
                                {"linear", parameter.linear != nullptr},
+                               {"prunable", prunable.contains(parameter.name)},
                                {"module", merge::module_kind_name(merge::module_kind_of(parameter.name))}});
     return all;
   });

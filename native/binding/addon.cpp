@@ -34,6 +34,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"score", score},
       {"makeTrainer", make_trainer},
       {"trainStep", train_step},
+      {"trainPrune", train_prune},
+      {"trainMasked", train_masked},
       {"trainGradients", train_gradients},
       {"trainEvaluate", train_evaluate},
       {"languageLoss", language_loss},

@@ -47,6 +47,8 @@ Napi::Value score(const Napi::CallbackInfo& info);
 // train.cpp
 Napi::Value make_trainer(const Napi::CallbackInfo& info);
 Napi::Value train_step(const Napi::CallbackInfo& info);
+Napi::Value train_prune(const Napi::CallbackInfo& info);
+Napi::Value train_masked(const Napi::CallbackInfo& info);
 Napi::Value train_gradients(const Napi::CallbackInfo& info);
 Napi::Value train_evaluate(const Napi::CallbackInfo& info);
 Napi::Value language_loss(const Napi::CallbackInfo& info);

@@ -42,6 +42,10 @@ Value to_value(const train::Evaluation& evaluation) {
       {"sum", evaluation.sum}, {"count", evaluation.count}, {"figures", to_value(evaluation.figures)}};
 }
 
+Value to_value(const train::Masks::Counts& counts) {
+  return Value::Map{{"prunable", counts.prunable}, {"masked", counts.masked}};
+}
+
 train::LossOptions read_loss(const Options& options) {
   train::LossOptions loss = {options.text("kind")};
   if (options.has("z_loss")) loss.z_loss = options.number("z_loss");
@@ -61,14 +65,18 @@ Value::List to_list(const at::Tensor& values) {
 }  // namespace
 
 // makeTrainer({model, optimizer, loss: {kind, z_loss?, preference?: {kind, beta, label_smoothing, gamma}},
-// dtype, frozen: names, seed, recompute_blocks}, on_event): Handle
+// dtype, frozen: names, seed, recompute_blocks, masks}, on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const auto frozen = options.texts("frozen");
   const train::TrainerOptions trainer = {
-      read_optimizer(options.object("optimizer")),          read_loss(options.object("loss")),
-      models::scalar_type_from_name(options.text("dtype")), {frozen.begin(), frozen.end()},
-      static_cast<uint64_t>(options.integer("seed")),       options.flag("recompute_blocks")};
+      read_optimizer(options.object("optimizer")),
+      read_loss(options.object("loss")),
+      models::scalar_type_from_name(options.text("dtype")),
+      {frozen.begin(), frozen.end()},
+      static_cast<uint64_t>(options.integer("seed")),
+      options.flag("recompute_blocks"),
+      options.has("masks") ? train::masking_from_name(options.text("masks")) : train::Masking::none};
   return start_job(info, [model = unwrap<models::Model>(options.value("model")), trainer](Job&) -> Value {
     return std::make_shared<train::Trainer>(model, trainer);
   });
@@ -90,6 +98,23 @@ Napi::Value train_step(const Napi::CallbackInfo& info) {
                           {"refused", result.refused},
                           {"figures", to_value(result.figures)}};
       });
+}
+
+// trainPrune({trainer, sparsity, scope}, on_event): {prunable, masked}
+Napi::Value train_prune(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info,
+                   [trainer = trainer_of(options), sparsity = options.number("sparsity"),
+                    scope = kernels::mask_scope_from_name(options.text("scope"))](Job& job) -> Value {
+                     trainer->prune(scope, sparsity, job);
+                     return to_value(trainer->masked());
+                   });
+}
+
+// trainMasked({trainer}, on_event): {prunable, masked}
+Napi::Value train_masked(const Napi::CallbackInfo& info) {
+  return start_job(
+      info, [trainer = trainer_of(Options(info[0]))](Job&) -> Value { return to_value(trainer->masked()); });
 }
 
 // trainGradients({trainer, batches, path}, on_event): void; one safetensors file of all gradients

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "kernels/aten.h"
+#include "models/prunable.h"
 
 namespace tongueforge::train {
 namespace {
@@ -47,6 +48,7 @@ uint64_t dropout_key(uint64_t seed, int64_t step, size_t micro_batch) {
 Trainer::Trainer(std::shared_ptr<models::Model> model, const TrainerOptions& options)
     : model_(std::move(model)),
       tensors_(*model_, options.compute, options.frozen, options.optimizer.decay_all),
+      masks_(tensors_, models::prunable_names(*model_), options.masks),
       optimizer_(make_optimizer(tensors_.all(), options.optimizer)),
       loss_(make_loss(options.loss, *model_)),
       seed_(options.seed) {
@@ -72,6 +74,7 @@ Evaluation Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t 
     total.sum += loss.told().detach().div(count).item<double>();
     add(total.figures, loss.figures);
   }
+  masks_.clear_gradients(tensors_.gradients());
   total.figures = mean(std::move(total.figures), total.count);
   return total;
 }
@@ -90,6 +93,7 @@ StepResult Trainer::step(const std::vector<Batch>& micro_batches, const StepOpti
   if (result.refused.empty()) {
     clip(gradients, result.grad_norm, options.clip);
     optimizer_->step(gradients, options.lr);
+    masks_.clear_weights();
     tensors_.publish_masters();
   }
   tensors_.clear_gradients();
@@ -107,6 +111,12 @@ std::vector<models::NamedTensor> Trainer::gradients(const std::vector<Batch>& mi
   for (size_t i = 0; i < gradients.size(); i++) named.emplace_back(tensors_.all()[i].name, gradients[i]);
   tensors_.clear_gradients();
   return named;
+}
+
+void Trainer::prune(kernels::MaskScope scope, double sparsity, Job& job) {
+  job.check();
+  masks_.grow(scope, sparsity);
+  tensors_.publish_masters();
 }
 
 int64_t Trainer::bytes() const {

@@ -16,6 +16,7 @@
 #include "models/weights.h"
 #include "train/batch.h"
 #include "train/loss.h"
+#include "train/masks.h"
 #include "train/optimizer.h"
 #include "train/snapshot.h"
 #include "train/trained_tensors.h"
@@ -29,6 +30,7 @@ struct TrainerOptions {
   FrozenNames frozen;
   uint64_t seed = 0;              // of dropout
   bool recompute_blocks = false;  // activation checkpointing: backward runs each block's forward pass again
+  Masking masks = Masking::none;  // of the weights and biases of linear layers in blocks
 };
 
 struct StepOptions {
@@ -67,6 +69,10 @@ class Trainer final : public Object {
   /// parameters.
   std::vector<models::NamedTensor> gradients(const std::vector<Batch>& micro_batches, Job& job);
 
+  /// Makes the smallest weights zero, to stay so: as Masks::grow().
+  void prune(kernels::MaskScope scope, double sparsity, Job& job);
+  Masks::Counts masked() const { return masks_.counts(); }
+
   /// Everything that training changes, float32 weights included, into one file; and back.
   /// Throws ERR_CHECKPOINT if it is of another model or optimizer.
   void save_state(const std::string& path, Job& job) const;
@@ -84,6 +90,7 @@ class Trainer final : public Object {
   kernels::BlockCacheUse blocks_;  // ends last: then the memory of all the others goes back at once
   std::shared_ptr<models::Model> model_;
   TrainedTensors tensors_;
+  Masks masks_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Loss> loss_;
   uint64_t seed_;

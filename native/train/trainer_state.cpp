@@ -1,4 +1,5 @@
-// What a checkpoint keeps: the float32 weights and the state of the optimizer, in one safetensors file.
+// What a checkpoint keeps: the float32 weights, masks and the state of the optimizer, in one safetensors
+// file.
 #include <map>
 
 #include "core/error.h"
@@ -9,6 +10,7 @@ namespace tongueforge::train {
 
 std::vector<models::NamedTensor> Trainer::state() const {
   auto tensors = optimizer_->state();
+  for (auto& mask : masks_.state()) tensors.push_back(std::move(mask));
   for (const auto& tensor : tensors_.all())
     tensors.emplace_back("weight." + tensor.name, tensor.master.detach());
   return tensors;

@@ -21,6 +21,8 @@ interface Manifest {
   environment: Environment
   /** Held-out loss of these weights, where it was measured: the best ones stay. */
   eval_loss?: number
+  /** Targets of a pruning that these weights have reached. */
+  targets_reached?: number
   files: { name: string; bytes: number; sha256: string }[]
 }
 
@@ -83,6 +85,8 @@ export class Checkpoints {
         config_sha256,
         environment,
         ...(measured?.step === step && { eval_loss: measured.loss }),
+        ...(measured?.step === step &&
+          measured.targets_reached && { targets_reached: measured.targets_reached }),
         files,
       }
       await writeJson(staged, 'manifest.json', manifest)
@@ -194,7 +198,9 @@ export class Checkpoints {
     for (const name of names) {
       // One that cannot be read is told when a run resumes; here it is just not the best.
       const manifest = await readManifest(join(this.folder, name)).catch(() => undefined)
-      if (manifest?.eval_loss !== undefined) losses.push({ step: manifest.step, loss: manifest.eval_loss })
+      if (manifest?.eval_loss === undefined) continue
+      const { step, eval_loss: loss, targets_reached = 0 } = manifest
+      losses.push({ step, loss, targets_reached })
     }
     return byLoss(losses)
       .slice(0, this.options.keepBest)

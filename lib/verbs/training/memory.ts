@@ -12,6 +12,7 @@ type Optimizer = TrainConfig['optimizer']
 type Shape = readonly number[]
 
 const size = (shape: Shape) => shape.reduce((product, length) => product * length, 1)
+const total = (shapes: readonly Shape[]) => shapes.reduce((all, shape) => all + size(shape), 0)
 const sum = (shape: Shape) => shape.reduce((total, length) => total + length, 0)
 
 /** Bytes that an optimizer keeps of one parameter: a row a kind. */
@@ -25,8 +26,14 @@ export function optimizerBytes({ config: { optimizer }, trained }: TrainPlan): n
   return trained.shapes.reduce((total, shape) => total + STATE_BYTES[optimizer.kind](shape, optimizer), 0)
 }
 
-/** What is trained, in float32, and its moments. */
-export const checkpointBytes = (plan: TrainPlan) => 4 * plan.trained.parameters + optimizerBytes(plan)
+/** Of masks: a byte for each weight that may be pruned. */
+function maskBytes({ config, trained }: TrainPlan): number {
+  return config.pruning || config.keep_zeros ? total(trained.prunable) : 0
+}
+
+/** What is trained, in float32, its moments and masks. */
+export const checkpointBytes = (plan: TrainPlan) =>
+  4 * plan.trained.parameters + optimizerBytes(plan) + maskBytes(plan)
 export const modelBytes = ({ spec }: TrainPlan) => 4 * countParameters(spec)
 
 const MIB = 2 ** 20
@@ -99,7 +106,7 @@ export function peakBytes(plan: TrainPlan): number {
   return PROCESS_BYTES + allocatorSlack(plan) + fixed + copy + (several ? gradients : 0) + inStep
 }
 
-/** Weights in their dtype; of what is trained float32 values, where the weights are not, gradients and moments. */
+/** Weights in their dtype; of what is trained float32 values, where the weights are not, gradients, moments and masks. */
 export function memoryBytes(plan: TrainPlan): number {
   const { config, spec, trained } = plan
   const half = config.dtype !== 'float32'
@@ -108,6 +115,7 @@ export function memoryBytes(plan: TrainPlan): number {
     4 * (trained.parameters - trained.own_parameters) +
     (half ? 4 : 0) * trained.own_parameters +
     4 * trained.parameters +
-    optimizerBytes(plan)
+    optimizerBytes(plan) +
+    maskBytes(plan)
   )
 }

@@ -1,9 +1,10 @@
 /** metrics.jsonl: one line an update. */
 import type { AnomalyKind } from './anomalies'
+import type { PruningFigures } from './pruner'
 import type { SpeedFigures } from './speed'
 
 /** One line of metrics.jsonl. */
-export interface Metrics extends SpeedFigures {
+export interface Metrics extends SpeedFigures, PruningFigures {
   /** From 1. */
   step: number
   /** Mean over the targets, before the update. */

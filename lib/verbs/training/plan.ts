@@ -15,6 +15,14 @@ import { type DataStatistics, type LoadOptions, loadData, type TrainingData } fr
 import type { Identity, RunInputs } from './identity'
 import { activationBytes, checkpointBytes, memoryBytes, peakBytes } from './memory'
 import { Perplexity, type PerplexityOptions } from './perplexity'
+import {
+  checkPool,
+  checkPruning,
+  type PruneSchedule,
+  type PruningSummary,
+  pruneSchedule,
+  summarisePruning,
+} from './prune_schedule'
 import { planSamples, type SamplesPlan } from './samples'
 import { checkSchedule } from './schedule'
 import { checkSelection } from './selection'
@@ -31,6 +39,7 @@ export interface TrainPlan extends RunInputs {
   data: TrainingData
   held_out: TrainingData | undefined
   samples: SamplesPlan | undefined
+  pruning: PruneSchedule | undefined
   /** Of an inscp run whose data were measured by the model that it starts from. */
   perplexity: Perplexity | undefined
 }
@@ -53,6 +62,7 @@ export interface PlanSummary {
   epochs: number
   data: DataStatistics
   held_out?: DataStatistics
+  pruning?: PruningSummary
 }
 
 /** Reads and checks a config: a YAML file or an object, then overrides. Throws ERR_CONFIG, ERR_NOT_FOUND, ERR_USAGE. */
@@ -85,6 +95,7 @@ export async function readTrainConfig(
   checkAnomalyKeys(config, file)
   checkSchedule(config, file)
   checkLossKeys(config, file)
+  checkPruning(config, file)
   return config
 }
 
@@ -162,6 +173,7 @@ export async function planTraining(
   const modelConfig = await resultConfig(config, model, files)
   const spec = decoderSpec(modelConfig, model?.configFile ?? 'init')
   const trained = await planTrained(config, spec, { base: model?.path, adapter })
+  checkPool(config, trained)
   const text = await loadModelText(files)
   checkVocabulary(text, spec, files.path)
   const samples = config.eval?.samples && (await planSamples(config.eval.samples, text))
@@ -174,7 +186,20 @@ export async function planTraining(
     const held_out =
       config.eval &&
       (await loadData(config.eval.data, config, text, { signal, onWarning, shuffle: false, apart: true }))
-    return { ...inputs, config, spec, modelConfig, trained, text, samples, data, held_out, perplexity }
+    const pruning = pruneSchedule(config)
+    return {
+      ...inputs,
+      config,
+      spec,
+      modelConfig,
+      trained,
+      text,
+      samples,
+      pruning,
+      data,
+      held_out,
+      perplexity,
+    }
   } catch (error) {
     await data.close()
     throw error
@@ -200,6 +225,7 @@ export async function closeData({ data, held_out }: TrainPlan): Promise<void> {
 
 export function summarise(plan: TrainPlan): PlanSummary {
   const { config, spec, trained, data, held_out } = plan
+  const pruning = plan.pruning && summarisePruning(plan.pruning, plan)
   const parameters = countParameters(spec)
   const rows = config.batch_size * config.accumulation
   return {
@@ -215,6 +241,7 @@ export function summarise(plan: TrainPlan): PlanSummary {
     epochs: (config.steps * rows) / data.rows.rowsPerEpoch,
     data: data.statistics,
     ...(held_out && { held_out: held_out.statistics }),
+    ...(pruning && { pruning }),
   }
 }
 

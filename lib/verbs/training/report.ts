@@ -1,9 +1,11 @@
 /** The numbers at the end of a run. */
+import type { MaskCounts } from '../../native'
 import type { Anomaly } from './anomalies'
 import type { Difference } from './difference'
 import type { Identity } from './identity'
 import type { PerplexityReport } from './perplexity_report'
 import { type PlanSummary, summarise, type TrainPlan } from './plan'
+import { type MasksReport, masksReport, type PruningReport, pruningReport } from './prune_report'
 import type { Session } from './session'
 import { peakMemory, type Speed } from './speed'
 import { type SessionFigures, totals } from './state'
@@ -39,6 +41,10 @@ export interface TrainReport {
   resumed_from?: number
   /** Updates that were refused, and what was done; only where there were some. */
   anomalies?: Anomaly[]
+  /** Of a run that prunes or keeps zeros: the weights in model/. */
+  masks?: MasksReport
+  /** Of a run that prunes. */
+  pruning?: PruningReport
   sessions: SessionFigures[]
   /** Tells a finished run of this very config and these inputs from one of others. */
   config_sha256: string
@@ -62,12 +68,14 @@ export interface Ending {
   resultStep: number
   identity: Identity
   speed: Speed
+  /** Of the weights that become the result. */
+  masked: MaskCounts
 }
 
 export function reportOf(
   plan: TrainPlan,
   { state, losses }: Session,
-  { resumedFrom, identity, resultStep, speed }: Ending,
+  { resumedFrom, identity, resultStep, speed, masked }: Ending,
 ): TrainReport {
   const tail = losses.slice(-Math.ceil(losses.length / 10))
   const [first] = state.evaluations
@@ -93,6 +101,8 @@ export function reportOf(
     peak_memory_bytes: peakMemory(),
     ...(resumedFrom !== undefined && { resumed_from: resumedFrom }),
     ...(state.anomalies.length > 0 && { anomalies: state.anomalies }),
+    ...masksReport(plan, masked),
+    ...pruningReport(plan, state),
     sessions: state.sessions,
     config_sha256: identity.sha256,
     plan: summarise(plan),

@@ -18,9 +18,15 @@ export function keepBest(config: TrainConfig): number {
 export const isSelective = (config: TrainConfig) =>
   resultKind(config) === 'best' || config.eval?.patience !== undefined
 
-/** Evaluations after an update, the best first; of equals the earlier one. The start is no candidate. */
+/**
+ * Evaluations after an update, the best first; of equals the earlier one. The start is no candidate. More targets of a
+ * pruning that were reached come before a lower loss: a denser model is not the result that was asked for.
+ */
 export function byLoss(evaluations: readonly Evaluation[]): Evaluation[] {
-  return evaluations.filter(({ step }) => step > 0).sort((a, b) => a.loss - b.loss || a.step - b.step)
+  const reached = ({ targets_reached = 0 }: Evaluation) => targets_reached
+  return evaluations
+    .filter(({ step }) => step > 0)
+    .sort((a, b) => reached(b) - reached(a) || a.loss - b.loss || a.step - b.step)
 }
 
 /** Whether the last `patience` evaluations were none of them lower by more than `minDelta` than the best before. */

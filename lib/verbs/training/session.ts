@@ -6,6 +6,7 @@ import { evaluateHeldOut } from './held_out'
 import { checkpointBytes } from './memory'
 import type { Metrics } from './metrics'
 import type { TrainPlan } from './plan'
+import { Pruner } from './pruner'
 import { type EvaluationFigures, RunRecord } from './record'
 import { type Refusal, recover } from './recovery'
 import type { RunFolder } from './run_folder'
@@ -47,6 +48,7 @@ export class Session {
   private saved: { step: number; evaluations: number } | undefined
   private readonly saver: Saver
   private readonly record: RunRecord
+  private readonly pruner: Pruner | undefined
 
   constructor(
     private readonly parts: SessionParts,
@@ -56,6 +58,7 @@ export class Session {
     this.config = parts.plan.config
     this.state = start?.state ?? newState()
     this.saved = start && { step: start.step, evaluations: this.state.evaluations.length }
+    this.pruner = Pruner.of(parts.plan, parts.trainer, this.state)
     this.record = new RunRecord(parts.folder, this.config)
     this.saver = new Saver(parts.checkpoints, {
       async: this.config.checkpoint.async,
@@ -100,6 +103,7 @@ export class Session {
     const { state } = this
     for (;;) {
       const began = performance.now()
+      await this.pruner?.beforeUpdate(this.audience.signal)
       const { step, skipped_batches, recent } = state
       const limits = limitsOf(recent, this.config.anomaly)
       const update = { step, batch: step + skipped_batches, limits }
@@ -116,11 +120,13 @@ export class Session {
     this.#count(real_tokens)
     this.losses.push(result.loss)
     remember(state.recent, result, this.config.anomaly)
+    this.pruner?.taken(result.loss)
     const { step } = state
     return {
       step,
       ...result,
       ...this.parts.speed.figures(real_tokens, seconds),
+      ...this.pruner?.figures(step),
       ...marksOf(state.anomalies, step),
     }
   }
@@ -144,7 +150,8 @@ export class Session {
   #isOver(): boolean {
     const { steps, eval: evaluation } = this.config
     const { step, evaluations } = this.state
-    return step >= steps || isExhausted(evaluations, evaluation?.patience, evaluation?.min_delta ?? 0)
+    const counted = this.pruner?.settled(evaluations) ?? evaluations
+    return step >= steps || isExhausted(counted, evaluation?.patience, evaluation?.min_delta ?? 0)
   }
 
   // Evaluates where it is time, and records the step.
@@ -166,7 +173,7 @@ export class Session {
     if (step % evaluation.every !== 0 && step !== steps) return undefined
     const { loss, losses, figures } = await evaluateHeldOut(this.parts.trainer, held_out, this.audience)
     const sampled = await this.#sample()
-    evaluations.push({ step, loss, losses, ...sampled })
+    evaluations.push({ step, loss, losses, ...sampled, ...this.pruner?.mark })
     const named = Object.entries(figures).map(([name, value]) => [`eval_${name}`, value])
     return { eval_loss: loss, eval_losses: losses, ...sampled, ...Object.fromEntries(named) }
   }

@@ -1,5 +1,6 @@
 /** What a run knows of itself beyond weights and moments; saved with every checkpoint as state.json. */
 import type { Anomaly, Recent } from './anomalies'
+import type { PruningState } from './pruner'
 
 /** From a start or resume to the next stop. */
 export interface SessionFigures {
@@ -21,6 +22,8 @@ export interface Evaluation {
   losses?: Record<string, number>
   /** Share of the samples that ended by themselves. */
   stop_rate?: number
+  /** Of a run that prunes: how many of its targets had been reached. */
+  targets_reached?: number
 }
 
 export interface RunState {
@@ -35,6 +38,8 @@ export interface RunState {
   /** In the order in which they were met; of what a rollback took back as well. */
   anomalies: Anomaly[]
   recent: Recent
+  /** Of a run that prunes. */
+  pruning?: PruningState
 }
 
 export function newState(): RunState {

@@ -33,6 +33,8 @@ export interface Trained {
   recorded_blocks: number
   /** Whether the matrix of the head is trained. */
   head: boolean
+  /** Of every trained tensor that weight pruning works on. */
+  prunable: readonly (readonly number[])[]
   lora?: LoraPlan
 }
 
@@ -62,6 +64,7 @@ export async function planTrained(
     recorded_blocks:
       spec.layers.length - Math.min(...places.map((name) => blockOf(name, spec.layers.length))),
     head: own.some(({ name }) => name === (spec.tie_word_embeddings ? EMBEDDING : HEAD)),
+    prunable: own.filter(({ prunable }) => prunable).map(({ shape }) => shape),
     ...(lora && { lora }),
   }
 }

@@ -8,6 +8,7 @@ import {
   type Handle,
   type LossSettings,
   type LossSums,
+  type MaskCounts,
   native,
   type OptimizerSettings,
   type PackedBatch,
@@ -84,6 +85,7 @@ export class Trainer implements StateWriter {
       frozen,
       seed: config.seed,
       recompute_blocks: config.activation_checkpointing === 'block',
+      masks: masksOf(config),
     })
     const trainer = new Trainer(plan, model, handle)
     if (checkpoint !== undefined) await trainer.load(checkpoint)
@@ -101,6 +103,17 @@ export class Trainer implements StateWriter {
     const { figures, ...result } = await runJob('trainStep', options, { signal })
     const real_tokens = batches.reduce((sum, { tokens }) => sum + tokens, 0)
     return { ...result, lr, ...figures, real_tokens }
+  }
+
+  /** Makes the smallest weights zero up to a share of them, to stay so; gives how many are. */
+  async prune(sparsity: number, scope: string, signal: AbortSignal): Promise<MaskCounts> {
+    const { threads } = this.plan.config
+    return runJob('trainPrune', { trainer: this.handle, sparsity, scope, threads }, { signal })
+  }
+
+  /** How many weights can be pruned, and are. */
+  async masked(): Promise<MaskCounts> {
+    return runJob('trainMasked', { trainer: this.handle })
   }
 
   /** How the rows of a batch begin: what to look for in the data. */
@@ -218,6 +231,11 @@ function optimizerSettings(config: TrainConfig): OptimizerSettings {
   }
   const [beta1, beta2] = own.betas
   return { ...common, kind: own.kind, beta1, beta2 }
+}
+
+function masksOf({ pruning, keep_zeros }: TrainConfig): 'none' | 'empty' | 'zeros' {
+  if (keep_zeros) return 'zeros'
+  return pruning ? 'empty' : 'none'
 }
 
 function lossSettings(config: TrainConfig): LossSettings {
