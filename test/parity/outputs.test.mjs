@@ -40,6 +40,7 @@ describe('folders that we write, in transformers', () => {
   /** A line a kind of stage whose result other loaders take. */
   const COMPRESSED = {
     'weights pruned': [{ method: 'prune', sparsity: 0.5 }],
+    'layers factored and multiplied back': [{ method: 'lowrank', ratio: 0.5, dense: true }],
     'weights pruned and trained': [
       { method: 'prune', criterion: 'sparsegpt', pattern: '2:4' },
       { method: 'recover', steps: 2, sequence_length: 32 },

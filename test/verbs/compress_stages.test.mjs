@@ -23,6 +23,16 @@ const CASES = {
   'weights whose neighbours make up for them, two of four': {
     stages: [{ method: 'prune', criterion: 'sparsegpt', pattern: '2:4' }],
   },
+  'factored layers, trained': {
+    stages: [{ method: 'lowrank', ratio: 0.5 }, { method: 'recover' }],
+    loads_in: 'tongueforge',
+  },
+  'factored layers multiplied back, then weights': {
+    stages: [
+      { method: 'lowrank', whiten: false, ratio: 0.5, dense: true },
+      { method: 'prune', sparsity: 0.5 },
+    ],
+  },
   'weights in steps, with a training after each': {
     stages: [{ method: 'prune', sparsity: 0.6, steps: 3, recover: { steps: 3 } }],
   },
