@@ -13,6 +13,9 @@ export interface CompressInputs {
 export interface CompressingJobs {
   factorModel: [CompressInputs & FactorSettings, FactoredLayer[]]
   pruneWeights: [CompressInputs & PruneSettings, PrunedTensor[]]
+  pruneHeads: [RemovalInputs & HeadRemoval & UnitBudget, RemovedHeads]
+  pruneRows: [RemovalInputs & RowRemoval & UnitBudget, RemovedRows]
+  dropLayers: [RemovalInputs & LayerRemoval, DroppedLayers]
 }
 
 export interface PruneSettings {
@@ -71,4 +74,45 @@ export interface FactoredLayer {
   foretold: number
   /** What was added to the diagonal of X X^T, in parts of its mean. */
   damping: number
+}
+
+/** What takes parts out of a model by what the loss says of them: `loss` is the model's own, by its kind. */
+export interface RemovalInputs extends CompressInputs {
+  loss: 'language'
+}
+
+/** In heads, groups or rows: what each layer keeps, or how many go of all layers together, in blocks of a layer. */
+export type UnitBudget = { keep: number[] } | { remove: number; block: number }
+
+export interface HeadRemoval {
+  criterion: 'l1' | 'data' | 'taylor'
+  unit: 'group' | 'query'
+}
+
+/** By layer, in the numbering of before; views of Int32Array yet to be given. */
+export interface RemovedHeads {
+  /** Of query heads. */
+  scores: number[][]
+  kept: ArrayBuffer[]
+  kept_kv: ArrayBuffer[]
+}
+
+export interface RowRemoval {
+  criterion: 'l1' | 'activation' | 'taylor'
+}
+
+/** By layer, in the numbering of before. */
+export interface RemovedRows {
+  scores: number[][]
+  kept: ArrayBuffer[]
+}
+
+/** How many layers go, or which ones stay. */
+export type LayerRemoval = { criterion: 'influence' | 'angle' } & ({ count: number } | { kept: number[] })
+
+/** In the numbering of before. */
+export interface DroppedLayers {
+  /** influence: of each layer; angle: of each stretch of as many as go; none where they were named. */
+  scores: number[]
+  kept: ArrayBuffer
 }

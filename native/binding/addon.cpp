@@ -72,6 +72,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"extractDelta", extract_delta},
       {"inspectDelta", inspect_delta},
       {"deltaDistance", delta_distance},
+      {"pruneHeads", prune_heads},
+      {"pruneRows", prune_rows},
+      {"dropLayers", drop_layers},
   };
   for (const auto& row : table) exports.Set(row.name, guarded(env, row.name, row.function));
   return exports;

@@ -34,6 +34,10 @@ export const deltaReference = (args) => ask('TONGUEFORGE_PARITY_PYTHON', 'delta_
 export const lowrankReference = (args, input) =>
   ask('TONGUEFORGE_PARITY_PYTHON', 'lowrank_reference.py', args, input)
 
+/** The same of `structure_reference.py`. */
+export const structureReference = (args, input) =>
+  ask('TONGUEFORGE_PARITY_PYTHON', 'structure_reference.py', args, input)
+
 async function ask(interpreter, program, args, input) {
   const python = process.env[interpreter]
   if (!python) throw new Error(`expected ${interpreter}; start these tests with \`npm run test:parity\``)
