@@ -1,14 +1,24 @@
 /** What a pipeline of compression may be told. A technique's own keys are in compress/, a file a method. */
 import { z } from 'zod'
 import { count, oneOf, text } from './checks'
+import { headsSchema } from './compress/heads'
+import { layersSchema } from './compress/layers'
 import { lowrankSchema } from './compress/lowrank'
 import { pruneSchema } from './compress/prune'
 import { recoverSchema } from './compress/recover'
 import { recovery } from './compress/recovery'
+import { rowsSchema } from './compress/rows'
 import { sources } from './data'
 
 /** A row a method; lib/verbs/compressing/stages.ts has what they do. */
-export const STAGE_SCHEMAS = [lowrankSchema, pruneSchema, recoverSchema] as const
+export const STAGE_SCHEMAS = [
+  headsSchema,
+  rowsSchema,
+  layersSchema,
+  lowrankSchema,
+  pruneSchema,
+  recoverSchema,
+] as const
 
 const flag = () => z.boolean({ error: 'expected true or false' })
 

@@ -36,6 +36,22 @@ const CASES = {
   'weights in steps, with a training after each': {
     stages: [{ method: 'prune', sparsity: 0.6, steps: 3, recover: { steps: 3 } }],
   },
+  'heads, rows and layers': {
+    stages: [
+      { method: 'heads', criterion: 'data', keep: 2 },
+      { method: 'rows', remove: 0.3, multiple_of: 8 },
+      { method: 'layers', drop: 1 },
+    ],
+  },
+  'heads and rows of all layers together, then a layer by its number': {
+    stages: [
+      { method: 'heads', criterion: 'l1', remove: 5, scope: 'global' },
+      { method: 'rows', criterion: 'activation', remove: 100, scope: 'global' },
+      { method: 'layers', layers: [1] },
+    ],
+    unknown: 'which of the layers leave',
+    loads_in: 'tongueforge',
+  },
 }
 
 describe('stages', () => {
