@@ -93,8 +93,27 @@ describe('landscape', () => {
     assert.deepEqual(more.points[1], report.points[2])
     const otherwise = await again({ techniques: [{ ...longer, stages: [{ method: 'recover', steps: 3 }] }] })
     assert.deepEqual(otherwise.fresh, ['longer'])
-    const measured = await again({ techniques: [longer], measure: { ...measure, tokens: 9 } })
+    const nine = { techniques: [longer], measure: { ...measure, tokens: 9 } }
+    const measured = await again(nine)
     assert.deepEqual(measured.fresh, ['original', 'longer'])
+    const seeded = await again({ ...nine, seed: 4 }) // decides which held-out documents are seen, too
+    assert.deepEqual(seeded.fresh, ['original', 'longer'])
+  })
+
+  test('a point that was stopped goes on after its last finished stage', async () => {
+    const stages = [{ method: 'recover', steps: 2 }, { method: 'recover' }]
+    const config = configOf({ techniques: [{ name: 'twice', stages }], keep_models: true })
+    const folder = join(config.out, 'points/twice')
+    const abort = new AbortController()
+    const onProgress = ({ label }) => {
+      if (label === 'twice: 02-recover') abort.abort(new Error('in the second'))
+    }
+    await assert.rejects(landscape(config, { signal: abort.signal, onProgress }).result, /in the second/)
+    const before = readFileSync(join(folder, 'metrics.jsonl'), 'utf8')
+    await landscape(config, { resume: true }).result
+    const after = readFileSync(join(folder, 'metrics.jsonl'), 'utf8')
+    assert.equal(before.trim().split('\n').length, 2, 'the start and the first stage')
+    assert.ok(after.startsWith(before), 'its times too: it was not done again')
   })
 
   test('stopped at any event, it goes on to the same points', async () => {

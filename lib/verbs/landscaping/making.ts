@@ -22,7 +22,14 @@ export interface Made {
 
 /** Goes on with what an earlier session left of the same point; what is of another model or text is replaced. */
 export async function makePoint({ compress: config }: PlannedPoint, options: MakingOptions): Promise<Made> {
-  const run = (how: { resume: true } | { overwrite: true }) => compress(config, { ...options, ...how }).result
+  const run = async (how: { resume: true } | { overwrite: true }) => {
+    const work = compress(config, { ...options, ...how })
+    for await (const event of work) {
+      const { stage, ...told } = event
+      if (told.event === 'step') options.onProgress({ label: stage, done: told.step, total: told.steps })
+    }
+    return work.result
+  }
   const { model, report } = await run({ resume: true }).catch((error: TongueforgeError) => {
     if (error.code !== 'ERR_CHECKPOINT') throw error
     return run({ overwrite: true })
