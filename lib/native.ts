@@ -192,6 +192,7 @@ export type OptimizerSettings = {
 export type LossSettings =
   | { kind: 'language'; z_loss?: number }
   | { kind: 'preference'; preference: PreferenceSettings }
+  | { kind: 'distillation'; distillation: DistillationSettings }
 
 export interface PreferenceSettings {
   kind: 'sigmoid' | 'hinge' | 'ipo' | 'simpo' | 'orpo'
@@ -199,6 +200,26 @@ export interface PreferenceSettings {
   label_smoothing: number
   /** simpo: the margin asked for. */
   gamma: number
+}
+
+/** native/train/distillation_loss.h */
+export interface DistillationSettings {
+  teacher: Handle
+  temperature: number
+  /** Share of the teacher. */
+  alpha: number
+  /** Whether the divergence counts temperature^2 times. */
+  squared: boolean
+  divergence: 'forward' | 'reverse'
+  hidden?: {
+    /** Pairs: behind so many blocks. */
+    student_layers: readonly number[]
+    teacher_layers: readonly number[]
+    weight: number
+    cosine: number
+    /** Of projections. */
+    seed: number
+  }
 }
 
 export interface StepOutcome {
@@ -278,6 +299,11 @@ export interface NativeJobs extends CompressingJobs {
   saveAdapter: [{ model: Handle; also: readonly string[]; path: string }, undefined]
   planAdapterMerge: [AdapterMergeInputs, AdapterMergePlan]
   mergeAdapter: [AdapterMergeInputs & { staged: string }, AdapterMergeStatistics]
+  /** In place: of a model only these blocks stay, and the channels that most is written into. */
+  makeStudent: [
+    { model: Handle; layers: readonly number[]; hidden_size?: number; threads: number },
+    undefined,
+  ]
   makeTrainer: [
     {
       model: Handle

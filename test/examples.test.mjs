@@ -124,6 +124,21 @@ describe('recipes', () => {
     assert.ok(report.drift.logits.max_relative < 1e-5)
   })
 
+  test('recipes/distil.yaml runs with the overrides that it names', async () => {
+    const root = temporaryFolder({ 'corpus.txt': 'the color of anna is red .\n' })
+    const teacher = await writeTinyModel(join(root, 'teacher'), { layers: 4 })
+    const places = [
+      `teacher=${teacher}`,
+      `out=${join(root, 'run')}`,
+      `data.0.path=${join(root, 'corpus.txt')}`,
+    ]
+    const { train } = await import('tongueforge')
+    const { report } = await train(join(clone, 'recipes/distil.yaml'), {
+      overrides: [...places, 'steps=2', 'sequence_length=32'],
+    }).result
+    assert.deepEqual(report.plan.student.layers, [0, 2])
+  })
+
   const recipe = (name) => join(clone, 'recipes', name)
   const read = (name) => readYaml(recipe(name))
 

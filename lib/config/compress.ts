@@ -1,6 +1,7 @@
 /** What a pipeline of compression may be told. A technique's own keys are in compress/, a file a method. */
 import { z } from 'zod'
 import { count, oneOf, text } from './checks'
+import { distilSchema } from './compress/distil'
 import { headsSchema } from './compress/heads'
 import { layersSchema } from './compress/layers'
 import { lowrankSchema } from './compress/lowrank'
@@ -18,6 +19,7 @@ export const STAGE_SCHEMAS = [
   lowrankSchema,
   pruneSchema,
   recoverSchema,
+  distilSchema,
 ] as const
 
 const flag = () => z.boolean({ error: 'expected true or false' })

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { anomaly } from './anomaly'
 import { count, oneOf, text } from './checks'
 import { replaySources, sources } from './data'
+import { distil, student, teacher } from './distil'
 import { dpo } from './dpo'
 import { initialization } from './initialization'
 import { inscp } from './inscp'
@@ -11,17 +12,21 @@ import { adapter, freeze, lora } from './lora'
 import { optimizer, schedule } from './optimizer'
 import { keepZeros, pruning } from './pruning'
 
-export const OBJECTIVES = ['cp', 'inscp', 'sft', 'dpo'] as const
+export const OBJECTIVES = ['cp', 'inscp', 'sft', 'dpo', 'distil'] as const
 
 export const trainSchema = z.strictObject({
   objective: oneOf(OBJECTIVES)
     .default('cp')
-    .describe('cp: plain text; inscp: text in the chat template; sft: conversations; dpo: preferences.'),
+    .describe(
+      'cp: plain text; inscp: text in the chat template; sft: conversations; dpo: preferences; distil: what a teacher says.',
+    ),
   model: text().optional().describe('Model folder or run folder to start from.'),
   init: z
     .looseObject({ initialization: initialization.prefault({}) })
     .optional()
     .describe('Instead of model: keys of config.json, and how the random weights are drawn.'),
+  teacher,
+  student,
   tokenizer: text()
     .optional()
     .describe('Folder whose tokenizer and template are used instead of those of the model.'),
@@ -71,6 +76,7 @@ export const trainSchema = z.strictObject({
   tensorboard,
   inscp,
   dpo,
+  distil,
   device: oneOf(['cpu']).default('cpu').describe('In this build the only one.'),
   dtype: oneOf(['float32', 'bfloat16'])
     .default('float32')

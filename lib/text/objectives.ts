@@ -1,4 +1,5 @@
 /** What each training objective makes of a document: a row each. To add one: a row here, its name in config/train.ts. */
+import type { TrainConfig } from '../config/train'
 import { TongueforgeError } from '../errors'
 import type { Message } from './chat_template'
 import { encodeConversation, IGNORE } from './conversation'
@@ -28,11 +29,18 @@ export interface Objective {
   encode(documents: readonly Document[], text: ModelText, options: ObjectiveOptions): Promise<TokenDocument[]>
 }
 
-export const objectives: Record<'cp' | 'inscp' | 'sft' | 'dpo', Objective> = {
+export type ObjectiveName = Exclude<TrainConfig['objective'], 'distil'>
+
+export const objectives: Record<ObjectiveName, Objective> = {
   cp: { packing: 'stream', templated: false, loss: 'language', encode: encodePlain },
   inscp: { packing: 'stream', templated: true, loss: 'language', encode: encodeTemplated },
   sft: { packing: 'whole', templated: true, loss: 'language', encode: encodeConversations },
   dpo: { packing: 'pairs', templated: true, loss: 'preference', encode: encodePreferences },
+}
+
+/** The row of the table by which a run reads its data: distil reads them as another objective does. */
+export function objectiveOf({ objective, distil }: Pick<TrainConfig, 'objective' | 'distil'>): ObjectiveName {
+  return objective === 'distil' ? distil.encode : objective
 }
 
 /** Continual pre-training: the text, with what the tokenizer puts around one. */

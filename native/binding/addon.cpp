@@ -32,6 +32,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"logits", logits},
       {"generate", generate},
       {"score", score},
+      {"makeStudent", make_student},
       {"makeTrainer", make_trainer},
       {"trainStep", train_step},
       {"trainPrune", train_prune},

@@ -61,6 +61,8 @@ Napi::Value train_resume(const Napi::CallbackInfo& info);
 Napi::Value factor_model(const Napi::CallbackInfo& info);
 // compress_prune.cpp
 Napi::Value prune_weights(const Napi::CallbackInfo& info);
+// compress_student.cpp
+Napi::Value make_student(const Napi::CallbackInfo& info);
 // adapter.cpp
 Napi::Value describe_model(const Napi::CallbackInfo& info);
 Napi::Value inspect_adapter(const Napi::CallbackInfo& info);

@@ -46,13 +46,34 @@ Value to_value(const train::Masks::Counts& counts) {
   return Value::Map{{"prunable", counts.prunable}, {"masked", counts.masked}};
 }
 
+train::PreferenceOptions read_preference(const Options& options) {
+  return {options.text("kind"), options.number("beta"), options.number("label_smoothing"),
+          options.number("gamma")};
+}
+
+train::DistillationLossOptions read_distillation(const Options& options) {
+  train::DistillationLossOptions read;
+  read.teacher = unwrap<models::Model>(options.value("teacher"));
+  read.mix.temperature = options.number("temperature");
+  read.mix.alpha = options.number("alpha");
+  read.mix.squared = options.flag("squared");
+  read.mix.divergence = kernels::divergence_from_name(options.text("divergence"));
+  if (!options.has("hidden")) return read;
+  const auto hidden = options.object("hidden");
+  const auto students = hidden.integers("student_layers"), teachers = hidden.integers("teacher_layers");
+  for (size_t i = 0; i < students.size(); i++)
+    read.hidden.layers.push_back({static_cast<size_t>(students[i]), static_cast<size_t>(teachers.at(i))});
+  read.hidden.weight = hidden.number("weight");
+  read.hidden.cosine = hidden.number("cosine");
+  read.hidden.seed = static_cast<uint64_t>(hidden.integer("seed"));
+  return read;
+}
+
 train::LossOptions read_loss(const Options& options) {
   train::LossOptions loss = {options.text("kind")};
   if (options.has("z_loss")) loss.z_loss = options.number("z_loss");
-  if (!options.has("preference")) return loss;
-  const auto preference = options.object("preference");
-  loss.preference = {preference.text("kind"), preference.number("beta"), preference.number("label_smoothing"),
-                     preference.number("gamma")};
+  if (options.has("preference")) loss.preference = read_preference(options.object("preference"));
+  if (options.has("distillation")) loss.distillation = read_distillation(options.object("distillation"));
   return loss;
 }
 
@@ -64,8 +85,9 @@ Value::List to_list(const at::Tensor& values) {
 
 }  // namespace
 
-// makeTrainer({model, optimizer, loss: {kind, z_loss?, preference?: {kind, beta, label_smoothing, gamma}},
-// dtype, frozen: names, seed, recompute_blocks, masks}, on_event): Handle
+// makeTrainer({model, optimizer, loss: {kind, z_loss?, preference?: {kind, beta, label_smoothing, gamma},
+// distillation?: {teacher, temperature, alpha, squared, divergence, hidden?: {student_layers, teacher_layers,
+// weight, cosine, seed}}}, dtype, frozen: names, seed, recompute_blocks, masks}, on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const auto frozen = options.texts("frozen");

@@ -1,5 +1,6 @@
 #include "kernels/linear_distillation.h"
 
+#include "core/error.h"
 #include "kernels/dispatch.h"
 #include "kernels/distillation_rows.h"
 #include "kernels/head_chunks.h"
@@ -82,6 +83,12 @@ bool has_fused_pair(const HeadInputs& student, const HeadInputs& teacher) {
 }
 
 }  // namespace
+
+Divergence divergence_from_name(const std::string& name) {
+  if (name == "forward") return Divergence::forward;
+  if (name == "reverse") return Divergence::reverse;
+  throw Error("ERR_USAGE", tongueforge::str("Expected a divergence forward or reverse, received ", name));
+}
 
 DistillationParts linear_distillation(const HeadInputs& student, const HeadInputs& teacher,
                                       const at::Tensor& targets, const DistillationOptions& options) {

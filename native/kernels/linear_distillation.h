@@ -4,6 +4,8 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <string>
+
 #include "kernels/head.h"
 
 namespace tongueforge::kernels {
@@ -13,6 +15,9 @@ enum class Divergence {
   forward,  // KL(p || q): the student covers all that the teacher may say
   reverse,  // KL(q || p): the student keeps to what the teacher is sure of (MiniLLM, arXiv 2306.08543)
 };
+
+/// From "forward" | "reverse". Throws ERR_USAGE.
+Divergence divergence_from_name(const std::string& name);
 
 struct DistillationOptions {
   double temperature = 1;  // above 0

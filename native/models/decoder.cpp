@@ -1,5 +1,6 @@
 #include "models/decoder.h"
 
+#include <algorithm>
 #include <map>
 
 #include "core/error.h"
@@ -171,6 +172,32 @@ void Decoder::keep_blocks(const std::vector<size_t>& kept) {
   layers_ = std::move(layers);
 }
 
+void Decoder::keep_channels(const at::Tensor& kept) {
+  const at::NoGradGuard no_grad;
+  const auto keep = [&](at::Tensor& tensor, int64_t dim) {
+    if (tensor.defined()) tensor = tensor.index_select(dim, kept);
+  };
+  const auto keep_inputs = [&](nn::Linear& linear) {
+    keep(linear.weight, 1);
+    if (linear.factors) keep(linear.factors->in_RI, 1);
+  };
+  const auto keep_outputs = [&](nn::Linear& linear) {
+    keep(linear.weight, 0);
+    if (linear.factors) keep(linear.factors->out_OR, 0);
+    keep(linear.bias, 0);
+  };
+  for (auto* table : {&embedding_, &head_}) keep(*table, 1);
+  keep(final_norm_, 0);
+  for (auto& layer : layers_) {
+    for (auto* norm : {&layer.attention_norm, &layer.mlp_norm}) keep(*norm, 0);
+    for (auto* reader :
+         {&layer.attention.q, &layer.attention.k, &layer.attention.v, &layer.mlp.gate, &layer.mlp.up})
+      keep_inputs(*reader);
+    for (auto* writer : {&layer.attention.o, &layer.mlp.down}) keep_outputs(*writer);
+  }
+  spec_.hidden_size = kept.numel();
+}
+
 at::Tensor Decoder::embed(const Rows& rows) const { return at::embedding(embedding_, rows.ids_BT); }
 
 at::Tensor Decoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const {
@@ -195,6 +222,19 @@ at::Tensor Decoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& se
   return run_layers(embed(rows), packed_pass(rows, job));
 }
 
+HiddenStates Decoder::hidden_states(const Rows& rows, const std::vector<size_t>& behind,
+                                    const Job* job) const {
+  HiddenStates states = {{}, std::vector<at::Tensor>(behind.size())};
+  const Watch watch = {
+      [&](size_t passed) { return std::find(behind.begin(), behind.end(), passed) != behind.end(); },
+      [&](size_t passed, const at::Tensor& x_BTD) {
+        for (size_t i = 0; i < behind.size(); i++)
+          if (behind[i] == passed) states.behind_BTD[i] = x_BTD;
+      }};
+  states.last_BTD = run_layers(embed(rows), packed_pass(rows, job), &watch);
+  return states;
+}
+
 std::shared_ptr<const Decoder::Pass> Decoder::packed_pass(const Rows& rows, const Job* job) const {
   const auto documents = std::make_shared<const std::vector<kernels::PackedDocument>>(
       kernels::packed_documents(rows.segments_BT));
@@ -209,10 +249,21 @@ nn::Rotation Decoder::rotation_of(const at::Tensor& positions, int64_t length) c
   return nn::rope_rotation(spec_.rope, spec_.head_dim, positions, length, dtype());
 }
 
-at::Tensor Decoder::run_layers(const at::Tensor& x_BTD, const std::shared_ptr<const Pass>& pass) const {
+at::Tensor Decoder::run_layers(const at::Tensor& x_BTD, const std::shared_ptr<const Pass>& pass,
+                               const Watch* watch) const {
   Stream stream = {x_BTD, {}};
-  for (size_t i = 0; i < layers_.size(); i++)
+  const auto show = [&](size_t passed) {
+    if (!watch || !watch->wants(passed)) return;
+    if (stream.branch_BTD.defined()) stream = {stream.x_BTD.add(stream.branch_BTD), {}};
+    watch->see(passed, stream.x_BTD);
+    // What comes back from the blocks above is one sum before what the watcher adds to it, recomputed or not.
+    stream.x_BTD = stream.x_BTD.view_as(stream.x_BTD);
+  };
+  show(0);
+  for (size_t i = 0; i < layers_.size(); i++) {
     stream = recompute_blocks_ ? recomputed_block(i, stream, pass) : block_on(i, std::move(stream), *pass);
+    show(i + 1);
+  }
   return add_and_norm(stream.x_BTD, stream.branch_BTD, final_norm_, spec_.rms_norm_eps);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,7 @@ class Decoder final : public Model {
   std::vector<Block> blocks() override;
   void resize_block(size_t i, const LayerSizes& sizes) override;
   void keep_blocks(const std::vector<size_t>& kept) override;
+  void keep_channels(const at::Tensor& kept) override;
 
   /// ids (B,T) int64 -> hidden states before the head, (B,T,D). With a cache, continues after its positions.
   /// A job is asked before every layer whether it was cancelled.
@@ -54,6 +56,8 @@ class Decoder final : public Model {
   at::Tensor run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const override;
   at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
                            const Job* job = nullptr) const override;
+  HiddenStates hidden_states(const Rows& rows, const std::vector<size_t>& behind,
+                             const Job* job = nullptr) const override;
   /// (V,D): what hidden states are multiplied with to give logits.
   const at::Tensor& head() const { return spec_.tied_head ? embedding_ : head_; }
   /// (..., D) -> (..., V)
@@ -84,7 +88,13 @@ class Decoder final : public Model {
 
   std::shared_ptr<const Pass> packed_pass(const Rows& rows, const Job* job) const;
   nn::Rotation rotation_of(const at::Tensor& positions, int64_t length) const;
-  at::Tensor run_layers(const at::Tensor& x_BTD, const std::shared_ptr<const Pass>& pass) const;
+  /// Sees the residual stream behind the n-th block, where `wants(n)` says so.
+  struct Watch {
+    std::function<bool(size_t passed)> wants;
+    std::function<void(size_t passed, const at::Tensor& x_BTD)> see;
+  };
+  at::Tensor run_layers(const at::Tensor& x_BTD, const std::shared_ptr<const Pass>& pass,
+                        const Watch* watch = nullptr) const;
   Stream block_on(size_t i, Stream stream, const Pass& pass) const;
   Stream recomputed_block(size_t i, const Stream& stream, const std::shared_ptr<const Pass>& pass) const;
 

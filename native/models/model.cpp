@@ -1,5 +1,8 @@
 #include "models/model.h"
 
+#include "core/error.h"
+#include "kernels/aten.h"
+
 namespace tongueforge::models {
 
 int64_t Model::bytes() const {
@@ -9,6 +12,27 @@ int64_t Model::bytes() const {
     for (const auto& [name, linear] : block.linears())
       if (linear->execution) total += linear->execution->bytes();
   return total;
+}
+
+HiddenStates Model::hidden_states(const Rows& rows, const std::vector<size_t>& behind, const Job* job) const {
+  HiddenStates states = {{}, std::vector<at::Tensor>(behind.size())};
+  const auto keep = [&](size_t passed, const at::Tensor& x_BTD) {
+    for (size_t i = 0; i < behind.size(); i++)
+      if (behind[i] == passed) states.behind_BTD[i] = x_BTD;
+  };
+  states.last_BTD = embed(rows);
+  keep(0, states.last_BTD);
+  const size_t count = blocks().size();
+  for (size_t i = 0; i < count; i++) {
+    states.last_BTD = run_block(i, states.last_BTD, rows, job);
+    keep(i + 1, states.last_BTD);
+  }
+  return states;
+}
+
+void Model::keep_channels(const at::Tensor&) {
+  throw Error("ERR_CONFIG", "Expected a decoder, whose width can be cut, received a model of another kind",
+              "Leave hidden_size as it is.");
 }
 
 }  // namespace tongueforge::models

@@ -20,6 +20,12 @@ struct Rows {
   at::Tensor ids_BT, segments_BT;
 };
 
+/// What one forward pass leaves on its way.
+struct HiddenStates {
+  at::Tensor last_BTD;                 // as hidden_packed() has it
+  std::vector<at::Tensor> behind_BTD;  // the residual stream behind so many blocks, as it was asked for
+};
+
 /// A tensor that files may hold beside the one that it is tied to: it must be equal, and is not kept.
 struct TiedCopy {
   std::string copy, original;  // names on disk
@@ -43,6 +49,9 @@ class Model : public Object {
   virtual void resize_block(size_t i, const LayerSizes& sizes) = 0;
   /// Takes all other blocks out; numbers in ascending order.
   virtual void keep_blocks(const std::vector<size_t>& kept) = 0;
+  /// Takes all other channels out of the residual stream, and with them rows and columns of all that reads
+  /// and writes it. kept (D') int64, ascending. Throws ERR_CONFIG for models that cannot.
+  virtual void keep_channels(const at::Tensor& kept);
 
   /// What goes into the first block, (B,T,D).
   virtual at::Tensor embed(const Rows& rows) const = 0;
@@ -53,6 +62,11 @@ class Model : public Object {
   /// before every block whether it was cancelled.
   virtual at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
                                    const Job* job = nullptr) const = 0;
+
+  /// hidden_packed(), and beside it what comes out of the n-th block for each n of `behind`; 0: what goes
+  /// into the first. This one is for models without a final norm.
+  virtual HiddenStates hidden_states(const Rows& rows, const std::vector<size_t>& behind,
+                                     const Job* job = nullptr) const;
 
   /// Whether a recorded forward pass keeps only what goes into each block, and backward computes the rest
   /// again.

@@ -8,10 +8,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/job.h"
 #include "models/model.h"
 #include "train/batch.h"
+#include "train/distillation_loss.h"
 #include "train/preference_loss.h"
 
 namespace tongueforge::train {
@@ -19,6 +21,7 @@ namespace tongueforge::train {
 struct LossOptions {
   std::string kind = "language";
   PreferenceOptions preference{};
+  DistillationLossOptions distillation{};
   double z_loss = 0;  // language: adds z_loss * log(sum exp(logits))^2 for each target
 };
 
@@ -49,6 +52,12 @@ class Loss {
   /// Number of things that the loss of this batch is a sum over: target tokens, or pairs.
   virtual int64_t count(const Batch& batch) const = 0;
 
+  /// What is trained beside the model, and is no part of it: its tensors must live as long as the loss.
+  virtual std::vector<models::Parameter> parameters() { return {}; }
+
+  /// Of what it holds beside the model.
+  virtual int64_t bytes() const { return 0; }
+
   /// The sum over a batch with a count above 0. A job is asked before every layer whether it was cancelled.
   virtual LossSum sum(const Batch& batch, const Job* job) const = 0;
 };
@@ -60,11 +69,14 @@ std::unique_ptr<Loss> make_language_loss(const LossOptions& options, const model
 /// row.
 std::unique_ptr<Loss> make_preference_loss(const LossOptions& options, const models::Model& model);
 
+/// What a teacher says of the target tokens, beside the tokens themselves: kernels/linear_distillation.h.
+std::unique_ptr<Loss> make_distillation_loss(const LossOptions& options, const models::Model& model);
+
 /// What a loss says of a batch; nothing is recorded for a gradient.
 Evaluation evaluate(const Loss& loss, const Batch& batch, const Job* job);
 
-/// By kind: language, preference. Throws ERR_USAGE for others, ERR_MODEL_CONFIG for models that it is not
-/// for.
+/// By kind: language, preference, distillation. Throws ERR_USAGE for others, ERR_MODEL_CONFIG for models that
+/// it is not for.
 std::unique_ptr<Loss> make_loss(const LossOptions& options, const models::Model& model);
 
 }  // namespace tongueforge::train

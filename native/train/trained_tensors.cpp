@@ -13,8 +13,8 @@ bool is_matrix(models::ParameterKind kind) {
 
 }  // namespace
 
-TrainedTensors::TrainedTensors(models::Model& model, at::ScalarType compute, const FrozenNames& frozen,
-                               bool decay_all) {
+TrainedTensors::TrainedTensors(models::Model& model, const std::vector<models::Parameter>& beside,
+                               at::ScalarType compute, const FrozenNames& frozen, bool decay_all) {
   for (const auto& parameter : model.parameters()) {
     if (frozen.contains(parameter.name))
       *parameter.tensor = parameter.tensor->to(compute);
@@ -22,6 +22,7 @@ TrainedTensors::TrainedTensors(models::Model& model, at::ScalarType compute, con
       add(parameter, compute, decay_all);
   }
   for (const auto& parameter : models::adapter_parameters(model)) add(parameter, at::kFloat, decay_all);
+  for (const auto& parameter : beside) add(parameter, at::kFloat, decay_all);
   if (all_.empty()) throw Error("ERR_CONFIG", "Expected something to train, and all is frozen");
   sums_.resize(all_.size());
 }

@@ -22,10 +22,11 @@ using FrozenNames = std::set<std::string>;
 
 class TrainedTensors {
  public:
-  /// The parameters of a model that are not frozen, and its adapters. From now on it computes in `compute`;
-  /// adapters stay float32. Matrices and embeddings are decayed; norms and biases only if `decay_all`. Throws
-  /// ERR_CONFIG if nothing is left to train.
-  TrainedTensors(models::Model& model, at::ScalarType compute, const FrozenNames& frozen, bool decay_all);
+  /// The parameters of a model that are not frozen, its adapters, and what is trained `beside` it. From now
+  /// on the model computes in `compute`; the others stay float32. Matrices and embeddings are decayed; norms
+  /// and biases only if `decay_all`. Throws ERR_CONFIG if nothing is left to train.
+  TrainedTensors(models::Model& model, const std::vector<models::Parameter>& beside, at::ScalarType compute,
+                 const FrozenNames& frozen, bool decay_all);
 
   const std::vector<TrainedTensor>& all() const { return all_; }
 

@@ -47,10 +47,10 @@ uint64_t dropout_key(uint64_t seed, int64_t step, size_t micro_batch) {
 
 Trainer::Trainer(std::shared_ptr<models::Model> model, const TrainerOptions& options)
     : model_(std::move(model)),
-      tensors_(*model_, options.compute, options.frozen, options.optimizer.decay_all),
+      loss_(make_loss(options.loss, *model_)),
+      tensors_(*model_, loss_->parameters(), options.compute, options.frozen, options.optimizer.decay_all),
       masks_(tensors_, models::prunable_names(*model_), options.masks),
       optimizer_(make_optimizer(tensors_.all(), options.optimizer)),
-      loss_(make_loss(options.loss, *model_)),
       seed_(options.seed) {
   model_->recompute_blocks(options.recompute_blocks);
 }
@@ -120,7 +120,7 @@ void Trainer::prune(kernels::MaskScope scope, double sparsity, Job& job) {
 }
 
 int64_t Trainer::bytes() const {
-  int64_t total = model_->bytes();
+  int64_t total = model_->bytes() + loss_->bytes();
   for (const auto& tensor : tensors_.all())
     total += static_cast<int64_t>(tensor.weight.nbytes());  // gradients
   for (const auto& [name, tensor] : state()) total += static_cast<int64_t>(tensor.nbytes());

@@ -89,10 +89,10 @@ class Trainer final : public Object {
 
   kernels::BlockCacheUse blocks_;  // ends last: then the memory of all the others goes back at once
   std::shared_ptr<models::Model> model_;
+  std::unique_ptr<Loss> loss_;
   TrainedTensors tensors_;
   Masks masks_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<Loss> loss_;
   uint64_t seed_;
 };
 

@@ -14,6 +14,10 @@ export const reference = (args, input) => ask('TONGUEFORGE_PARITY_PYTHON', 'refe
 export const objectivesReference = (args, input) =>
   ask('TONGUEFORGE_PARITY_PYTHON', 'objectives_reference.py', args, input)
 
+/** Calls `distil_reference.py`. */
+export const distilReference = (args, input) =>
+  ask('TONGUEFORGE_PARITY_PYTHON', 'distil_reference.py', args, input)
+
 /** The same of `trl_reference.py`. */
 export const trlReference = (args, input) => ask('TONGUEFORGE_TRL_PYTHON', 'trl_reference.py', args, input)
 

@@ -7,6 +7,7 @@ import { trainSchema } from '../train'
 export const recoveryKeys = trainSchema.omit({
   model: true,
   init: true,
+  student: true,
   tokenizer: true,
   out: true,
   adapter: true,

@@ -1,5 +1,6 @@
 /** What can be a stage of `compress`. A new one: a file beside this, its schema in lib/config/compress, a row in each table. */
 import type { StageConfig, StageMethod } from '../../config/compress'
+import { distil } from './distil'
 import { heads } from './heads'
 import { layers } from './layers'
 import { lowrank } from './lowrank'
@@ -19,6 +20,7 @@ export const STAGES: { readonly [Method in StageMethod]: Row<Method> } = {
   lowrank,
   prune,
   recover,
+  distil,
 }
 
 /** Whether a stage is a training on a folder, not native work in memory. */

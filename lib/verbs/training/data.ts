@@ -9,7 +9,7 @@ import { ConversationPacking, countFitting } from '../../text/conversation_packi
 import { type ResolvedSource, resolveSource } from '../../text/documents'
 import { inTurn, interleave, numberedFrom, type Part, weighted } from '../../text/mixing'
 import type { ModelText } from '../../text/model_text'
-import { objectives } from '../../text/objectives'
+import { type ObjectiveName, objectives } from '../../text/objectives'
 import { type RowSource, StreamPacking } from '../../text/packing'
 import type { RecordFormat } from '../../text/record_formats'
 import type { Tokens } from '../../text/tokens'
@@ -68,10 +68,11 @@ export interface TrainingData {
 }
 
 /** What of a config decides how data are read and packed. */
-export type DataConfig = Pick<
-  TrainConfig,
-  'objective' | 'sequence_length' | 'seed' | 'data_cache' | 'inscp' | 'dpo'
->
+export interface DataConfig
+  extends Pick<TrainConfig, 'sequence_length' | 'seed' | 'data_cache' | 'inscp' | 'dpo'> {
+  /** How documents are read. */
+  objective: ObjectiveName
+}
 
 export interface LoadOptions {
   shuffle: boolean

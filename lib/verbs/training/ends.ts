@@ -2,7 +2,7 @@
 import type { GenerationFiles } from '../../checkpoint/generation_files'
 import { inscpFrame } from '../../text/inscp_frame'
 import type { ModelText } from '../../text/model_text'
-import { objectives } from '../../text/objectives'
+import { objectiveOf, objectives } from '../../text/objectives'
 import { packedBatch } from '../../text/packing'
 import type { TrainPlan } from './plan'
 
@@ -14,8 +14,9 @@ export async function warnOfEnds(
   { config, text, data: { rows } }: Pick<TrainPlan, 'config' | 'text' | 'data'>,
   warn: (message: string) => void,
 ): Promise<void> {
-  if (!objectives[config.objective].templated) return
-  if (config.objective === 'inscp') {
+  const objective = objectiveOf(config)
+  if (!objectives[objective].templated) return
+  if (objective === 'inscp') {
     const { appended } = inscpFrame(text, config.inscp)
     if (appended !== undefined)
       warn(
@@ -33,8 +34,8 @@ export async function warnOfEnds(
   )
 }
 
-const why = ({ objective, inscp }: TrainPlan['config']) =>
-  objective === 'inscp' && inscp.loss === 'body' ? ' (inscp.loss: body)' : ''
+const why = (config: TrainPlan['config']) =>
+  objectiveOf(config) === 'inscp' && config.inscp.loss === 'body' ? ' (inscp.loss: body)' : ''
 
 /**
  * The keys of generation_config.json, or undefined where the folder's own will do: it has to name the token that ended

@@ -3,6 +3,9 @@ import type { DecoderSpec } from '../../checkpoint/model_config'
 import { countMacs } from '../../counting/macs'
 import { countParameters } from '../../counting/parameters'
 import { modelSize } from '../../counting/registry'
+import type { TrainPlan } from './plan'
+
+type FlopsPlan = Pick<TrainPlan, 'config' | 'spec' | 'trained' | 'teaching'>
 
 /** What of a model is trained: adapters and its own parameters, and the latter alone. */
 export interface TrainedParameters {
@@ -34,3 +37,12 @@ export function trainingFlops(
   const adapters = parameters - own_parameters
   return 4 * matrices + 2 * matrices * (own_parameters / all) + 6 * adapters + 6 * attention
 }
+
+/** One token of an update of a plan: that, and what its teacher says of it. */
+export function updateFlops({ config, spec, trained, teaching }: FlopsPlan): number {
+  return trainingFlops(spec, config.sequence_length, trained) + teacherFlops({ config, teaching })
+}
+
+/** A teacher only looks: a token's way through it. */
+export const teacherFlops = ({ config, teaching }: Pick<FlopsPlan, 'config' | 'teaching'>) =>
+  teaching ? forwardFlops(teaching.spec, config.sequence_length) : 0

@@ -30,12 +30,14 @@ export interface RunInputs {
   adapter: AdapterFolder | undefined
   /** Preferences: what the model is compared with, unless that is itself. */
   reference: ModelFolder | undefined
+  /** Distillation: what it learns from. */
+  teacher: ModelFolder | undefined
 }
 
 /** Reads every input once. Throws ERR_NOT_FOUND, ERR_DATA or ERR_IO for what cannot be read. */
 export async function identify(
   config: TrainConfig,
-  { model, files, adapter, reference }: RunInputs,
+  { model, files, adapter, reference, teacher }: RunInputs,
   signal: AbortSignal,
 ): Promise<Identity> {
   const inputs: InputRecord[] = []
@@ -58,6 +60,7 @@ export async function identify(
       ...config.dpo,
       reference: reference && (await record('reference', reference.path, await filesOfModel(reference))),
     },
+    teacher: teacher && (await record('teacher', teacher.path, await filesOfModel(teacher))),
     tokenizer: files !== model && (await record('tokenizer', files.path, smallFiles(files))),
     data: await dataOf('data', config.data),
     replay: config.replay && (await dataOf('replay', config.replay)),

@@ -6,7 +6,7 @@ import { countParameters } from '../../counting/parameters'
 import type { TrainPlan as WholePlan } from './plan'
 
 /** What of a plan counts here: known before data are read. */
-export type TrainPlan = Pick<WholePlan, 'config' | 'spec' | 'trained'>
+export type TrainPlan = Pick<WholePlan, 'config' | 'spec' | 'trained' | 'teaching'>
 
 type Optimizer = TrainConfig['optimizer']
 type Shape = readonly number[]
@@ -38,8 +38,32 @@ export const modelBytes = ({ spec }: TrainPlan) => 4 * countParameters(spec)
 
 const MIB = 2 ** 20
 
+const bytesOf = (dtype: string) => (dtype === 'float32' ? 4 : 2)
+
 /** Activations at their most: what a micro-step keeps for the gradient, and what it needs for a moment on top. */
-export function activationBytes({ config, spec, trained }: TrainPlan): number {
+export function activationBytes(plan: TrainPlan): number {
+  const teacher = plan.teaching && teacherActivations(plan)
+  const own = ownActivations(plan)
+  return teacher ? Math.max(teacher.passing, own + teacher.kept) : own
+}
+
+// A teacher runs first, and keeps nothing for a gradient: its last states and those to match stay until they are
+// compared, chunks of its logits stand beside the student's.
+function teacherActivations({ config, spec, teaching }: TrainPlan) {
+  const tokens = config.batch_size * config.sequence_length
+  const { spec: theirs, dtype } = teaching!
+  const width = bytesOf(dtype)
+  const pairs = config.distil.hidden?.layers.length ?? 0
+  const states = tokens * width * theirs.hidden_size * (1 + pairs)
+  const logits = logitRows(tokens, theirs.vocab_size, width) * theirs.vocab_size * width
+  const compared = 4 * tokens * pairs * (theirs.hidden_size + spec.hidden_size) // in float32, and their gradients
+  return {
+    passing: states + tokens * (largestBlockBytes(theirs, width) + 4 * width * theirs.hidden_size),
+    kept: states + logits + compared,
+  }
+}
+
+function ownActivations({ config, spec, trained }: TrainPlan): number {
   const tokens = config.batch_size * config.sequence_length
   const width = config.dtype === 'float32' ? 4 : 2
   const recorded = spec.layers.slice(spec.layers.length - trained.recorded_blocks)
@@ -106,11 +130,16 @@ export function peakBytes(plan: TrainPlan): number {
   return PROCESS_BYTES + allocatorSlack(plan) + fixed + copy + (several ? gradients : 0) + inStep
 }
 
-/** Weights in their dtype; of what is trained float32 values, where the weights are not, gradients, moments and masks. */
+/**
+ * Weights in their dtype, the teacher's too; of what is trained float32 values, where the weights are not, gradients,
+ * moments and masks.
+ */
 export function memoryBytes(plan: TrainPlan): number {
-  const { config, spec, trained } = plan
+  const { config, spec, trained, teaching } = plan
   const half = config.dtype !== 'float32'
+  const teacher = teaching ? bytesOf(teaching.dtype) * countParameters(teaching.spec) : 0
   return (
+    teacher +
     (half ? 2 : 4) * countParameters(spec) +
     4 * (trained.parameters - trained.own_parameters) +
     (half ? 4 : 0) * trained.own_parameters +

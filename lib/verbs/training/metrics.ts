@@ -21,6 +21,10 @@ export interface Metrics extends SpeedFigures, PruningFigures {
   stop_rate?: number
   /** What part of what was made small z_loss is: it comes on top of loss. */
   z_loss?: number
+  /** distil: of the targets under the student, the divergence from the teacher, and how far hidden states are. */
+  nll?: number
+  divergence?: number
+  hidden?: number
   /** Why batches were left out just before this update. */
   skipped?: AnomalyKind[]
   /** The update that was refused, on the first one after a rollback. */

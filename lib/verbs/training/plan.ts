@@ -8,7 +8,7 @@ import { type TrainConfig, trainSchema } from '../../config/train'
 import { countParameters } from '../../counting/parameters'
 import { TongueforgeError } from '../../errors'
 import { loadModelText, type ModelText } from '../../text/model_text'
-import { objectives } from '../../text/objectives'
+import { objectiveOf, objectives } from '../../text/objectives'
 import type { Tokens } from '../../text/tokens'
 import { checkAnomalyKeys } from './anomalies'
 import { type DataStatistics, type LoadOptions, loadData, type TrainingData } from './data'
@@ -27,6 +27,15 @@ import { planSamples, type SamplesPlan } from './samples'
 import { checkSchedule } from './schedule'
 import { checkSelection } from './selection'
 import { startingPoint } from './starting_model'
+import { planStudent, type StudentPlan } from './student'
+import {
+  checkSameTokens,
+  checkTeachingKeys,
+  planTeaching,
+  summariseTeaching,
+  type Teaching,
+  type TeachingSummary,
+} from './teaching'
 import { planTrained, type Trained } from './trained'
 
 export interface TrainPlan extends RunInputs {
@@ -40,6 +49,10 @@ export interface TrainPlan extends RunInputs {
   held_out: TrainingData | undefined
   samples: SamplesPlan | undefined
   pruning: PruneSchedule | undefined
+  /** Where a teacher is learnt from. */
+  teaching?: Teaching | undefined
+  /** Where weights start from the teacher. */
+  student?: StudentPlan | undefined
   /** Of an inscp run whose data were measured by the model that it starts from. */
   perplexity: Perplexity | undefined
 }
@@ -63,6 +76,8 @@ export interface PlanSummary {
   data: DataStatistics
   held_out?: DataStatistics
   pruning?: PruningSummary
+  teaching?: TeachingSummary
+  student?: { layers: number[]; hidden_size: number }
 }
 
 /** Reads and checks a config: a YAML file or an object, then overrides. Throws ERR_CONFIG, ERR_NOT_FOUND, ERR_USAGE. */
@@ -73,17 +88,8 @@ export async function readTrainConfig(
   const file = typeof source === 'string' ? source : 'config'
   const raw = typeof source === 'string' ? await readYaml(source) : source
   const config = checkConfig(trainSchema, applyOverrides(raw, overrides), file)
-  if ((config.model === undefined) === (config.init === undefined)) {
-    throw new TongueforgeError(
-      'ERR_CONFIG',
-      `${file}: expected either model or init, received ${config.model ? 'both' : 'neither'}`,
-      {
-        hint: 'model: FOLDER starts from a model, init: { ...keys of config.json } from random weights.',
-        details: { file, key: 'model' },
-      },
-    )
-  }
-  if (config.init !== undefined && config.tokenizer === undefined) {
+  checkStart(config, file)
+  if (config.init !== undefined && config.tokenizer === undefined && config.teacher === undefined) {
     throw new TongueforgeError('ERR_CONFIG', `${file}: expected tokenizer beside init, received none`, {
       hint: 'tokenizer: FOLDER names the folder with tokenizer.json.',
       details: { file, key: 'tokenizer' },
@@ -96,7 +102,24 @@ export async function readTrainConfig(
   checkSchedule(config, file)
   checkLossKeys(config, file)
   checkPruning(config, file)
+  checkTeachingKeys(config, file)
   return config
+}
+
+function checkStart(config: TrainConfig, file: string): void {
+  const given = (['model', 'init', 'student'] as const).filter((key) => config[key] !== undefined)
+  if (given.length === 1) return
+  const starts = config.objective === 'distil' ? 'one of model, init and student' : 'either model or init'
+  throw new TongueforgeError(
+    'ERR_CONFIG',
+    `${file}: expected ${starts}, received ${given.join(' and ') || 'none'}`,
+    {
+      hint:
+        'model: FOLDER starts from a model, init: { ...keys of config.json } from random weights' +
+        (config.objective === 'distil' ? ', student: { first: 6 } from a part of the teacher.' : '.'),
+      details: { file, key: 'model' },
+    },
+  )
 }
 
 const problemIn = (file: string) => (key: string, message: string, hint: string) =>
@@ -120,9 +143,9 @@ function checkInscpKeys({ init, inscp }: TrainConfig, file: string): void {
   }
 }
 
-// A preference loss is over whole answers, and has a reference to hold the model.
+// A preference loss is over whole answers, and has a reference to hold the model; a teacher holds it too.
 function checkLossKeys({ objective, z_loss }: TrainConfig, file: string): void {
-  if (z_loss === 0 || objectives[objective].loss === 'language') return
+  if (z_loss === 0 || (objective !== 'distil' && objectives[objective].loss === 'language')) return
   throw problemIn(file)(
     'z_loss',
     `expected 0 with objective ${objective}, received ${z_loss}`,
@@ -134,7 +157,7 @@ function checkAdapterKeys(config: TrainConfig, file: string): void {
   if (config.lora && !config.model) {
     throw problemIn(file)(
       'lora',
-      'expected model beside it, received init',
+      `expected model beside it, received ${config.init ? 'init' : 'student'}`,
       'Adapters go on a model that has learned.',
     )
   }
@@ -151,11 +174,13 @@ function checkAdapterKeys(config: TrainConfig, file: string): void {
 /** Opens the folders that a config names; what is in them is read later. Throws ERR_NOT_FOUND. */
 export async function openInputs(config: TrainConfig): Promise<RunInputs> {
   const model = config.model === undefined ? undefined : await openModelFolder(config.model)
-  const files = config.tokenizer === undefined ? model! : await openTokenizerFolder(config.tokenizer)
+  const teacher = config.teacher === undefined ? undefined : await openModelFolder(config.teacher)
+  const files =
+    config.tokenizer === undefined ? (model ?? teacher)! : await openTokenizerFolder(config.tokenizer)
   const adapter = config.adapter === undefined ? undefined : await openAdapter(config.adapter)
   const { reference: path } = config.dpo
   const reference = path === undefined ? undefined : await openModelFolder(path)
-  return { model, files, adapter, reference }
+  return { model, files, adapter, reference, teacher }
 }
 
 export interface PlanOptions extends Pick<LoadOptions, 'signal' | 'onWarning'>, PerplexityOptions {
@@ -169,37 +194,31 @@ export async function planTraining(
   inputs: RunInputs,
   options: PlanOptions,
 ): Promise<TrainPlan> {
-  const { model, files, adapter } = inputs
-  const modelConfig = await resultConfig(config, model, files)
-  const spec = decoderSpec(modelConfig, model?.configFile ?? 'init')
-  const trained = await planTrained(config, spec, { base: model?.path, adapter })
+  const { model, files, adapter, teacher } = inputs
+  const student = config.student && planStudent(config.student, teacher!)
+  const modelConfig = await resultConfig(config, model?.config ?? student?.config, files)
+  const spec = decoderSpec(modelConfig, model?.configFile ?? (student ? 'student' : 'init'))
+  const teaching = planTeaching(config, teacher, spec)
+  const beside = teaching?.projections ?? []
+  const trained = await planTrained(config, spec, { base: model?.path, adapter, beside })
   checkPool(config, trained)
   const text = await loadModelText(files)
   checkVocabulary(text, spec, files.path)
+  if (teaching) await checkSameTokens(teaching, text)
   const samples = config.eval?.samples && (await planSamples(config.eval.samples, text))
   const perplexity = measuring({ config, text, model, trained }, options)
   const sift = perplexity && ((sources: readonly Tokens[]) => perplexity.sift(sources))
   const { replay } = config
   const { signal, onWarning } = options
-  const data = await loadData(config.data, config, text, { signal, onWarning, shuffle: true, sift, replay })
+  const how = { ...config, objective: objectiveOf(config) }
+  const data = await loadData(config.data, how, text, { signal, onWarning, shuffle: true, sift, replay })
   try {
     const held_out =
       config.eval &&
-      (await loadData(config.eval.data, config, text, { signal, onWarning, shuffle: false, apart: true }))
+      (await loadData(config.eval.data, how, text, { signal, onWarning, shuffle: false, apart: true }))
     const pruning = pruneSchedule(config)
-    return {
-      ...inputs,
-      config,
-      spec,
-      modelConfig,
-      trained,
-      text,
-      samples,
-      pruning,
-      data,
-      held_out,
-      perplexity,
-    }
+    const start = { teaching, student, samples, pruning, perplexity }
+    return { ...inputs, config, spec, modelConfig, trained, text, data, held_out, ...start }
   } catch (error) {
     await data.close()
     throw error
@@ -224,7 +243,7 @@ export async function closeData({ data, held_out }: TrainPlan): Promise<void> {
 }
 
 export function summarise(plan: TrainPlan): PlanSummary {
-  const { config, spec, trained, data, held_out } = plan
+  const { config, spec, trained, data, held_out, teaching, student } = plan
   const pruning = plan.pruning && summarisePruning(plan.pruning, plan)
   const parameters = countParameters(spec)
   const rows = config.batch_size * config.accumulation
@@ -242,17 +261,19 @@ export function summarise(plan: TrainPlan): PlanSummary {
     data: data.statistics,
     ...(held_out && { held_out: held_out.statistics }),
     ...(pruning && { pruning }),
+    ...(teaching && { teaching: summariseTeaching(teaching) }),
+    ...(student && { student: { layers: student.layers, hidden_size: student.hidden_size } }),
   }
 }
 
-// The model's own config.json, or the keys under init; then what the tokenizer's folder says of special tokens.
+// The config.json of what training starts from, or the keys under init; then what the tokenizer's folder says of special tokens.
 async function resultConfig(
   config: TrainConfig,
-  model: ModelFolder | undefined,
+  start: Record<string, unknown> | undefined,
   files: ModelFolder,
 ): Promise<Record<string, unknown>> {
   const { initialization: _, ...init } = config.init ?? {}
-  const own: Record<string, unknown> = { ...(model?.config ?? init) }
+  const own: Record<string, unknown> = { ...(start ?? init) }
   if (!config.lora) own[dtypeKey(own)] = config.dtype // an adapter is merged into the model as it is stored
   if (config.tokenizer === undefined) return own
   for (const key of ['bos_token_id', 'eos_token_id', 'pad_token_id']) {

@@ -7,7 +7,7 @@ import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { carryOver, writeJson, writeText } from '../../checkpoint/write_folder'
 import { toYaml } from '../../config/parse'
 import { native, runJob } from '../../native'
-import { objectives } from '../../text/objectives'
+import { objectiveOf, objectives } from '../../text/objectives'
 import { packedBatch } from '../../text/packing'
 import type { TrainResult } from '../train'
 import { difference } from './difference'
@@ -95,7 +95,7 @@ async function publishModel(
     await carryOver(plan.files, staged, new Set(['config.json', 'README.md']))
     await writeJson(staged, 'config.json', plan.modelConfig)
     const ends =
-      objectives[plan.config.objective].templated && generationConfig(plan.files.generation, plan.text)
+      objectives[objectiveOf(plan.config)].templated && generationConfig(plan.files.generation, plan.text)
     if (ends) await writeJson(staged, 'generation_config.json', ends)
     await describe(staged, folder, plan, { ...outcome, report })
     return report
@@ -117,7 +117,7 @@ async function describe(
   await writeModelCard(staged, {
     title: basename(folder.path),
     summary: `Trained with the objective ${config.objective} for ${config.steps} updates.`,
-    origins: plan.model ? { model: plan.model } : {},
+    origins: { ...(plan.model && { model: plan.model }), ...(plan.teacher && { teacher: plan.teacher }) },
     library,
     config,
   })

@@ -45,10 +45,11 @@ export class RunFolder extends ClaimedFolder<TrainConfig> {
   }
 }
 
-function inputsOf({ model, tokenizer, adapter, data, eval: evaluation, dpo }: TrainConfig) {
+function inputsOf({ model, teacher, tokenizer, adapter, data, eval: evaluation, dpo }: TrainConfig) {
   const prompts = evaluation?.samples?.prompts
   return [
     model,
+    teacher,
     ...(typeof prompts === 'string' ? [prompts] : []),
     tokenizer,
     adapter,

@@ -1,6 +1,6 @@
 /** How fast updates are, and how much of what the machine can do and hold they use. */
 import { runJob } from '../../native'
-import { trainingFlops } from './flops'
+import { updateFlops } from './flops'
 import type { TrainPlan } from './plan'
 
 /** As a line of metrics.jsonl has them. */
@@ -34,10 +34,14 @@ export class Speed {
   ) {}
 
   /** Measures for a moment how fast this machine multiplies matrices in the dtype and on the threads of the run. */
-  static async of({ config, spec, trained }: TrainPlan, signal: AbortSignal): Promise<Speed> {
+  static async of(plan: TrainPlan, signal: AbortSignal): Promise<Speed> {
+    const { config } = plan
     const { batch_size, accumulation, sequence_length } = config
-    const flops = trainingFlops(spec, sequence_length, trained)
-    return new Speed(flops, await matrixRate(config, signal), batch_size * accumulation * sequence_length)
+    return new Speed(
+      updateFlops(plan),
+      await matrixRate(config, signal),
+      batch_size * accumulation * sequence_length,
+    )
   }
 
   /** Of an update with so many real tokens that took so long. */

@@ -1,5 +1,5 @@
 /** How long a run will take, foretold from its arithmetic and from how fast this machine multiplies matrices. */
-import { forwardFlops, trainingFlops } from './flops'
+import { forwardFlops, teacherFlops, updateFlops } from './flops'
 import type { TrainPlan } from './plan'
 import { matrixRate } from './speed'
 
@@ -19,17 +19,20 @@ export async function foretellTime(plan: TrainPlan, signal: AbortSignal): Promis
   return { matrix_flops_per_second: rate, seconds }
 }
 
-function trainedFlops({ config, spec, trained }: TrainPlan): number {
+function trainedFlops(plan: TrainPlan): number {
+  const { config, spec } = plan
   const { steps, batch_size, accumulation, sequence_length } = config
   const again = config.activation_checkpointing === 'block' ? forwardFlops(spec, sequence_length) : 0
   const tokens = steps * batch_size * accumulation * sequence_length
-  return tokens * (trainingFlops(spec, sequence_length, trained) + again)
+  return tokens * (updateFlops(plan) + again)
 }
 
 // Before the first update, every so many, and after the last.
-function evaluatedFlops({ config, spec, held_out }: TrainPlan): number {
+function evaluatedFlops(plan: TrainPlan): number {
+  const { config, spec, held_out } = plan
   if (!config.eval || !held_out) return 0
   const { sequence_length, steps } = config
   const times = 1 + Math.ceil(steps / config.eval.every)
-  return times * held_out.rows.rowsPerEpoch * sequence_length * forwardFlops(spec, sequence_length)
+  const flops = forwardFlops(spec, sequence_length) + teacherFlops(plan)
+  return times * held_out.rows.rowsPerEpoch * sequence_length * flops
 }

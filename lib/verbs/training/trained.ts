@@ -23,7 +23,7 @@ export interface LoraPlan {
 export interface Trained {
   /** Names on disk. */
   frozen: string[]
-  /** Numbers that are trained: adapters, and parameters of the model that are not frozen. */
+  /** Numbers that are trained: adapters, what is beside the model, and parameters of it that are not frozen. */
   parameters: number
   /** Those of them that are the model's own. */
   own_parameters: number
@@ -40,11 +40,18 @@ export interface Trained {
 
 const RANK = 16
 
+interface TrainedInputs {
+  base: string | undefined
+  adapter: AdapterFolder | undefined
+  /** Shapes of what is trained and is no part of the model. */
+  beside?: readonly (readonly number[])[]
+}
+
 /** Throws ERR_CONFIG for patterns that match nothing, for what contradicts itself, and where nothing is left to train. */
 export async function planTrained(
   config: TrainConfig,
   spec: DecoderSpec,
-  { base, adapter }: { base: string | undefined; adapter: AdapterFolder | undefined },
+  { base, adapter, beside = [] }: TrainedInputs,
 ): Promise<Trained> {
   const parameters = await runJob('describeModel', { spec })
   const names = parameters.map(({ name }) => name)
@@ -53,8 +60,9 @@ export async function planTrained(
   if (lora) for (const name of names) if (!lora.also.includes(name)) frozen.add(name)
   const own = parameters.filter(({ name }) => !frozen.has(name))
   const ownShapes = own.map(({ shape }) => shape)
-  const shapes = [...ownShapes, ...(lora ? shapesOfAdapters(lora.modules, parameters) : [])]
-  if (shapes.length === 0) throw allFrozen()
+  const adapters = lora ? shapesOfAdapters(lora.modules, parameters) : []
+  const shapes = [...ownShapes, ...adapters, ...beside]
+  if (ownShapes.length + adapters.length === 0) throw allFrozen()
   const places = [...own.map(({ name }) => name), ...(lora?.modules ?? []).map(({ module }) => module)]
   return {
     frozen: [...frozen],

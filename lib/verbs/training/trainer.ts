@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../../checkpoint/adapter_folder'
 import { writeJson } from '../../checkpoint/write_folder'
+import { initialization } from '../../config/initialization'
 import { optimizerChoice } from '../../config/optimizer'
 import type { TrainConfig } from '../../config/train'
 import {
@@ -25,6 +26,8 @@ import type { TrainingData } from './data'
 import type { TrainPlan } from './plan'
 import { preferenceSettings } from './preferences'
 import { learningRate } from './schedule'
+import { cutStudent } from './student'
+import { distillationSettings, loadTeacher } from './teaching'
 import type { LoraPlan } from './trained'
 
 const MAX_SHARD_BYTES = 5e9
@@ -67,26 +70,23 @@ export class Trainer implements StateWriter {
 
   /** Weights from the plan's model, or random; then all that training had changed from a checkpoint folder. */
   static async open(plan: TrainPlan, checkpoint: string | undefined, signal: AbortSignal): Promise<Trainer> {
-    const { config, spec } = plan
+    const { config } = plan
     const { threads } = config
     const { lora, frozen } = plan.trained
-    const folder = plan.model?.path
-    const dtype = lora ? config.dtype : 'float32' // what is frozen needs no more than it computes with
-    const model =
-      folder !== undefined
-        ? await runJob('loadModel', { folder, spec, dtype, threads }, { signal })
-        : await runJob('initialiseModel', { spec, init: nativeInit(plan), threads }, { signal })
+    const model = await startingModel(plan, signal)
     if (lora) await putAdapters(model, lora, config.seed)
+    const teacher = plan.teaching && (await loadTeacher(plan.teaching, { threads, signal }))
     const handle = await runJob('makeTrainer', {
       model,
       optimizer: optimizerSettings(config),
-      loss: lossSettings(config),
+      loss: lossSettings(config, teacher),
       dtype: config.dtype,
       frozen,
       seed: config.seed,
       recompute_blocks: config.activation_checkpointing === 'block',
       masks: masksOf(config),
     })
+    if (teacher) native().dispose(teacher) // the trainer holds it
     const trainer = new Trainer(plan, model, handle)
     if (checkpoint !== undefined) await trainer.load(checkpoint)
     return trainer
@@ -238,15 +238,29 @@ function masksOf({ pruning, keep_zeros }: TrainConfig): 'none' | 'empty' | 'zero
   return pruning ? 'empty' : 'none'
 }
 
-function lossSettings(config: TrainConfig): LossSettings {
+function lossSettings(config: TrainConfig, teacher: Handle | undefined): LossSettings {
+  if (config.objective === 'distil')
+    return { kind: 'distillation', distillation: distillationSettings(config, teacher!) }
   const { loss: kind } = objectives[config.objective]
   return kind === 'preference'
     ? { kind, preference: preferenceSettings(config) }
     : { kind, z_loss: config.z_loss }
 }
 
-function nativeInit({ config }: TrainPlan): object {
-  const how = config.init!.initialization
+// From a folder, of the teacher, or random.
+async function startingModel(plan: TrainPlan, signal: AbortSignal): Promise<Handle> {
+  const { config, spec, student, teacher } = plan
+  const { threads } = config
+  if (plan.model) {
+    const dtype = plan.trained.lora ? config.dtype : 'float32' // what is frozen needs no more than it computes with
+    return runJob('loadModel', { folder: plan.model.path, spec, dtype, threads }, { signal })
+  }
+  if (student?.initialize === 'teacher') return cutStudent(student, teacher!, { threads, signal })
+  return runJob('initialiseModel', { spec, init: nativeInit(config), threads }, { signal })
+}
+
+function nativeInit(config: TrainConfig): object {
+  const how = config.init?.initialization ?? initialization.parse({})
   return {
     seed: config.seed,
     embedding_std: how.embedding_std,

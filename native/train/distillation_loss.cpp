@@ -1,0 +1,140 @@
+// Student and teacher see the same rows; the places that are learnt are those of the language loss, for
+// logits and hidden states alike, so that all is a sum over target tokens.
+#include "train/distillation_loss.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "kernels/aten.h"
+#include "kernels/hidden_match.h"
+#include "models/decoder.h"
+#include "train/loss.h"
+
+namespace tongueforge::train {
+namespace {
+
+// (D): of the residual stream.
+int64_t width_of(const models::Model& model) {
+  const auto& out = *model.blocks().at(0).narrow.linear;
+  return out.factors ? out.factors->out_OR.size(0) : out.weight.size(0);
+}
+
+std::vector<size_t> layers_of(const HiddenOptions& hidden, size_t LayerPair::* side) {
+  std::vector<size_t> layers;
+  for (const auto& pair : hidden.layers) layers.push_back(pair.*side);
+  return layers;
+}
+
+void check_layers(const std::vector<size_t>& layers, const models::Model& model, const char* whose) {
+  const size_t count = model.blocks().size();
+  for (const size_t layer : layers)
+    if (layer > count)
+      throw Error("ERR_USAGE",
+                  str("Expected at most ", count, " blocks of the ", whose, " to match, received ", layer));
+}
+
+/// (M,D) each: of the places that are learnt.
+struct States {
+  at::Tensor last;
+  std::vector<at::Tensor> behind;
+};
+
+States states_at(const models::Model& model, const Batch& batch, const at::Tensor& places_M,
+                 const std::vector<size_t>& layers, const Job* job) {
+  const auto at_places = [&](const at::Tensor& x_BTD) {
+    return x_BTD.flatten(0, 1).index_select(0, places_M);
+  };
+  const auto all = model.hidden_states({batch.ids_BT, batch.segments_BT}, layers, job);
+  States states = {at_places(all.last_BTD), {}};
+  for (const auto& x_BTD : all.behind_BTD) states.behind.push_back(at_places(x_BTD));
+  return states;
+}
+
+class DistillationLoss final : public Loss {
+ public:
+  DistillationLoss(const DistillationLossOptions& options, const models::Model& model)
+      : options_(options),
+        student_(models::as_decoder(model)),
+        teacher_(models::as_decoder(*options.teacher)),
+        student_layers_(layers_of(options.hidden, &LayerPair::student)),
+        teacher_layers_(layers_of(options.hidden, &LayerPair::teacher)),
+        vocab_size_(std::min(student_.vocab_size(), teacher_.vocab_size())) {
+    check_layers(student_layers_, student_, "student");
+    check_layers(teacher_layers_, teacher_, "teacher");
+    make_projections();
+  }
+
+  int64_t count(const Batch& batch) const override { return Targets(batch).count(); }
+  int64_t bytes() const override { return teacher_.bytes(); }
+
+  std::vector<models::Parameter> parameters() override {
+    std::vector<models::Parameter> all;
+    for (size_t i = 0; i < projections_.size(); i++)
+      all.push_back({"distillation.projections." + std::to_string(i) + ".weight", &projections_[i],
+                     projections_[i].sizes().vec(), models::ParameterKind::matrix});
+    return all;
+  }
+
+  LossSum sum(const Batch& batch, const Job* job) const override {
+    const Targets targets(batch);
+    const auto of_teacher = teacher_states(batch, targets, job);
+    const auto of_student = states_at(student_, batch, targets.places_M, student_layers_, job);
+    auto mix = options_.mix;
+    mix.chunks.job = job;
+    const auto parts =
+        kernels::linear_distillation({of_student.last, rows_of(student_.head())},
+                                     {of_teacher.last, rows_of(teacher_.head())}, targets.tokens_M, mix);
+    Figures figures = {{"nll", parts.nll.item<double>()}, {"divergence", parts.divergence.item<double>()}};
+    if (student_layers_.empty()) return {parts.total, figures};
+    const auto apart = distance(of_student, of_teacher);
+    figures["hidden"] = apart.item<double>();
+    return {parts.total.add(apart, options_.hidden.weight), figures};
+  }
+
+ private:
+  // One for each pair of layers; what goes in with variance 1 comes out so.
+  void make_projections() {
+    const int64_t from = width_of(student_), to = width_of(teacher_);
+    if (from == to) return;
+    auto random = at::detail::createCPUGenerator(options_.hidden.seed);
+    for (size_t i = 0; i < student_layers_.size(); i++)
+      projections_.push_back(
+          at::empty({to, from}).normal_(0, 1 / std::sqrt(static_cast<double>(from)), random));
+  }
+
+  States teacher_states(const Batch& batch, const Targets& targets, const Job* job) const {
+    const at::NoGradGuard no_grad;
+    return states_at(teacher_, batch, targets.places_M, teacher_layers_, job);
+  }
+
+  // Tables are often padded to a round number of rows, each to another.
+  at::Tensor rows_of(const at::Tensor& head_VD) const { return head_VD.narrow(0, 0, vocab_size_); }
+
+  // The mean over the pairs, summed over the places.
+  at::Tensor distance(const States& student, const States& teacher) const {
+    at::Tensor total;
+    for (size_t i = 0; i < student.behind.size(); i++) {
+      const auto& x_MD = student.behind[i];
+      const auto seen_MD = projections_.empty() ? x_MD : at::linear(x_MD.to(at::kFloat), projections_[i]);
+      const auto apart = kernels::hidden_match(seen_MD, teacher.behind[i], options_.hidden.cosine);
+      total = total.defined() ? total.add(apart) : apart;
+    }
+    return total.div(static_cast<double>(student.behind.size()));
+  }
+
+  DistillationLossOptions options_;
+  const models::Decoder &student_, &teacher_;
+  std::vector<size_t> student_layers_, teacher_layers_;
+  int64_t vocab_size_;                   // rows that both heads have
+  std::vector<at::Tensor> projections_;  // (teacher's D, student's D) each; none where the two are equal
+};
+
+}  // namespace
+
+std::unique_ptr<Loss> make_distillation_loss(const LossOptions& options, const models::Model& model) {
+  if (!options.distillation.teacher) throw Error("ERR_USAGE", "Expected a teacher, received none");
+  return std::make_unique<DistillationLoss>(options.distillation, model);
+}
+
+}  // namespace tongueforge::train
