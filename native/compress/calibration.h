@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/job.h"
+#include "kernels/block_cache.h"
 #include "models/model.h"
 
 namespace tongueforge::compress {
@@ -51,6 +52,7 @@ class Calibration {
 
   at::Tensor run(const Batch& batch, const std::vector<Listener>& listeners) const;
 
+  kernels::BlockCacheUse cache_;  // every batch makes and drops the same tensors
   models::Model& model_;
   const Job& job_;
   std::vector<Batch> batches_;

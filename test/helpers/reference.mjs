@@ -42,6 +42,10 @@ export const lowrankReference = (args, input) =>
 export const structureReference = (args, input) =>
   ask('TONGUEFORGE_PARITY_PYTHON', 'structure_reference.py', args, input)
 
+/** Has `compress_weights_reference.py` prune models, each as its settings say. */
+export const compressWeightsReference = (input) =>
+  ask('TONGUEFORGE_PARITY_PYTHON', 'compress_weights_reference.py', [], input)
+
 async function ask(interpreter, program, args, input) {
   const python = process.env[interpreter]
   if (!python) throw new Error(`expected ${interpreter}; start these tests with \`npm run test:parity\``)
