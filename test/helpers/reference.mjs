@@ -46,6 +46,10 @@ export const structureReference = (args, input) =>
 export const compressWeightsReference = (input) =>
   ask('TONGUEFORGE_PARITY_PYTHON', 'compress_weights_reference.py', [], input)
 
+/** What Torch-Pruning makes of a model, by `torch_pruning_reference.py`. */
+export const torchPruningReference = (args, input) =>
+  ask('TONGUEFORGE_PARITY_PYTHON', 'torch_pruning_reference.py', args, input)
+
 async function ask(interpreter, program, args, input) {
   const python = process.env[interpreter]
   if (!python) throw new Error(`expected ${interpreter}; start these tests with \`npm run test:parity\``)
