@@ -50,6 +50,10 @@ export const compressWeightsReference = (input) =>
 export const torchPruningReference = (args, input) =>
   ask('TONGUEFORGE_PARITY_PYTHON', 'torch_pruning_reference.py', args, input)
 
+/** The same of `pruned_training_reference.py`. */
+export const prunedTrainingReference = (args, input) =>
+  ask('TONGUEFORGE_PARITY_PYTHON', 'pruned_training_reference.py', args, input)
+
 async function ask(interpreter, program, args, input) {
   const python = process.env[interpreter]
   if (!python) throw new Error(`expected ${interpreter}; start these tests with \`npm run test:parity\``)

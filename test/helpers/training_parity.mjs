@@ -58,7 +58,7 @@ async function checkWeights(trainer, expected) {
 export async function withTrainer(
   folder,
   check,
-  { optimizer = OPTIMIZER, loss = { kind: 'language' } } = {},
+  { optimizer = OPTIMIZER, loss = { kind: 'language' }, masks = 'none' } = {},
 ) {
   const spec = decoderSpec(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')))
   const model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads: 1 })
@@ -69,6 +69,7 @@ export async function withTrainer(
     dtype: 'float32',
     frozen: [],
     seed: 0,
+    masks,
   })
   try {
     await check(trainer)
