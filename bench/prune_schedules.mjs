@@ -49,7 +49,7 @@ const lines = readFileSync(text, 'utf8').split('\n')
 const [data, heldOut] = [lines.slice(0, -HELD_OUT_LINES), lines.slice(-HELD_OUT_LINES)].map((part, i) => {
   const path = join(root, `${i}.txt`)
   writeFileSync(path, part.join('\n'))
-  return [{ path, split: 'file' }]
+  return [{ path, split: 'paragraph' }]
 })
 
 const arms = (sparsity) => ({
@@ -70,7 +70,7 @@ async function trained(changes) {
   return { folder, report }
 }
 
-const start = await trained({ steps: base })
+const start = await trained({ steps: base, seed: 1000 })
 console.error(`base: held-out loss ${start.report.eval_loss}`)
 const losses = {}
 for (const seed of seeds) {

@@ -6,8 +6,8 @@ import { compress } from 'tongueforge'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { pruneSchema } from '#lib/config/compress/prune'
 import { native, runJob } from '#lib/native'
-import { roundedHalfEven } from '#lib/verbs/compressing/prunable'
 import { prune } from '#lib/verbs/compressing/prune'
+import { shareOf } from '#lib/verbs/training/prune_schedule'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays } from '../helpers/safetensors.mjs'
 import { tinyCompression } from '../helpers/tiny_compression.mjs'
@@ -247,5 +247,8 @@ describe('prune', () => {
 })
 
 test('halves are rounded to the even number, as Python does', () => {
-  assert.deepEqual([0.5, 1.5, 2.5, 3.5, 2.4999, 7.2].map(roundedHalfEven), [0, 2, 2, 4, 2, 7])
+  assert.deepEqual(
+    [1, 3, 5, 7, 4.9998, 14.4].map((n) => shareOf(0.5, n)),
+    [0, 2, 2, 4, 2, 7],
+  )
 })

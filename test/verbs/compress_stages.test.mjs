@@ -36,6 +36,13 @@ const CASES = {
   'weights in steps, with a training after each': {
     stages: [{ method: 'prune', sparsity: 0.6, steps: 3, recover: { steps: 3 } }],
   },
+  'weights, trained on with their zeros; then with an adapter, which fills them in': {
+    stages: [
+      { method: 'prune', sparsity: 0.5 },
+      { method: 'recover' },
+      { method: 'recover', lora: { rank: 2 } },
+    ],
+  },
   'heads, rows and layers': {
     stages: [
       { method: 'heads', criterion: 'data', keep: 2 },

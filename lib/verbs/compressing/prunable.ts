@@ -1,5 +1,6 @@
 /** The matrices that pruning works on, from sizes alone, and how many of their weights each rule takes. */
 import { BLOCK, nOfM, type PruneStage } from '../../config/compress/prune'
+import { shareOf } from '../training/prune_schedule'
 import { type NamedLinear, namedLinears } from './named_linears'
 import { impossible, type Shape } from './stage'
 
@@ -44,18 +45,18 @@ export function zerosOf(chosen: readonly PrunableLayer[], stage: PruneStage): nu
   if (criterion === 'wanda') return sum((rows, columns) => rows * Math.floor(columns * sparsity))
   if (criterion === 'sparsegpt')
     return sum((rows, columns) => zerosOfBlocks(rows, columns, sparsity, stage.block))
-  if (scope === 'row') return sum((rows, columns) => rows * roundedHalfEven(sparsity * columns))
+  if (scope === 'row') return sum((rows, columns) => rows * shareOf(sparsity, columns))
   const ofBiases = biases ? chosen.map(({ bias }) => bias) : []
   if (scope === 'layer')
     return ofBiases.reduce(
-      (total, bias) => total + roundedHalfEven(sparsity * bias),
-      sum((rows, columns) => roundedHalfEven(sparsity * rows * columns)),
+      (total, bias) => total + shareOf(sparsity, bias),
+      sum((rows, columns) => shareOf(sparsity, rows * columns)),
     )
   const pool = ofBiases.reduce(
     (total, bias) => total + bias,
     sum((rows, columns) => rows * columns),
   )
-  return roundedHalfEven(sparsity * pool)
+  return shareOf(sparsity, pool)
 }
 
 function checkGroups({ name, matrices }: PrunableLayer, of: number, pattern: string): void {
@@ -74,11 +75,4 @@ function zerosOfBlocks(rows: number, columns: number, sparsity: number, block = 
   for (let begin = 0; begin < columns; begin += block)
     zeros += Math.floor(sparsity * (rows * Math.min(block, columns - begin)))
   return zeros
-}
-
-/** Python's round(), which torch.nn.utils.prune counts by. */
-export function roundedHalfEven(exact: number): number {
-  const below = Math.floor(exact)
-  if (exact - below !== 0.5) return Math.round(exact)
-  return below % 2 === 0 ? below : below + 1
 }

@@ -150,8 +150,8 @@ export function prunedCount(shapes: readonly Shape[], scope: Scope, share: numbe
   }, 0)
 }
 
-/** round(share * n), half to even. */
-function shareOf(share: number, n: number): number {
+/** round(share * n), half to even: torch.nn.utils.prune and native/kernels/magnitude_mask.h count so. */
+export function shareOf(share: number, n: number): number {
   const exact = share * n
   const below = Math.floor(exact)
   if (exact - below !== 0.5) return Math.round(exact)
