@@ -74,13 +74,14 @@ export function stepLine(step: TrainStep, secondsToGo: number | undefined, colum
 }
 
 function partsOf(step: TrainStep, secondsToGo: number | undefined): { text: string; weight: number }[] {
-  const { loss, eval_loss, stop_rate, mfu, memory_bytes } = step
+  const { loss, eval_loss, stop_rate, sparsity, mfu, memory_bytes } = step
   const toGo = secondsToGo === undefined || step.step === step.steps ? '' : `${duration(secondsToGo)} to go`
   return [
     { text: `step ${step.step}/${step.steps}`, weight: 9 },
     { text: `loss ${loss.toFixed(4)}`, weight: 8 },
     { text: eval_loss === undefined ? '' : `held out ${eval_loss.toFixed(4)}`, weight: 7 },
     { text: stop_rate === undefined ? '' : `stops ${percent(stop_rate)}`, weight: 6 },
+    { text: sparsity ? `${percent(sparsity)} zeros` : '', weight: 3 },
     { text: `${short(step.tokens_per_second)} tok/s`, weight: 4 },
     { text: padding(step), weight: 0 },
     { text: `MFU ${percent(mfu)}`, weight: 2 },

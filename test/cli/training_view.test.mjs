@@ -40,6 +40,11 @@ test('an evaluation shows the held-out loss, and how many samples ended by thems
   assert.match(line, /^step 120\/300 {2}loss 2\.3412 {2}held out 2\.5000 {2}stops 67 % {2}9\.3k tok\/s/)
 })
 
+test('a run that prunes shows how much is zero; one without zeros says nothing of them', () => {
+  assert.match(stepLine({ ...STEP, sparsity: 0.8 }, 180, 120), /loss 2\.3412 {2}80 % zeros {2}9\.3k tok/)
+  assert.equal(stepLine({ ...STEP, sparsity: 0 }, 180, 120), stepLine(STEP, 180, 120))
+})
+
 test('rows without padding do not say the same rate twice, and the last step has no time to go', () => {
   const last = { ...STEP, step: 300, padded_tokens_per_second: 9312.5, mfu: 0.0042 }
   assert.equal(stepLine(last, 0, 120), 'step 300/300  loss 2.3412  9.3k tok/s  MFU 0.4 %  1.20 GB')
