@@ -216,7 +216,11 @@ describe('train', () => {
       [{ learning_rate: 1 }, /learning_rate: unknown key/, undefined],
       [{ optimizer: { lrr: 1 } }, /optimizer\.lrr: unknown key/, /Did you mean 'lr'/],
       [{ steps: 0 }, /steps: expected a whole number from 1, received 0/, undefined],
-      [{ objective: 'dop' }, /objective: expected cp \| inscp \| sft \| dpo \| distil, received "dop"/, undefined],
+      [
+        { objective: 'dop' },
+        /objective: expected cp \| inscp \| sft \| dpo \| distil, received "dop"/,
+        undefined,
+      ],
       [{ model: undefined }, /either model or init/, undefined],
       [{ data: [] }, /data: expected at least one source/, undefined],
     ]
