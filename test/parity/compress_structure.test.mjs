@@ -10,7 +10,7 @@ import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
 import { assertClose } from '../helpers/decoder_parity.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { structureReference } from '../helpers/reference.mjs'
+import { reference, structureReference } from '../helpers/reference.mjs'
 
 // Float32 programs that add in different orders: logits of a few units, scores through a backward pass.
 const LOGITS_TOLERANCE = 1e-5
@@ -76,6 +76,12 @@ for (const name of Object.keys(CASES)) {
     }
   })
 }
+
+test('heads that do not divide the width: its Llama refuses what its own code could run', async () => {
+  const heads = { job: 'pruneHeads', what: 'heads', unit: 'group', criterion: 'l1', keep: 3 }
+  const { out } = await removed({ name: 'llama', ...heads })
+  await assert.rejects(reference(['load', out]), /hidden size \(32\) is not a multiple of .* heads \(3\)/)
+})
 
 let made = 0
 

@@ -52,6 +52,8 @@ describe('compress, parts that leave', () => {
       const { model_type, head_dim = 8, ...found } = configFile(model)
       assert.deepEqual({ ...found, ...sizes }, found)
       assert.deepEqual([model_type, head_dim], ['llama', 8])
+      const divided = found.hidden_size % found.num_attention_heads === 0
+      assert.equal(report.loads_in, divided ? 'transformers' : 'tongueforge')
       const loaded = await loadModel(model, { threads: 1 })
       const { data } = await loaded.logits([[1, 2, 3]])
       assert.ok(data.every(Number.isFinite))
@@ -92,6 +94,18 @@ describe('compress, parts that leave', () => {
       configOf([{ method: 'heads', remove: 6, scope: 'global' }], { uniform: true }),
     ).result
     assert.deepEqual([configFile(model).model_type, configFile(model).num_attention_heads], ['llama', 2])
+  })
+
+  test('what the Llama of transformers would refuse is refused where it is to load there', async () => {
+    const stages = [{ method: 'heads', keep: 3 }]
+    await assert.rejects(compress(configOf(stages, { uniform: true })).result, {
+      code: 'ERR_CONFIG',
+      message:
+        'config: stages.0.method: expected a model that transformers loads, as uniform: true asks, received heads that leaves 3 heads a layer, which do not divide a hidden_size of 32',
+      hint: 'Choose by layer, so that each loses as much, and another number of heads; or leave uniform out.',
+    })
+    const global = [{ method: 'rows', remove: 5, scope: 'global' }]
+    await compress(configOf(global, { uniform: true }), { dryRun: true }).result
   })
 
   test('more than there is, is refused with the place in the config', async () => {

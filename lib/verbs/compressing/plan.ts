@@ -3,7 +3,7 @@ import type { CompressConfig, StageConfig } from '../../config/compress'
 import { configError } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
 import { readTrainConfig } from '../training/plan'
-import { isUniform } from './shapes'
+import { stockObstacle } from './shapes'
 import { impossible, type Shape, type Stage, type TrainingStage } from './stage'
 import { STAGES, trains } from './stages'
 import { trainingOf } from './training'
@@ -76,11 +76,12 @@ function partsOf(given: StageConfig, key: string, shape: Shape): Part[] {
 
 function foretold(stage: Stage | TrainingStage, before: Shape, config: StageConfig, uniform: boolean): Shape {
   const after = stage.predict(before, config)
-  if (!uniform || (isUniform(after.spec) && !after.open?.length)) return after
+  const obstacle = after.open?.length ? 'layers that may differ' : stockObstacle(after.spec)
+  if (!uniform || obstacle === undefined) return after
   throw impossible(
     'method',
-    `expected layers that come out alike, as uniform: true asks, received ${config.method} that leaves others`,
-    'Choose by layer, so that each loses as much; or leave uniform out.',
+    `expected a model that transformers loads, as uniform: true asks, received ${config.method} that leaves ${obstacle}`,
+    'Choose by layer, so that each loses as much, and another number of heads; or leave uniform out.',
   )
 }
 

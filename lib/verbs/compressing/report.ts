@@ -4,7 +4,7 @@ import type { CompressFolder } from './compress_folder'
 import type { Figures } from './figures'
 import type { Outcome } from './pipeline'
 import type { StageRecord } from './records'
-import { isUniform } from './shapes'
+import { stockObstacle } from './shapes'
 
 export interface CompressReport {
   /** The model as it was given first, then what each stage has left. */
@@ -34,7 +34,7 @@ export function reportOf({ book }: CompressFolder, { model, hash, found }: Outco
   const stages = [...book.all]
   return {
     stages,
-    loads_in: isUniform(model.spec) ? 'transformers' : 'tongueforge',
+    loads_in: stockObstacle(model.spec) === undefined ? 'transformers' : 'tongueforge',
     ...(found > 0 && { resumed_after: stages[found]!.stage }),
     seconds: stages.reduce((sum, { seconds }) => sum + seconds, 0),
     peak_memory_bytes: peakMemory(),

@@ -6,8 +6,15 @@ import type { DecoderSpec as ModelSpec } from '../../checkpoint/model_config'
 import { type Handle, runJob } from '../../native'
 import type { Shape } from './stage'
 
-/** Whether every layer is alike and none is factored: what transformers' own classes can be. */
-export const isUniform = ({ layers }: ModelSpec): boolean => areUniform(layers)
+/** Why transformers' own classes cannot be this model; nothing where they can. */
+export function stockObstacle({ layers, architecture, hidden_size }: ModelSpec): string | undefined {
+  if (!areUniform(layers)) return 'layers that differ or are factored'
+  const heads = layers[0]!.num_heads
+  // Its attention goes by head_dim, but its config is refused before that.
+  return architecture === 'llama' && hidden_size % heads !== 0
+    ? `${heads} heads a layer, which do not divide a hidden_size of ${hidden_size}`
+    : undefined
+}
 
 /** The blocks of a model in memory. `kept`: which of those of `before` they are, where some were taken out. */
 export async function blocksIn(
