@@ -1,7 +1,7 @@
 // Pruning while training: what is zero and when, what is told of it, and that a run cut anywhere ends as one that was
 // left alone.
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { train } from 'tongueforge'
@@ -131,6 +131,22 @@ describe('a run that is cut', async () => {
       assert.deepEqual(told(options), told(whole), `cut after ${count}`)
       assert.deepEqual(resumed.pruning, report.pruning, `cut after ${count}`)
       assert.deepEqual(resumed.masks, report.masks, `cut after ${count}`)
+    }
+  })
+
+  test('by force goes on from whichever checkpoint is left, prunes again what came after, and ends the same', async () => {
+    const kept = newRun({ pruning, checkpoint: { every: 3, keep: 99 } })
+    await finish(kept)
+    const names = readdirSync(join(kept.out, 'checkpoints'))
+    assert.deepEqual(names.map((name) => Number(name.slice(5))), [3, 6, 9, 12, 15, 18, 21]) // biome-ignore format: one thought
+    for (const [i, name] of names.entries()) {
+      const options = newRun({ pruning })
+      cpSync(kept.out, options.out, { recursive: true })
+      for (const gone of ['model', 'report.json', ...names.slice(i + 1).map((one) => `checkpoints/${one}`)])
+        rmSync(join(options.out, gone), { recursive: true })
+      assert.equal((await finish(options, { resume: true })).resumed_from, Number(name.slice(5)))
+      assert.ok(weights(options).equals(weights(whole)), `from ${name}: other weights`)
+      assert.deepEqual(told(options), told(whole), name)
     }
   })
 

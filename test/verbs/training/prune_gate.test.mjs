@@ -85,6 +85,18 @@ test('a trace worked out by hand: the first target does not wait, the second wai
   assert.deepEqual(state.pruning.gate, { first: [2] })
 })
 
+test('the first target does not wait, however the loss falls; the next one does', async () => {
+  const schedule = { start: 8, every: 8, targets: [0.3, 0.6], scope: 'global', gate }
+  const { events } = await trace(
+    Array.from({ length: 17 }, (_, i) => 20 - i),
+    schedule,
+  )
+  assert.deepEqual(events, [
+    [8, 'pruned', 0.3],
+    [16, 'postponed'],
+  ])
+})
+
 test('cut after any update and gone on with from its saved state, the same is decided', async () => {
   const schedule = { start: 2, every: 6, targets: [0.2, 0.5, 0.7], scope: 'global', gate }
   const losses = Array.from({ length: 40 }, (_, i) => 3 + 2 * Math.cos(i / 3) + 5 / (1 + i))
