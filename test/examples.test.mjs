@@ -76,6 +76,7 @@ const CHECKS = {
   sweep: (config, file) => checkConfig(sweepSchema, config, file),
   merge: checkMergeConfig,
   landscape: checkLandscape,
+  compress: (_config, file) => readCompressConfig(file, []),
 }
 
 async function checkLandscape(config, file) {

@@ -2,13 +2,13 @@
 import { z } from 'zod'
 import { oneOf, positive } from '../checks'
 
+export const isShareOrCount = (value: number) => value < 1 || Number.isInteger(value)
+export const SHARE_OR_COUNT = 'expected a share below 1, or a whole number'
+
 /** Beside `keep`. `what`: in the plural, for descriptions. */
 export const amount = (what: string) => ({
   remove: positive()
-    .refine(
-      (value) => value < 1 || Number.isInteger(value),
-      'expected a share below 1, or a whole number from 1',
-    )
+    .refine(isShareOrCount, SHARE_OR_COUNT)
     .optional()
     .describe(`Instead of keep: how many ${what} go; below 1 a share of them, rounded down.`),
   scope: oneOf(['layer', 'global'])

@@ -1,6 +1,7 @@
 /** The stage `layers`: whole layers leave. */
 import { z } from 'zod'
 import { count, oneOf } from '../checks'
+import { isShareOrCount, SHARE_OR_COUNT } from './amount'
 import { alternating } from './recovery'
 
 export const layersSchema = z
@@ -12,7 +13,12 @@ export const layersSchema = z
         'Which ones. influence: those that change the stream least, wherever they are; angle: neighbours that together turn it least.',
       ),
     keep: count(1).optional().describe('How many stay.'),
-    drop: count(0).optional().describe('Instead of keep: how many go.'),
+    drop: z
+      .number({ error: 'expected a number from 0' })
+      .min(0, 'expected a number from 0')
+      .refine(isShareOrCount, SHARE_OR_COUNT)
+      .optional()
+      .describe('Instead of keep: how many go; below 1 a share of them, rounded down.'),
     layers: z
       .array(count(0), { error: 'expected a list of numbers from 0' })
       .min(1, 'expected at least one number')

@@ -4,6 +4,7 @@ import type { LayersStage } from '../../config/compress/layers'
 import { runJob } from '../../native'
 import { numbers, removalInputs, withLayers } from './removal'
 import { evenly, impossible, type Shape, type Stage } from './stage'
+import { shareOf } from './unit_budget'
 
 export const layers: Stage<LayersStage> = {
   calibrates: (config) => config.layers === undefined,
@@ -47,7 +48,10 @@ export const layers: Stage<LayersStage> = {
 
 const lastOnes = (all: number, count: number) => Array.from({ length: count }, (_, i) => all - count + i)
 
-const countOf = ({ keep, drop }: LayersStage, all: number) => drop ?? all - keep!
+function countOf({ keep, drop }: LayersStage, all: number): number {
+  if (drop === undefined) return all - keep!
+  return drop < 1 ? shareOf(drop, all) : drop
+}
 
 /** At least one is to stay, and none can leave that is not there. */
 function checkGone({ keep, drop, layers }: LayersStage, all: number): void {

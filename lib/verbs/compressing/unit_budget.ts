@@ -79,7 +79,7 @@ const removable = (layers: readonly LayerUnits[], block: number) =>
   layers.reduce((sum, { count }) => sum + count - block, 0)
 
 /** A share of some units, rounded down; 0.29 of 100 are 29, whatever the product is in binary. */
-const shareOf = (share: number, units: number) => Math.floor(share * units + 1e-9)
+export const shareOf = (share: number, units: number) => Math.floor(share * units + 1e-9)
 
 /** As far as the layer has them. */
 const roundedUp = (units: number, { multiple_of = 1 }: Amount, { count }: LayerUnits) =>
