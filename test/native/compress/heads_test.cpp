@@ -188,6 +188,36 @@ TEST_CASE("a score is the derivative of the loss by a factor in front of the hea
   }
 }
 
+TEST_CASE("by data each place counts by itself: |<c, dL/dc>| there, summed over the places") {
+  SilentJob job;
+  const auto model = pruning_decoder(kPruningCases[2], 3);
+  to_double(*model);
+  const auto batch = calibration_batch(3);
+  const auto scores =
+      compress::head_scores(*model, HeadCriterion::data, calibration_rows(*model, {batch}), job);
+  const auto blocks = model->blocks();
+  std::vector<at::Tensor> contexts(blocks.size());
+  std::vector<nn::ObserverScope> scopes;
+  for (size_t layer = 0; layer < blocks.size(); layer++)
+    scopes.emplace_back(*blocks[layer].o.linear,
+                        [&contexts, layer](const at::Tensor& c_BTN) { contexts[layer] = c_BTN; });
+  blocks[0].v.linear->weight.set_requires_grad(true);
+  const auto gradients =
+      torch::autograd::grad({train::make_loss({}, *model)->sum(batch, nullptr).sum}, contexts);
+  Scores expected;
+  for (size_t layer = 0; layer < blocks.size(); layer++) {
+    expected.emplace_back();
+    for (int64_t head = 0; head < blocks[layer].sizes.num_heads; head++) {
+      const auto of_head = [&](const at::Tensor& t) {
+        return t.detach().narrow(2, head * kHeadDim, kHeadDim);
+      };
+      const auto places_BT = (of_head(contexts[layer]) * of_head(gradients[layer])).sum(2);
+      expected.back().push_back(places_BT.abs().sum().item<double>());
+    }
+  }
+  close(scores, of_length_one(expected), 1e-9);
+}
+
 TEST_CASE("documents count the same however they are packed and batched") {
   SilentJob job;
   const auto model = pruning_decoder(kPruningCases[2], 4);
