@@ -59,6 +59,14 @@ export const student = z
       .describe('Blocks of the teacher that it has, by number from 0.'),
     every: count(1).optional().describe('Or every so many, from the first on.'),
     first: count(1).optional().describe('Or so many of the first.'),
+    num_heads: count(1)
+      .optional()
+      .describe(
+        'Heads of each block, those of the largest weights; key heads go with all their query heads.',
+      ),
+    intermediate_size: count(1)
+      .optional()
+      .describe('Rows of the feed-forward layer of each block, those of the largest weights.'),
     hidden_size: count(1).optional().describe('Channels, those that most is written into; default: all.'),
     initialize: oneOf(['teacher', 'random'])
       .default('teacher')

@@ -1,7 +1,7 @@
 // Learning from a teacher, from config to a smaller model; native tests have the laws of its loss.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, train } from 'tongueforge'
@@ -98,6 +98,19 @@ describe('distil', () => {
     assert.ok(weights(alone.out).equals(weights(plain.out)))
   })
 
+  test('conversations are read as by sft, with the loss on what the assistant says', async () => {
+    const chats = join(root, 'chats.jsonl')
+    const turn = (i) => ({ prompt: `the color of anna ${'is '.repeat(i % 3)}`, completion: 'red .' })
+    writeFileSync(chats, Array.from({ length: 20 }, (_, i) => `${JSON.stringify(turn(i))}\n`).join(''))
+    const data = { data: [{ path: chats }], eval: undefined, student: undefined, model: teacher }
+    const taught = await run(config({ ...data, distil: { encode: 'sft', alpha: 0 } }))
+    const plain = await run(config({ ...data, objective: 'sft', teacher: undefined }))
+    assert.ok(weights(taught.out).equals(weights(plain.out)))
+    const tokens = ({ out }) => metrics(out).map((line) => line.tokens)
+    assert.deepEqual(tokens(taught), tokens(plain))
+    assert.ok(tokens(plain)[0] < plain.report.plan.tokens_per_step / 2)
+  })
+
   test('blocks are those of the teacher, and config.json says how many', async () => {
     for (const [keys, chosen] of [
       [{ first: 2 }, [0, 1]],
@@ -139,6 +152,22 @@ describe('distil', () => {
       assert.ok(near(loss, 0.5 * nll + 0.5 * divergence + 0.5 * apart, 1e-5))
     const names = Object.keys(readArrays(join(out, 'model', 'model.safetensors')))
     assert.ok(names.every((name) => !name.includes('projection')))
+  })
+
+  test('a student of fewer heads and rows has the sizes that config.json says, and learns', async () => {
+    const keys = { first: 2, num_heads: 3, intermediate_size: 200 }
+    const { out, report } = await run(config({ student: keys, steps: 20, distil: { alpha: 1 } }))
+    const { num_attention_heads, num_key_value_heads, intermediate_size, head_dim, model_type } = configOf(
+      join(out, 'model'),
+    )
+    assert.deepEqual(
+      [num_attention_heads, num_key_value_heads, intermediate_size, head_dim, model_type],
+      [3, 3, 200, 16, 'llama'],
+    )
+    const made = readArrays(join(out, 'model', 'model.safetensors'))
+    assert.deepEqual(made['model.layers.1.self_attn.o_proj.weight'].shape, [64, 48])
+    assert.deepEqual(made['model.layers.1.mlp.down_proj.weight'].shape, [64, 200])
+    assert.ok(report.eval_loss < report.eval_loss_before)
   })
 
   test('stopped and resumed is never stopped, projections included', async () => {
@@ -247,6 +276,12 @@ describe('distil', () => {
       ],
       [{ student: { first: 5 } }, /student\.first: expected at most 4/, /part of its teacher/],
       [{ student: { layers: [4] } }, /student\.layers: expected at most 3/, /numbered from 0/],
+      [{ student: { num_heads: 5 } }, /student\.num_heads: expected at most 4/, undefined],
+      [
+        { student: { intermediate_size: 257 } },
+        /student\.intermediate_size: expected at most 256/,
+        undefined,
+      ],
       [{ student: { hidden_size: 65 } }, /student\.hidden_size: expected at most 64/, undefined],
       [
         { distil: { hidden: { layers: [[3, 4]] } } },
@@ -265,21 +300,22 @@ describe('distil', () => {
     }
   })
 
-  test('a stage of compress learns from the model that the pipeline began with', async () => {
-    const { report } = await compress({
-      model: teacher,
-      out: join(root, 'pipeline'),
-      threads: 1,
-      data_cache: common.data_cache,
+  test('a stage of compress learns from the model that the pipeline began with, and counts it in memory', async () => {
+    const pipeline = (stage) => ({
+      ...{ model: teacher, out: join(root, 'pipeline'), threads: 1, data_cache: common.data_cache },
       stages: [
-        {
-          method: 'distil',
-          ...{ data: common.data, sequence_length: 64, batch_size: 4, steps: 2 },
-          distil: { alpha: 1 },
-        },
+        { method: 'layers', layers: [1, 3] },
+        { data: common.data, sequence_length: 64, batch_size: 4, steps: 2, ...stage },
       ],
-    }).result
-    const [, { training }] = report.stages
-    assert.equal(training?.objective ?? report.stages[1].figures?.objective, 'distil')
+    })
+    const plan = async (stage) => (await compress(pipeline(stage), { dryRun: true }).result).report
+    const distil = { method: 'distil', distil: { alpha: 1, hidden: { layers: [[2, 4]] } } }
+    const [taught, alone] = [await plan(distil), await plan({ method: 'recover' })]
+    assert.ok(taught.memory_bytes > alone.memory_bytes + statSync(join(teacher, 'model.safetensors')).size)
+    const { report } = await compress(pipeline(distil)).result
+    const { method, figures } = report.stages[2]
+    assert.deepEqual([method, figures.objective], ['distil', 'distil'])
+    const { inputs } = JSON.parse(readFileSync(join(root, 'pipeline', 'model', 'provenance.json')))
+    assert.ok(inputs.some(({ role, path }) => role === 'teacher' && path === teacher))
   })
 })

@@ -1,5 +1,6 @@
 /** What a pipeline needs of disk and memory: met before it begins, not in the middle. */
 import { checkSpace } from '../../checkpoint/disk_space'
+import { openModelFolder } from '../../checkpoint/model_folder'
 import type { CompressConfig } from '../../config/compress'
 import { countParameters } from '../../counting/parameters'
 import {
@@ -12,6 +13,7 @@ import {
 } from '../training/memory'
 import { advice, checkFits, type MemoryNeed } from '../training/memory_room'
 import { readTrainConfig } from '../training/plan'
+import { planTeaching } from '../training/teaching'
 import { planTrained } from '../training/trained'
 import { foretoldFigures } from './figures'
 import type { PlannedStage } from './plan'
@@ -58,11 +60,11 @@ async function planOf(stage: PlannedStage, config: CompressConfig): Promise<Trai
   const { model } = config
   const training = await readTrainConfig(trainingOf(stage, config, { model, original: model }), [])
   const { spec } = stage.before
-  return {
-    config: training,
-    spec,
-    trained: await planTrained(training, spec, { base: model, adapter: undefined }),
-  }
+  const teacher = training.teacher === undefined ? undefined : await openModelFolder(training.teacher)
+  const teaching = planTeaching(training, teacher, spec)
+  const beside = teaching?.projections ?? []
+  const trained = await planTrained(training, spec, { base: model, adapter: undefined, beside })
+  return { config: training, spec, trained, teaching }
 }
 
 // Weights, and one batch on its way through a block and the head.

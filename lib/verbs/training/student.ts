@@ -1,6 +1,7 @@
-/** A student that is made of its teacher: some of its blocks, and where asked fewer channels. */
+/** A student that is made of its teacher: some of its blocks, and where asked fewer heads, rows and channels of them. */
 import type { JsonObject } from '../../checkpoint/json_file'
 import { withLayers } from '../../checkpoint/layer_config'
+import type { LayerSpec } from '../../checkpoint/layers'
 import { decoderSpec } from '../../checkpoint/model_config'
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import type { TrainConfig } from '../../config/train'
@@ -10,6 +11,8 @@ import { type Handle, native, runJob } from '../../native'
 export interface StudentPlan {
   /** Numbers of the teacher's blocks that it has, ascending. */
   layers: number[]
+  /** What each of them has left. */
+  sizes: LayerSpec[]
   hidden_size: number
   /** Its config.json. */
   config: JsonObject
@@ -24,12 +27,27 @@ export function planStudent(keys: StudentKeys, teacher: ModelFolder): StudentPla
   const layers = chosenLayers(keys, spec.layers.length)
   const { hidden_size = spec.hidden_size, initialize } = keys
   if (hidden_size > spec.hidden_size) throw tooMany('hidden_size', spec.hidden_size, hidden_size)
-  const config = withLayers(
-    { ...teacher.config, hidden_size },
-    layers.map((layer) => spec.layers[layer]!),
-    { head_dim: spec.head_dim },
+  const sizes = layers.map((layer) => narrowed(spec.layers[layer]!, keys))
+  const config = withLayers({ ...teacher.config, hidden_size }, sizes, { head_dim: spec.head_dim })
+  return { layers, sizes, hidden_size, config, initialize }
+}
+
+function narrowed(layer: LayerSpec, keys: StudentKeys): LayerSpec {
+  const { num_heads = layer.num_heads, intermediate_size = layer.intermediate_size } = keys
+  const shared = layer.num_heads / layer.num_kv_heads
+  if (num_heads > layer.num_heads) throw tooMany('num_heads', layer.num_heads, num_heads)
+  if (intermediate_size > layer.intermediate_size)
+    throw tooMany('intermediate_size', layer.intermediate_size, intermediate_size)
+  if (num_heads % shared !== 0) throw partedGroups(shared, num_heads)
+  return { ...layer, num_heads, num_kv_heads: num_heads / shared, intermediate_size }
+}
+
+function partedGroups(shared: number, received: number): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_CONFIG',
+    `config: student.num_heads: expected a multiple of ${shared}, as so many share a key head, received ${received}`,
+    { hint: 'Key heads go with all their query heads.', details: { key: 'student.num_heads' } },
   )
-  return { layers, hidden_size, config, initialize }
 }
 
 function chosenLayers({ layers, every, first }: StudentKeys, count: number): number[] {
@@ -58,7 +76,7 @@ function tooMany(key: string, most: number, received: number): TongueforgeError 
 
 /** The teacher's weights in float32, cut to the student's sizes. */
 export async function cutStudent(
-  { layers, hidden_size }: StudentPlan,
+  { layers, sizes, hidden_size }: StudentPlan,
   teacher: ModelFolder,
   { threads, signal }: { threads: number; signal: AbortSignal },
 ): Promise<Handle> {
@@ -68,9 +86,31 @@ export async function cutStudent(
   try {
     const narrower = hidden_size < spec.hidden_size && { hidden_size }
     await runJob('makeStudent', { model, layers, ...narrower, threads }, { signal })
+    const before = layers.map((layer) => spec.layers[layer]!)
+    await cutHeadsAndRows(model, before, sizes, { threads, signal })
     return model
   } catch (error) {
     native().dispose(model)
     throw error
+  }
+}
+
+// By the magnitude of weights: no text is needed.
+async function cutHeadsAndRows(
+  model: Handle,
+  before: readonly LayerSpec[],
+  after: readonly LayerSpec[],
+  { threads, signal }: { threads: number; signal: AbortSignal },
+): Promise<void> {
+  const by = { model, batches: [], threads, loss: 'language', criterion: 'l1' } as const
+  const cuts = (key: 'num_heads' | 'intermediate_size') =>
+    after.some((layer, i) => layer[key] < before[i]![key])
+  if (cuts('num_heads')) {
+    const keep = after.map(({ num_kv_heads }) => num_kv_heads)
+    await runJob('pruneHeads', { ...by, unit: 'group', keep }, { signal })
+  }
+  if (cuts('intermediate_size')) {
+    const keep = after.map(({ intermediate_size }) => intermediate_size)
+    await runJob('pruneRows', { ...by, keep }, { signal })
   }
 }
