@@ -35,14 +35,15 @@ TEST_CASE("each row loses the whole part of its share by |W| ||X||, ties in orde
   CAPTURE(seed);
   for (const int64_t columns : {1, 5, 64, 777}) {
     const auto weight = (random_matrix({23, columns}, seed) * 4).round() / 4;  // ties, zeros
-    const auto norms = related_inputs(50, columns, seed).norm(2, 0);
-    for (const double sparsity : {0.0, 0.29, 0.5, 0.9}) {
-      CAPTURE(columns);
-      CAPTURE(sparsity);
-      const auto of = weight.clone();
-      CHECK(prune_rows(of, norms, {sparsity}) == 23 * whole_count(sparsity, columns));
-      CHECK(of.equal(reference(weight, norms, {sparsity})));
-    }
+    // Equal norms: scores tie where weights do.
+    for (const auto& norms : {related_inputs(50, columns, seed).norm(2, 0), at::ones({columns})})
+      for (const double sparsity : {0.0, 0.29, 0.5, 0.9}) {
+        CAPTURE(columns);
+        CAPTURE(sparsity);
+        const auto of = weight.clone();
+        CHECK(prune_rows(of, norms, {sparsity}) == 23 * whole_count(sparsity, columns));
+        CHECK(of.equal(reference(weight, norms, {sparsity})));
+      }
   }
   const auto dense = random_matrix({40, 100}, seed);
   CHECK(pruned(dense, {}, {0.29}).eq(0).sum(1).eq(28).all().item<bool>());
@@ -51,13 +52,15 @@ TEST_CASE("each row loses the whole part of its share by |W| ||X||, ties in orde
 TEST_CASE("N of every M consecutive inputs are kept, those of the highest scores") {
   const uint64_t seed = 22;
   CAPTURE(seed);
-  const auto weight = (random_matrix({19, 96}, seed) * 4).round() / 4 + 0.01;
-  const auto norms = related_inputs(50, 96, seed).norm(2, 0);
+  const auto weight = random_matrix({19, 96}, seed).mul(4).round().div(4).add(0.0625);  // ties, no zeros
   for (const auto& pattern : std::vector<Pattern>{{2, 4}, {1, 4}, {3, 4}, {4, 8}, {1, 2}, {5, 32}}) {
     CAPTURE(pattern.kept);
     CAPTURE(pattern.of);
-    const auto of = pruned(weight, norms, {0, pattern});
-    CHECK(of.equal(reference(weight, norms, {0, pattern})));
+    at::Tensor of;
+    for (const auto& norms : {related_inputs(50, 96, seed).norm(2, 0), at::ones({96})}) {
+      of = pruned(weight, norms, {0, pattern});
+      CHECK(of.equal(reference(weight, norms, {0, pattern})));
+    }
     CHECK(of.ne(0).view({-1, pattern.of}).sum(1).eq(pattern.kept).all().item<bool>());
   }
 }
