@@ -13,6 +13,8 @@ export const {
   graft,
   inspect,
   inspectDelta,
+  loadDecoder,
+  loadEncoder,
   landscape,
   loadModel,
   merge,

@@ -34,6 +34,16 @@ export {
 export { type DeltaInspection, inspectDelta } from './verbs/delta_inspect'
 export { type DemoOptions, type DemoResult, type DemoRow, demo } from './verbs/demo'
 export { type DoctorReport, doctor } from './verbs/doctor'
+export {
+  type Classification,
+  type EmbedOptions,
+  type Encoder,
+  type Filling,
+  loadEncoder,
+  type MaskedLossOptions,
+  type TextsDone,
+  type TextsOptions,
+} from './verbs/encoder'
 export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'
 export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/graft'
 export { type Inspection, type InspectOptions, inspect, type MacCounts } from './verbs/inspect'
@@ -50,8 +60,9 @@ export {
 } from './verbs/landscape'
 export type { Delta } from './verbs/live/deltas'
 export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
+export { loadModel } from './verbs/load_model'
 export { type MergeOptions, type MergeReport, merge } from './verbs/merge'
-export { type LoadOptions, loadModel, type Model, type Score } from './verbs/model'
+export { type LoadOptions, loadDecoder, type Model, type Score } from './verbs/model'
 export type { Run } from './verbs/run'
 export {
   type JudgedPoint,

@@ -105,6 +105,8 @@ export interface ParameterDescription {
   linear: boolean
   /** Of a linear layer in a block, weight or bias: what weight pruning works on. */
   prunable: boolean
+  /** Not so where it is only stored for other programs. */
+  trainable: boolean
   module: ModuleKind
 }
 
@@ -190,7 +192,7 @@ export type OptimizerSettings = {
 } & ({ kind: 'adamw'; beta2: number } | { kind: 'adafactor'; decay_rate: number; clip_threshold: number })
 
 export type LossSettings =
-  | { kind: 'language'; z_loss?: number }
+  | { kind: 'language' | 'masked'; z_loss?: number }
   | { kind: 'preference'; preference: PreferenceSettings }
   | { kind: 'distillation'; distillation: DistillationSettings }
 
@@ -289,6 +291,15 @@ export interface NativeJobs extends CompressingJobs {
     },
     { tokens: number; nll: number }[],
   ]
+  embed: [
+    { model: Handle; rows: Int32Array[]; pooling: 'mean' | 'cls'; normalize: boolean; threads: number },
+    { data: ArrayBuffer; shape: number[] },
+  ]
+  classify: [{ model: Handle; rows: Int32Array[]; threads: number }, { data: ArrayBuffer; shape: number[] }]
+  fillMasks: [
+    { model: Handle; rows: Int32Array[]; mask_id: number; top_k: number; threads: number },
+    { text: number; place: number; ids: ArrayBuffer; probabilities: number[] }[],
+  ]
   describeModel: [{ spec: object }, ParameterDescription[]]
   inspectAdapter: [{ path: string }, TensorDescription[]]
   attachAdapter: [
@@ -337,7 +348,7 @@ export interface NativeJobs extends CompressingJobs {
   trainMasked: [{ trainer: Handle }, MaskCounts]
   trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]
   trainEvaluate: [{ trainer: Handle; batch: PackedBatch; threads: number }, LossSums]
-  languageLoss: [{ model: Handle; batch: PackedBatch; threads: number }, LossSums]
+  modelLoss: [{ model: Handle; loss: LossSettings; batch: PackedBatch; threads: number }, LossSums]
   segmentLogProbs: [
     { model: Handle; batch: PackedBatch; threads: number },
     { sums: number[]; counts: number[] },

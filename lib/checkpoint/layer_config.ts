@@ -3,48 +3,49 @@
  * say it; otherwise `layers` does, under a model_type of our own, which other loaders refuse by its name instead of
  * running random weights.
  */
+import { isEncoderConfig } from './encoder_config'
 import type { JsonObject } from './json_file'
 import { areUniform, type LayerSpec } from './layers'
+import { familyOf, PREFIX } from './own_layers'
 
-const PREFIX = 'tongueforge_'
 const CLASS_PREFIX = 'Tongueforge'
 
-/** `tongueforge_llama` -> `llama`; others as they are. */
-export const familyOf = (modelType: unknown): unknown =>
-  typeof modelType === 'string' && modelType.startsWith(PREFIX) ? modelType.slice(PREFIX.length) : modelType
-
-/** Whether `layers` of a config.json has the sizes. */
-export const hasOwnLayers = (config: JsonObject): boolean => familyOf(config.model_type) !== config.model_type
-
-/** A config.json for the same model with other blocks. `head_dim`: of every head, whatever their number. */
+/**
+ * A config.json for the same model with other blocks. `head_dim`: of every head, whatever their number. Stock loaders of
+ * encoders have no key for it: there all heads together must be as wide as the model.
+ */
 export function withLayers(
-  { layers: _, ...config }: JsonObject,
+  { layers: _, head_dim: given, ...config }: JsonObject,
   layers: readonly LayerSpec[],
   { head_dim }: { head_dim: number },
 ): JsonObject {
   const family = familyOf(config.model_type) as string
-  const uniform = areUniform(layers)
+  const grouped = !isEncoderConfig(config) // heads may share keys and values
+  const fillWidth = layers.every(({ num_heads }) => num_heads * head_dim === config.hidden_size)
+  const stock = areUniform(layers) && (grouped || fillWidth)
+  const { num_key_value_heads, ...sizes } = largest(layers)
   return {
     ...config,
-    model_type: uniform ? family : PREFIX + family,
+    model_type: stock ? family : PREFIX + family,
     ...(Array.isArray(config.architectures) && {
-      architectures: config.architectures.map((name) => className(String(name), uniform)),
+      architectures: config.architectures.map((name) => className(String(name), stock)),
     }),
     num_hidden_layers: layers.length,
-    ...largest(layers),
-    ...headSize(config, layers, head_dim),
+    ...sizes,
+    ...(grouped && { num_key_value_heads }),
+    ...(fillWidth && (given == null || !grouped) ? {} : { head_dim }),
     ...layerTypes(config, layers),
-    ...(!uniform && { layers: layers.map(layerEntry) }),
+    ...(!stock && { layers: layers.map(layerEntry) }),
   }
 }
 
-function className(name: string, uniform: boolean): string {
-  const stock = name.startsWith(CLASS_PREFIX) ? name.slice(CLASS_PREFIX.length) : name
-  return uniform ? stock : CLASS_PREFIX + stock
+function className(name: string, stock: boolean): string {
+  const known = name.startsWith(CLASS_PREFIX) ? name.slice(CLASS_PREFIX.length) : name
+  return stock ? known : CLASS_PREFIX + known
 }
 
-// Of uniform blocks: those of each.
-function largest(layers: readonly LayerSpec[]): JsonObject {
+// Of uniform blocks: those of each. Loaders take hidden_size / heads as the size of a head where the key is absent.
+function largest(layers: readonly LayerSpec[]) {
   const most = (key: 'num_heads' | 'num_kv_heads' | 'intermediate_size') =>
     Math.max(...layers.map((layer) => layer[key]))
   return {
@@ -52,12 +53,6 @@ function largest(layers: readonly LayerSpec[]): JsonObject {
     num_key_value_heads: most('num_kv_heads'),
     intermediate_size: most('intermediate_size'),
   }
-}
-
-// Loaders take hidden_size / heads where the key is absent.
-function headSize(config: JsonObject, layers: readonly LayerSpec[], head_dim: number): JsonObject {
-  const implied = layers.every(({ num_heads }) => num_heads * head_dim === config.hidden_size)
-  return implied && config.head_dim == null ? {} : { head_dim }
 }
 
 // Where windows can differ they are written out: which layer had one is no longer a matter of its number.

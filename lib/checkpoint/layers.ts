@@ -1,5 +1,7 @@
 /** The blocks of a Transformer: sizes that may differ from one to the next, and the linear layers that follow from them. */
 
+import type { RefuseKey } from './config_checks'
+
 /** One block; what pruning and low-rank approximation change. snake_case because native code reads it as it stands. */
 export interface LayerSpec {
   num_heads: number
@@ -27,4 +29,15 @@ export const sizesOf = ({ num_heads, num_kv_heads, intermediate_size }: LayerSpe
 export function areUniform(layers: readonly LayerSpec[]): boolean {
   const first = layers[0]
   return layers.every((layer) => sizesOf(layer) === sizesOf(first!) && Object.keys(layer.ranks).length === 0)
+}
+
+/** Refuses ranks of layers that there are not, and ranks above that of a whole matrix. */
+export function checkRanks(linears: readonly LayerLinear[], { ranks }: LayerSpec, refuse: RefuseKey): void {
+  const byName = new Map(linears.map((linear) => [linear.name, linear]))
+  for (const [name, rank] of Object.entries(ranks)) {
+    const linear =
+      byName.get(name) ?? refuse('layers.ranks', `names among ${[...byName.keys()].join(', ')}`, name)
+    const most = Math.min(linear.in, linear.out)
+    if (rank > most) refuse(`layers.ranks.${name}`, `a rank of at most ${most}`, rank)
+  }
 }

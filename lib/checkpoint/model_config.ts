@@ -1,9 +1,19 @@
 import { z } from 'zod'
 import { countParameters } from '../counting/parameters'
-import { TongueforgeError } from '../errors'
-import { describeValue, type JsonObject } from './json_file'
-import { familyOf, hasOwnLayers } from './layer_config'
-import type { LayerLinear, LayerSpec } from './layers'
+import {
+  checkedConfig,
+  type Dtype,
+  dtypeKeys,
+  epsilon,
+  flag,
+  integer,
+  type RefuseKey,
+  refusing,
+  storedDtype,
+} from './config_checks'
+import type { JsonObject } from './json_file'
+import { checkRanks, type LayerLinear, type LayerSpec } from './layers'
+import { familyOf, hasOwnLayers, layerEntries } from './own_layers'
 import { type RopeSpec, ropeKeys, ropeSpec } from './rope_config'
 
 // config.json of a Hugging Face folder -> DecoderSpec, the one description of a decoder that native code reads.
@@ -74,9 +84,6 @@ export type Architecture = keyof typeof families
 /** The values of `model_type` that we run. */
 export const ARCHITECTURES = Object.keys(families) as Architecture[]
 
-export const DTYPES = ['float32', 'bfloat16', 'float16'] as const
-export type Dtype = (typeof DTYPES)[number]
-
 /** A decoder, complete and checked. snake_case because native code reads this very object. */
 export interface DecoderSpec {
   kind: 'decoder'
@@ -102,11 +109,6 @@ export interface DecoderSpec {
   dtype: Dtype | null
 }
 
-const integer = (min: number, max: number) => {
-  const error = `a whole number from ${min} to ${max}`
-  return z.int({ error }).min(min, { error }).max(max, { error })
-}
-const flag = z.boolean({ error: 'true or false' })
 const DEFAULT_WINDOW = 4096
 const DEFAULT_MAX_WINDOW_LAYERS = 28
 const MAX_LAYERS = 4096
@@ -126,11 +128,7 @@ const configSchema = z.looseObject({
   num_key_value_heads: integer(1, 2 ** 16).nullish(),
   head_dim: integer(1, 2 ** 16).nullish(),
   max_position_embeddings: integer(1, 2 ** 30).optional(),
-  rms_norm_eps: z
-    .number({ error: 'a number from 0 to 1' })
-    .min(0, { error: 'a number from 0 to 1' })
-    .max(1, { error: 'a number from 0 to 1' })
-    .default(1e-6),
+  rms_norm_eps: epsilon.default(1e-6),
   // 'swish' is the same function under its older name.
   hidden_act: z.enum(['silu', 'swish'], { error: '"silu"' }).default('silu'),
   tie_word_embeddings: flag.default(false),
@@ -149,23 +147,16 @@ const configSchema = z.looseObject({
       },
     )
     .nullish(),
-  layers: z
-    .array(
-      z.strictObject({
-        num_attention_heads: integer(1, 2 ** 16),
-        num_key_value_heads: integer(1, 2 ** 16),
-        intermediate_size: integer(1, 2 ** 22),
-        ranks: z.record(z.string(), integer(1, 2 ** 22)).default({}),
-      }),
-      { error: 'a list of sizes, one entry a layer' },
-    )
-    .optional(),
+  layers: layerEntries.optional(),
   quantization_config: z.null({ error: 'no quantisation (save the model in bfloat16 first)' }).optional(),
-  dtype: z.string({ error: 'the name of a dtype' }).nullish(),
-  torch_dtype: z.string({ error: 'the name of a dtype' }).nullish(),
+  ...dtypeKeys,
   ...ropeKeys,
 })
 type Config = z.infer<typeof configSchema>
+
+/** Whether a config.json is one of a decoder, well-formed or not. */
+export const isDecoderConfig = (content: JsonObject): boolean =>
+  (ARCHITECTURES as unknown[]).includes(familyOf(content.model_type))
 
 /**
  * Reads the content of a config.json. `file` is only named in errors. Throws ERR_MODEL_CONFIG that names file, key,
@@ -173,10 +164,8 @@ type Config = z.infer<typeof configSchema>
  */
 export function decoderSpec(content: JsonObject, file = 'config.json'): DecoderSpec {
   const ownLayers = hasOwnLayers(content)
-  const config = checkedConfig({ ...content, model_type: familyOf(content.model_type) }, file)
-  const refuse = (key: string, expected: string, received: unknown): never => {
-    throw configError(file, key, expected, received)
-  }
+  const config = checkedConfig(configSchema, { ...content, model_type: familyOf(content.model_type) }, file)
+  const refuse = refusing(file)
   const family: Family = families[config.model_type]
   const headDim = headSize(config, family, refuse)
   const windows = layerWindows(config, family, refuse)
@@ -224,33 +213,6 @@ export function layerLinears(spec: DecoderSpec, layer: LayerSpec): LayerLinear[]
 export function hubClass(architecture: Architecture): string {
   return families[architecture].hubClass
 }
-
-function checkedConfig(content: JsonObject, file: string): Config {
-  const result = configSchema.safeParse(content)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]!
-  const received = issue.path.reduce<unknown>(
-    (value, key) => (value as JsonObject | undefined)?.[key as string],
-    content,
-  )
-  throw configError(file, issue.path.join('.') || '(top level)', issue.message, received)
-}
-
-function configError(file: string, key: string, expected: string, received: unknown): TongueforgeError {
-  return new TongueforgeError(
-    'ERR_MODEL_CONFIG',
-    `${file}: ${key}: expected ${expected}, received ${describeValue(received)}`,
-    {
-      hint:
-        key === 'model_type'
-          ? `Use a model whose config.json says model_type ${ARCHITECTURES.join(', ')}.`
-          : 'Compare config.json with the one that the model was published with.',
-      details: { file, key, expected, received },
-    },
-  )
-}
-
-type RefuseKey = (key: string, expected: string, received: unknown) => never
 
 // Absent and null are told apart: null means one key/value head a head, absent means the family's default.
 function kvHeads(config: Config, family: Family): number {
@@ -315,33 +277,15 @@ function layerWindows(config: Config, family: Family, refuse: RefuseKey): number
   return types.map((type) => (type === 'sliding_attention' ? window : 0))
 }
 
-function storedDtype(config: Config, refuse: RefuseKey): Dtype | null {
-  const key = config.dtype != null ? 'dtype' : 'torch_dtype'
-  const name = config[key]
-  if (name == null || name === 'auto') return null
-  const known = DTYPES.find((dtype) => dtype === name.replace(/^torch\./, ''))
-  return known ?? refuse(key, `one of ${DTYPES.join(', ')}`, name)
-}
-
 function checkSizes(spec: DecoderSpec, refuse: RefuseKey): void {
   for (const layer of spec.layers) {
     const { num_heads: heads, num_kv_heads: kv } = layer
     if (heads % kv !== 0) refuse('num_key_value_heads', `a divisor of num_attention_heads (${heads})`, kv)
-    checkRanks(spec, layer, refuse)
+    checkRanks(layerLinears(spec, layer), layer, refuse)
   }
   if (spec.head_dim % 2 !== 0) refuse('head_dim', 'an even number, as rope turns pairs', spec.head_dim)
   const parameters = countParameters(spec)
   if (parameters > MAX_PARAMETERS) {
     refuse('hidden_size', `sizes that make at most ${MAX_PARAMETERS} parameters`, `${parameters} parameters`)
-  }
-}
-
-function checkRanks(spec: DecoderSpec, layer: LayerSpec, refuse: RefuseKey): void {
-  const linears = new Map(layerLinears(spec, layer).map((linear) => [linear.name, linear]))
-  for (const [name, rank] of Object.entries(layer.ranks)) {
-    const linear =
-      linears.get(name) ?? refuse('layers.ranks', `names among ${[...linears.keys()].join(', ')}`, name)
-    const most = Math.min(linear.in, linear.out)
-    if (rank > most) refuse(`layers.ranks.${name}`, `a rank of at most ${most}`, rank)
   }
 }

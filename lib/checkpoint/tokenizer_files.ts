@@ -12,10 +12,10 @@ import {
 // The small files beside tokenizer.json that say which tokens are special and how a conversation is written.
 
 const OPTIONS = { code: 'ERR_TOKENIZER' } as const
-const SPECIAL_TOKEN_KEYS = ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const
+const SPECIAL_TOKEN_KEYS = ['bos_token', 'eos_token', 'pad_token', 'unk_token', 'mask_token'] as const
 
 export interface TokenizerFiles {
-  /** bos_token, eos_token, pad_token and unk_token as text, those that the folder names. */
+  /** As text, those that the folder names. */
   specialTokens: Partial<Record<(typeof SPECIAL_TOKEN_KEYS)[number], string>>
   /** The key add_bos_token; tokenizer.json's post-processor is what counts. */
   addBosToken: boolean | undefined

@@ -28,8 +28,8 @@ export default defineVerb<Values>({
   ],
   examples: ['chat path/to/model', 'chat path/to/model --temperature 0.7 --system "Answer in one sentence."'],
   async run([folder], values, io) {
-    const { loadModel } = library()
-    await using model = await loadModel(folder, { ...modelOptions(values), signal: io.signal })
+    const { loadDecoder } = library()
+    await using model = await loadDecoder(folder, { ...modelOptions(values), signal: io.signal })
     const first: Message[] = values.system === undefined ? [] : [{ role: 'system', content: values.system }]
     io.say('/reset forgets the conversation, /quit or Ctrl-D leaves, Ctrl-C stops an answer')
     const lines = new Lines(io)

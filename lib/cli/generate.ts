@@ -40,8 +40,8 @@ export default defineVerb<Values>({
     exactlyOne({ ...values }, { prompt: '--prompt', promptIds: '--prompt-ids' })
     if (values.chat && values.prompt === undefined)
       throw usageError('--chat: expected --prompt, received --prompt-ids')
-    const { loadModel } = library()
-    await using model = await loadModel(folder, { ...modelOptions(values), signal: io.signal })
+    const { loadDecoder } = library()
+    await using model = await loadDecoder(folder, { ...modelOptions(values), signal: io.signal })
     const options = { ...samplingOptions(values), signal: io.signal }
     const answer =
       values.chat && values.prompt !== undefined

@@ -1,6 +1,6 @@
 // Options that several commands share, and the readers of numbers. What a value may be beyond its kind is checked by
 // the library, which names the same thing in the same words.
-import { DTYPES, type Dtype } from '../checkpoint/model_config'
+import { DTYPES, type Dtype } from '../checkpoint/config_checks'
 import { TongueforgeError } from '../errors'
 import type { Option } from './verb'
 

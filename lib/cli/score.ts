@@ -27,8 +27,8 @@ export default defineVerb<Values>({
   async run([folder], values, io) {
     exactlyOne({ ...values }, { file: '--file', text: '--text' })
     const text = values.text ?? (await readText(values.file ?? ''))
-    const { loadModel } = library()
-    await using model = await loadModel(folder, { ...modelOptions(values), signal: io.signal })
+    const { loadDecoder } = library()
+    await using model = await loadDecoder(folder, { ...modelOptions(values), signal: io.signal })
     const result = await model.score(text, { signal: io.signal })
     io.write(io.json ? jsonText(result) : factsText(result))
     return 0

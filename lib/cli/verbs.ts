@@ -1,10 +1,12 @@
 // Every command, in the order of the help. A new one is a file beside this and a row here.
 import adapter from './adapter'
 import chat from './chat'
+import classify from './classify'
 import compress from './compress'
 import delta from './delta'
 import demo from './demo'
 import doctor from './doctor'
+import embed from './embed'
 import generate from './generate'
 import graft from './graft'
 import inspect from './inspect'
@@ -32,6 +34,8 @@ export const VERBS: Verb[] = [
   generate,
   chat,
   score,
+  embed,
+  classify,
   inspect,
   verify,
   doctor,

@@ -9,16 +9,17 @@ import { initialization } from './initialization'
 import { inscp } from './inscp'
 import { checkpoint, evaluation, result, tensorboard } from './loop'
 import { adapter, freeze, lora } from './lora'
+import { masked } from './masked'
 import { optimizer, schedule } from './optimizer'
 import { keepZeros, pruning } from './pruning'
 
-export const OBJECTIVES = ['cp', 'inscp', 'sft', 'dpo', 'distil'] as const
+export const OBJECTIVES = ['cp', 'inscp', 'sft', 'dpo', 'distil', 'masked'] as const
 
 export const trainSchema = z.strictObject({
   objective: oneOf(OBJECTIVES)
     .default('cp')
     .describe(
-      'cp: plain text; inscp: text in the chat template; sft: conversations; dpo: preferences; distil: what a teacher says.',
+      'cp: plain text; inscp: text in the chat template; sft: conversations; dpo: preferences; distil: what a teacher says; masked: hidden words, for encoders.',
     ),
   model: text().optional().describe('Model folder or run folder to start from.'),
   init: z
@@ -77,6 +78,7 @@ export const trainSchema = z.strictObject({
   inscp,
   dpo,
   distil,
+  masked,
   device: oneOf(['cpu']).default('cpu').describe('In this build the only one.'),
   dtype: oneOf(['float32', 'bfloat16'])
     .default('float32')

@@ -1,5 +1,6 @@
 /** Numbers that a model holds, and the bytes that they take on disk, in closed form. */
-import type { Dtype, DecoderSpec as ModelSpec } from '../checkpoint/model_config'
+import type { Dtype } from '../checkpoint/config_checks'
+import type { ModelSpec } from '../checkpoint/model_spec'
 import { convolutionParameters } from './convolution'
 import { attentionLinears, type LinearSize, type Matrix, type ModelSize, matricesOf } from './model_size'
 import { modelSize } from './registry'

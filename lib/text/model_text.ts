@@ -12,11 +12,16 @@ export interface ModelText {
   bosTokenId: number | undefined
   eosTokenId: number | undefined
   padTokenId: number | undefined
+  /** What stands for a hidden token in the text of an encoder. */
+  maskTokenId: number | undefined
   /** The token that closes an assistant's turn; undefined without a template, or where it closes with plain text. */
   endOfTurnId: number | undefined
   /** Ids that end a generation, ascending: all eos ids of the folder, and the end of a turn. */
   stopIds: number[]
 }
+
+/** Mask tokens of the families, for a folder that names none. */
+const MASKS = ['[MASK]', '<mask>']
 
 /** Loads tokenizer and template of a model folder. Throws ERR_TOKENIZER, ERR_TEMPLATE and what openModelFolder throws. */
 export async function loadModelText(folder: ModelFolder | string): Promise<ModelText> {
@@ -37,6 +42,9 @@ export async function loadModelText(folder: ModelFolder | string): Promise<Model
     bosTokenId: idOf(specialTokens.bos_token) ?? opened.generation.bosTokenId,
     eosTokenId: eosTokenId ?? opened.generation.eosTokenIds[0],
     padTokenId: idOf(specialTokens.pad_token) ?? opened.generation.padTokenId,
+    maskTokenId: idOf(
+      specialTokens.mask_token ?? MASKS.find((token) => tokenizer.tokenToId(token) !== undefined),
+    ),
     endOfTurnId,
     stopIds: [...new Set(stopIds)].sort((a, b) => a - b),
   }

@@ -14,6 +14,8 @@ export interface ObjectiveOptions extends FrameOptions {
   loss: 'all' | 'assistant' | 'body'
   /** dpo: tokens of a prompt that are kept, its last ones; absent: all. */
   maxPrompt?: number | undefined
+  /** masked: tokens of a piece that a text is cut into, special ones included; absent: texts stay whole. */
+  pieceLength?: number | undefined
   /** Called with what is wrong with a document, which is then left out; without it the first such one throws. */
   onInvalid?: ((error: Error) => void) | undefined
 }
@@ -24,7 +26,7 @@ export interface Objective {
   /** Whether documents stand in the chat template. */
   templated: boolean
   /** What native's trainer makes small. */
-  loss: 'language' | 'preference'
+  loss: 'language' | 'preference' | 'masked'
   /** Encodes a slice of documents, in order. Throws ERR_DATA, with file:line, for what it cannot learn from. */
   encode(documents: readonly Document[], text: ModelText, options: ObjectiveOptions): Promise<TokenDocument[]>
 }
@@ -36,6 +38,7 @@ export const objectives: Record<ObjectiveName, Objective> = {
   inscp: { packing: 'stream', templated: true, loss: 'language', encode: encodeTemplated },
   sft: { packing: 'whole', templated: true, loss: 'language', encode: encodeConversations },
   dpo: { packing: 'pairs', templated: true, loss: 'preference', encode: encodePreferences },
+  masked: { packing: 'whole', templated: false, loss: 'masked', encode: encodePieces },
 }
 
 /** The row of the table by which a run reads its data: distil reads them as another objective does. */
@@ -49,12 +52,38 @@ async function encodePlain(
   { tokenizer }: ModelText,
   options: ObjectiveOptions,
 ): Promise<TokenDocument[]> {
-  const texts = documents.flatMap((document) => {
+  const texts = plainTexts(documents, options)
+  return (await tokenizer.encodeBatch(texts)).map((ids) => ({ ids }))
+}
+
+function plainTexts(documents: readonly Document[], options: ObjectiveOptions): string[] {
+  return documents.flatMap((document) => {
     if ('text' in document) return [document.text]
     const hint = 'Use objective: sft, or inscp, which takes answers as texts.'
     return refuse(wrongKind(document, 'a text', hint), options)
   })
-  return (await tokenizer.encodeBatch(texts)).map((ids) => ({ ids }))
+}
+
+/**
+ * Masked language modelling: pieces of a text, each between the special tokens that the tokenizer puts around one. The
+ * labels say what may be hidden: all but special tokens. What is hidden is drawn for each epoch (masking.ts).
+ */
+async function encodePieces(
+  documents: readonly Document[],
+  { tokenizer }: ModelText,
+  options: ObjectiveOptions,
+): Promise<TokenDocument[]> {
+  const { prefix, suffix } = await tokenizer.addedAround()
+  const room = Math.max((options.pieceLength ?? Infinity) - prefix.length - suffix.length, 1)
+  const rows = await tokenizer.encodeBatch(plainTexts(documents, options), { addSpecialTokens: false })
+  return rows.flatMap((row) => {
+    const pieces: TokenDocument[] = []
+    for (let begin = 0; begin < row.length; begin += room) {
+      const ids = Int32Array.from([...prefix, ...row.subarray(begin, begin + room), ...suffix])
+      pieces.push({ ids, labels: ids.map((id) => (tokenizer.isSpecialToken(id) ? IGNORE : id)) })
+    }
+    return pieces
+  })
 }
 
 /**

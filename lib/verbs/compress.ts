@@ -1,7 +1,7 @@
 /** A model made small in stages: load -> plan -> run -> save -> report. A stage is a row of compressing/stages.ts. */
 import { dtypeKey } from '../checkpoint/dtype_key'
-import { decoderSpec as modelSpec } from '../checkpoint/model_config'
 import { openModelFolder } from '../checkpoint/model_folder'
+import { modelSpec } from '../checkpoint/model_spec'
 import type { CompressConfig } from '../config/compress'
 import { resolveSource } from '../text/documents'
 import { loadModelText, type ModelText } from '../text/model_text'

@@ -1,8 +1,9 @@
 /** What a model folder holds, and what a pass through the model costs: load -> count -> report. */
 import { join } from 'node:path'
+import type { Dtype } from '../checkpoint/config_checks'
 import { readJsonObjectIfPresent } from '../checkpoint/json_file'
-import { type Dtype, decoderSpec, type DecoderSpec as ModelSpec } from '../checkpoint/model_config'
 import { hasWeights, openModelFolder } from '../checkpoint/model_folder'
+import { type ModelSpec, modelSpec } from '../checkpoint/model_spec'
 import type { Provenance } from '../checkpoint/provenance'
 import { type ParameterParts, parameterParts, storedBytes } from '../counting/parameters'
 import { modelSize } from '../counting/registry'
@@ -51,7 +52,7 @@ export async function inspect(folder: string, options: InspectOptions = {}): Pro
   const { scan = false } = options
   const tokens = macTokens(options)
   const model = await openModelFolder(folder)
-  const spec = decoderSpec(model.config, model.configFile)
+  const spec = modelSpec(model.config, model.configFile)
   const size = modelSize(spec)
   const held =
     tokens === undefined || (await hasWeights(model.path))

@@ -17,6 +17,7 @@ import {
   generateText,
   samplingSettings,
 } from './generate'
+import { int32Row, int32Rows } from './id_rows'
 import type { Delta } from './live/deltas'
 import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
 import type { Run } from './run'
@@ -49,8 +50,8 @@ export interface IdOptions extends Omit<GenerateOptions, 'stop'> {
   stopIds?: readonly number[] | undefined
 }
 
-/** Loads a model folder, or the result of a run folder. */
-export async function loadModel(
+/** Loads the folder of a model that writes text, or the result of a run folder. */
+export async function loadDecoder(
   folder: string,
   { device = 'cpu', dtype = 'float32', threads = 0, adapter, signal, onProgress }: LoadOptions = {},
 ): Promise<Model> {
@@ -269,19 +270,5 @@ function noTemplate(folder: string): TongueforgeError {
   return new TongueforgeError('ERR_TEMPLATE', `${folder}: expected a chat template, found none`, {
     hint: 'Use generate instead of chat, or put the chat_template.jinja of the original model into the folder.',
     details: { path: folder },
-  })
-}
-
-const int32Rows = (rows: readonly ArrayLike<number>[]) => rows.map(int32Row)
-
-// What does not fit is refused: a conversion would make another token of it without a word.
-function int32Row(row: ArrayLike<number>): Int32Array {
-  if (row instanceof Int32Array) return row
-  const ids = Int32Array.from(row)
-  const place = ids.findIndex((id, i) => id !== row[i])
-  if (place < 0) return ids
-  throw new TongueforgeError('ERR_DATA', `Expected token ids, received ${row[place]} at ${place}`, {
-    hint: 'An id is a whole number from 0 to below the size of the vocabulary.',
-    details: { place, received: row[place] },
   })
 }

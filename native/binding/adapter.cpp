@@ -34,8 +34,8 @@ Value shape_value(const std::vector<int64_t>& shape) { return Value::List(shape.
 
 }  // namespace
 
-// describeModel({spec}, on_event): {name, shape, linear, prunable, module}[]; the parameters that such a
-// model has
+// describeModel({spec}, on_event): {name, shape, linear, prunable, trainable, module}[]; the parameters that
+// such a model has
 Napi::Value describe_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info, [model = make_model(options.object("spec"))](Job&) -> Value {
@@ -46,6 +46,7 @@ Napi::Value describe_model(const Napi::CallbackInfo& info) {
                                {"shape", shape_value(parameter.shape)},
                                {"linear", parameter.linear != nullptr},
                                {"prunable", prunable.contains(parameter.name)},
+                               {"trainable", parameter.kind != models::ParameterKind::kept},
                                {"module", merge::module_kind_name(merge::module_kind_of(parameter.name))}});
     return all;
   });

@@ -44,6 +44,10 @@ Napi::Value save_model(const Napi::CallbackInfo& info);
 Napi::Value logits(const Napi::CallbackInfo& info);
 Napi::Value generate(const Napi::CallbackInfo& info);
 Napi::Value score(const Napi::CallbackInfo& info);
+// encode.cpp
+Napi::Value embed(const Napi::CallbackInfo& info);
+Napi::Value classify(const Napi::CallbackInfo& info);
+Napi::Value fill_masks(const Napi::CallbackInfo& info);
 // train.cpp
 Napi::Value make_trainer(const Napi::CallbackInfo& info);
 Napi::Value train_step(const Napi::CallbackInfo& info);
@@ -51,7 +55,7 @@ Napi::Value train_prune(const Napi::CallbackInfo& info);
 Napi::Value train_masked(const Napi::CallbackInfo& info);
 Napi::Value train_gradients(const Napi::CallbackInfo& info);
 Napi::Value train_evaluate(const Napi::CallbackInfo& info);
-Napi::Value language_loss(const Napi::CallbackInfo& info);
+Napi::Value model_loss(const Napi::CallbackInfo& info);
 Napi::Value segment_log_probs(const Napi::CallbackInfo& info);
 Napi::Value train_save(const Napi::CallbackInfo& info);
 Napi::Value train_snapshot(const Napi::CallbackInfo& info);

@@ -6,6 +6,7 @@
 #include "kernels/aten.h"
 #include "models/decoder.h"
 #include "models/initialise.h"
+#include "models/text_encoder.h"
 #include "models/token_rows.h"
 #include "models/weights.h"
 #include "score/score.h"
@@ -56,6 +57,14 @@ models::InitOptions read_init_options(const Options& options) {
   return read;
 }
 
+// (B,T) -> (B,T,V): of the next token, or of an encoder's own.
+at::Tensor logits_of(const models::Model& model, const at::Tensor& ids_BT, const Job& job) {
+  if (const auto* decoder = dynamic_cast<const models::Decoder*>(&model))
+    return decoder->logits(decoder->hidden(ids_BT, nullptr, &job));
+  const auto& encoder = models::as_masked_lm(model);
+  return encoder.token_logits(encoder.hidden_packed(ids_BT, at::zeros_like(ids_BT), &job));
+}
+
 }  // namespace
 
 // loadModel({folder, spec, dtype}, on_event): Handle
@@ -104,15 +113,17 @@ Napi::Value describe_blocks(const Napi::CallbackInfo& info) {
 // logits({model, rows}, on_event): {data: Float32 ArrayBuffer, shape: [B, T, V]}
 Napi::Value logits(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [model = decoder_of(options), rows = options.rows("rows")](Job& job) -> Value {
-    const at::NoGradGuard no_grad;
-    models::check_token_rows(rows, model->spec().vocab_size);
-    const auto logits_BTV =
-        model->logits(model->hidden(models::stack_rows(rows), nullptr, &job)).to(at::kFloat).contiguous();
-    const auto* data = logits_BTV.data_ptr<float>();
-    return Value::Map{{"data", std::vector<float>(data, data + logits_BTV.numel())},
-                      {"shape", Value::List{logits_BTV.size(0), logits_BTV.size(1), logits_BTV.size(2)}}};
-  });
+  return start_job(
+      info,
+      [model = unwrap<models::Model>(options.value("model")),
+       rows = options.rows("rows")](Job& job) -> Value {
+        const at::NoGradGuard no_grad;
+        models::check_token_rows(rows, model->vocab_size());
+        const auto logits_BTV = logits_of(*model, models::stack_rows(rows), job).to(at::kFloat).contiguous();
+        const auto* data = logits_BTV.data_ptr<float>();
+        return Value::Map{{"data", std::vector<float>(data, data + logits_BTV.numel())},
+                          {"shape", Value::List{logits_BTV.size(0), logits_BTV.size(1), logits_BTV.size(2)}}};
+      });
 }
 
 // generate({model, prompts, max_new_tokens, stop_ids, stream, ...sampling}, on_event): {ids: Int32

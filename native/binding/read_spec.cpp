@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "models/decoder.h"
+#include "models/text_encoder.h"
 
 namespace tongueforge::binding {
 namespace {
@@ -21,14 +22,27 @@ nn::RopeSpec read_rope_spec(const Options& rope) {
   return spec;
 }
 
-models::LayerSpec read_layer(const Options& o) {
-  models::LayerSpec layer;
+// Layers of both kinds have sizes and ranks.
+template <class Layer>
+Layer read_sizes(const Options& o) {
+  Layer layer;
   layer.num_heads = o.integer("num_heads");
   layer.num_kv_heads = o.integer("num_kv_heads");
   layer.intermediate_size = o.integer("intermediate_size");
-  layer.window = o.integer("window");
   for (const auto& [name, rank] : o.table("ranks")) layer.ranks[name] = static_cast<int64_t>(rank);
   return layer;
+}
+
+models::LayerSpec read_layer(const Options& o) {
+  auto layer = read_sizes<models::LayerSpec>(o);
+  layer.window = o.integer("window");
+  return layer;
+}
+
+models::EncoderHead head_from_name(const std::string& name) {
+  if (name == "masked_lm") return models::EncoderHead::masked_lm;
+  if (name == "classification") return models::EncoderHead::classification;
+  return models::EncoderHead::none;
 }
 
 }  // namespace
@@ -50,10 +64,34 @@ models::DecoderSpec read_decoder_spec(const Options& o) {
   return spec;
 }
 
+models::EncoderSpec read_encoder_spec(const Options& o) {
+  models::EncoderSpec spec;
+  const bool is_bert = o.text("architecture") == "bert";
+  spec.names = is_bert ? models::EncoderNames::bert : models::EncoderNames::roberta;
+  spec.head = head_from_name(o.text("head"));
+  spec.bare = o.flag("bare");
+  spec.next_sentence = o.flag("next_sentence");
+  spec.vocab_size = o.integer("vocab_size");
+  spec.hidden_size = o.integer("hidden_size");
+  spec.head_dim = o.integer("head_dim");
+  spec.max_positions = o.integer("max_positions");
+  spec.first_position = o.integer("first_position");
+  spec.type_vocab_size = o.integer("type_vocab_size");
+  spec.num_labels = static_cast<int64_t>(o.texts("labels").size());
+  spec.layer_norm_eps = o.number("layer_norm_eps");
+  spec.activation = nn::activation_from_name(o.text("hidden_act"));
+  spec.head_activation = nn::activation_from_name(o.text("head_act"));
+  spec.tied_head = o.flag("tie_word_embeddings");
+  for (const auto& layer : o.objects("layers"))
+    spec.layers.push_back(read_sizes<models::EncoderLayerSpec>(layer));
+  return spec;
+}
+
 std::shared_ptr<models::Model> make_model(const Options& spec) {
   const auto kind = spec.text("kind");
   if (kind == "decoder") return std::make_shared<models::Decoder>(read_decoder_spec(spec));
-  throw Error("ERR_INTERNAL", str("Expected a spec of kind decoder, received ", kind));
+  if (kind == "encoder") return std::make_shared<models::TextEncoder>(read_encoder_spec(spec));
+  throw Error("ERR_INTERNAL", str("Expected a spec of kind decoder or encoder, received ", kind));
 }
 
 }  // namespace tongueforge::binding

@@ -4,11 +4,13 @@
 
 #include "binding/options.h"
 #include "models/decoder_spec.h"
+#include "models/encoder_spec.h"
 #include "models/model.h"
 
 namespace tongueforge::binding {
 
 models::DecoderSpec read_decoder_spec(const Options& spec);
+models::EncoderSpec read_encoder_spec(const Options& spec);
 
 /// A model of any kind without its tensors: to be read, or drawn.
 std::shared_ptr<models::Model> make_model(const Options& spec);

@@ -161,16 +161,17 @@ Napi::Value train_evaluate(const Napi::CallbackInfo& info) {
       });
 }
 
-// languageLoss({model, batch}, on_event): {sum, count, figures}; as trainEvaluate of a model that is not
-// trained
-Napi::Value language_loss(const Napi::CallbackInfo& info) {
+// modelLoss({model, loss: as makeTrainer, batch}, on_event): {sum, count, figures}; as trainEvaluate of a
+// model that is not trained
+Napi::Value model_loss(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info,
-                   [model = unwrap<models::Model>(options.value("model")),
-                    rows = PackedRows(options.object("batch"))](Job& job) -> Value {
-                     return to_value(train::evaluate(*train::make_loss({}, *model),
-                                                     rows.batch(model->vocab_size()), &job));
-                   });
+  return start_job(
+      info,
+      [model = unwrap<models::Model>(options.value("model")), loss = read_loss(options.object("loss")),
+       rows = PackedRows(options.object("batch"))](Job& job) -> Value {
+        return to_value(
+            train::evaluate(*train::make_loss(loss, *model), rows.batch(model->vocab_size()), &job));
+      });
 }
 
 // segmentLogProbs({model, batch}, on_event): {sums: number[], counts: number[]}; of each document, row after

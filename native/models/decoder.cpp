@@ -39,18 +39,6 @@ nn::Attention make_attention(const DecoderSpec& spec, const LayerSpec& layer) {
   return attention;
 }
 
-// Positions of each token within its own document: 0 1 2 | 0 1 | 0 ... from segments (B,T).
-at::Tensor packed_positions(const at::Tensor& segments_BT) {
-  const auto index = at::arange(segments_BT.size(1)).expand_as(segments_BT);
-  auto starts = at::ones_like(segments_BT, at::kBool);
-  if (segments_BT.size(1) > 1) {
-    const auto changed = segments_BT.slice(1, 1).ne(segments_BT.slice(1, 0, -1));
-    starts.slice(1, 1).copy_(changed);
-  }
-  const auto start_index = index.where(starts, at::zeros_like(index));
-  return index - std::get<0>(start_index.cummax(1));
-}
-
 // x += branch, where there is one; then the norm of x.
 at::Tensor add_and_norm(at::Tensor& x_BTD, const at::Tensor& maybe_branch_BTD, const at::Tensor& weight,
                         double eps) {
@@ -240,7 +228,7 @@ std::shared_ptr<const Decoder::Pass> Decoder::packed_pass(const Rows& rows, cons
       kernels::packed_documents(rows.segments_BT));
   const auto visibility = visibility_of_layers(
       spec_, [&](int64_t window) { return nn::packed_visibility({documents, window, job}); });
-  const auto positions_BT = packed_positions(rows.segments_BT);
+  const auto positions_BT = kernels::packed_positions(rows.segments_BT);
   const int64_t length = positions_BT.max().item<int64_t>() + 1;
   return std::make_shared<Pass>(Pass{rotation_of(positions_BT, length), visibility, nullptr, job});
 }

@@ -9,12 +9,18 @@ namespace tongueforge::models {
 namespace {
 
 double standard_deviation(const Parameter& parameter, const InitOptions& options) {
-  if (parameter.kind == ParameterKind::embedding) return options.embedding_std;
+  if (parameter.kind == ParameterKind::embedding || parameter.kind == ParameterKind::position)
+    return options.embedding_std;
   const double fan_in = static_cast<double>(parameter.shape[1]);
   double std = options.matrix_std > 0 ? options.matrix_std : options.matrix_gain / std::sqrt(fan_in);
   if (parameter.kind == ParameterKind::attention_output) std *= options.attention_output_gain;
   if (parameter.kind == ParameterKind::mlp_output) std *= options.mlp_output_gain;
   return std;
+}
+
+bool is_shift(const Parameter& parameter) {
+  return parameter.kind == ParameterKind::bias ||
+         (parameter.kind == ParameterKind::kept && parameter.shape.size() == 1);
 }
 
 void relate_rows(at::Tensor& table_VD, const InitOptions& options) {
@@ -33,16 +39,12 @@ void initialise(Model& model, const InitOptions& options) {
   auto generator = at::detail::createCPUGenerator(options.seed);
   for (const auto& parameter : model.parameters()) {
     auto& tensor = *parameter.tensor;
-    switch (parameter.kind) {
-      case ParameterKind::norm:
-        tensor = at::ones(parameter.shape);
-        break;
-      case ParameterKind::bias:
-        tensor = at::zeros(parameter.shape);
-        break;
-      default:
-        tensor = at::empty(parameter.shape).normal_(0, standard_deviation(parameter, options), generator);
-    }
+    if (parameter.kind == ParameterKind::norm)
+      tensor = at::ones(parameter.shape);
+    else if (is_shift(parameter))
+      tensor = at::zeros(parameter.shape);
+    else
+      tensor = at::empty(parameter.shape).normal_(0, standard_deviation(parameter, options), generator);
     if (parameter.kind == ParameterKind::embedding || parameter.kind == ParameterKind::head)
       relate_rows(tensor, options);
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,8 +38,15 @@ class Model : public Object {
   virtual std::vector<Parameter> parameters() = 0;
   std::vector<Parameter> parameters() const { return const_cast<Model*>(this)->parameters(); }
   virtual std::vector<TiedCopy> tied_copies() const { return {}; }
-  /// Whether files may hold a tensor of this name that the model has no need of.
+  /// Whether files may hold a tensor of this name that the model computes itself.
   virtual bool is_derived(const std::string&) const { return false; }
+  /// Whether it is of a head that this model does not have: files may hold it, it is not read, and that is
+  /// said.
+  virtual bool is_of_another_head(const std::string&) const { return false; }
+  /// The name that we give to a tensor of a file, where releases have used several.
+  virtual std::string name_of(const std::string& name_in_file) const { return name_in_file; }
+  /// Told the names in a folder, as name_of gives them, before its tensors are read: some are optional.
+  virtual void fit_to(const std::set<std::string>&) {}
 
   virtual int64_t vocab_size() const = 0;
   virtual at::ScalarType dtype() const = 0;

@@ -10,7 +10,19 @@
 
 namespace tongueforge::models {
 
-enum class ParameterKind { embedding, head, norm, bias, matrix, attention_output, mlp_output };
+/// position: a table of places or of types. kept: read and written, but part of nothing that we compute, so
+/// never trained.
+enum class ParameterKind {
+  embedding,
+  position,
+  head,
+  norm,
+  bias,
+  matrix,
+  attention_output,
+  mlp_output,
+  kept
+};
 
 /// One tensor of the model under its name on disk. The outputs are the matrices that write into the residual
 /// stream.

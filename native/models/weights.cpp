@@ -49,18 +49,48 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return text + "]";
 }
 
-void check_names(const checkpoint::ModelWeights& weights, const std::vector<Parameter>& parameters,
-                 const Model& model) {
-  std::vector<std::string> missing, unexpected;
+/// The weights of a folder by the names that the model gives them.
+class NamedWeights {
+ public:
+  NamedWeights(const checkpoint::ModelWeights& weights, const Model& model) {
+    for (const auto& weight : weights.tensors()) {
+      const auto [it, added] = by_name_.try_emplace(model.name_of(weight.name()), &weight);
+      if (!added)
+        throw Error("ERR_UNEXPECTED_TENSOR",
+                    str(weights.folder(), " holds one tensor under two names: ", it->second->name(), " and ",
+                        weight.name()),
+                    "Save the model again with the library that made it.", {{"folder", weights.folder()}});
+    }
+  }
+
+  const checkpoint::Weight* find(const std::string& name) const {
+    const auto it = by_name_.find(name);
+    return it == by_name_.end() ? nullptr : it->second;
+  }
+  std::set<std::string> names() const {
+    std::set<std::string> all;
+    for (const auto& [name, weight] : by_name_) all.insert(name);
+    return all;
+  }
+
+ private:
+  std::map<std::string, const checkpoint::Weight*> by_name_;
+};
+
+/// Gives the names that the model has no place for, though files of its family may hold them.
+std::vector<std::string> check_names(const checkpoint::ModelWeights& weights, const NamedWeights& named,
+                                     const std::vector<Parameter>& parameters, const Model& model) {
+  std::vector<std::string> missing, unexpected, unread;
   std::set<std::string> expected;
   for (const auto& parameter : parameters) {
     expected.insert(parameter.name);
-    if (!weights.find(parameter.name)) missing.push_back(parameter.name);
+    if (!named.find(parameter.name)) missing.push_back(parameter.name);
   }
   for (const auto& [copy, original] : model.tied_copies()) expected.insert(copy);
-  for (const auto& weight : weights.tensors())
-    if (!expected.count(weight.name()) && !model.is_derived(weight.name()))
-      unexpected.push_back(weight.name());
+  for (const auto& name : named.names()) {
+    if (expected.contains(name) || model.is_derived(name)) continue;
+    (model.is_of_another_head(name) ? unread : unexpected).push_back(name);
+  }
   if (!missing.empty())
     throw Error("ERR_MISSING_TENSOR", str(weights.folder(), " lacks ", first_names(missing)),
                 "Is the download complete, and does config.json belong to these weights?",
@@ -70,6 +100,7 @@ void check_names(const checkpoint::ModelWeights& weights, const std::vector<Para
                 str(weights.folder(), " holds tensors unknown to its config.json: ", first_names(unexpected)),
                 "Check model_type, num_hidden_layers and the bias options of config.json.",
                 {{"folder", weights.folder()}});
+  return unread;
 }
 
 void check_shape(const Parameter& parameter, const checkpoint::Weight& weight) {
@@ -82,16 +113,15 @@ void check_shape(const Parameter& parameter, const checkpoint::Weight& weight) {
 }
 
 // What is stored beside the tensor it is tied to must be the same, or one of the two is lost in silence.
-void check_tied_copy(const checkpoint::ModelWeights& weights, const TiedCopy& tied,
+void check_tied_copy(const std::string& folder, const NamedWeights& named, const TiedCopy& tied,
                      const at::Tensor& original, Job& job) {
-  const auto* stored = weights.find(tied.copy);
+  const auto* stored = named.find(tied.copy);
   if (!stored) return;
   const auto copy = read_tensor(*stored->file, *stored->info, job);
   if (copy.sizes() == original.sizes() && copy.equal(original)) return;
-  throw Error(
-      "ERR_TIED_WEIGHTS",
-      str(weights.folder(), " ties ", tied.copy, " to ", tied.original, ", but stores a different one"),
-      "Set tie_word_embeddings to false in config.json if the stored one is right.");
+  throw Error("ERR_TIED_WEIGHTS",
+              str(folder, " ties ", tied.copy, " to ", tied.original, ", but stores a different one"),
+              "Set tie_word_embeddings to false in config.json if the stored one is right.");
 }
 
 }  // namespace
@@ -119,16 +149,19 @@ at::ScalarType scalar_type_from_name(const std::string& name) {
 
 void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype, Job& job) {
   const auto weights = checkpoint::ModelWeights::open(folder);
+  const NamedWeights named(weights, model);
+  model.fit_to(named.names());
   const auto parameters = model.parameters();
   const auto tied_copies = model.tied_copies();
-  check_names(weights, parameters, model);
+  const auto unread = check_names(weights, named, parameters, model);
+  if (!unread.empty()) job.emit(Value::Map{{"unread", Value::List(unread.begin(), unread.end())}});
   int64_t done = 0;
   for (const auto& parameter : parameters) {
-    const auto& weight = weights.at(parameter.name);
+    const auto& weight = *named.find(parameter.name);
     check_shape(parameter, weight);
     const auto stored = read_tensor(*weight.file, *weight.info, job);
     for (const auto& tied : tied_copies)
-      if (tied.original == parameter.name) check_tied_copy(weights, tied, stored, job);
+      if (tied.original == parameter.name) check_tied_copy(folder, named, tied, stored, job);
     *parameter.tensor = dtype ? stored.to(*dtype) : stored;
     done += static_cast<int64_t>(weight.num_bytes());
     job.progress(Value::Map{{"done_bytes", done}, {"total_bytes", weights.total_bytes()}});

@@ -18,6 +18,7 @@ using NamedTensor = std::pair<std::string, at::Tensor>;
 
 /// Reads every weight of a model folder into a model made of its spec, converted to `dtype`, or as each is
 /// stored: then it may not be able to run.
+/// Emits {unread: names} of tensors that belong to a head which this model does not have.
 /// Throws ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, each naming the tensors, and
 /// ERR_TIED_WEIGHTS where the folder holds two different ones for one.
 void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype, Job& job);

@@ -8,9 +8,11 @@ namespace tongueforge::train {
 std::unique_ptr<Loss> make_loss(const LossOptions& options, const models::Model& model) {
   if (options.kind == "language") return make_language_loss(options, model);
   if (options.kind == "preference") return make_preference_loss(options, model);
+  if (options.kind == "masked") return make_masked_loss(options, model);
   if (options.kind == "distillation") return make_distillation_loss(options, model);
-  throw Error("ERR_USAGE",
-              str("Expected a loss of kind language, preference or distillation, received ", options.kind));
+  throw Error(
+      "ERR_USAGE",
+      str("Expected a loss of kind language, masked, preference or distillation, received ", options.kind));
 }
 
 Evaluation evaluate(const Loss& loss, const Batch& batch, const Job* job) {

@@ -22,7 +22,7 @@ struct LossOptions {
   std::string kind = "language";
   PreferenceOptions preference{};
   DistillationLossOptions distillation{};
-  double z_loss = 0;  // language: adds z_loss * log(sum exp(logits))^2 for each target
+  double z_loss = 0;  // language, masked: adds z_loss * log(sum exp(logits))^2 for each target
 };
 
 /// Figures worth knowing beside the loss, summed over the same things.
@@ -65,6 +65,9 @@ class Loss {
 /// Negative log-likelihood of the target tokens. z-loss is made small beside it and told as a figure.
 std::unique_ptr<Loss> make_language_loss(const LossOptions& options, const models::Model& model);
 
+/// Negative log-likelihood of hidden tokens, each at its own place: labels are not shifted. z-loss as above.
+std::unique_ptr<Loss> make_masked_loss(const LossOptions& options, const models::Model& model);
+
 /// Chosen before rejected answers: the mean over pairs. Batches hold whole pairs, segments 2k and 2k+1 of a
 /// row.
 std::unique_ptr<Loss> make_preference_loss(const LossOptions& options, const models::Model& model);
@@ -75,8 +78,8 @@ std::unique_ptr<Loss> make_distillation_loss(const LossOptions& options, const m
 /// What a loss says of a batch; nothing is recorded for a gradient.
 Evaluation evaluate(const Loss& loss, const Batch& batch, const Job* job);
 
-/// By kind: language, preference, distillation. Throws ERR_USAGE for others, ERR_MODEL_CONFIG for models that
-/// it is not for.
+/// By kind: language, masked, preference, distillation. Throws ERR_USAGE for others, ERR_MODEL_CONFIG for
+/// models that it is not for.
 std::unique_ptr<Loss> make_loss(const LossOptions& options, const models::Model& model);
 
 }  // namespace tongueforge::train

@@ -16,7 +16,7 @@ bool is_matrix(models::ParameterKind kind) {
 TrainedTensors::TrainedTensors(models::Model& model, const std::vector<models::Parameter>& beside,
                                at::ScalarType compute, const FrozenNames& frozen, bool decay_all) {
   for (const auto& parameter : model.parameters()) {
-    if (frozen.contains(parameter.name))
+    if (frozen.contains(parameter.name) || parameter.kind == models::ParameterKind::kept)
       *parameter.tensor = parameter.tensor->to(compute);
     else
       add(parameter, compute, decay_all);

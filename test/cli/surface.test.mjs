@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { VERBS } from '#lib/cli/verbs'
 
 const MODEL = ['--adapter <folder>', '--device <device>', '--dtype <dtype>', '--threads <n>']
+const TEXTS = ['--text <text>', '--file <file>', '--truncate', ...MODEL.slice(1), '--json']
 const SAMPLING = [
   '--max-new-tokens <n>',
   '--temperature <t>',
@@ -95,6 +96,8 @@ const SURFACE = {
   generate: ['<model>', '--prompt <text>', '--prompt-ids <ids>', '--chat', ...SAMPLING, ...MODEL, '--json'],
   chat: ['<model>', '--system <text>', ...SAMPLING, ...MODEL],
   score: ['<model>', '--file <file>', '--text <text>', ...MODEL, '--json'],
+  embed: ['<model>', '--pooling <how>', '--normalize', ...TEXTS],
+  classify: ['<model>', ...TEXTS],
   inspect: ['<model>', '--scan', '--macs', '--tokens <n>', '--json'],
   verify: ['<model>', '--chunks <n>', '--all', '--seed <n>', '--json'],
   doctor: ['--json'],

@@ -17,6 +17,9 @@
     reference.py random_adapter SEED OUT                       a folder per row of adapter_cases.py: base/, adapter/
                                                                 -> {seed, folders: [...]}
     reference.py adapter_logits BASE ADAPTER IDS.json          as logits, of the model with the adapter (PEFT)
+    reference.py random_encoder CASE SEED OUT                  as random_model, of encoder_cases.py
+    reference.py load_encoders OUT                             as load, of each folder in OUT by the class that its
+                                                                config names -> {folder: ...}
     reference.py encode FOLDER TEXTS.json                      [text, ...] -> [{ids, text}], by its AutoTokenizer
     reference.py new_rows OLD NEW PIECES.json                  {first, pieces: [[id, ...], ...]} -> {tensor: values that
                                                                 are not the mean of the old rows, or changed old ones}
@@ -39,6 +42,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, optimization
 from transformers.utils import logging
 
 import adapter_cases
+import encoder_cases
 import decoder_measure as measure
 from decoder_cases import CASES, random_model
 from decoder_expected import write_expected, write_training
@@ -63,7 +67,15 @@ def run_perplexity(args: argparse.Namespace) -> Any:
 
 
 def run_load(args: argparse.Namespace) -> Any:
-    model, info = AutoModelForCausalLM.from_pretrained(args.folder, dtype="auto", output_loading_info=True)
+    return describe_loading(AutoModelForCausalLM, args.folder)
+
+
+def run_load_encoders(args: argparse.Namespace) -> Any:
+    return {folder.name: describe_loading(encoder_cases.hub_class(folder), folder) for folder in args.out.iterdir()}
+
+
+def describe_loading(kind: Any, folder: Path) -> dict[str, Any]:
+    model, info = kind.from_pretrained(folder, dtype="auto", output_loading_info=True)
     return {
         "architecture": type(model).__name__,
         "parameters": model.num_parameters(),
@@ -71,7 +83,7 @@ def run_load(args: argparse.Namespace) -> Any:
         "missing_keys": sorted(info["missing_keys"]),
         "unexpected_keys": sorted(info["unexpected_keys"]),
         "mismatched_keys": sorted(key for key, *_ in info["mismatched_keys"]),
-        "tokenizer": describe_tokenizer(args.folder),
+        "tokenizer": describe_tokenizer(folder),
     }
 
 
@@ -128,6 +140,17 @@ def run_random_model(args: argparse.Namespace) -> Any:
         write_expected(folder, args.seed)
         if CASES[name].training:
             write_training(folder, args.seed)
+    return {"seed": args.seed, "folders": [str(folder) for folder in rows.values()]}
+
+
+def run_random_encoder(args: argparse.Namespace) -> Any:
+    cases = encoder_cases.CASES
+    rows = {name: args.out / name for name in cases} if args.case == "all" else {args.case: args.out}
+    for name, folder in rows.items():
+        encoder_cases.random_encoder(name, args.seed, folder)
+        encoder_cases.write_expected(folder, args.seed)
+        if cases[name].training:
+            encoder_cases.write_training(folder, args.seed)
     return {"seed": args.seed, "folders": [str(folder) for folder in rows.values()]}
 
 
@@ -190,6 +213,8 @@ def parse() -> argparse.Namespace:
     verb(run_encode, "folder", "texts")
     verb(run_new_rows, "folder", "out", "pieces")
     verb(run_random_model, "case", "seed", "out")
+    verb(run_random_encoder, "case", "seed", "out")
+    verb(run_load_encoders, "out")
     return parser.parse_args()
 
 

@@ -211,7 +211,7 @@ describe('compress', () => {
       {
         code: 'ERR_CONFIG',
         message: 'config: stages.0.z_loss: expected 0 with objective dpo, received 1',
-        hint: 'z_loss belongs to the losses over tokens: cp, inscp and sft.',
+        hint: 'z_loss belongs to the losses over tokens: cp, inscp, sft and masked.',
         details: { file: 'config', key: 'stages.0.z_loss' },
       },
     )

@@ -1,6 +1,7 @@
 /** The model between two stages: a folder on disk, and in memory while stages need it there. */
-import { type DecoderSpec as ModelSpec, decoderSpec as modelSpec } from '../../checkpoint/model_config'
+
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
+import { type ModelSpec, modelSpec } from '../../checkpoint/model_spec'
 import { type Handle, native, runJob } from '../../native'
 
 /** How models are loaded and saved. */

@@ -1,6 +1,6 @@
 /** The linear layers of all blocks by names that are the same whatever the model calls its blocks. */
 import type { LayerLinear } from '../../checkpoint/layers'
-import { layerLinears } from '../../checkpoint/model_config'
+import { linearsOf } from '../../checkpoint/model_spec'
 import { matchNames } from '../../config/name_patterns'
 import { impossible, type Shape } from './stage'
 
@@ -17,7 +17,7 @@ export interface NamedLinear extends Omit<LayerLinear, 'name'> {
 /** In the order of the forward pass. */
 export const namedLinears = (spec: Shape['spec']): NamedLinear[] =>
   spec.layers.flatMap((layer, block) =>
-    layerLinears(spec, layer).map(({ name: part, ...linear }) => ({
+    linearsOf(spec, layer).map(({ name: part, ...linear }) => ({
       ...linear,
       name: `layers.${block}.${part}`,
       block,

@@ -2,14 +2,23 @@
 import type { JsonObject } from '../../checkpoint/json_file'
 import { withLayers } from '../../checkpoint/layer_config'
 import { areUniform, type LayerSpec } from '../../checkpoint/layers'
-import type { DecoderSpec as ModelSpec } from '../../checkpoint/model_config'
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import { type Handle, runJob } from '../../native'
 import type { Shape } from './stage'
 
 /** Why transformers' own classes cannot be this model; nothing where they can. */
-export function stockObstacle({ layers, architecture, hidden_size }: ModelSpec): string | undefined {
+export function stockObstacle({
+  kind,
+  layers,
+  architecture,
+  head_dim,
+  hidden_size,
+}: ModelSpec): string | undefined {
   if (!areUniform(layers)) return 'layers that differ or are factored'
   const heads = layers[0]!.num_heads
+  // An encoder's config has no size of a head: all together are as wide as the model.
+  if (kind === 'encoder' && heads * head_dim !== hidden_size)
+    return `${heads} heads of ${head_dim} a layer, which are not hidden_size = ${hidden_size} wide`
   // Its attention goes by head_dim, but its config is refused before that.
   return architecture === 'llama' && hidden_size % heads !== 0
     ? `${heads} heads a layer, which do not divide a hidden_size of ${hidden_size}`

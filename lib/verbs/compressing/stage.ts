@@ -3,7 +3,7 @@
  * leaves, and then leaves them: by native work on the model in memory, or by a training on its folder.
  */
 import type { JsonObject } from '../../checkpoint/json_file'
-import type { DecoderSpec as ModelSpec } from '../../checkpoint/model_config'
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import { TongueforgeError } from '../../errors'
 import type { Handle, PackedBatch } from '../../native'
 

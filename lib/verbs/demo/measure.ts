@@ -6,7 +6,7 @@ import { DATASET_FILES, type PromptItem } from '../../world/datasets'
 import { measureAnswer, measureRow } from '../../world/measure'
 import { GENERATION } from '../../world/recipe'
 import { chatPrompt, tokenId } from '../../world/tokenizer'
-import { loadModel, type Model } from '../model'
+import { loadDecoder, type Model } from '../model'
 
 export interface Sample {
   prompt: string
@@ -45,7 +45,7 @@ export async function measureModel(
   questions: Questions,
   signal?: AbortSignal,
 ): Promise<Measured> {
-  await using model = await loadModel(folder, { threads: 1, signal })
+  await using model = await loadDecoder(folder, { threads: 1, signal })
   const answers = await ask(model, questions.prompts, signal)
   const measures = questions.prompts.map((item, i) =>
     measureAnswer(item, answers[i]!.text, answers[i]!.finish_reason),

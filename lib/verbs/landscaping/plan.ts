@@ -1,7 +1,7 @@
 /** Everything that is known before the first point: configs, the model, what each point will come out as. */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { DecoderSpec as ModelSpec } from '../../checkpoint/model_config'
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { CompressConfig } from '../../config/compress'
 import { type LandscapeConfig, landscapeSchema, type Rate } from '../../config/landscape'
 import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'

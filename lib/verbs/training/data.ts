@@ -7,6 +7,7 @@ import { dataCacheFolder } from '../../text/cache/place'
 import type { TokenStore } from '../../text/cache/store'
 import { ConversationPacking, countFitting } from '../../text/conversation_packing'
 import { type ResolvedSource, resolveSource } from '../../text/documents'
+import { MaskedRows, maskingOf } from '../../text/masking'
 import { inTurn, interleave, numberedFrom, type Part, weighted } from '../../text/mixing'
 import type { ModelText } from '../../text/model_text'
 import { type ObjectiveName, objectives } from '../../text/objectives'
@@ -69,7 +70,7 @@ export interface TrainingData {
 
 /** What of a config decides how data are read and packed. */
 export interface DataConfig
-  extends Pick<TrainConfig, 'sequence_length' | 'seed' | 'data_cache' | 'inscp' | 'dpo'> {
+  extends Pick<TrainConfig, 'sequence_length' | 'seed' | 'data_cache' | 'inscp' | 'dpo' | 'masked'> {
   /** How documents are read. */
   objective: ObjectiveName
 }
@@ -110,12 +111,13 @@ export async function loadData(
       ? await packedApart(parts, config, options)
       : [await packed(tokens, config, options)]
     const replayed = await replayRows(opened.slice(sources.length), tokens.count, config, options)
-    const rows = interleave(inTurn(fresh), replayed)
+    const hide = hiding(config, text)
+    const rows = hide(interleave(inTurn(fresh), replayed), 0)
     if (rows.rowsPerEpoch === 0) throw nothingToLearn(main.map(({ statistics }) => statistics.path))
     return {
       rows,
       statistics: summary(parts, opened, tokens, replayed, rows),
-      parts: [...fresh, ...replayed.map((part) => part.rows)],
+      parts: [...fresh, ...replayed.map((part) => part.rows)].map((part, i) => hide(part, i + 1)),
       names: distinct(sources.map(({ path }) => path)),
       documents: opened.slice(sources.length).reduce((sum, one) => sum + one.tokens.count, tokens.count),
       close,
@@ -124,6 +126,13 @@ export async function loadData(
     await close()
     throw error
   }
+}
+
+// Of an objective that learns hidden tokens: rows with tokens hidden, by `part` others in each.
+function hiding(config: DataConfig, text: ModelText): (rows: RowSource, part: number) => RowSource {
+  if (objectives[config.objective].loss !== 'masked') return (rows) => rows
+  const masking = maskingOf(text, config.masked)
+  return (rows, part) => new MaskedRows(rows, masking, [config.seed, part])
 }
 
 interface Opened {
@@ -178,11 +187,17 @@ async function openSource(
   return { store: tokens, tokens, statistics }
 }
 
-const encodingOptions = ({ inscp: { loss, system, template }, dpo }: DataConfig) => ({
+const encodingOptions = ({
+  objective,
+  inscp: { loss, system, template },
+  dpo,
+  sequence_length,
+}: DataConfig) => ({
   loss,
   system,
   template,
   maxPrompt: dpo.max_prompt,
+  pieceLength: objectives[objective].loss === 'masked' ? sequence_length : undefined,
 })
 
 const isWhole = ({ objective }: DataConfig) => objectives[objective].packing !== 'stream'

@@ -1,8 +1,9 @@
-/** Floating-point operations of a decoder, in closed form: what speed is held against and time is foretold from. */
-import type { DecoderSpec } from '../../checkpoint/model_config'
-import { countMacs } from '../../counting/macs'
+/** Floating-point operations of a model, in closed form: what speed is held against and time is foretold from. */
+import type { ModelSpec } from '../../checkpoint/model_spec'
+import { countMacs, type MacParts } from '../../counting/macs'
 import { countParameters } from '../../counting/parameters'
 import { modelSize } from '../../counting/registry'
+import { BERT_MASKING } from '../../text/masking'
 import type { TrainPlan } from './plan'
 
 type FlopsPlan = Pick<TrainPlan, 'config' | 'spec' | 'trained' | 'teaching'>
@@ -14,8 +15,9 @@ export interface TrainedParameters {
 }
 
 /** One token's way through the model, on the average of a row: two a number, and attention to what it sees. */
-export function forwardFlops(spec: DecoderSpec, sequenceLength: number): number {
-  return (2 * countMacs(modelSize(spec), sequenceLength).visible) / sequenceLength
+export function forwardFlops(spec: ModelSpec, sequenceLength: number): number {
+  const { visible, parts } = countMacs(modelSize(spec), sequenceLength)
+  return (2 * (visible - unusedHead(spec, parts))) / sequenceLength
 }
 
 /**
@@ -24,14 +26,10 @@ export function forwardFlops(spec: DecoderSpec, sequenceLength: number): number 
  * counted for the share that is. Recomputed activations, norms and the optimizer do not count; each row is taken as
  * one document.
  */
-export function trainingFlops(
-  spec: DecoderSpec,
-  sequenceLength: number,
-  trained?: TrainedParameters,
-): number {
+export function trainingFlops(spec: ModelSpec, sequenceLength: number, trained?: TrainedParameters): number {
   const { visible, core, parts } = countMacs(modelSize(spec), sequenceLength)
-  const matrices = (core - parts.scores) / sequenceLength
-  const attention = visible / sequenceLength - matrices
+  const attention = (visible - core + parts.scores) / sequenceLength
+  const matrices = (core - parts.scores - unusedHead(spec, parts)) / sequenceLength
   const all = countParameters(spec)
   const { parameters, own_parameters } = trained ?? { parameters: all, own_parameters: all }
   const adapters = parameters - own_parameters
@@ -46,3 +44,7 @@ export function updateFlops({ config, spec, trained, teaching }: FlopsPlan): num
 /** A teacher only looks: a token's way through it. */
 export const teacherFlops = ({ config, teaching }: Pick<FlopsPlan, 'config' | 'teaching'>) =>
   teaching ? forwardFlops(teaching.spec, config.sequence_length) : 0
+
+// An encoder's head runs where a token is hidden.
+const unusedHead = ({ kind }: ModelSpec, { head }: MacParts) =>
+  kind === 'encoder' ? (1 - BERT_MASKING.probability) * head : 0

@@ -10,29 +10,34 @@ import type { Measured } from './held_out'
 /** Opens sources as an objective of training reads them. Throws ERR_DATA, ERR_TEMPLATE. */
 export function openRows(
   sources: readonly DataSource[],
-  config: Omit<DataConfig, 'inscp' | 'dpo'>,
+  config: Omit<DataConfig, 'inscp' | 'dpo' | 'masked'>,
   text: ModelText,
   options: LoadOptions,
 ): Promise<TrainingData> {
-  const { inscp, dpo } = trainSchema.shape
+  const { inscp, dpo, masked } = trainSchema.shape
   return loadData(
     sources,
-    { inscp: inscp.parse(undefined), dpo: dpo.parse(undefined), ...config },
+    { inscp: inscp.parse(undefined), dpo: dpo.parse(undefined), masked: masked.parse(undefined), ...config },
     text,
     options,
   )
 }
 
-/** What a model says its loss on rows with. `batch_size`: rows at a time. */
+/** What a model says its loss on rows with, of the next token or of hidden ones. `batch_size`: rows at a time. */
 export function measuredModel(
   model: Handle,
-  { batch_size, threads }: { batch_size: number; threads: number },
+  {
+    batch_size,
+    threads,
+    loss: kind = 'language',
+  }: { batch_size: number; threads: number; loss?: 'language' | 'masked' },
 ): Measured {
+  const loss = { kind }
   return {
     async *lossSums(source: RowSource, _data: TrainingData, signal: AbortSignal) {
       for await (const { ids, labels, segments, rows } of epochBatches(source, batch_size)) {
-        const options = { model, batch: { ids, labels, segments, rows }, threads }
-        yield { ...(await runJob('languageLoss', options, { signal })), rows }
+        const options = { model, loss, batch: { ids, labels, segments, rows }, threads }
+        yield { ...(await runJob('modelLoss', options, { signal })), rows }
       }
     },
   }

@@ -1,6 +1,6 @@
 /** What a run keeps in memory and on disk, in closed form. */
 import type { LayerSpec } from '../../checkpoint/layers'
-import type { DecoderSpec } from '../../checkpoint/model_config'
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { TrainConfig } from '../../config/train'
 import { countParameters } from '../../counting/parameters'
 import type { TrainPlan as WholePlan } from './plan'
@@ -80,22 +80,25 @@ function ownActivations({ config, spec, trained }: TrainPlan): number {
   return tokens * recorded.length * kept + Math.max(tokens * head + logits, tokens * (block + inFlight))
 }
 
-const widest = ({ layers }: DecoderSpec) =>
+const widest = ({ layers }: ModelSpec) =>
   Math.max(...layers.map(({ intermediate_size }) => intermediate_size))
 
-export const largestBlockBytes = (spec: DecoderSpec, width: number) =>
+export const largestBlockBytes = (spec: ModelSpec, width: number) =>
   Math.max(...spec.layers.map((layer) => blockBytes(spec, layer, width)))
 
 // Of one token: norms' inputs and outputs, queries and keys before and after their norms and turning, values, what
-// attention gives, three rows of the feed-forward block, what goes between two factors; and statistics in float32.
-function blockBytes(spec: DecoderSpec, layer: LayerSpec, width: number): number {
+// attention gives, three rows of the feed-forward block, what goes between two factors; and statistics in float32. An
+// encoder turns nothing and has two such rows.
+function blockBytes(spec: ModelSpec, layer: LayerSpec, width: number): number {
   const { hidden_size: D, head_dim: H } = spec
   const { num_heads: N, num_kv_heads: K, intermediate_size: F } = layer
+  if (spec.kind === 'encoder') return width * (4 * D + 4 * N * H + 2 * F + rankSum(layer)) + 4 * (4 + N)
   const copies = spec.qk_norm ? 3 : 2
   const statistics = 2 + N + (spec.qk_norm ? N + K : 0)
-  const ranks = Object.values(layer.ranks).reduce((sum, rank) => sum + rank, 0)
-  return width * (4 * D + copies * (N + K) * H + 3 * F + ranks) + 4 * statistics
+  return width * (4 * D + copies * (N + K) * H + 3 * F + rankSum(layer)) + 4 * statistics
 }
+
+const rankSum = ({ ranks }: LayerSpec) => Object.values(ranks).reduce((sum, rank) => sum + rank, 0)
 
 // As native/kernels/linear_cross_entropy.cpp cuts them.
 export function logitRows(tokens: number, vocabulary: number, width: number): number {

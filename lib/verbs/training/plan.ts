@@ -1,8 +1,8 @@
 /** Everything that is known before the first step: config, model, tokens, rows. */
 import { openAdapter } from '../../checkpoint/adapter_folder'
 import { dtypeKey } from '../../checkpoint/dtype_key'
-import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder, openTokenizerFolder } from '../../checkpoint/model_folder'
+import { type ModelSpec, modelSpec } from '../../checkpoint/model_spec'
 import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
 import { type TrainConfig, trainSchema } from '../../config/train'
 import { countParameters } from '../../counting/parameters'
@@ -14,6 +14,7 @@ import { checkAnomalyKeys } from './anomalies'
 import { type DataStatistics, type LoadOptions, loadData, type TrainingData } from './data'
 import type { Identity, RunInputs } from './identity'
 import { activationBytes, checkpointBytes, memoryBytes, peakBytes } from './memory'
+import { checkKind, withTrainedHead } from './model_kind'
 import { Perplexity, type PerplexityOptions } from './perplexity'
 import {
   checkPool,
@@ -40,7 +41,7 @@ import { planTrained, type Trained } from './trained'
 
 export interface TrainPlan extends RunInputs {
   config: TrainConfig
-  spec: DecoderSpec
+  spec: ModelSpec
   /** The result's config.json. */
   modelConfig: Record<string, unknown>
   trained: Trained
@@ -145,11 +146,11 @@ function checkInscpKeys({ init, inscp }: TrainConfig, file: string): void {
 
 // A preference loss is over whole answers, and has a reference to hold the model; a teacher holds it too.
 function checkLossKeys({ objective, z_loss }: TrainConfig, file: string): void {
-  if (z_loss === 0 || (objective !== 'distil' && objectives[objective].loss === 'language')) return
+  if (z_loss === 0 || (objective !== 'distil' && objectives[objective].loss !== 'preference')) return
   throw problemIn(file)(
     'z_loss',
     `expected 0 with objective ${objective}, received ${z_loss}`,
-    'z_loss belongs to the losses over tokens: cp, inscp and sft.',
+    'z_loss belongs to the losses over tokens: cp, inscp, sft and masked.',
   )
 }
 
@@ -197,7 +198,8 @@ export async function planTraining(
   const { model, files, adapter, teacher } = inputs
   const student = config.student && planStudent(config.student, teacher!)
   const modelConfig = await resultConfig(config, model?.config ?? student?.config, files)
-  const spec = decoderSpec(modelConfig, model?.configFile ?? (student ? 'student' : 'init'))
+  const spec = modelSpec(modelConfig, model?.configFile ?? (student ? 'student' : 'init'))
+  checkKind(config, spec)
   const teaching = planTeaching(config, teacher, spec)
   const beside = teaching?.projections ?? []
   const trained = await planTrained(config, spec, { base: model?.path, adapter, beside })
@@ -273,7 +275,7 @@ async function resultConfig(
   files: ModelFolder,
 ): Promise<Record<string, unknown>> {
   const { initialization: _, ...init } = config.init ?? {}
-  const own: Record<string, unknown> = { ...(start ?? init) }
+  const own: Record<string, unknown> = { ...(start ?? withTrainedHead(init)) }
   if (!config.lora) own[dtypeKey(own)] = config.dtype // an adapter is merged into the model as it is stored
   if (config.tokenizer === undefined) return own
   for (const key of ['bos_token_id', 'eos_token_id', 'pad_token_id']) {
@@ -282,7 +284,7 @@ async function resultConfig(
   return own
 }
 
-function checkVocabulary({ tokenizer }: ModelText, spec: DecoderSpec, folder: string): void {
+function checkVocabulary({ tokenizer }: ModelText, spec: ModelSpec, folder: string): void {
   if (tokenizer.vocabSize <= spec.vocab_size) return
   throw new TongueforgeError(
     'ERR_VOCABULARY',

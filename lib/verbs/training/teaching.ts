@@ -27,7 +27,7 @@ export interface TeachingSummary {
 export function planTeaching(
   { distil, dtype }: TrainConfig,
   teacher: ModelFolder | undefined,
-  student: DecoderSpec,
+  student: Pick<DecoderSpec, 'layers' | 'hidden_size'>,
 ): Teaching | undefined {
   if (!teacher) return undefined
   const spec = decoderSpec(teacher.config, teacher.configFile)
@@ -41,7 +41,7 @@ export function planTeaching(
   return { teacher, spec, dtype: distil.dtype ?? dtype, projections }
 }
 
-function checkLayer(passed: number, { layers }: DecoderSpec, whose: string): void {
+function checkLayer(passed: number, { layers }: Pick<DecoderSpec, 'layers'>, whose: string): void {
   if (passed <= layers.length) return
   throw new TongueforgeError(
     'ERR_CONFIG',

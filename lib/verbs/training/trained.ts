@@ -2,7 +2,7 @@
 import { newAdapterConfig } from '../../checkpoint/adapter_config'
 import type { AdapterFolder, AdapterModule } from '../../checkpoint/adapter_folder'
 import type { JsonObject } from '../../checkpoint/json_file'
-import type { DecoderSpec } from '../../checkpoint/model_config'
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import { matchNames } from '../../config/name_patterns'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
@@ -50,12 +50,13 @@ interface TrainedInputs {
 /** Throws ERR_CONFIG for patterns that match nothing, for what contradicts itself, and where nothing is left to train. */
 export async function planTrained(
   config: TrainConfig,
-  spec: DecoderSpec,
+  spec: ModelSpec,
   { base, adapter, beside = [] }: TrainedInputs,
 ): Promise<Trained> {
   const parameters = await runJob('describeModel', { spec })
   const names = parameters.map(({ name }) => name)
   const frozen = new Set(matchNames(config.freeze ?? [], names, { key: 'freeze' }))
+  for (const { name, trainable } of parameters) if (!trainable) frozen.add(name)
   const lora = config.lora && planLora(config, parameters, { spec, base: base!, adapter })
   if (lora) for (const name of names) if (!lora.also.includes(name)) frozen.add(name)
   const own = parameters.filter(({ name }) => !frozen.has(name))
@@ -71,19 +72,21 @@ export async function planTrained(
     shapes,
     recorded_blocks:
       spec.layers.length - Math.min(...places.map((name) => blockOf(name, spec.layers.length))),
-    head: own.some(({ name }) => name === (spec.tie_word_embeddings ? EMBEDDING : HEAD)),
+    head: own.some(({ name }) => (spec.tie_word_embeddings ? EMBEDDING : HEAD).test(name)),
     prunable: own.filter(({ prunable }) => prunable).map(({ shape }) => shape),
     ...(lora && { lora }),
   }
 }
 
-const EMBEDDING = 'model.embed_tokens.weight'
-const HEAD = 'lm_head.weight'
+const EMBEDDING = /(^|\.)(embed_tokens|word_embeddings)\.weight$/
+const HEAD = /^(lm_head|lm_head\.decoder|cls\.predictions\.decoder)\.weight$/
+/** Tables that come before all blocks. */
+const INPUT = /(^|\.)embed(_tokens|dings)\./
 
 // The block that a tensor lies in, the first for the input table, `count` for what comes after all blocks.
 function blockOf(name: string, count: number): number {
-  if (name === EMBEDDING) return 0
-  return Number(/\.layers\.(\d+)\./.exec(name)?.[1] ?? count)
+  if (INPUT.test(name)) return 0
+  return Number(/(^|\.)layers?\.(\d+)\./.exec(name)?.[2] ?? count)
 }
 
 const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
@@ -105,7 +108,7 @@ function shapesOfAdapters(
 }
 
 interface LoraInputs {
-  spec: DecoderSpec
+  spec: ModelSpec
   base: string
   adapter: AdapterFolder | undefined
 }

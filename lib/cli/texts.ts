@@ -1,0 +1,41 @@
+/** Texts for a text encoder: one on the command line, or the lines of a file. */
+import { readFile } from 'node:fs/promises'
+import { TongueforgeError } from '../errors'
+import type { TextsDone } from '../verbs/encoder'
+import { exactlyOne, JSON_OPTION, MODEL_OPTIONS, type ModelValues } from './options'
+import type { Io, Option } from './verb'
+
+export interface TextsValues extends Omit<ModelValues, 'adapter'> {
+  text?: string
+  file?: string
+  truncate?: boolean
+}
+
+export const TEXTS_OPTIONS: Option[] = [
+  { flags: '--text <text>', description: 'the text' },
+  { flags: '--file <file>', description: 'a text file, UTF-8, one text a line; empty lines are left out' },
+  { flags: '--truncate', description: 'cut texts that are longer than the model has positions' },
+  ...MODEL_OPTIONS.filter(({ flags }) => !flags.startsWith('--adapter')),
+  JSON_OPTION,
+]
+
+export async function textsOf({ text, file }: TextsValues): Promise<string[]> {
+  exactlyOne({ text, file }, { text: '--text', file: '--file' })
+  if (text !== undefined) return [text]
+  const content = await readFile(file!, 'utf8').catch((cause: Error) => {
+    throw new TongueforgeError('ERR_NOT_FOUND', `--file: cannot read ${file}: ${cause.message}`, {
+      hint: 'Check the path.',
+      details: { file },
+      cause,
+    })
+  })
+  return content.split(/\r?\n/).filter((line) => line.trim() !== '')
+}
+
+/** Options of the call, as the command line and the terminal have them. */
+export const callOptions = ({ truncate }: TextsValues, io: Io) => ({
+  truncate,
+  signal: io.signal,
+  onProgress: ({ done, total }: TextsDone) =>
+    io.progress.update({ label: 'encoding', done, total, unit: 'texts' }),
+})

@@ -1,0 +1,230 @@
+/** A text encoder in memory: it embeds, classifies and fills in hidden words. Many calls may run on it at once. */
+import type { EncoderSpec } from '../checkpoint/encoder_config'
+import { encoderSpec } from '../checkpoint/encoder_config'
+import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
+import { TongueforgeError } from '../errors'
+import { type Handle, type JobCallbacks, runJob } from '../native'
+import { IGNORE } from '../text/conversation'
+import { hideTokens, type MaskingShares, maskingOf } from '../text/masking'
+import { loadModelText, type ModelText } from '../text/model_text'
+import { Random } from '../text/random'
+import { HeldHandle } from './held_handle'
+import { int32Rows } from './id_rows'
+import { checkDevice, type LoadOptions } from './model'
+
+export interface TextsDone {
+  done: number
+  total: number
+}
+
+/** Of the calls that take texts. */
+export interface TextsOptions extends JobCallbacks<TextsDone> {
+  /** Cut texts that are longer than the model has positions; default: refuse them. */
+  truncate?: boolean | undefined
+}
+
+export interface EmbedOptions extends TextsOptions {
+  /** The mean of the states of all tokens (default), or the state of the first. */
+  pooling?: 'mean' | 'cls' | undefined
+  /** Make each vector of length 1; default: no. */
+  normalize?: boolean | undefined
+}
+
+export interface Classification {
+  /** The label with the highest score. */
+  label: string
+  score: number
+  /** Of all labels: probabilities, or the values themselves where the model does regression. */
+  scores: Record<string, number>
+}
+
+/** A hidden token, and what may stand there. */
+export interface Filling {
+  /** Number of the token within the text. */
+  place: number
+  candidates: { token: string; id: number; probability: number }[]
+}
+
+export interface MaskedLossOptions extends JobCallbacks<TextsDone>, Partial<MaskingShares> {
+  /** Of what is hidden; default: 1. */
+  seed?: number | undefined
+}
+
+/** Loads the folder of a text encoder, or the result of a run folder. */
+export async function loadEncoder(
+  folder: string,
+  { device = 'cpu', dtype = 'float32', threads = 0, adapter, signal, onProgress }: LoadOptions = {},
+): Promise<Encoder> {
+  checkDevice(device)
+  if (adapter !== undefined) throw noAdapter()
+  const files = await openModelFolder(folder)
+  const spec = encoderSpec(files.config, files.configFile)
+  const unread: string[] = []
+  const onItem = (item: { unread: string[] }) => unread.push(...item.unread)
+  const options = { folder: files.path, spec, dtype, threads }
+  const handle = await runJob('loadModel', options, { signal, onProgress, onItem })
+  return new Encoder(files, spec, unread, handle, threads)
+}
+
+export class Encoder {
+  readonly #model: HeldHandle
+  #text: Promise<ModelText> | undefined
+
+  /** Made by loadEncoder. */
+  constructor(
+    /** The folder's small files. */
+    readonly files: ModelFolder,
+    readonly spec: EncoderSpec,
+    /** Tensors of the folder that belong to another class than config.json names, and are not read. */
+    readonly unread: readonly string[],
+    handle: Handle,
+    private readonly threads: number,
+  ) {
+    this.#model = new HeldHandle(handle, 'encoder')
+  }
+
+  /** The folder's tokenizer and special tokens, loaded at their first use. Throws ERR_TOKENIZER. */
+  text(): Promise<ModelText> {
+    this.#text ??= loadModelText(this.files)
+    return this.#text
+  }
+
+  /** A vector for each text. Throws ERR_DATA for a text that is too long. */
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    return this.embedIds(await this.#encode(texts, options), options)
+  }
+
+  /** As embed, of token ids, special ones included. */
+  async embedIds(rows: readonly ArrayLike<number>[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    const { pooling = 'mean', normalize = false, ...callbacks } = options
+    const call = { rows: int32Rows(rows), pooling, normalize, threads: this.threads }
+    return vectors(await this.#model.run('embed', call, callbacks as JobCallbacks))
+  }
+
+  /** The label of each text. Throws ERR_MODEL_CONFIG for a model without a classification head. */
+  async classify(texts: readonly string[], options: TextsOptions = {}): Promise<Classification[]> {
+    const logits = await this.classifyIds(await this.#encode(texts, options), options)
+    return logits.map((row) => this.#classification(row))
+  }
+
+  /** Logits of the labels for rows of token ids. */
+  async classifyIds(
+    rows: readonly ArrayLike<number>[],
+    callbacks: JobCallbacks<TextsDone> = {},
+  ): Promise<Float32Array[]> {
+    const call = { rows: int32Rows(rows), threads: this.threads }
+    return vectors(await this.#model.run('classify', call, callbacks as JobCallbacks))
+  }
+
+  /** What may stand at each mask token of a text, the likeliest first. Throws ERR_MODEL_CONFIG, ERR_DATA. */
+  async fillMask(
+    text: string,
+    { topK = 5, ...options }: TextsOptions & { topK?: number } = {},
+  ): Promise<Filling[]> {
+    const { tokenizer, maskTokenId: mask_id } = await this.text()
+    maskingOf(await this.text())
+    const rows = await this.#encode([text], options)
+    if (!rows[0]!.includes(mask_id!)) throw nothingHidden(tokenizer.idToToken(mask_id!)!)
+    const call = { rows, mask_id: mask_id!, top_k: topK, threads: this.threads }
+    const found = await this.#model.run('fillMasks', call, options as JobCallbacks)
+    return found.map(({ place, ids, probabilities }) => ({
+      place,
+      candidates: [...new Int32Array(ids)].map((id, i) => ({
+        token: tokenizer.idToToken(id) ?? '',
+        id,
+        probability: probabilities[i]!,
+      })),
+    }))
+  }
+
+  /** Logits (B,T,V) of rows of equal length. Holds all of them in memory: for inspection and tests. */
+  async logits(rows: readonly ArrayLike<number>[]): Promise<{ data: Float32Array; shape: number[] }> {
+    const { data, shape } = await this.#model.run('logits', { rows: int32Rows(rows), threads: this.threads })
+    return { data: new Float32Array(data), shape }
+  }
+
+  /**
+   * How well hidden tokens of held-out texts are predicted: the mean over them. Rows are token ids, special ones
+   * included, which are never hidden. The same seed hides the same tokens of the same rows.
+   */
+  async maskedLoss(
+    rows: readonly ArrayLike<number>[],
+    { seed = 1, signal, onProgress, ...shares }: MaskedLossOptions = {},
+  ): Promise<{ loss: number; tokens: number }> {
+    const text = await this.text()
+    const masking = { ...maskingOf(text), ...shares }
+    let [sum, tokens] = [0, 0]
+    for (const [i, row] of int32Rows(rows).entries()) {
+      const ids = row.slice()
+      const labels = row.map((id) => (text.tokenizer.isSpecialToken(id) ? IGNORE : id))
+      if (hideTokens(ids, labels, masking, new Random(seed, i)) > 0) {
+        const batch = { ids, labels, segments: new Int32Array(ids.length), rows: 1 }
+        const call = { batch, loss: { kind: 'masked' as const }, threads: this.threads }
+        const said = await this.#model.run('modelLoss', call, { signal })
+        sum += said.sum
+        tokens += said.count
+      }
+      onProgress?.({ done: i + 1, total: rows.length })
+    }
+    return { loss: sum / tokens, tokens }
+  }
+
+  /** Frees the weights once running calls have ended. */
+  dispose(): Promise<void> {
+    return this.#model.dispose()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  async #encode(texts: readonly string[], { truncate = false }: TextsOptions): Promise<Int32Array[]> {
+    const { tokenizer } = await this.text()
+    const rows = await tokenizer.encodeBatch(texts)
+    if (!truncate) return rows
+    const room = this.spec.max_positions - this.spec.first_position
+    const { suffix } = await tokenizer.addedAround()
+    return rows.map((row) =>
+      row.length <= room ? row : Int32Array.from([...row.subarray(0, room - suffix.length), ...suffix]),
+    )
+  }
+
+  // As the pipeline of transformers reads problem_type.
+  #classification(logits: Float32Array): Classification {
+    const { labels, problem_type } = this.spec
+    const alone =
+      problem_type === 'multi_label_classification' || (problem_type === null && labels.length === 1)
+    const values =
+      problem_type === 'regression' ? [...logits] : alone ? [...logits].map(sigmoid) : softmax(logits)
+    const best = values.indexOf(Math.max(...values))
+    return {
+      label: labels[best]!,
+      score: values[best]!,
+      scores: Object.fromEntries(labels.map((label, i) => [label, values[i]!])),
+    }
+  }
+}
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x))
+
+function softmax(logits: Float32Array): number[] {
+  const most = Math.max(...logits)
+  const exponentials = [...logits].map((x) => Math.exp(x - most))
+  const sum = exponentials.reduce((total, x) => total + x, 0)
+  return exponentials.map((x) => x / sum)
+}
+
+function vectors({ data, shape: [count, width] }: { data: ArrayBuffer; shape: number[] }): Float32Array[] {
+  const all = new Float32Array(data)
+  return Array.from({ length: count! }, (_, i) => all.slice(i * width!, (i + 1) * width!))
+}
+
+const noAdapter = () =>
+  new TongueforgeError('ERR_USAGE', 'Expected no adapter with an encoder, received one', {
+    hint: 'Merge it first: tongueforge adapter merge.',
+  })
+
+const nothingHidden = (token: string) =>
+  new TongueforgeError('ERR_DATA', `Expected a text with ${token} in it, received one without`, {
+    hint: `Write ${token} where a word is to be filled in.`,
+  })

@@ -1,0 +1,61 @@
+// Text encoders: vectors, labels, hidden words.
+#include "encode/encode.h"
+
+#include "binding/exports.h"
+#include "binding/handle.h"
+#include "kernels/aten.h"
+
+namespace tongueforge::binding {
+namespace {
+
+std::shared_ptr<models::TextEncoder> encoder_of(const Options& options) {
+  return unwrap<models::TextEncoder>(options.value("model"));
+}
+
+Value to_value(const at::Tensor& rows) {
+  const auto dense = rows.contiguous();
+  const auto* data = dense.const_data_ptr<float>();
+  return Value::Map{{"data", std::vector<float>(data, data + dense.numel())},
+                    {"shape", Value::List{dense.size(0), dense.size(1)}}};
+}
+
+}  // namespace
+
+// embed({model, rows, pooling: mean | cls, normalize}, on_event): {data: Float32 ArrayBuffer, shape: [N, D]}
+Napi::Value embed(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  const auto pooling = options.text("pooling") == "mean" ? encode::Pooling::mean : encode::Pooling::first;
+  return start_job(info,
+                   [model = encoder_of(options), rows = options.rows("rows"), pooling,
+                    normalised = options.flag("normalize")](Job& job) -> Value {
+                     return to_value(encode::embed(*model, rows, pooling, normalised, job));
+                   });
+}
+
+// classify({model, rows}, on_event): {data: Float32 ArrayBuffer, shape: [N, C]}
+Napi::Value classify(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info, [model = encoder_of(options), rows = options.rows("rows")](Job& job) -> Value {
+    return to_value(encode::classify(*model, rows, job));
+  });
+}
+
+// fillMasks({model, rows, mask_id, top_k}, on_event): {text, place, ids: Int32 ArrayBuffer, probabilities}[]
+Napi::Value fill_masks(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info,
+                   [model = encoder_of(options), rows = options.rows("rows"),
+                    mask_id = static_cast<int32_t>(options.integer("mask_id")),
+                    top_k = options.integer("top_k")](Job& job) -> Value {
+                     Value::List all;
+                     for (auto& one : encode::fill_masks(*model, rows, mask_id, top_k, job))
+                       all.push_back(Value::Map{{"text", one.text},
+                                                {"place", one.place},
+                                                {"ids", std::move(one.ids)},
+                                                {"probabilities", Value::List(one.probabilities.begin(),
+                                                                              one.probabilities.end())}});
+                     return all;
+                   });
+}
+
+}  // namespace tongueforge::binding

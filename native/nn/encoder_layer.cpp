@@ -1,0 +1,42 @@
+#include "nn/encoder_layer.h"
+
+#include "kernels/aten.h"
+
+namespace tongueforge::nn {
+namespace {
+
+// (B,T,N*H) -> (B,N,T,H)
+at::Tensor split_heads(const at::Tensor& x, int64_t num_heads, int64_t head_dim) {
+  return x.unflatten(-1, {num_heads, head_dim}).transpose(1, 2);
+}
+
+}  // namespace
+
+Visibility whole_documents(const at::Tensor& segments_BT, at::ScalarType dtype, const Job* job) {
+  if (dtype == at::kHalf) return masked_packed_visibility(segments_BT, /*window=*/0, /*causal=*/false);
+  const auto documents =
+      std::make_shared<const std::vector<kernels::PackedDocument>>(kernels::packed_documents(segments_BT));
+  return packed_visibility({.documents = documents, .job = job, .causal = false});
+}
+
+at::Tensor EncoderLayer::operator()(const at::Tensor& x_BTD, const Visibility& visibility) const {
+  const auto a_BTD = attention_norm(x_BTD + attention(x_BTD, visibility));
+  return mlp_norm(a_BTD + narrow(activated(widen(a_BTD), activation)));
+}
+
+at::Tensor EncoderLayer::attention(const at::Tensor& x_BTD, const Visibility& visibility) const {
+  const auto q_BNTH = split_heads(q(x_BTD), num_heads, head_dim);
+  const auto k_BNTH = split_heads(k(x_BTD), num_heads, head_dim);
+  const auto v_BNTH = split_heads(v(x_BTD), num_heads, head_dim);
+  if (visibility.packed) return o(kernels::packed_attention(q_BNTH, k_BNTH, v_BNTH, *visibility.packed));
+  const auto y_BNTH = at::scaled_dot_product_attention(q_BNTH, k_BNTH, v_BNTH, visibility.mask);
+  return o(y_BNTH.transpose(1, 2).flatten(2));
+}
+
+std::vector<at::Tensor> EncoderLayer::tensors() const {
+  std::vector<at::Tensor> all = {attention_norm.weight, attention_norm.bias, mlp_norm.weight, mlp_norm.bias};
+  for (const auto* linear : {&q, &k, &v, &o, &widen, &narrow}) linear->append_tensors(all);
+  return all;
+}
+
+}  // namespace tongueforge::nn

@@ -1,0 +1,38 @@
+// A Transformer block that looks both ways and norms after each of its two parts, as in BERT, RoBERTa and
+// HuBERT (the original order of Vaswani et al. 2017, arXiv 1706.03762).
+// Letters: B batch, T time, D model, N heads, H head dim, F feed-forward.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "nn/activation.h"
+#include "nn/attention.h"
+#include "nn/layer_norm.h"
+#include "nn/linear.h"
+
+namespace tongueforge::nn {
+
+/// Packed rows whose documents see themselves whole: what kernels::packed_attention takes, or a mask where it
+/// does not take the dtype. The job is asked within the layer, in backward too, and must live until then.
+Visibility whole_documents(const at::Tensor& segments_BT, at::ScalarType dtype, const Job* job);
+
+struct EncoderLayer {
+  Linear q, k, v, o;         // (N*H,D) three times, (D,N*H)
+  LayerNorm attention_norm;  // of x + attention
+  Linear widen, narrow;      // (F,D), (D,F)
+  LayerNorm mlp_norm;        // of that + feed-forward
+  int64_t num_heads = 0, head_dim = 0;
+  Activation activation = Activation::gelu;
+
+  /// (B,T,D) -> (B,T,D)
+  at::Tensor operator()(const at::Tensor& x_BTD, const Visibility& visibility) const;
+  /// All of them, those of adapters included.
+  std::vector<at::Tensor> tensors() const;
+
+ private:
+  at::Tensor attention(const at::Tensor& x_BTD, const Visibility& visibility) const;
+};
+
+}  // namespace tongueforge::nn
