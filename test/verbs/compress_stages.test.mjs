@@ -23,6 +23,12 @@ const CASES = {
   'weights whose neighbours make up for them, two of four': {
     stages: [{ method: 'prune', criterion: 'sparsegpt', pattern: '2:4' }],
   },
+  'weights while training': {
+    stages: [
+      { method: 'recover', pruning: { schedule: 'targets', targets: [0.2, 0.5], every: 2 } },
+      { method: 'recover', steps: 2 },
+    ],
+  },
   'factored layers, trained': {
     stages: [{ method: 'lowrank', ratio: 0.5 }, { method: 'recover' }],
     loads_in: 'tongueforge',

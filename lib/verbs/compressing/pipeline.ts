@@ -76,7 +76,11 @@ export async function runStages(session: Session): Promise<Outcome> {
       const before = lefts.at(-1)!
       const hash = await session.identity.of(planned, before.hash)
       model = await runStage(session, planned, model, hash)
-      lefts.push({ name: planned.name, hash, shape: shapeOf(model.spec, folder.book.last) })
+      lefts.push({
+        name: planned.name,
+        hash,
+        shape: shapeOf(model.spec, folder.book.last, folder.book.all[0]!),
+      })
       if (config.keep === 'last' && planned.number > 1) await folder.forget(before.name)
     }
     return { model, hash: lefts.at(-1)!.hash, found }
@@ -97,7 +101,7 @@ async function begin(session: Session): Promise<Left> {
     const facts = { step: 0, stage: '00-start', method: 'start', seconds: 0 }
     await keep(session, { ...(await measured(session, original, facts)), inputs_sha256: hash })
   }
-  return { name: '', hash, shape: shapeOf(original.spec, folder.book.all[0]!) }
+  return { name: '', hash, shape: { spec: original.spec, zeros: 0 } }
 }
 
 /** What stages have left that are as they were, from the start to the newest whose model is there. */
@@ -108,7 +112,7 @@ async function findFinished(session: Session, start: Left): Promise<Left[]> {
     const hash = await identity.of(planned, lefts.at(-1)!.hash)
     const record = folder.book.find(planned.number, hash)
     if (record === undefined) break
-    lefts.push({ name: planned.name, hash, shape: shapeOf(original.spec, record) })
+    lefts.push({ name: planned.name, hash, shape: shapeOf(original.spec, record, folder.book.all[0]!) })
   }
   while (lefts.length > 1 && !(await folder.modelOf(lefts.at(-1)!))) lefts.pop()
   return lefts

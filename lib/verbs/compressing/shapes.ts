@@ -39,11 +39,13 @@ export async function blocksIn(
 export const configWith = (config: JsonObject, spec: ModelSpec, layers: readonly LayerSpec[]): JsonObject =>
   withLayers(config, layers, spec)
 
-/** What the record of a stage says that the next one finds. */
-export const shapeOf = (
-  spec: ModelSpec,
-  { layers, zeros }: { layers: LayerSpec[]; zeros: number },
-): Shape => ({
+interface Found {
+  layers: LayerSpec[]
+  zeros: number
+}
+
+/** What the record of a stage says that the next one finds. Zeros that were there at the start are no work of ours. */
+export const shapeOf = (spec: ModelSpec, { layers, zeros }: Found, start: Found): Shape => ({
   spec: { ...spec, layers },
-  zeros,
+  zeros: Math.max(0, zeros - start.zeros),
 })
