@@ -85,6 +85,23 @@ async function checkLandscape(config, file) {
   return points.length > 0
 }
 
+/** config.json of Llama 3 8B. */
+const LLAMA = {
+  model_type: 'llama',
+  hidden_size: 4096,
+  intermediate_size: 14336,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
+  num_key_value_heads: 8,
+  vocab_size: 128256,
+  max_position_embeddings: 8192,
+  rms_norm_eps: 1e-5,
+  rope_theta: 500000,
+  hidden_act: 'silu',
+  tie_word_embeddings: false,
+  torch_dtype: 'bfloat16',
+}
+
 describe('recipes', () => {
   for (const name of readdirSync(join(clone, 'recipes'))) {
     test(`${name} is a config, headed by the command that runs it`, async () => {
@@ -190,26 +207,71 @@ describe('recipes', () => {
     }
   })
 
+  test('the tiny compression runs on what the demo leaves', async () => {
+    const root = temporaryFolder()
+    const sizes = { base_documents: 60, conversations: 20, cp_documents: 1, held_out_documents: 5 }
+    await writeDatasets(new World(1), join(root, 'demo-out/world'), sizes)
+    await writeTinyModel(join(root, 'demo-out/base'))
+    const yaml = readFileSync(recipe('compress_tiny.yaml'), 'utf8').replaceAll(
+      'demo-out',
+      join(root, 'demo-out'),
+    )
+    writeFileSync(join(root, 'compress.yaml'), yaml)
+    const { compress } = await import('tongueforge')
+    const few = [0, 1].flatMap((i) => [
+      `stages.${i}.recover.steps=2`,
+      `stages.${i}.recover.schedule.warmup=1`,
+    ])
+    const overrides = [`out=${join(root, 'run')}`, ...few, 'stages.3.steps=6', 'threads=1']
+    const { report } = await compress(join(root, 'compress.yaml'), { overrides, onWarning: () => {} }).result
+    assert.equal(report.loads_in, 'transformers')
+    const { layers, zeros } = report.stages.at(-1)
+    assert.deepEqual([layers[0].num_heads, layers[0].intermediate_size], [2, 96])
+    assert.ok(zeros > 0, 'zeros stay zero in the last training')
+  })
+
+  test('the compression after the paper ends at its sizes, by shapes alone', async () => {
+    const sizes = {
+      hidden_size: 768,
+      num_hidden_layers: 12,
+      num_attention_heads: 12,
+      num_key_value_heads: 12,
+    }
+    const config = { ...LLAMA, ...sizes, intermediate_size: 3072, vocab_size: 512, torch_dtype: 'float32' }
+    const { stages } = await planCompression('compress_paper.yaml', config)
+    assert.equal(stages.length, 1 + 2 * (11 + 20))
+    const [start, heads, rows] = [0, 22, 62].map((stage) => stages[stage].parameters.total)
+    const attention = (count) => 4 * 768 * 64 * count
+    assert.equal(start - heads, attention(132))
+    assert.equal(heads - rows, 12 * 3 * 768 * (3072 - 512))
+  })
+
+  test('recipes/compress_llama3_8b.yaml ends at the size that it says, by shapes alone', async () => {
+    const { stages } = await planCompression('compress_llama3_8b.yaml', LLAMA)
+    assert.equal(stages[0].parameters.total, 8030261248)
+    const said = / to ([0-9.]+) B that/.exec(readFileSync(recipe('compress_llama3_8b.yaml'), 'utf8'))[1]
+    assert.equal((stages.at(-1).parameters.total / 1e9).toFixed(1), said)
+  })
+
+  /** What a recipe foretells for a model of which there is nothing but its config.json. */
+  async function planCompression(name, config) {
+    const root = temporaryFolder({ 'data.jsonl': JSON.stringify(text), 'config.json': config })
+    await writeTokenizer(root, { endOfTurn: true })
+    const given = await read(name)
+    const parts = ['recovery', 'evaluate', 'calibration'].filter((part) => given[part])
+    const overrides = [
+      `model=${root}`,
+      `out=${join(root, 'run')}`,
+      ...parts.map((part) => `${part}.data.0.path=${join(root, 'data.jsonl')}`),
+    ]
+    const { compress } = await import('tongueforge')
+    return (await compress(recipe(name), { overrides, dryRun: true }).result).report
+  }
+
   /** The plan of a recipe for an 8B Llama 3, by its shapes alone: there are no weights. */
   async function plan8B(name, record) {
-    const root = temporaryFolder({ 'data.jsonl': JSON.stringify(record) })
+    const root = temporaryFolder({ 'data.jsonl': JSON.stringify(record), 'config.json': LLAMA })
     await writeTokenizer(root, { endOfTurn: true })
-    const config = {
-      model_type: 'llama',
-      hidden_size: 4096,
-      intermediate_size: 14336,
-      num_hidden_layers: 32,
-      num_attention_heads: 32,
-      num_key_value_heads: 8,
-      vocab_size: 128256,
-      max_position_embeddings: 8192,
-      rms_norm_eps: 1e-5,
-      rope_theta: 500000,
-      hidden_act: 'silu',
-      tie_word_embeddings: false,
-      torch_dtype: 'bfloat16',
-    }
-    writeFileSync(join(root, 'config.json'), JSON.stringify(config))
     const { tokenizer, inscp } = await read(name)
     const overrides = [
       `model=${root}`,

@@ -39,6 +39,16 @@ describe('folders that we write, in transformers', () => {
 
   /** A line a kind of stage whose result other loaders take. */
   const COMPRESSED = {
+    'heads and rows removed': [
+      { method: 'heads', keep: 2 },
+      { method: 'rows', keep: 48 },
+    ],
+    'a layer removed': [{ method: 'layers', keep: 1 }],
+    'all of it, in steps': [
+      { method: 'heads', keep: 2, steps: 2, recover: { steps: 2, sequence_length: 32 } },
+      { method: 'rows', remove: 0.5, scope: 'global', uniform: true },
+      { method: 'prune', criterion: 'wanda', sparsity: 0.5 },
+    ],
     'weights pruned': [{ method: 'prune', sparsity: 0.5 }],
     'layers factored and multiplied back': [{ method: 'lowrank', ratio: 0.5, dense: true }],
     'weights pruned and trained': [

@@ -9,6 +9,12 @@ import { lastingFiles, sameButFor, tinyCompression } from '../helpers/tiny_compr
 
 /** A line a kind of stage. `unknown`: what only the weights can tell. */
 const CASES = {
+  'layers that change least, then a training': {
+    stages: [{ method: 'layers', keep: 3 }, { method: 'recover' }],
+  },
+  'rows in steps, with a training after each': {
+    stages: [{ method: 'rows', keep: 64, steps: 2, recover: { steps: 3 } }],
+  },
   'weights by magnitude, over all layers': { stages: [{ method: 'prune', sparsity: 0.5 }] },
   'weights by magnitude, by layer, then by row': {
     stages: [
