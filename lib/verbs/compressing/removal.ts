@@ -30,6 +30,10 @@ export function withUnitsLeft(
   const after = withLayers(shape, layers)
   const before = shape.open ?? []
   if (isOpen(budget, units)) return { ...after, open: [...new Set([...before, what])] }
+  if ('remove' in budget) {
+    // Nothing goes, or every layer comes down to its best: that is certain, whatever each of them had.
+    return budget.remove === 0 ? after : { ...after, open: before.filter((part) => part !== what) }
+  }
   // What each layer keeps does not tell what leaves, where nobody knows what it has.
   return before.includes(what) ? { ...after, unknown: `how many ${what} each layer had` } : after
 }

@@ -1,8 +1,10 @@
 // What trainings between stages do with the zeros that they find.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decoderSpec } from '#lib/checkpoint/model_config'
 import { distil } from '#lib/verbs/compressing/distil'
 import { recover } from '#lib/verbs/compressing/recover'
+import { tinyConfig } from '../../helpers/tiny_model.mjs'
 
 const shape = { spec: {}, zeros: 700 }
 const pruning = { schedule: 'targets', targets: [0.5], scope: 'global', criterion: 'magnitude' }
@@ -25,12 +27,25 @@ test('zeros stay where there are some, unless the config says otherwise or an ad
   }
 })
 
-test('a training that prunes leaves a number that is not foretold, and no doubt that was there is lost', () => {
-  const { zeros, unknown } = recover.predict(shape, { method: 'recover', pruning })
-  assert.deepEqual([zeros, unknown], [700, 'how many weights its training prunes'])
-  const doubtful = recover.predict(
-    { ...shape, unknown: 'which layers leave' },
-    { method: 'recover', pruning },
+test('a training that prunes leaves what its last target within reach says; no doubt that was there is lost', () => {
+  const spec = decoderSpec(tinyConfig({ layers: 1 }))
+  const weights = 4 * 32 * 32 + 3 * 32 * 128
+  const found = { spec, zeros: 700 }
+  const told = (changes, before = found) => {
+    const { zeros, unknown } = recover.predict(before, {
+      method: 'recover',
+      steps: 10,
+      pruning: { ...pruning, ...changes },
+    })
+    return [zeros, unknown]
+  }
+  assert.deepEqual(told({}), [weights / 2, undefined])
+  assert.deepEqual(told({ targets: [0.25, 0.5], every: 10 }), [weights / 4, undefined])
+  assert.deepEqual(told({ targets: [0.01] }), [700, undefined])
+  assert.deepEqual(
+    told({ gate: { seed: 3, tolerance: 0 } })[1],
+    'how far the pruning comes before the training ends',
   )
-  assert.equal(doubtful.unknown, 'which layers leave')
+  assert.deepEqual(told({ scope: 'row' })[1], 'which of the zeros were there before')
+  assert.deepEqual(told({}, { ...found, unknown: 'which layers leave' })[1], 'which layers leave')
 })
