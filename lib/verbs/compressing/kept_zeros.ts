@@ -1,5 +1,7 @@
 /** What a training between stages does with the zeros that it finds, and with those that it makes. */
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { TrainConfig } from '../../config/train'
+import { attentionLinears } from '../../counting/model_size'
 import { blockMatrices } from '../../counting/parameters'
 import { modelSize } from '../../counting/registry'
 import { prunedCount, pruneSchedule } from '../training/prune_schedule'
@@ -31,8 +33,13 @@ export function afterTraining(shape: Shape, keys: Keys): Shape {
 
 function whatIsNotKnown({ spec, open, zeros }: Shape, { freeze, pruning }: Keys): string | undefined {
   if (freeze) return 'how many of the weights are trained'
-  if (spec.attention_bias || spec.o_bias || spec.mlp_bias) return 'how many of the zeros are in biases'
+  if (hasBiases(spec)) return 'how many of the zeros are in biases'
   if (pruning!.scope === 'global') return undefined
   if (open?.length) return 'how large each matrix is'
   return zeros > 0 ? 'which of the zeros were there before' : undefined
 }
+
+const hasBiases = (spec: ModelSpec) =>
+  modelSize(spec).blocks.some(({ attention, feed_forward }) =>
+    [...attentionLinears(attention), ...feed_forward].some(({ bias }) => bias),
+  )
