@@ -78,7 +78,7 @@ export interface FactoredLayer {
 
 /** What takes parts out of a model by what the loss says of them: `loss` is the model's own, by its kind. */
 export interface RemovalInputs extends CompressInputs {
-  loss: 'language'
+  loss: 'language' | 'masked'
 }
 
 /** In heads, groups or rows: what each layer keeps, or how many go of all layers together, in blocks of a layer. */

@@ -156,7 +156,9 @@ async function compressIn(
 ): Promise<CompressResult> {
   const { signal, emit, onWarning: warn = () => {}, onProgress, onKept = () => {} } = given
   const identity = new Identity(config, original.folder, means.dtype, signal)
-  const heldOut = config.evaluate && (await HeldOut.open(config, text, { signal, onWarning: warn }))
+  const heldOut =
+    config.evaluate &&
+    (await HeldOut.open(config, text, { kind: original.spec.kind, signal, onWarning: warn }))
   try {
     const dtypeKeys = { [dtypeKey(original.folder.config)]: means.dtype }
     const session: Session = {

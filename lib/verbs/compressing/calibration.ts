@@ -6,9 +6,12 @@ import { packedBatch } from '../../text/packing'
 import type { TrainingData } from '../training/data'
 import { evaluateHeldOut } from '../training/held_out'
 import { measuredModel, openRows } from '../training/measured_model'
+import { type ModelKind, ownLoss } from '../training/own_loss'
 import type { PreparationProgress } from '../training/starting_model'
 
 export interface TextOptions {
+  /** Of the model: tokens of an encoder's text are hidden. */
+  kind: ModelKind
   signal: AbortSignal
   onWarning: (message: string) => void
 }
@@ -17,10 +20,10 @@ export interface TextOptions {
 export async function calibrationRows(
   config: CompressConfig,
   text: ModelText,
-  { signal, onWarning }: TextOptions,
+  { kind, signal, onWarning }: TextOptions,
 ): Promise<PackedBatch[]> {
   const { data: sources, samples, sequence_length, batch_size, seed = config.seed } = config.calibration!
-  const how = { objective: 'cp' as const, sequence_length, seed, data_cache: config.data_cache }
+  const how = { objective: ownLoss(kind).objective, sequence_length, seed, data_cache: config.data_cache }
   const data = await openRows(sources, how, text, { signal, onWarning, shuffle: true })
   try {
     const there = data.rows.rowsPerEpoch
@@ -54,18 +57,19 @@ export class HeldOut {
   private constructor(
     private readonly data: TrainingData,
     private readonly config: HeldOutConfig,
+    private readonly kind: ModelKind,
   ) {}
 
   static async open(config: HeldOutConfig, text: ModelText, options: TextOptions): Promise<HeldOut> {
     const { data: sources, sequence_length } = config.evaluate!
     const how = {
-      objective: 'cp' as const,
+      objective: ownLoss(options.kind).objective,
       sequence_length,
       seed: config.seed,
       data_cache: config.data_cache,
     }
     const data = await openRows(sources, how, text, { ...options, shuffle: false, apart: true })
-    return new HeldOut(data, config)
+    return new HeldOut(data, config, options.kind)
   }
 
   async measure(
@@ -73,7 +77,8 @@ export class HeldOut {
     options: { signal: AbortSignal; onProgress?: ((progress: PreparationProgress) => void) | undefined },
   ): Promise<{ loss: number; perplexity: number }> {
     const { evaluate, threads } = this.config
-    const measured = measuredModel(model, { batch_size: evaluate!.batch_size, threads })
+    const { loss: kind } = ownLoss(this.kind)
+    const measured = measuredModel(model, { batch_size: evaluate!.batch_size, threads, loss: kind })
     const { loss } = await evaluateHeldOut(measured, this.data, options)
     return { loss, perplexity: Math.exp(loss) }
   }

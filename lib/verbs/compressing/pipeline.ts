@@ -162,8 +162,8 @@ async function compute(session: Session, planned: PlannedStage, start: ModelAtHa
   return { model, figures, seconds: (performance.now() - begun) / 1000 }
 }
 
-function calibration({ config, text, signal, warn }: Session): Promise<PackedBatch[]> {
-  return calibrationRows(config, text, { signal, onWarning: warn })
+function calibration({ config, text, original, signal, warn }: Session): Promise<PackedBatch[]> {
+  return calibrationRows(config, text, { kind: original.spec.kind, signal, onWarning: warn })
 }
 
 async function train(

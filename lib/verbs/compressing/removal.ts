@@ -1,15 +1,16 @@
 /** What the stages share that take parts out of a model: heads, rows, layers. */
 import type { LayerSpec } from '../../checkpoint/layers'
 import type { RemovalInputs } from '../../native'
+import { ownLoss } from '../training/own_loss'
 import type { Shape, StageContext } from './stage'
 import { isOpen, type LayerUnits, type UnitBudget } from './unit_budget'
 
 /** What native code is told, whatever goes. The loss is the model's own. */
-export const removalInputs = ({ model, calibration, threads }: StageContext): RemovalInputs => ({
+export const removalInputs = ({ model, spec, calibration, threads }: StageContext): RemovalInputs => ({
   model,
   batches: calibration,
   threads,
-  loss: 'language',
+  loss: ownLoss(spec.kind).loss,
 })
 
 /** A shape whose layers are others now. Zeros among the weights leave with them, nobody knows how many. */

@@ -28,7 +28,11 @@ export class PointMeasure {
     options: { signal: AbortSignal; onWarning: (message: string) => void },
   ): Promise<PointMeasure> {
     const text = await loadModelText(original.folder)
-    return new PointMeasure(await HeldOut.open(config, text, options), config, means)
+    return new PointMeasure(
+      await HeldOut.open(config, text, { kind: original.spec.kind, ...options }),
+      config,
+      means,
+    )
   }
 
   /** Of a model folder. Counts first, as what cannot be counted need not be timed. */

@@ -1,0 +1,62 @@
+// Every technique on a text encoder: it looks at rows with hidden tokens, and leaves a folder that loads and answers.
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { compress, loadEncoder } from 'tongueforge'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { encoderConfig, sentence, writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
+
+describe('a text encoder', () => {
+  const root = temporaryFolder()
+  const [model, texts] = [join(root, 'encoder'), join(root, 'texts.txt')]
+  const read = { data: [{ path: texts }], sequence_length: 24 }
+
+  before(async () => {
+    await writeTinyEncoder(
+      model,
+      encoderConfig({ hidden_size: 32, num_attention_heads: 4, num_hidden_layers: 3 }),
+    )
+    writeFileSync(texts, Array.from({ length: 60 }, (_, i) => sentence(i)).join('\n\n'))
+  })
+
+  for (const [name, stage, expected] of [
+    [
+      'heads',
+      { method: 'heads', criterion: 'taylor', keep: 2 },
+      { model_type: 'tongueforge_bert', num_attention_heads: 2 },
+    ],
+    ['rows', { method: 'rows', keep: 10 }, { model_type: 'bert', intermediate_size: 10 }],
+    ['layers', { method: 'layers', keep: 2 }, { model_type: 'bert', num_hidden_layers: 2 }],
+    ['prune', { method: 'prune', criterion: 'sparsegpt', sparsity: 0.5 }, { model_type: 'bert' }],
+    ['lowrank', { method: 'lowrank', ratio: 0.5 }, { model_type: 'tongueforge_bert' }],
+    [
+      'recover',
+      { method: 'recover', objective: 'masked', steps: 3, batch_size: 2, ...read },
+      { model_type: 'bert' },
+    ],
+  ]) {
+    test(`goes through ${name}`, async () => {
+      const calibration = { ...read, samples: 8 }
+      const settings = {
+        model,
+        out: join(root, name),
+        stages: [stage],
+        calibration,
+        evaluate: read,
+        threads: 1,
+      }
+      const run = compress(settings)
+      const losses = []
+      for await (const event of run) if (event.event === 'stage') losses.push(event.loss)
+      const { model: result } = await run.result
+      assert.ok(losses.length >= 1 && losses.every(Number.isFinite), JSON.stringify(losses))
+      const config = JSON.parse(readFileSync(join(result, 'config.json'), 'utf8'))
+      assert.deepEqual(Object.fromEntries(Object.keys(expected).map((key) => [key, config[key]])), expected)
+      const encoder = await loadEncoder(result, { threads: 1 })
+      const [vector] = await encoder.embed([sentence(1)])
+      await encoder.dispose()
+      assert.ok(vector.length === 32 && vector.every(Number.isFinite))
+    })
+  }
+})
