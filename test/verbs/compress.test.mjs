@@ -1,11 +1,12 @@
 // The pipeline of compression as a run: record, result, resume after every stage, refusals, stop.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, inspect, train } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { lastingFiles, sameButFor, tinyCompression } from '../helpers/tiny_compression.mjs'
+import { writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
 
 describe('compress', () => {
@@ -130,6 +131,14 @@ describe('compress', () => {
     assert.equal(other.stages[2].figures.steps, 2)
     assert.deepEqual(other.stages[1], report.stages[1])
     assert.notEqual(other.inputs_sha256, report.inputs_sha256)
+    const first = [{ ...recovers[0], steps: 5 }, changed[1]]
+    const all = await compress({ ...configOf({ keep: 'all' }), out, stages: first }, { resume: true }).result
+    assert.equal(all.report.resumed_after, undefined)
+    assert.notEqual(all.report.inputs_sha256, other.inputs_sha256)
+    assert.deepEqual(
+      all.report.stages.map(({ figures }) => figures?.steps),
+      [undefined, 5, 2],
+    )
   })
 
   test('losses on other texts are left out of what goes on', async () => {
@@ -175,7 +184,7 @@ describe('compress', () => {
   describe('is refused before anything is written', () => {
     const refuse = (name, changes, expected, options) =>
       test(name, async () => {
-        const config = configOf(typeof changes === 'function' ? changes() : changes)
+        const config = configOf(typeof changes === 'function' ? await changes() : changes)
         await assert.rejects(compress(config, options).result, expected)
         assert.ok(!existsSync(config.out))
       })
@@ -227,6 +236,20 @@ describe('compress', () => {
     refuse('with data that are not there', () => ({ evaluate: { data: [{ path: place('none.txt') }] } }), {
       code: 'ERR_NOT_FOUND',
     })
+    refuse(
+      'with a perplexity of what has none, a text encoder',
+      async () => {
+        const model = place('encoder')
+        mkdirSync(model)
+        await writeTinyEncoder(model)
+        return { model }
+      },
+      {
+        code: 'ERR_CONFIG',
+        message: 'config: evaluate: expected none for a text encoder, received { data }',
+        hint: /eval: \{ data \} in recover/,
+      },
+    )
     refuse('without stages', { stages: [] }, { message: /stages: expected at least one stage/ })
     refuse(
       'without anything to recover on',

@@ -1,11 +1,15 @@
 // Every kind of stage in a pipeline: what is foretold is what is found, what was in memory is what is on disk, and a run
 // that stops after any stage goes on to the same bytes.
 import assert from 'node:assert/strict'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, inspect, train } from 'tongueforge'
+import { decoderSpec } from '#lib/checkpoint/model_config'
+import { native, runJob } from '#lib/native'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { lastingFiles, sameButFor, tinyCompression } from '../helpers/tiny_compression.mjs'
+import { INIT, writeTinyModel } from '../helpers/tiny_model.mjs'
 
 /** A line a kind of stage. `unknown`: what only the weights can tell. */
 const CASES = {
@@ -94,6 +98,27 @@ describe('stages', () => {
     })
     return (await run.result).report.eval_loss_before
   }
+
+  test('each layer keeps its window when others leave', async () => {
+    const model = join(root, 'windows')
+    await writeTinyModel(model, { layers: 4 })
+    const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
+    const windows = { use_sliding_window: true, sliding_window: 8, max_window_layers: 2 }
+    const qwen2 = { ...config, ...windows, model_type: 'qwen2', architectures: ['Qwen2ForCausalLM'] }
+    writeFileSync(join(model, 'config.json'), JSON.stringify(qwen2))
+    rmSync(join(model, 'model.safetensors'))
+    const handle = await runJob('initialiseModel', {
+      spec: decoderSpec(qwen2),
+      init: { ...INIT, seed: 1 },
+      threads: 1,
+    })
+    await runJob('saveModel', { model: handle, folder: model, dtype: 'float32', max_shard_bytes: 1e9 })
+    native().dispose(handle)
+    const stages = [{ method: 'layers', layers: [0] }]
+    const { model: small } = await compress(configOf({ model, stages })).result
+    const { layer_types } = JSON.parse(readFileSync(join(small, 'config.json'), 'utf8'))
+    assert.deepEqual(layer_types, ['full_attention', 'sliding_attention', 'sliding_attention'])
+  })
 
   for (const [name, { stages, unknown, loads_in = 'transformers' }] of Object.entries(CASES)) {
     describe(name, () => {
