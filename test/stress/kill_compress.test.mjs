@@ -14,7 +14,11 @@ import { lastingFiles, tinyCompression } from '../helpers/tiny_compression.mjs'
 const home = temporaryFolder()
 const draw = random(seed)
 
-const STAGES = [{ method: 'recover' }, { method: 'recover', steps: 4 }]
+const STAGES = [
+  { method: 'rows', keep: 64 },
+  { method: 'recover', steps: 4 },
+  { method: 'prune', criterion: 'sparsegpt', sparsity: 0.5 },
+]
 const run = join(home, 'run')
 const configFile = join(home, 'config.yaml')
 const config = await tinyCompression(join(home, 'inputs'))
