@@ -34,13 +34,15 @@ export interface Look {
 
 // Okabe and Ito's colours, for all kinds of eyes, between too light on white and too dark on black; the page may
 // change them.
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#b8860b', '#3aa0d8', '#7f7f7f', '#8457c8']
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#b8860b', '#8457c8', '#3aa0d8', '#7f7f7f']
 const SHAPES = [
   ['circle', '●'],
   ['square', '■'],
   ['triangle-up', '▲'],
   ['diamond', '◆'],
   ['triangle-down', '▼'],
+  ['triangle-right', '▶'],
+  ['triangle-left', '◀'],
 ] as const
 
 /** The first series is what all others come from: drawn in the colour of text. */

@@ -105,8 +105,8 @@ const COLUMNS: readonly Column<Row>[] = [
   { key: 'effective', title: 'MACs effective', format: inUnits },
   { key: 'prefill', title: 'prompt, ms', format: milliseconds },
   { key: 'decode', title: 'a token more, ms', format: milliseconds },
-  { key: 'fronts', title: 'on the front of', format: plain, prose: true },
-  { key: 'loads_in', title: 'loads in', format: plain, prose: true },
+  { key: 'fronts', title: 'on the front of', format: plain },
+  { key: 'loads_in', title: 'loads in', format: plain },
 ]
 
 function rows(report: LandscapeReport): Row[] {
@@ -144,7 +144,8 @@ function downloads({ points, fronts }: LandscapeReport): string {
 
 function method(config: LandscapeConfig, { points }: LandscapeReport): string {
   const { tokens, new_tokens, warmup, repeats, threads } = config.measure
-  const cores = threads === 0 ? 'as many threads as libtorch chooses' : `${threads} threads`
+  const cores =
+    threads === 0 ? 'as many threads as libtorch chooses' : threads === 1 ? '1 thread' : `${threads} threads`
   const { data, sequence_length } = config.evaluate
   const sentences = [
     `Model: ${config.model}. Perplexity on ${data.map(({ path }) => path).join(', ')} in rows of ${sequence_length} tokens.`,
@@ -163,11 +164,12 @@ const STYLE = `
 :root { color-scheme: light dark }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: .5rem 1.5rem }
 .charts figure { margin: .4rem 0 } .charts svg { width: 100%; height: auto }
+.scroll td:first-child, .scroll th:first-child { position: sticky; left: 0; background: var(--page, white) }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem }
 @media (prefers-color-scheme: dark) {
-  body { color: #dde3ec; background: #14171c } .lead { color: #9aa6b8 }
+  body { color: #dde3ec; background: var(--page) } .lead { color: #9aa6b8 }
   th, td { border-color: #2a303a } th { border-bottom-color: #4a5566 } tr:hover td { background: #1c2129 }
   code { background: #222833 } a { color: #7db7ff }
-  :root { --series-0: #56b4e9; --series-1: #ff9d57; --series-2: #2fc79a; --series-3: #e39cc4; --series-4: #e0b040;
-    --series-5: #7cc7f0; --series-6: #a8a8a8; --series-7: #b392ee }
+  :root { --page: #14171c; --series-0: #56b4e9; --series-1: #ff9d57; --series-2: #2fc79a; --series-3: #e39cc4; --series-4: #e0b040;
+    --series-5: #b392ee; --series-6: #7cc7f0; --series-7: #a8a8a8 }
 }`
