@@ -1,9 +1,9 @@
 /** What a point is: its loss on held-out text, its counts, its speed. */
-import { areUniform } from '../../checkpoint/layers'
 import type { LandscapeConfig } from '../../config/landscape'
 import { loadModelText } from '../../text/model_text'
 import { HeldOut } from '../compressing/calibration'
 import { type Means, ModelAtHand } from '../compressing/model_at_hand'
+import { stockObstacle } from '../compressing/shapes'
 import { inspect } from '../inspect'
 import type { PointFigures } from './record'
 import { speedOf } from './speed'
@@ -54,7 +54,7 @@ export class PointMeasure {
         bytes,
         macs: { tokens, core: macs!.core, superb: macs!.superb, effective: macs!.effective },
         speed,
-        loads_in: areUniform(model.spec.layers) ? 'transformers' : 'tongueforge',
+        loads_in: stockObstacle(model.spec) === undefined ? 'transformers' : 'tongueforge',
       }
     } finally {
       model.release()

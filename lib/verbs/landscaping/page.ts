@@ -1,4 +1,5 @@
 /** landscape.html: four charts, the table, how it was measured. One file that needs nothing else. */
+import { basename } from 'node:path'
 import type { LandscapeConfig } from '../../config/landscape'
 import { type Column, escapeHtml, figure, page, paragraph, type Section, table } from '../../report/page'
 import { type Look, looksOf, tradeOffChart } from '../../report/trade_off'
@@ -148,7 +149,7 @@ function method(config: LandscapeConfig, { points }: LandscapeReport): string {
     threads === 0 ? 'as many threads as libtorch chooses' : threads === 1 ? '1 thread' : `${threads} threads`
   const { data, sequence_length } = config.evaluate
   const sentences = [
-    `Model: ${config.model}. Perplexity on ${data.map(({ path }) => path).join(', ')} in rows of ${sequence_length} tokens.`,
+    `Model: ${basename(config.model)}. Perplexity on ${data.map(({ path }) => basename(path)).join(', ')} in rows of ${sequence_length} tokens.`,
     'Parameters that are not zero are what weight pruning lowers; bytes are those of the weight files, in which zeros lie too.',
     `MACs are those of a prompt of ${tokens} tokens, head and the full square of attention included, in closed form. Dense: ` +
       'what a dense kernel does. Effective: without products with weights that are zero; shown in the table, never in the chart.',

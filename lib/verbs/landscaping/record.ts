@@ -11,7 +11,7 @@ export interface PointFigures extends Figures {
   perplexity: number | null
   /** Batch 1, on `measure.threads`. */
   speed: PointSpeed
-  /** What loads the model: where its layers differ or are factored, tongueforge alone. */
+  /** What loads the model: as in the report of compress. */
   loads_in: 'transformers' | 'tongueforge'
 }
 
