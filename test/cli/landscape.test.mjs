@@ -30,7 +30,7 @@ describe('tongueforge landscape', () => {
     assert.ok(!existsSync(out))
     const run = await cli(['landscape', file])
     assert.equal(run.code, 0, run.err)
-    assert.match(run.out, /^point +perplexity +parameters .* prefill_seconds +decode_seconds$/m)
+    assert.match(run.out, /^point +perplexity +parameters .* prefill_seconds +decode_seconds +time$/m)
     assert.match(run.out, /^fronts$/m)
     assert.match(run.err, /magnitude-0.5: /)
     const again = await cli(['landscape', file, '--resume', '--json'])

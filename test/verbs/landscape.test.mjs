@@ -60,6 +60,8 @@ describe('landscape', () => {
       assert.deepEqual(macs, { tokens: 8, core, superb, effective })
       const { prefill_seconds, decode_seconds } = speed
       assert.ok(prefill_seconds.min > 0 && prefill_seconds.median >= prefill_seconds.min, point)
+      assert.equal(speed.request_relative === 1, point === 'original')
+      assert.ok(speed.request_relative > 0 && speed.prefill_relative > 0)
       assert.ok(decode_seconds.min >= 0 && decode_seconds.median >= 0, point)
     }
     assert.deepEqual(readdirSync(out).sort(), [

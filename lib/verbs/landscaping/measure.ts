@@ -1,11 +1,12 @@
 /** What a point is: its loss on held-out text, its counts, its speed. */
 import type { LandscapeConfig } from '../../config/landscape'
+import type { Handle } from '../../native'
 import { loadModelText } from '../../text/model_text'
 import { HeldOut } from '../compressing/calibration'
 import { type Means, ModelAtHand } from '../compressing/model_at_hand'
 import { stockObstacle } from '../compressing/shapes'
 import { inspect } from '../inspect'
-import type { PointFigures } from './record'
+import type { PointFigures, PointSpeed } from './record'
 import { speedOf } from './speed'
 
 export interface MeasureOptions {
@@ -18,6 +19,8 @@ export class PointMeasure {
     private readonly heldOut: HeldOut,
     readonly config: LandscapeConfig,
     private readonly means: Means,
+    /** Folder of the model that all start from. */
+    private readonly original: string,
   ) {}
 
   /** Reads the held-out text, once for all points. Throws ERR_DATA. */
@@ -28,11 +31,8 @@ export class PointMeasure {
     options: { signal: AbortSignal; onWarning: (message: string) => void },
   ): Promise<PointMeasure> {
     const text = await loadModelText(original.folder)
-    return new PointMeasure(
-      await HeldOut.open(config, text, { kind: original.spec.kind, ...options }),
-      config,
-      means,
-    )
+    const heldOut = await HeldOut.open(config, text, { kind: original.spec.kind, ...options })
+    return new PointMeasure(heldOut, config, means, original.folder.path)
   }
 
   /** Of a model folder. Counts first, as what cannot be counted need not be timed. */
@@ -43,10 +43,7 @@ export class PointMeasure {
     try {
       const handle = await model.loaded(signal)
       const quality = await this.heldOut.measure(handle, { signal, onProgress })
-      const speed = await speedOf(handle, model.spec.vocab_size, this.config.measure, {
-        signal,
-        onProgress,
-      })
+      const speed = await this.#time(handle, model, { signal, onProgress })
       const numbers = Number.isFinite(quality.loss) ? quality : { loss: null, perplexity: null }
       return {
         ...numbers,
@@ -58,6 +55,19 @@ export class PointMeasure {
       }
     } finally {
       model.release()
+    }
+  }
+
+  async #time(handle: Handle, { folder, spec }: ModelAtHand, options: MeasureOptions): Promise<PointSpeed> {
+    const { original, means, config } = this
+    const vocab_size = spec.vocab_size
+    if (folder.path === original) return speedOf({ model: handle, vocab_size }, config.measure, options)
+    const beside = await ModelAtHand.open(original, means)
+    try {
+      const timed = { model: handle, original: await beside.loaded(options.signal), vocab_size }
+      return await speedOf(timed, config.measure, options)
+    } finally {
+      beside.release()
     }
   }
 

@@ -76,6 +76,7 @@ interface Row {
   effective: number | null
   prefill: number
   decode: number
+  time: number
   fronts: string
   loads_in: string
 }
@@ -106,6 +107,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { key: 'effective', title: 'MACs effective', format: inUnits },
   { key: 'prefill', title: 'prompt, ms', format: milliseconds },
   { key: 'decode', title: 'a token more, ms', format: milliseconds },
+  { key: 'time', title: 'time, original = 1', format: three },
   { key: 'fronts', title: 'on the front of', format: plain },
   { key: 'loads_in', title: 'loads in', format: plain },
 ]
@@ -120,6 +122,7 @@ function rows(report: LandscapeReport): Row[] {
     effective: point.macs.effective?.core ?? null,
     prefill: point.speed.prefill_seconds.min,
     decode: point.speed.decode_seconds.min,
+    time: point.speed.request_relative,
     fronts: frontsWith(report, point.point).join(', '),
     loads_in: point.loads_in,
   }))
@@ -153,8 +156,9 @@ function method(config: LandscapeConfig, { points }: LandscapeReport): string {
     'Parameters that are not zero are what weight pruning lowers; bytes are those of the weight files, in which zeros lie too.',
     `MACs are those of a prompt of ${tokens} tokens, head and the full square of attention included, in closed form. Dense: ` +
       'what a dense kernel does. Effective: without products with weights that are zero; shown in the table, never in the chart.',
-    `Time: batch 1, ${cores}, the fastest of ${repeats} passes after ${warmup}; a prompt of ${tokens} tokens to its first new ` +
-      `token, and each of ${new_tokens} tokens more. Measured one after another on one machine.`,
+    `Time: batch 1, ${cores}, the fastest of ${repeats} passes after ${warmup}: a prompt of ${tokens} tokens to its first new ` +
+      `token, each token after it, and a request of a prompt and ${new_tokens} tokens. The chart shows the request, over that ` +
+      'of the original timed in turns with it, so that other work on the machine meets both.',
     `Making all points took ${three(points.reduce((sum, { seconds }) => sum + seconds, 0))} s.`,
   ]
   return sentences.map(paragraph).join('\n')

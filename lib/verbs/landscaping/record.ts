@@ -15,11 +15,21 @@ export interface PointFigures extends Figures {
   loads_in: 'transformers' | 'tongueforge'
 }
 
+export interface Range {
+  min: number
+  median: number
+}
+
 export interface PointSpeed {
   /** From the prompt to the first token. */
-  prefill_seconds: { min: number; median: number }
+  prefill_seconds: Range
   /** Of one more token after that. */
-  decode_seconds: { min: number; median: number }
+  decode_seconds: Range
+  /** Prompt and all new tokens. */
+  request_seconds: Range
+  /** The fastest of both over the fastest of the model that all start from, timed in turns with this one. */
+  prefill_relative: number
+  request_relative: number
 }
 
 export interface PointPlace {

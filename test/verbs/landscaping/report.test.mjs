@@ -14,7 +14,10 @@ const point = (technique, rate, loss, size) => ({
   parameters: { total: 1000, nonzero: 1000 * size },
   bytes: 4000 * size,
   macs: { tokens: 16, core: 2000, superb: 2100, effective: { core: 2000 * size, superb: 2100 * size } },
-  speed: { prefill_seconds: { min: 0.01, median: 0.02 }, decode_seconds: { min: 0.001, median: 0.002 } },
+  speed: {
+    ...{ prefill_seconds: { min: 0.01, median: 0.02 }, decode_seconds: { min: 0.001, median: 0.002 } },
+    ...{ request_seconds: { min: 0.1, median: 0.2 }, prefill_relative: size, request_relative: size },
+  },
   loads_in: 'transformers',
 })
 const POINTS = [
