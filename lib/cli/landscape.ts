@@ -68,7 +68,7 @@ function row(point: LandscapeReport['points'][number]): Record<string, unknown> 
   return {
     ...{ point: point.point, perplexity, ...sizes(point) },
     prefill_seconds: speed.prefill_seconds.min,
-    decode_seconds: speed.decode_seconds.min,
+    decode_seconds: speed.decode_seconds?.min,
     time: speed.request_relative,
   }
 }

@@ -2,7 +2,8 @@
 // time; TONGUEFORGE_PARITY_SEED repeats a run.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decoderSpec, hubClass } from '#lib/checkpoint/model_config'
+import { hubClass } from '#lib/checkpoint/model_config'
+import { modelSpec } from '#lib/checkpoint/model_spec'
 import { countMacs } from '#lib/counting/macs'
 import { countParameters } from '#lib/counting/parameters'
 import { modelSize } from '#lib/counting/registry'
@@ -40,12 +41,26 @@ function randomLayer() {
 
 /** The spec of a config whose blocks were changed one by one. */
 function specOf({ config, layers }) {
-  const spec = decoderSpec(config)
+  const spec = modelSpec(config)
   const changed = layers?.map((layer) => ({
     ...{ num_heads: layer.num_attention_heads, num_kv_heads: layer.num_key_value_heads },
     ...{ intermediate_size: layer.intermediate_size, window: 0, ranks: layer.ranks },
   }))
   return { ...spec, layers: changed ?? spec.layers }
+}
+
+function randomEncoder(model_type, architecture, changes = {}) {
+  const heads = from(1, 4)
+  return {
+    ...{
+      model_type,
+      architectures: [architecture],
+      vocab_size: from(10, 90),
+      hidden_size: heads * from(1, 9),
+    },
+    ...{ intermediate_size: from(3, 60), num_hidden_layers: from(1, 3), num_attention_heads: heads },
+    ...{ max_position_embeddings: 100, type_vocab_size: from(1, 3), pad_token_id: 1, ...changes },
+  }
 }
 
 async function check(cases) {
@@ -73,3 +88,13 @@ test(`the same of decoders whose blocks are cut to sizes of their own and factor
       return { config, layers: Array.from({ length: config.num_hidden_layers }, randomLayer) }
     }),
   ))
+
+test(`the same of text encoders with every head ${named}`, () => {
+  const labels = { id2label: { 0: 'a', 1: 'b', 2: 'c' }, label2id: { a: 0, b: 1, c: 2 } }
+  return check([
+    { config: randomEncoder('bert', 'BertForMaskedLM') },
+    { config: randomEncoder('bert', 'BertForSequenceClassification', labels) },
+    { config: randomEncoder('roberta', 'RobertaForMaskedLM') },
+    { config: randomEncoder('roberta', 'RobertaForSequenceClassification', labels) },
+  ])
+})

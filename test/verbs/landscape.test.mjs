@@ -1,11 +1,12 @@
 // A landscape as a run: its points against compress and inspect, its record, resume, failures, refusals.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, inspect, landscape } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { tinyCompression } from '../helpers/tiny_compression.mjs'
+import { sentence, writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
 
 describe('landscape', () => {
   const root = temporaryFolder()
@@ -177,6 +178,24 @@ describe('landscape', () => {
       return true
     })
     assert.ok(!existsSync(config.out))
+  })
+
+  test('text encoders too: their request is a prompt', async () => {
+    const [model, texts] = [place('encoder'), place('texts.txt')]
+    await writeTinyEncoder(model)
+    writeFileSync(texts, Array.from({ length: 30 }, (_, i) => sentence(i)).join('\n\n'))
+    const read = { data: [{ path: texts }], sequence_length: 24 }
+    const { report } = await drawn({
+      ...{ model, evaluate: read, calibration: { ...read, samples: 8 }, recovery: undefined },
+      techniques: [{ name: 'rows', rates: [0.5], stages: [{ method: 'rows', remove: '$rate' }] }],
+    })
+    assert.deepEqual([names(report.points), report.failed], [['original', 'rows-0.5'], []])
+    const [whole, cut] = report.points
+    for (const { loss, speed } of report.points) {
+      assert.ok(Number.isFinite(loss))
+      assert.deepEqual([speed.decode_seconds, speed.request_seconds], [null, speed.prefill_seconds])
+    }
+    assert.ok(cut.macs.core < whole.macs.core && cut.bytes < whole.bytes)
   })
 
   test('a run folder is kept from other verbs, and from those who say nothing', async () => {

@@ -60,11 +60,10 @@ export class PointMeasure {
 
   async #time(handle: Handle, { folder, spec }: ModelAtHand, options: MeasureOptions): Promise<PointSpeed> {
     const { original, means, config } = this
-    const vocab_size = spec.vocab_size
-    if (folder.path === original) return speedOf({ model: handle, vocab_size }, config.measure, options)
+    if (folder.path === original) return speedOf({ model: handle, spec }, config.measure, options)
     const beside = await ModelAtHand.open(original, means)
     try {
-      const timed = { model: handle, original: await beside.loaded(options.signal), vocab_size }
+      const timed = { model: handle, original: await beside.loaded(options.signal), spec }
       return await speedOf(timed, config.measure, options)
     } finally {
       beside.release()

@@ -75,7 +75,7 @@ interface Row {
   core: number
   effective: number | null
   prefill: number
-  decode: number
+  decode: number | null
   time: number
   fronts: string
   loads_in: string
@@ -84,7 +84,7 @@ interface Row {
 const three = (value: number) => Number(value.toPrecision(3)).toLocaleString('en')
 const inUnits = (value: number | null) => (value === null ? '-' : si(value))
 const plain = (value: string) => value
-const milliseconds = (seconds: number) => three(1000 * seconds)
+const milliseconds = (seconds: number | null) => (seconds === null ? '-' : three(1000 * seconds))
 
 function si(value: number): string {
   if (value < 1) return three(value)
@@ -121,7 +121,7 @@ function rows(report: LandscapeReport): Row[] {
     core: point.macs.core,
     effective: point.macs.effective?.core ?? null,
     prefill: point.speed.prefill_seconds.min,
-    decode: point.speed.decode_seconds.min,
+    decode: point.speed.decode_seconds?.min ?? null,
     time: point.speed.request_relative,
     fronts: frontsWith(report, point.point).join(', '),
     loads_in: point.loads_in,

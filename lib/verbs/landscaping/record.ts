@@ -23,8 +23,8 @@ export interface Range {
 export interface PointSpeed {
   /** From the prompt to the first token. */
   prefill_seconds: Range
-  /** Of one more token after that. */
-  decode_seconds: Range
+  /** Of one more token after that; null for an encoder, which says none. */
+  decode_seconds: Range | null
   /** Prompt and all new tokens. */
   request_seconds: Range
   /** The fastest of both over the fastest of the model that all start from, timed in turns with this one. */

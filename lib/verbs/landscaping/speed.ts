@@ -1,4 +1,5 @@
 /** Time of a prompt and of each token after it: batch 1, warmed up, many passes of the same work. */
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { LandscapeConfig } from '../../config/landscape'
 import { type Handle, runJob } from '../../native'
 import type { MeasureOptions } from './measure'
@@ -10,63 +11,84 @@ type Measure = LandscapeConfig['measure']
 export interface Timed {
   model: Handle
   original?: Handle | undefined
-  vocab_size: number
+  spec: Pick<ModelSpec, 'kind' | 'vocab_size'>
 }
 
 /** Ids are any: what a token is takes no time. */
 export async function speedOf(
-  { model, original, vocab_size }: Timed,
+  { model, original, spec }: Timed,
   measure: Measure,
-  { signal, onProgress }: MeasureOptions,
+  options: MeasureOptions,
 ): Promise<PointSpeed> {
-  const { tokens, new_tokens, warmup, repeats, threads } = measure
-  const prompt = Int32Array.from({ length: tokens }, (_, i) => (7919 * (i + 1)) % vocab_size)
   const handles = original ? [original, model] : [model]
-  const [first, whole] = [handles, handles].map((list) => list.map((): number[] => []))
+  const times = await timesInTurns(handles, spec, measure, options)
+  const [beside, own] = [times[0]!, times.at(-1)!]
+  const relative = (key: 'prefill_seconds' | 'request_seconds') => own[key].min / beside[key].min
+  return {
+    ...own,
+    prefill_relative: relative('prefill_seconds'),
+    request_relative: relative('request_seconds'),
+  }
+}
+
+async function timesInTurns(
+  handles: readonly Handle[],
+  { kind, vocab_size }: Timed['spec'],
+  { tokens, new_tokens, warmup, repeats, threads }: Measure,
+  { signal, onProgress }: MeasureOptions,
+): Promise<Times[]> {
+  const prompt = Int32Array.from({ length: tokens }, (_, i) => (7919 * (i + 1)) % vocab_size)
+  const answers = kind === 'decoder'
+  const passes = handles.map(() => ({ prefill: [] as number[], request: [] as number[] }))
   const total = warmup + repeats
   for (let pass = 0; pass < total; pass++) {
     onProgress({ label: 'time', done: pass, total })
     for (const [i, handle] of handles.entries()) {
-      const prefill = await secondsOf(handle, prompt, 1, threads, signal)
-      const all = await secondsOf(handle, prompt, new_tokens, threads, signal)
+      const seconds = (count: number) =>
+        secondsOf(() => PASSES[kind](handle, prompt, count, { threads, signal }))
+      const prefill = await seconds(1)
+      const request = answers ? await seconds(new_tokens) : prefill
       if (pass < warmup) continue
-      first![i]!.push(prefill)
-      whole![i]!.push(all)
+      passes[i]!.prefill.push(prefill)
+      passes[i]!.request.push(request)
     }
   }
   onProgress({ label: 'time', done: total, total })
-  const times = handles.map((_, i) => timesOf(summary(first![i]!), summary(whole![i]!), new_tokens))
-  const [beside, own] = [times[0]!, times.at(-1)!]
-  const relative = (of: (times: Times) => number) => of(own) / of(beside)
-  return {
-    ...own,
-    prefill_relative: relative((one) => one.prefill_seconds.min),
-    request_relative: relative((one) => one.request_seconds.min),
-  }
+  return passes.map(({ prefill, request }) => {
+    const [prefill_seconds, request_seconds] = [summary(prefill), summary(request)]
+    const decode_seconds = answers ? decodeOf(prefill_seconds, request_seconds, new_tokens) : null
+    return { prefill_seconds, decode_seconds, request_seconds }
+  })
 }
 
 type Times = Pick<PointSpeed, 'prefill_seconds' | 'decode_seconds' | 'request_seconds'>
 
-function timesOf(prefill: Range, request: Range, new_tokens: number): Times {
+function decodeOf(prefill: Range, request: Range, new_tokens: number): Range {
   const token = (key: keyof Range) => Math.max(0, request[key] - prefill[key]) / (new_tokens - 1)
-  return {
-    prefill_seconds: prefill,
-    decode_seconds: { min: token('min'), median: token('median') },
-    request_seconds: request,
-  }
+  return { min: token('min'), median: token('median') }
 }
 
-async function secondsOf(
+type Pass = (
   model: Handle,
   prompt: Int32Array,
-  max_new_tokens: number,
-  threads: number,
-  signal: AbortSignal,
-): Promise<number> {
-  const sampling = { temperature: 0, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1, seed: 0 }
-  const options = { model, prompts: [prompt], max_new_tokens, stop_ids: new Int32Array(), stream: false }
+  new_tokens: number,
+  how: { threads: number; signal: AbortSignal },
+) => Promise<unknown>
+
+/** One request, by the kind of model: an encoder reads its prompt and is done. */
+const PASSES: Readonly<Record<ModelSpec['kind'], Pass>> = {
+  decoder(model, prompt, max_new_tokens, { threads, signal }) {
+    const sampling = { temperature: 0, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1, seed: 0 }
+    const options = { model, prompts: [prompt], max_new_tokens, stop_ids: new Int32Array(), stream: false }
+    return runJob('generate', { ...options, ...sampling, threads }, { signal })
+  },
+  encoder: (model, prompt, _, { threads, signal }) =>
+    runJob('embed', { model, rows: [prompt], pooling: 'mean', normalize: false, threads }, { signal }),
+}
+
+async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
-  await runJob('generate', { ...options, threads, ...sampling }, { signal })
+  await work()
   return (performance.now() - start) / 1000
 }
 
