@@ -1,16 +1,20 @@
 #include "compress/ranks.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace tongueforge::compress {
 namespace {
 
-// One size that a matrix may have: what it costs and what it keeps of the matrix.
+// One size that a matrix may have: what it costs, and what it is worth: 1 less the eighth power of its error.
 struct Choice {
   int64_t rank = 0, parameters = 0;
-  double kept = 0;
+  double worth = 0;
 };
+
+// `dropped`: share of the squares.
+double worth(double dropped) { return 1 - std::pow(std::max(dropped, 0.0), 4); }
 
 // All of them, the smallest first; the last is the matrix itself.
 std::vector<Choice> choices_of(const Spectrum& spectrum, int64_t multiple_of) {
@@ -21,17 +25,17 @@ std::vector<Choice> choices_of(const Spectrum& spectrum, int64_t multiple_of) {
   for (int64_t rank = 1; rank <= largest; rank++) {
     sum += spectrum.squares[static_cast<size_t>(rank - 1)];
     if (rank % multiple_of == 0)
-      choices.push_back({rank, rank * spectrum.component, all > 0 ? sum / all : 1});
+      choices.push_back({rank, rank * spectrum.component, all > 0 ? worth(1 - sum / all) : 1});
   }
   choices.push_back({0, spectrum.parameters, 1});
   return choices;
 }
 
 double gain(const Choice& from, const Choice& to) {
-  return (to.kept - from.kept) / static_cast<double>(to.parameters - from.parameters);
+  return (to.worth - from.worth) / static_cast<double>(to.parameters - from.parameters);
 }
 
-// The places of those on the upper hull: each step on keeps less a parameter than the one before.
+// The places of those on the upper hull: each step on gains less a parameter than the one before.
 std::vector<size_t> hull_of(const std::vector<Choice>& choices) {
   std::vector<size_t> hull;
   for (size_t next = 0; next < choices.size(); next++) {

@@ -22,10 +22,11 @@ int64_t largest_rank(const Spectrum& spectrum, int64_t multiple_of);
 /// saves nothing.
 int64_t rank_of_energy(const Spectrum& spectrum, double share, int64_t multiple_of);
 
-/// Ranks that keep the most of the spectra together, each as a share of its own sum, within `budget`
-/// parameters. Every matrix gets `multiple_of` at least, whatever the budget. The best but for the last few
-/// parameters: matrices go along the upper hull of what a rank costs and keeps, always where a parameter
-/// keeps most.
+/// Ranks for which the sum of the eighth powers of relative errors, sqrt(share of the squares that is
+/// dropped), is least within `budget` parameters: a smooth form of the largest error, which is what hurts a
+/// model most. Every matrix gets `multiple_of` at least, whatever the budget. The best but for the last few
+/// parameters: matrices go along the upper hulls of what ranks cost and gain, always where a parameter gains
+/// most.
 std::vector<int64_t> allocate_ranks(std::span<const Spectrum> spectra, int64_t budget, int64_t multiple_of);
 
 }  // namespace tongueforge::compress

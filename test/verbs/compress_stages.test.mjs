@@ -75,6 +75,25 @@ const CASES = {
     unknown: 'which of the layers leave',
     loads_in: 'tongueforge',
   },
+  'factored layers, then pruned': {
+    stages: [
+      { method: 'lowrank', ratio: 0.6 },
+      { method: 'prune', criterion: 'wanda', sparsity: 0.5 },
+    ],
+    loads_in: 'tongueforge',
+  },
+  'layers of low rank, multiplied back': {
+    stages: [{ method: 'lowrank', ratio: 0.6, whiten: 'diagonal', dense: true }],
+  },
+  'factored layers, a budget for all': {
+    stages: [{ method: 'lowrank', ratio: 0.5, allocation: 'global' }],
+    unknown: 'how 32768 parameters are spread over the layers',
+    loads_in: 'tongueforge',
+  },
+  'factored layers in steps, with a training after each': {
+    stages: [{ method: 'lowrank', ratio: 0.5, whiten: false, steps: 2, recover: { steps: 3 } }],
+    loads_in: 'tongueforge',
+  },
 }
 
 describe('stages', () => {

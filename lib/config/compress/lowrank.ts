@@ -29,7 +29,7 @@ export const lowrankSchema = z
     allocation: oneOf(['uniform', 'global'])
       .default('uniform')
       .describe(
-        'Whose the ratio is. uniform: of each layer; global: of all together, spread to where a parameter keeps most of a layer.',
+        'Whose the ratio is. uniform: of each layer; global: of all together, spread so that the largest errors become smallest.',
       ),
     multiple_of: count(1).default(1).describe('Ranks found by ratio or energy are multiples of this.'),
     dense: z
