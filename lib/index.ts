@@ -61,6 +61,7 @@ export {
 export type { Delta } from './verbs/live/deltas'
 export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
 export { loadModel } from './verbs/load_model'
+export { measureSpeed, type Seconds, type SpeedOptions, type SpeedReport } from './verbs/measure'
 export { type MergeOptions, type MergeReport, merge } from './verbs/merge'
 export { type LoadOptions, loadDecoder, type Model, type Score } from './verbs/model'
 export type { Run } from './verbs/run'

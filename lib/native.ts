@@ -172,6 +172,33 @@ export interface CountProgress {
   total: number
 }
 
+/** Seconds of one product of a linear layer, and whether its zeros are left out from now on. */
+export interface ProductTimes {
+  dense_seconds: number
+  sparse_seconds: number
+  sparse: boolean
+}
+
+/** A layer with many zeros, timed: native/models/sparse_layers.h. */
+export interface SparseLayer {
+  name: string
+  /** Share of its weights. */
+  zeros: number
+  /** With one row, as in decoding. */
+  one: ProductTimes
+  /** With those of a prompt. */
+  more: ProductTimes
+}
+
+/** Seconds by run: native/generate/speed.h. */
+export interface MeasuredSpeed {
+  threads: number
+  warm_up: number
+  pass: number[]
+  first_token: number[]
+  token: number[]
+}
+
 export interface SamplingSettings {
   /** 0 = greedy. */
   temperature: number
@@ -300,6 +327,20 @@ export interface NativeJobs extends CompressingJobs {
     { model: Handle; rows: Int32Array[]; mask_id: number; top_k: number; threads: number },
     { text: number; place: number; ids: ArrayBuffer; probabilities: number[] }[],
   ]
+  measureSpeed: [
+    {
+      model: Handle
+      tokens: number
+      new_tokens: number
+      warm_up: number
+      runs: number
+      /** After which runs are fewer. */
+      seconds: number
+      threads: number
+    },
+    MeasuredSpeed,
+  ]
+  useSparseLayers: [{ model: Handle; rows: number; threads: number }, SparseLayer[]]
   describeModel: [{ spec: object }, ParameterDescription[]]
   inspectAdapter: [{ path: string }, TensorDescription[]]
   attachAdapter: [

@@ -12,6 +12,7 @@ import {
   usageError,
 } from './options'
 import { jsonText } from './print'
+import { sparseSummary } from './sparse_table'
 import { defineVerb } from './verb'
 
 interface Values extends ModelValues, SamplingValues {
@@ -42,6 +43,7 @@ export default defineVerb<Values>({
       throw usageError('--chat: expected --prompt, received --prompt-ids')
     const { loadDecoder } = library()
     await using model = await loadDecoder(folder, { ...modelOptions(values), signal: io.signal })
+    if (model.sparse) io.say(sparseSummary(model.sparse))
     const options = { ...samplingOptions(values), signal: io.signal }
     const answer =
       values.chat && values.prompt !== undefined

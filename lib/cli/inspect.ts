@@ -1,13 +1,17 @@
-import type { Inspection } from '../index'
+import type { Inspection, SpeedReport } from '../index'
 import { library } from './library'
-import { integer, JSON_OPTION, pick } from './options'
+import { integer, JSON_OPTION, pick, SPARSE_OPTION, THREADS_OPTION } from './options'
 import { factsText, jsonText, tableText } from './print'
-import { defineVerb } from './verb'
+import { sparseText } from './sparse_table'
+import { defineVerb, type Io } from './verb'
 
 interface Values {
   scan?: boolean
   macs?: boolean
   tokens?: number
+  speed?: boolean
+  threads?: number
+  sparse?: 'auto' | 'never'
 }
 
 export default defineVerb<Values>({
@@ -20,30 +24,52 @@ export default defineVerb<Values>({
       flags: '--macs',
       description: 'also count the multiplications of a pass over --tokens; config.json alone is enough',
     },
-    { flags: '--tokens <n>', description: 'with --macs: how long the row is', parse: integer },
+    { flags: '--speed', description: 'also time the model: a prompt of --tokens, and tokens after it' },
+    {
+      flags: '--tokens <n>',
+      description: 'with --macs: how long the row is; with --speed: the prompt, default: 128',
+      parse: integer,
+    },
+    THREADS_OPTION,
+    SPARSE_OPTION,
     JSON_OPTION,
   ],
-  examples: ['inspect path/to/model', 'inspect path/to/model --macs --tokens 512 --json'],
+  examples: [
+    'inspect path/to/model',
+    'inspect path/to/model --macs --tokens 512 --json',
+    'inspect path/to/model --speed --tokens 512 --threads 1',
+  ],
   async run([folder], values, io) {
     const { inspect } = library()
-    const report = await inspect(folder, {
-      ...pick(values, ['scan', 'macs', 'tokens']),
+    const described = await inspect(folder, {
+      ...pick(values, values.macs || !values.speed ? ['scan', 'macs', 'tokens'] : ['scan']),
       signal: io.signal,
       onProgress: ({ done_bytes, total_bytes }) =>
         io.progress.update({ label: 'reading weights', done: done_bytes, total: total_bytes, unit: 'bytes' }),
     })
+    const report = { ...described, ...(values.speed && { speed: await speedOf(folder, values, io) }) }
     io.progress.end()
     if (io.json) {
       io.write(jsonText(report))
       return 0
     }
-    const { tensors, scan, ...facts } = report
-    io.write(factsText(grouped(facts)))
+    const { tensors, scan, speed, ...facts } = report
+    const { sparse, ...times } = speed ?? {}
+    io.write(factsText({ ...grouped(facts), ...(speed && { speed: times }) }))
+    if (sparse) io.write(`\n${sparseText(sparse)}`)
     io.write(`\n${tableText(tensors.map((tensor) => ({ ...tensor, shape: tensor.shape.join(' x ') })))}`)
     if (scan) io.write(`\n${tableText(scan.map((counts) => ({ ...counts })))}`)
     return 0
   },
 })
+
+function speedOf(folder: string, values: Values, io: Io): Promise<SpeedReport> {
+  return library().measureSpeed(folder, {
+    ...pick(values, ['tokens', 'threads', 'sparse']),
+    signal: io.signal,
+    onProgress: ({ done, total }) => io.progress.update({ label: 'timing', done, total, unit: 'runs' }),
+  })
+}
 
 /** Large counts with their digits in groups of three: for people. */
 function grouped(facts: Omit<Inspection, 'tensors' | 'scan'>): object {

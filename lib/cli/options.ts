@@ -50,6 +50,19 @@ export interface ModelValues {
   device?: string
   dtype?: Dtype
   threads?: number
+  sparse?: 'auto' | 'never'
+}
+
+export const SPARSE_OPTION: Option = {
+  flags: '--sparse <how>',
+  description: 'auto: leave zeros out of the products of pruned layers that get faster by it; default: never',
+  parse: oneOf('auto', 'never'),
+}
+
+export const THREADS_OPTION: Option = {
+  flags: '--threads <n>',
+  description: "threads of tensor operations; default: libtorch's choice",
+  parse: integer,
 }
 
 export const MODEL_OPTIONS: Option[] = [
@@ -60,15 +73,12 @@ export const MODEL_OPTIONS: Option[] = [
     description: 'float32 (default), bfloat16 or float16',
     parse: oneOf(...DTYPES),
   },
-  {
-    flags: '--threads <n>',
-    description: "threads of tensor operations; default: libtorch's choice",
-    parse: integer,
-  },
+  THREADS_OPTION,
+  SPARSE_OPTION,
 ]
 
 export function modelOptions(values: ModelValues): ModelValues {
-  return pick(values, ['adapter', 'device', 'dtype', 'threads'])
+  return pick(values, ['adapter', 'device', 'dtype', 'threads', 'sparse'])
 }
 
 export interface SamplingValues {

@@ -3,7 +3,7 @@ import type { EncoderSpec } from '../checkpoint/encoder_config'
 import { encoderSpec } from '../checkpoint/encoder_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { TongueforgeError } from '../errors'
-import { type Handle, type JobCallbacks, runJob } from '../native'
+import { type Handle, type JobCallbacks, runJob, type SparseLayer } from '../native'
 import { IGNORE } from '../text/conversation'
 import { hideTokens, type MaskingShares, maskingOf } from '../text/masking'
 import { loadModelText, type ModelText } from '../text/model_text'
@@ -11,6 +11,7 @@ import { Random } from '../text/random'
 import { HeldHandle } from './held_handle'
 import { int32Rows } from './id_rows'
 import { checkDevice, type LoadOptions } from './model'
+import { sparseLayers } from './sparse_layers'
 
 export interface TextsDone {
   done: number
@@ -53,7 +54,7 @@ export interface MaskedLossOptions extends JobCallbacks<TextsDone>, Partial<Mask
 /** Loads the folder of a text encoder, or the result of a run folder. */
 export async function loadEncoder(
   folder: string,
-  { device = 'cpu', dtype = 'float32', threads = 0, adapter, signal, onProgress }: LoadOptions = {},
+  { device = 'cpu', dtype = 'float32', threads = 0, adapter, sparse, signal, onProgress }: LoadOptions = {},
 ): Promise<Encoder> {
   checkDevice(device)
   if (adapter !== undefined) throw noAdapter()
@@ -63,7 +64,8 @@ export async function loadEncoder(
   const onItem = (item: { unread: string[] }) => unread.push(...item.unread)
   const options = { folder: files.path, spec, dtype, threads }
   const handle = await runJob('loadModel', options, { signal, onProgress, onItem })
-  return new Encoder(files, spec, unread, handle, threads)
+  const layers = await sparseLayers(handle, sparse, { threads, signal })
+  return new Encoder(files, spec, unread, handle, threads, layers)
 }
 
 export class Encoder {
@@ -79,6 +81,8 @@ export class Encoder {
     readonly unread: readonly string[],
     handle: Handle,
     private readonly threads: number,
+    /** With sparse: auto, the layers that were timed and how they are multiplied. */
+    readonly sparse?: readonly SparseLayer[],
   ) {
     this.#model = new HeldHandle(handle, 'encoder')
   }

@@ -5,7 +5,15 @@ import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { TongueforgeError } from '../errors'
-import { type ByteProgress, type Handle, type JobCallbacks, type NativeJobs, native, runJob } from '../native'
+import {
+  type ByteProgress,
+  type Handle,
+  type JobCallbacks,
+  type NativeJobs,
+  native,
+  runJob,
+  type SparseLayer,
+} from '../native'
 import type { Message } from '../text/chat_template'
 import { loadModelText, type ModelText } from '../text/model_text'
 import {
@@ -21,6 +29,7 @@ import { int32Row, int32Rows } from './id_rows'
 import type { Delta } from './live/deltas'
 import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
 import type { Run } from './run'
+import { type SparseChoice, sparseLayers } from './sparse_layers'
 
 export interface LoadOptions {
   /** `cpu`. */
@@ -31,6 +40,8 @@ export interface LoadOptions {
   threads?: number | undefined
   /** Folder of a LoRA adapter as PEFT writes it, or run folder of one: applied unmerged. */
   adapter?: string | undefined
+  /** auto: pruned layers multiply only what is not zero, where timing each says that it is faster; default: never. */
+  sparse?: SparseChoice | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
@@ -53,7 +64,7 @@ export interface IdOptions extends Omit<GenerateOptions, 'stop'> {
 /** Loads the folder of a model that writes text, or the result of a run folder. */
 export async function loadDecoder(
   folder: string,
-  { device = 'cpu', dtype = 'float32', threads = 0, adapter, signal, onProgress }: LoadOptions = {},
+  { device = 'cpu', dtype = 'float32', threads = 0, adapter, sparse, signal, onProgress }: LoadOptions = {},
 ): Promise<Model> {
   checkDevice(device)
   const files = await openModelFolder(folder)
@@ -61,18 +72,18 @@ export async function loadDecoder(
   const options = { folder: files.path, spec, dtype, threads }
   const added = adapter === undefined ? undefined : await openAdapter(adapter)
   const handle = await runJob('loadModel', options, { signal, onProgress })
-  if (added) await putAdapter(handle, added)
-  return new Model(files, spec, handle, threads)
+  try {
+    if (added) await putAdapter(handle, added)
+    return new Model(files, spec, handle, threads, await sparseLayers(handle, sparse, { threads, signal }))
+  } catch (error) {
+    native().dispose(handle)
+    throw error
+  }
 }
 
 async function putAdapter(model: Handle, { modules, weights }: AdapterFolder): Promise<void> {
-  try {
-    await runJob('attachAdapter', { model, adapters: modules, dropout: 0, seed: 0 })
-    await runJob('loadAdapter', { model, path: weights })
-  } catch (error) {
-    native().dispose(model)
-    throw error
-  }
+  await runJob('attachAdapter', { model, adapters: modules, dropout: 0, seed: 0 })
+  await runJob('loadAdapter', { model, path: weights })
 }
 
 /** Throws ERR_DEVICE for what this build cannot run on: never a silent fall-back to the CPU. */
@@ -101,6 +112,8 @@ export class Model {
     readonly spec: DecoderSpec,
     handle: Handle,
     private readonly threads: number,
+    /** With sparse: auto, the layers that were timed and how they are multiplied. */
+    readonly sparse?: readonly SparseLayer[],
   ) {
     this.#target = handle
     this.#weights = handle

@@ -61,6 +61,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"graftModel", graft_model},
       {"factorModel", factor_model},
       {"pruneWeights", prune_weights},
+      {"measureSpeed", measure_speed},
+      {"useSparseLayers", use_sparse_layers},
       {"trainBpe", train_bpe},
       {"planGraft", plan_graft},
       {"graft", graft},

@@ -4,7 +4,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VERBS } from '#lib/cli/verbs'
 
-const MODEL = ['--adapter <folder>', '--device <device>', '--dtype <dtype>', '--threads <n>']
+const MODEL = [
+  '--adapter <folder>',
+  '--device <device>',
+  '--dtype <dtype>',
+  '--threads <n>',
+  '--sparse <how>',
+]
 const TEXTS = ['--text <text>', '--file <file>', '--truncate', ...MODEL.slice(1), '--json']
 const SAMPLING = [
   '--max-new-tokens <n>',
@@ -98,7 +104,16 @@ const SURFACE = {
   score: ['<model>', '--file <file>', '--text <text>', ...MODEL, '--json'],
   embed: ['<model>', '--pooling <how>', '--normalize', ...TEXTS],
   classify: ['<model>', ...TEXTS],
-  inspect: ['<model>', '--scan', '--macs', '--tokens <n>', '--json'],
+  inspect: [
+    '<model>',
+    '--scan',
+    '--macs',
+    '--speed',
+    '--tokens <n>',
+    '--threads <n>',
+    '--sparse <how>',
+    '--json',
+  ],
   verify: ['<model>', '--chunks <n>', '--all', '--seed <n>', '--json'],
   doctor: ['--json'],
   setup: ['--from <folder>', '--clean', '--cuda', '--json'],

@@ -1,0 +1,129 @@
+// How fast a model is, and pruned layers that leave their zeros out: what is told, and that answers stay.
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { loadModel, measureSpeed } from 'tongueforge'
+import { cli } from '../helpers/cli.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { readArrays, writeArrays } from '../helpers/safetensors.mjs'
+import { writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
+import { writeTinyModel } from '../helpers/tiny_model.mjs'
+
+const IDS = [[1, 5, 9, 12, 7, 30, 2, 18]]
+
+describe('speed', () => {
+  const root = temporaryFolder()
+  const [model, pruned] = ['model', 'pruned'].map((name) => join(root, name))
+  before(async () => {
+    await writeTinyModel(model, { width: 256 })
+    await cp(model, pruned, { recursive: true })
+    zeroMost(join(pruned, 'model.safetensors'))
+  })
+
+  test('a decoder is timed to its first token and after it, with what it was timed on', async () => {
+    const seen = []
+    const report = await measureSpeed(model, {
+      tokens: 24,
+      newTokens: 4,
+      runs: 6,
+      threads: 1,
+      onProgress: (progress) => seen.push(progress),
+    })
+    const { first_token_seconds: first, token_seconds: token, ...facts } = report
+    assert.ok(0 < first.min && first.min <= first.median)
+    assert.ok(0 < token.min && token.min <= token.median)
+    assert.equal(facts.tokens_per_second, 24 / first.median)
+    assert.equal(facts.new_tokens_per_second, 1 / token.median)
+    const { tokens_per_second, new_tokens_per_second, ...settings } = facts
+    assert.deepEqual(settings, {
+      batch: 1,
+      tokens: 24,
+      dtype: 'float32',
+      threads: 1,
+      warm_up: 5,
+      runs: 6,
+      new_tokens: 4,
+    })
+    assert.deepEqual(seen.at(-1), { done: 6, total: 6 })
+  })
+
+  test('an encoder is timed over a row, and takes sparse layers too', async () => {
+    const encoder = join(root, 'encoder')
+    mkdirSync(encoder)
+    await writeTinyEncoder(encoder)
+    const report = await measureSpeed(encoder, { tokens: 8, runs: 5, threads: 1, sparse: 'auto' })
+    const { pass_seconds: pass, ...facts } = report
+    assert.ok(0 < pass.min && pass.min <= pass.median)
+    assert.equal(facts.tokens_per_second, 8 / pass.median)
+    assert.deepEqual(facts.sparse, [])
+    assert.ok(!('token_seconds' in facts) && !('new_tokens' in facts))
+  })
+
+  test('sparse: auto tells every pruned layer, and gives the same answers to 1e-5', async () => {
+    const dense = await loadModel(pruned, { threads: 1 })
+    const sparse = await loadModel(pruned, { threads: 1, sparse: 'auto' })
+    assert.equal(dense.sparse, undefined)
+    assert.equal(sparse.sparse.length, 14)
+    for (const { zeros, one, more } of sparse.sparse) {
+      assert.ok(zeros > 0.9)
+      for (const { dense_seconds, sparse_seconds, sparse: used } of [one, more])
+        assert.equal(used, sparse_seconds <= 0.95 * dense_seconds)
+    }
+    assert.ok(sparse.sparse.some(({ one, more }) => one.sparse || more.sparse))
+    const [a, b] = await Promise.all([dense, sparse].map((of) => of.logits(IDS)))
+    const largest = Math.max(...a.data.map(Math.abs))
+    for (let i = 0; i < a.data.length; i++) assert.ok(Math.abs(a.data[i] - b.data[i]) < 1e-5 * largest)
+    await Promise.all([dense.dispose(), sparse.dispose()])
+  })
+
+  test('a model without zeros has no sparse layers', async () => {
+    const report = await measureSpeed(model, { tokens: 8, newTokens: 1, runs: 5, threads: 1, sparse: 'auto' })
+    assert.deepEqual(report.sparse, [])
+  })
+
+  test('the command prints it beside what inspect tells, as text and as JSON', async () => {
+    const flags = ['--speed', '--tokens', '16', '--threads', '1', '--sparse', 'auto']
+    const json = JSON.parse((await cli(['inspect', pruned, ...flags, '--json'])).out)
+    assert.equal(json.architecture, 'llama')
+    assert.equal(json.speed.tokens, 16)
+    assert.equal(json.speed.sparse.length, 14)
+    const { out } = await cli(['inspect', pruned, ...flags])
+    assert.match(out, /first_token_seconds/)
+    assert.match(out, /model\.layers\.1\.mlp\.down_proj/)
+  })
+
+  test('counts that are none, too many tokens and unknown words are refused', async () => {
+    for (const [options, message, hint] of [
+      [{ tokens: 0 }, /tokens: expected a whole number from 1, received 0/],
+      [{ runs: 1.5 }, /runs: expected/],
+      [{ tokens: 250 }, /at most 256 tokens, .* received 282/, /--tokens/],
+      [{ sparse: 'yes' }, /sparse: expected auto or never, received 'yes'/],
+    ]) {
+      await assert.rejects(measureSpeed(model, options), (error) => {
+        assert.equal(error.code, 'ERR_USAGE')
+        assert.match(error.message, message)
+        if (hint) assert.match(error.hint, hint)
+        return true
+      })
+    }
+  })
+
+  test('it stops when it is told to', async () => {
+    const abort = new AbortController()
+    const options = { threads: 1, signal: abort.signal, onProgress: () => abort.abort(new Error('enough')) }
+    await assert.rejects(measureSpeed(model, options), /enough/)
+  })
+})
+
+// 19 of 20 weights of every matrix of a block.
+function zeroMost(file) {
+  const tensors = Object.entries(readArrays(file)).map(([name, { shape, data }]) => ({
+    name,
+    shape,
+    dtype: 'float32',
+    data: name.endsWith('_proj.weight') ? data.map((value, i) => ((i * 7919) % 20 === 7 ? value : 0)) : data,
+  }))
+  writeArrays(file, tensors)
+}
