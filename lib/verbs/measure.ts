@@ -81,13 +81,13 @@ export async function measureSpeed(folder: string, options: SpeedOptions = {}): 
     const measured = await runJob('measureSpeed', work, { signal, onProgress })
     const { warm_up, pass, first_token, token } = measured
     const counted = { batch: 1, tokens, dtype, threads: measured.threads, warm_up } as const
-    const first = summary(first_token.length > 0 ? first_token : pass)
+    const first = fastestAndMiddle(first_token.length > 0 ? first_token : pass)
     return {
       ...counted,
       runs: Math.max(pass.length, first_token.length),
       ...(pass.length > 0 ? { pass_seconds: first } : { first_token_seconds: first }),
       tokens_per_second: tokens / first.median,
-      ...(token.length > 0 && answering(newTokens, summary(token))),
+      ...(token.length > 0 && answering(newTokens, fastestAndMiddle(token))),
       ...(layers && { sparse: layers }),
     }
   } finally {
@@ -101,9 +101,12 @@ const answering = (new_tokens: number, token_seconds: Seconds) => ({
   new_tokens_per_second: 1 / token_seconds.median,
 })
 
-function summary(seconds: readonly number[]): Seconds {
+/** The least, and the one in the middle: of two, their mean. */
+export function fastestAndMiddle(seconds: readonly number[]): Seconds {
   const sorted = [...seconds].sort((a, b) => a - b)
-  return { min: sorted[0]!, median: sorted[sorted.length >> 1]! }
+  const middle = sorted.length / 2
+  const median = (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle) - 1]!) / 2
+  return { min: sorted[0]!, median }
 }
 
 function checkCounts(counts: Record<string, number>): void {

@@ -43,7 +43,7 @@ export class PointMeasure {
     try {
       const handle = await model.loaded(signal)
       const quality = await this.heldOut.measure(handle, { signal, onProgress })
-      const speed = await this.#time(handle, model, { signal, onProgress })
+      const speed = await this.#time(handle, model.folder.path, { signal, onProgress })
       const numbers = Number.isFinite(quality.loss) ? quality : { loss: null, perplexity: null }
       return {
         ...numbers,
@@ -58,12 +58,12 @@ export class PointMeasure {
     }
   }
 
-  async #time(handle: Handle, { folder, spec }: ModelAtHand, options: MeasureOptions): Promise<PointSpeed> {
+  async #time(handle: Handle, folder: string, options: MeasureOptions): Promise<PointSpeed> {
     const { original, means, config } = this
-    if (folder.path === original) return speedOf({ model: handle, spec }, config.measure, options)
+    if (folder === original) return speedOf({ model: handle }, config.measure, options)
     const beside = await ModelAtHand.open(original, means)
     try {
-      const timed = { model: handle, original: await beside.loaded(options.signal), spec }
+      const timed = { model: handle, original: await beside.loaded(options.signal) }
       return await speedOf(timed, config.measure, options)
     } finally {
       beside.release()

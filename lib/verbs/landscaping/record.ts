@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Rate } from '../../config/landscape'
 import type { Figures } from '../compressing/figures'
+import type { Seconds } from '../measure'
 import { StepLines } from '../training/step_lines'
 
 /** What is measured of a model, whatever made it. */
@@ -15,18 +16,13 @@ export interface PointFigures extends Figures {
   loads_in: 'transformers' | 'tongueforge'
 }
 
-export interface Range {
-  min: number
-  median: number
-}
-
 export interface PointSpeed {
   /** From the prompt to the first token. */
-  prefill_seconds: Range
+  prefill_seconds: Seconds
   /** Of one more token after that; null for an encoder, which says none. */
-  decode_seconds: Range | null
+  decode_seconds: Seconds | null
   /** Prompt and all new tokens. */
-  request_seconds: Range
+  request_seconds: Seconds
   /** The fastest of both over the fastest of the model that all start from, timed in turns with this one. */
   prefill_relative: number
   request_relative: number
