@@ -3,7 +3,6 @@ import { dtypeKey } from '../checkpoint/dtype_key'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { modelSpec } from '../checkpoint/model_spec'
 import type { CompressConfig } from '../config/compress'
-import { configError } from '../config/parse'
 import { resolveSource } from '../text/documents'
 import { loadModelText, type ModelText } from '../text/model_text'
 import { HeldOut } from './compressing/calibration'
@@ -116,12 +115,6 @@ async function planCompress(source: string | object, overrides: readonly string[
   const { config: given, file } = await readCompressConfig(source, overrides)
   const folder = await openModelFolder(given.model)
   const spec = modelSpec(folder.config, folder.configFile)
-  if (spec.kind === 'encoder' && given.evaluate) {
-    throw configError(file, 'evaluate: expected none for a text encoder, received { data }', {
-      hint: 'Perplexity is that of a decoder. A training tells the loss of an encoder: eval: { data } in recover.',
-      key: 'evaluate',
-    })
-  }
   const dtype = given.dtype ?? (spec.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
   const means = { dtype, threads: given.threads }
   const config = { ...given, dtype }

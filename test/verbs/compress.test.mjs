@@ -1,12 +1,11 @@
 // The pipeline of compression as a run: record, result, resume after every stage, refusals, stop.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, inspect, train } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { lastingFiles, sameButFor, tinyCompression } from '../helpers/tiny_compression.mjs'
-import { writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
 
 describe('compress', () => {
@@ -236,20 +235,6 @@ describe('compress', () => {
     refuse('with data that are not there', () => ({ evaluate: { data: [{ path: place('none.txt') }] } }), {
       code: 'ERR_NOT_FOUND',
     })
-    refuse(
-      'with a perplexity of what has none, a text encoder',
-      async () => {
-        const model = place('encoder')
-        mkdirSync(model)
-        await writeTinyEncoder(model)
-        return { model }
-      },
-      {
-        code: 'ERR_CONFIG',
-        message: 'config: evaluate: expected none for a text encoder, received { data }',
-        hint: /eval: \{ data \} in recover/,
-      },
-    )
     refuse('without stages', { stages: [] }, { message: /stages: expected at least one stage/ })
     refuse(
       'without anything to recover on',

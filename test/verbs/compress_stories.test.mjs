@@ -27,7 +27,12 @@ describe('stories260K without some of its parts', () => {
     const load = (from) => runJob('loadModel', { folder: from, spec, dtype: 'float32', threads: 1 })
     const [calibration, heldOut] = [await stories(load, folder, 1), await stories(load, folder, 2)]
     const perplexity = async (model) => {
-      const { sum, count } = await runJob('languageLoss', { model, batch: heldOut, threads: 1 })
+      const { sum, count } = await runJob('modelLoss', {
+        model,
+        loss: { kind: 'language' },
+        batch: heldOut,
+        threads: 1,
+      })
       native().dispose(model)
       return Math.exp(sum / count)
     }
