@@ -183,7 +183,7 @@ describe('compress', () => {
   describe('is refused before anything is written', () => {
     const refuse = (name, changes, expected, options) =>
       test(name, async () => {
-        const config = configOf(typeof changes === 'function' ? await changes() : changes)
+        const config = configOf(typeof changes === 'function' ? changes() : changes)
         await assert.rejects(compress(config, options).result, expected)
         assert.ok(!existsSync(config.out))
       })
@@ -235,6 +235,15 @@ describe('compress', () => {
     refuse('with data that are not there', () => ({ evaluate: { data: [{ path: place('none.txt') }] } }), {
       code: 'ERR_NOT_FOUND',
     })
+    refuse(
+      'where a training is not one for the model',
+      { stages: [recovers[0], { ...recovers[1], objective: 'masked' }] },
+      {
+        code: 'ERR_CONFIG',
+        message: 'config: stages.1.objective: expected one for a model of type llama, received masked',
+        hint: /others train this model/,
+      },
+    )
     refuse('without stages', { stages: [] }, { message: /stages: expected at least one stage/ })
     refuse(
       'without anything to recover on',

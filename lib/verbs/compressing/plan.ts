@@ -2,6 +2,7 @@
 import type { CompressConfig, StageConfig } from '../../config/compress'
 import { configError } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
+import { checkKind } from '../training/model_kind'
 import { readTrainConfig } from '../training/plan'
 import { stockObstacle } from './shapes'
 import { impossible, type Shape, type Stage, type TrainingStage } from './stage'
@@ -111,8 +112,9 @@ export async function checkTrainings(
   const { model } = config
   for (const stage of planned.filter((one) => trains(one.stage))) {
     try {
-      const { lora } = await readTrainConfig(trainingOf(stage, config, { model, original: model }), [])
-      if (lora?.merge === false)
+      const training = await readTrainConfig(trainingOf(stage, config, { model, original: model }), [])
+      checkKind(training, stage.before.spec)
+      if (training.lora?.merge === false)
         throw impossible(
           'lora.merge',
           'expected true, received false',
