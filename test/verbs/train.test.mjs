@@ -218,7 +218,7 @@ describe('train', () => {
       [{ steps: 0 }, /steps: expected a whole number from 1, received 0/, undefined],
       [
         { objective: 'dop' },
-        /objective: expected cp \| inscp \| sft \| dpo \| distil, received "dop"/,
+        /objective: expected cp \| inscp \| sft \| dpo \| distil \| masked, received "dop"/,
         undefined,
       ],
       [{ model: undefined }, /either model or init/, undefined],

@@ -64,7 +64,7 @@ describe('the numerics of training', () => {
     await assert.rejects(train(config({ objective: 'dpo', z_loss: 1e-4 })).result, (error) => {
       assert.equal(error.code, 'ERR_CONFIG')
       assert.match(error.message, /z_loss: expected 0 with objective dpo, received 0.0001/)
-      assert.match(error.hint, /cp, inscp and sft/)
+      assert.match(error.hint, /cp, inscp, sft and masked/)
       return true
     })
   })
