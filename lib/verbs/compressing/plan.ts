@@ -99,7 +99,7 @@ function placed(error: unknown, file: string, place: string): unknown {
   if (!(error instanceof TongueforgeError) || error.code !== 'ERR_CONFIG') return error
   const { key: own } = error.details
   const key = `${place}.${own}`
-  const problem = error.message.replace(`config: ${own}: `, '') // as the config of a training is called
+  const problem = error.message.replace(/^config: /, '').replace(`${own}: `, '') // some name the key themselves
   return configError(file, `${key}: ${problem}`, { hint: error.hint, key })
 }
 

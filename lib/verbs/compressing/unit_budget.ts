@@ -87,10 +87,11 @@ const roundedUp = (units: number, { multiple_of = 1 }: Amount, { count }: LayerU
 
 function wholeUnits(key: string, heads: number, size: number, what: string): number {
   if (heads % size === 0) return heads / size
+  const [below, above] = [Math.floor(heads / size) * size, Math.ceil(heads / size) * size]
   throw impossible(
     key,
     `expected a multiple of ${size}, as so many ${what} go together, received ${heads}`,
-    `Nearest: ${Math.floor(heads / size) * size} and ${Math.ceil(heads / size) * size}.`,
+    `Nearest: ${below > 0 ? `${below} and ${above}` : above}.`,
   )
 }
 
@@ -107,12 +108,12 @@ function keptOfEach(amount: Amount, keep: number, layers: readonly LayerUnits[],
 
 function leftOfEach(amount: Amount, remove: number, layers: readonly LayerUnits[], what: string): number[] {
   return layers.map((layer, i) => {
-    const gone = goneOf(remove, layer.count, layer.size, what)
-    if (gone < layer.count) return roundedUp(layer.count - gone, amount, layer)
-    throw impossible(
-      'remove',
-      `expected fewer than the ${totalOf(layer)} ${what} of layer ${i}, received ${remove}`,
-    )
+    if (remove >= totalOf(layer))
+      throw impossible(
+        'remove',
+        `expected fewer than the ${totalOf(layer)} ${what} of layer ${i}, received ${remove}`,
+      )
+    return roundedUp(layer.count - goneOf(remove, layer.count, layer.size, what), amount, layer)
   })
 }
 

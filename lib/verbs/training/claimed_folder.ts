@@ -143,7 +143,7 @@ function notARun(path: string): TongueforgeError {
     'ERR_EXISTS',
     `${path}: expected a run folder to overwrite, found another folder`,
     {
-      hint: 'Only a folder with resolved.yaml, as training writes it, is overwritten. Choose another out.',
+      hint: 'Only a folder with resolved.yaml, as a run writes it, is overwritten. Choose another out.',
       details: { path },
     },
   )

@@ -79,6 +79,7 @@ describe('what the layers do not have is refused', () => {
   test('more than there is', () => {
     refused({ keep: 9 }, layers(8, 5), 'keep', 'expected at most 8 heads, as many as a layer has, received 9')
     refused({ remove: 5 }, layers(8, 5), 'remove', 'expected fewer than the 5 heads of layer 1, received 5')
+    refused({ remove: 9 }, groups(4, 2), 'remove', 'expected fewer than the 8 heads of layer 0, received 9')
     refused(
       { remove: 12, scope: 'global' },
       layers(8, 5),
@@ -114,6 +115,13 @@ describe('what the layers do not have is refused', () => {
       'remove',
       'expected a multiple of 4, as so many heads go together, received 5',
       hint,
+    )
+    refused(
+      { keep: 3 },
+      groups(4, 4),
+      'keep',
+      'expected a multiple of 4, as so many heads go together, received 3',
+      'Nearest: 4.',
     )
   })
 
