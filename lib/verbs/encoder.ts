@@ -12,6 +12,7 @@ import { HeldHandle } from './held_handle'
 import { int32Rows } from './id_rows'
 import { checkDevice, type LoadOptions } from './model'
 import { sparseLayers } from './sparse_layers'
+import type { Unread } from './unread_tensors'
 
 export interface TextsDone {
   done: number
@@ -61,7 +62,7 @@ export async function loadEncoder(
   const files = await openModelFolder(folder)
   const spec = encoderSpec(files.config, files.configFile)
   const unread: string[] = []
-  const onItem = (item: { unread: string[] }) => unread.push(...item.unread)
+  const onItem = (item: Unread) => unread.push(...item.unread)
   const options = { folder: files.path, spec, dtype, threads }
   const handle = await runJob('loadModel', options, { signal, onProgress, onItem })
   const layers = await sparseLayers(handle, sparse, { threads, signal })

@@ -258,7 +258,7 @@ async function trainPlanned(
 ): Promise<TrainResult> {
   const { config, identity, signal, latest } = job
   const speed = await Speed.of(plan, signal)
-  let trainer = await Trainer.open(plan, start?.path, signal)
+  let trainer = await Trainer.open(plan, start?.path, { signal, warn: job.warn })
   try {
     const session = new Session({ plan, trainer, folder, checkpoints, speed }, start, {
       signal,
@@ -273,7 +273,7 @@ async function trainPlanned(
     const best = resultKind(config) === 'best' && (await bestOf(session.state, checkpoints, job.warn))
     if (best) {
       trainer.dispose()
-      trainer = await Trainer.open(plan, best.path, signal)
+      trainer = await Trainer.open(plan, best.path, { signal, warn: () => {} }) // it has said so before
     }
     const resultStep = best ? best.step : session.state.step
     const masked = await trainer.masked()

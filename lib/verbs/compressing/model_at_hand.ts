@@ -3,6 +3,7 @@
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../../checkpoint/model_spec'
 import { type Handle, native, runJob } from '../../native'
+import { warnOfUnread } from '../unread_tensors'
 
 /** How models are loaded and saved. */
 export interface Means {
@@ -33,10 +34,11 @@ export class ModelAtHand {
     return new ModelAtHand(folder, modelSpec(folder.config, folder.configFile), means)
   }
 
-  /** In memory; loaded unless it is there. */
-  async loaded(signal: AbortSignal): Promise<Handle> {
+  /** In memory; loaded unless it is there, with a warning of what is not read. */
+  async loaded({ signal, warn }: { signal: AbortSignal; warn: (message: string) => void }): Promise<Handle> {
     const { folder, spec, means } = this
-    this.#handle ??= await runJob('loadModel', { folder: folder.path, spec, ...means }, { signal })
+    const onItem = warnOfUnread(folder.path, warn)
+    this.#handle ??= await runJob('loadModel', { folder: folder.path, spec, ...means }, { signal, onItem })
     return this.#handle
   }
 

@@ -13,6 +13,8 @@ export interface NativeWork extends Pick<StageContext, 'seed' | 'threads' | 'onP
   signal: AbortSignal
   /** Asked for by techniques that calibrate. */
   calibration: () => Promise<PackedBatch[]>
+  /** Hears of tensors that are not read. */
+  warn: (message: string) => void
   /** What config.json says of the numbers: `{ torch_dtype: 'float32' }`. */
   dtypeKeys: JsonObject
 }
@@ -33,9 +35,9 @@ export async function runNative(
   work: NativeWork,
 ): Promise<NativeResult> {
   const stage = given as Stage
-  const { seed, threads, signal, onProgress, dtypeKeys } = work
+  const { seed, threads, signal, warn, onProgress, dtypeKeys } = work
   try {
-    const model = await start.loaded(signal)
+    const model = await start.loaded({ signal, warn })
     const calibration = stage.calibrates(config) ? await work.calibration() : []
     const context = { model, spec: start.spec, calibration, seed, threads, signal, onProgress }
     const figures = await stage.run(config, context)

@@ -152,10 +152,10 @@ interface Done {
 }
 
 async function compute(session: Session, planned: PlannedStage, start: ModelAtHand): Promise<Done> {
-  const { config, folder, means, dtypeKeys, signal, onProgress } = session
+  const { config, folder, means, dtypeKeys, signal, warn, onProgress } = session
   const begun = performance.now()
   const { model, figures } = await runNative(planned, start, folder.place(planned.name), {
-    ...{ threads: means.threads, seed: config.seed + planned.number, dtypeKeys, signal },
+    ...{ threads: means.threads, seed: config.seed + planned.number, dtypeKeys, signal, warn },
     calibration: () => calibration(session),
     onProgress: onProgress && ((progress) => onProgress({ label: planned.name, ...progress })),
   })
@@ -188,10 +188,10 @@ async function train(
 
 /** What a model is now: sizes counted in its files, loss on held-out texts. */
 async function measured<Facts extends object>(session: Session, model: ModelAtHand, facts: Facts) {
-  const { heldOut, evaluation, signal, onProgress } = session
+  const { heldOut, evaluation, signal, warn, onProgress } = session
   const figures = await foundFigures(model, session.config, signal)
   if (heldOut === undefined) return { ...facts, ...figures }
-  const loss = await heldOut.measure(await model.loaded(signal), { signal, onProgress })
+  const loss = await heldOut.measure(await model.loaded({ signal, warn }), { signal, onProgress })
   return { ...facts, ...figures, ...loss, evaluation_sha256: evaluation! }
 }
 

@@ -11,6 +11,8 @@ import { speedOf } from './speed'
 
 export interface MeasureOptions {
   signal: AbortSignal
+  /** Hears of tensors that are not read. */
+  onWarning: (message: string) => void
   onProgress: (progress: { label: string; done: number; total: number }) => void
 }
 
@@ -36,14 +38,14 @@ export class PointMeasure {
   }
 
   /** Of a model folder. Counts first, as what cannot be counted need not be timed. */
-  async of(folder: string, { signal, onProgress }: MeasureOptions): Promise<PointFigures> {
+  async of(folder: string, { signal, onWarning: warn, onProgress }: MeasureOptions): Promise<PointFigures> {
     const { tokens } = this.config.measure
     const { parameters, bytes, macs } = await inspect(folder, { macs: true, tokens, signal })
     const model = await ModelAtHand.open(folder, this.means)
     try {
-      const handle = await model.loaded(signal)
+      const handle = await model.loaded({ signal, warn })
       const quality = await this.heldOut.measure(handle, { signal, onProgress })
-      const speed = await this.#time(handle, model.folder.path, { signal, onProgress })
+      const speed = await this.#time(handle, model.folder.path, { signal, onWarning: warn, onProgress })
       const numbers = Number.isFinite(quality.loss) ? quality : { loss: null, perplexity: null }
       return {
         ...numbers,
@@ -63,7 +65,7 @@ export class PointMeasure {
     if (folder === original) return speedOf({ model: handle }, config.measure, options)
     const beside = await ModelAtHand.open(original, means)
     try {
-      const timed = { model: handle, original: await beside.loaded(options.signal) }
+      const timed = { model: handle, original: await beside.loaded({ ...options, warn: () => {} }) }
       return await speedOf(timed, config.measure, options)
     } finally {
       beside.release()

@@ -7,6 +7,7 @@ import type { ModelFolder } from '../../checkpoint/model_folder'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { type Handle, native, runJob } from '../../native'
+import { warnOfUnread } from '../unread_tensors'
 
 export interface StudentPlan {
   /** Numbers of the teacher's blocks that it has, ascending. */
@@ -78,11 +79,11 @@ function tooMany(key: string, most: number, received: number): TongueforgeError 
 export async function cutStudent(
   { layers, sizes, hidden_size }: StudentPlan,
   teacher: ModelFolder,
-  { threads, signal }: { threads: number; signal: AbortSignal },
+  { threads, signal, warn }: { threads: number; signal: AbortSignal; warn: (message: string) => void },
 ): Promise<Handle> {
   const spec = decoderSpec(teacher.config, teacher.configFile)
   const options = { folder: teacher.path, spec, dtype: 'float32', threads }
-  const model = await runJob('loadModel', options, { signal })
+  const model = await runJob('loadModel', options, { signal, onItem: warnOfUnread(teacher.path, warn) })
   try {
     const narrower = hidden_size < spec.hidden_size && { hidden_size }
     await runJob('makeStudent', { model, layers, ...narrower, threads }, { signal })

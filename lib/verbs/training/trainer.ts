@@ -19,6 +19,7 @@ import {
 import { objectives } from '../../text/objectives'
 import { epochBatches, PADDING, type PackedBatch as PackedRows, type RowSource } from '../../text/packing'
 import { type GeneratedIds, generatedIds } from '../generate'
+import { warnOfUnread } from '../unread_tensors'
 import type { Limits } from './anomalies'
 import { Batches } from './batches'
 import type { StateWriter } from './checkpoints'
@@ -56,6 +57,12 @@ export interface StepResult {
   real_tokens: number
 }
 
+export interface OpenOptions {
+  signal: AbortSignal
+  /** Hears of tensors of the model that are not read. */
+  warn: (message: string) => void
+}
+
 export class Trainer implements StateWriter {
   private readonly batches: Batches
 
@@ -69,11 +76,15 @@ export class Trainer implements StateWriter {
   }
 
   /** Weights from the plan's model, or random; then all that training had changed from a checkpoint folder. */
-  static async open(plan: TrainPlan, checkpoint: string | undefined, signal: AbortSignal): Promise<Trainer> {
+  static async open(
+    plan: TrainPlan,
+    checkpoint: string | undefined,
+    { signal, warn }: OpenOptions,
+  ): Promise<Trainer> {
     const { config } = plan
     const { threads } = config
     const { lora, frozen } = plan.trained
-    const model = await startingModel(plan, signal)
+    const model = await startingModel(plan, { signal, warn })
     if (lora) await putAdapters(model, lora, config.seed)
     const teacher = plan.teaching && (await loadTeacher(plan.teaching, { threads, signal }))
     const handle = await runJob('makeTrainer', {
@@ -248,14 +259,16 @@ function lossSettings(config: TrainConfig, teacher: Handle | undefined): LossSet
 }
 
 // From a folder, of the teacher, or random.
-async function startingModel(plan: TrainPlan, signal: AbortSignal): Promise<Handle> {
+async function startingModel(plan: TrainPlan, { signal, warn }: OpenOptions): Promise<Handle> {
   const { config, spec, student, teacher } = plan
   const { threads } = config
   if (plan.model) {
     const dtype = plan.trained.lora ? config.dtype : 'float32' // what is frozen needs no more than it computes with
-    return runJob('loadModel', { folder: plan.model.path, spec, dtype, threads }, { signal })
+    const { path: folder } = plan.model
+    const onItem = warnOfUnread(folder, warn)
+    return runJob('loadModel', { folder, spec, dtype, threads }, { signal, onItem })
   }
-  if (student?.initialize === 'teacher') return cutStudent(student, teacher!, { threads, signal })
+  if (student?.initialize === 'teacher') return cutStudent(student, teacher!, { threads, signal, warn })
   return runJob('initialiseModel', { spec, init: nativeInit(config), threads }, { signal })
 }
 
