@@ -101,7 +101,8 @@ async function begin(session: Session): Promise<Left> {
     const facts = { step: 0, stage: '00-start', method: 'start', seconds: 0 }
     await keep(session, { ...(await measured(session, original, facts)), inputs_sha256: hash })
   }
-  return { name: '', hash, shape: { spec: original.spec, zeros: 0 } }
+  const [start] = folder.book.all
+  return { name: '', hash, shape: shapeOf(original.spec, start!, start!) }
 }
 
 /** What stages have left that are as they were, from the start to the newest whose model is there. */

@@ -3,6 +3,8 @@ import type { JsonObject } from '../../checkpoint/json_file'
 import { withLayers } from '../../checkpoint/layer_config'
 import { areUniform, type LayerSpec } from '../../checkpoint/layers'
 import type { ModelSpec } from '../../checkpoint/model_spec'
+import { blockMatrices } from '../../counting/parameters'
+import { modelSize } from '../../counting/registry'
 import { type Handle, runJob } from '../../native'
 import type { Shape } from './stage'
 
@@ -44,8 +46,16 @@ interface Found {
   zeros: number
 }
 
-/** What the record of a stage says that the next one finds. Zeros that were there at the start are no work of ours. */
-export const shapeOf = (spec: ModelSpec, { layers, zeros }: Found, start: Found): Shape => ({
-  spec: { ...spec, layers },
-  zeros: Math.max(0, zeros - start.zeros),
-})
+/** Zeros up to this share of a model's weights are there by chance; more of them are what somebody has pruned. */
+const TRACE = 0.01
+
+/**
+ * What the record of a stage says that the next one finds. `start`: the record of the model that all began with; a trace
+ * of zeros that it had does not count, those of a model that was pruned before do.
+ */
+export function shapeOf(spec: ModelSpec, { layers, zeros }: Found, start: Found): Shape {
+  const size = modelSize({ ...spec, layers: start.layers })
+  const weights = [...blockMatrices(size)].reduce((sum, { rows, columns }) => sum + rows * columns, 0)
+  const chance = start.zeros > TRACE * weights ? 0 : start.zeros
+  return { spec: { ...spec, layers }, zeros: Math.max(0, zeros - chance) }
+}
