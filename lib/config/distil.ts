@@ -11,9 +11,11 @@ const flag = () => z.boolean({ error: 'expected true or false' })
 
 export const distil = z
   .strictObject({
-    encode: oneOf(['cp', 'inscp', 'sft'])
+    encode: oneOf(['cp', 'inscp', 'sft', 'masked'])
       .default('cp')
-      .describe('How data are read, and which tokens are learnt: as by the objective of this name.'),
+      .describe(
+        'How data are read, and which tokens are learnt: as by the objective of this name; masked: for encoders.',
+      ),
     temperature: positive()
       .default(1)
       .describe("Student's and teacher's logits are divided by it before they are compared."),

@@ -215,10 +215,7 @@ HiddenStates Decoder::hidden_states(const Rows& rows, const std::vector<size_t>&
   HiddenStates states = {{}, std::vector<at::Tensor>(behind.size())};
   const Watch watch = {
       [&](size_t passed) { return std::find(behind.begin(), behind.end(), passed) != behind.end(); },
-      [&](size_t passed, const at::Tensor& x_BTD) {
-        for (size_t i = 0; i < behind.size(); i++)
-          if (behind[i] == passed) states.behind_BTD[i] = x_BTD;
-      }};
+      [&](size_t passed, const at::Tensor& x_BTD) { states.keep(behind, passed, x_BTD); }};
   states.last_BTD = run_layers(embed(rows), packed_pass(rows, job), &watch);
   return states;
 }

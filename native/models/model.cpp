@@ -14,18 +14,24 @@ int64_t Model::bytes() const {
   return total;
 }
 
+bool HiddenStates::keep(const std::vector<size_t>& behind, size_t passed, const at::Tensor& x_BTD) {
+  bool kept = false;
+  for (size_t i = 0; i < behind.size(); i++) {
+    if (behind[i] != passed) continue;
+    behind_BTD[i] = x_BTD;
+    kept = true;
+  }
+  return kept;
+}
+
 HiddenStates Model::hidden_states(const Rows& rows, const std::vector<size_t>& behind, const Job* job) const {
   HiddenStates states = {{}, std::vector<at::Tensor>(behind.size())};
-  const auto keep = [&](size_t passed, const at::Tensor& x_BTD) {
-    for (size_t i = 0; i < behind.size(); i++)
-      if (behind[i] == passed) states.behind_BTD[i] = x_BTD;
-  };
   states.last_BTD = embed(rows);
-  keep(0, states.last_BTD);
+  states.keep(behind, 0, states.last_BTD);
   const size_t count = blocks().size();
   for (size_t i = 0; i < count; i++) {
     states.last_BTD = run_block(i, states.last_BTD, rows, job);
-    keep(i + 1, states.last_BTD);
+    states.keep(behind, i + 1, states.last_BTD);
   }
   return states;
 }

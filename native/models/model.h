@@ -25,6 +25,9 @@ struct Rows {
 struct HiddenStates {
   at::Tensor last_BTD;                 // as hidden_packed() has it
   std::vector<at::Tensor> behind_BTD;  // the residual stream behind so many blocks, as it was asked for
+
+  /// What has passed so many blocks, for each of `behind` that asks for it. Gives whether one does.
+  bool keep(const std::vector<size_t>& behind, size_t passed, const at::Tensor& x_BTD);
 };
 
 /// A tensor that files may hold beside the one that it is tied to: it must be equal, and is not kept.
@@ -72,7 +75,7 @@ class Model : public Object {
                                    const Job* job = nullptr) const = 0;
 
   /// hidden_packed(), and beside it what comes out of the n-th block for each n of `behind`; 0: what goes
-  /// into the first. This one is for models without a final norm.
+  /// into the first. This one is for models without a final norm, and recomputes nothing.
   virtual HiddenStates hidden_states(const Rows& rows, const std::vector<size_t>& behind,
                                      const Job* job = nullptr) const;
 

@@ -254,14 +254,26 @@ at::Tensor TextEncoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows&
 
 at::Tensor TextEncoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
                                       const Job* job) const {
+  return hidden_states({ids_BT, segments_BT}, {}, job).last_BTD;
+}
+
+HiddenStates TextEncoder::hidden_states(const Rows& rows, const std::vector<size_t>& behind,
+                                        const Job* job) const {
   const auto visibility =
-      std::make_shared<const nn::Visibility>(nn::whole_documents(segments_BT, dtype(), job));
-  auto x_BTD = embed({ids_BT, segments_BT});
+      std::make_shared<const nn::Visibility>(nn::whole_documents(rows.segments_BT, dtype(), job));
+  HiddenStates states = {embed(rows), std::vector<at::Tensor>(behind.size())};
+  auto& x_BTD = states.last_BTD;
+  // What comes back from the blocks above is one sum before what is kept adds to it, recomputed or not.
+  const auto keep = [&](size_t passed) {
+    if (states.keep(behind, passed, x_BTD)) x_BTD = x_BTD.view_as(x_BTD);
+  };
+  keep(0);
   for (size_t i = 0; i < layers_.size(); i++) {
     if (job) job->check();
     x_BTD = recompute_blocks_ ? recomputed_block(i, x_BTD, visibility) : layers_[i](x_BTD, *visibility);
+    keep(i + 1);
   }
-  return x_BTD;
+  return states;
 }
 
 // The second time, too, adapters drop by the key of the forward pass, whatever it is by then.

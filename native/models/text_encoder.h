@@ -51,6 +51,8 @@ class TextEncoder final : public Model {
   at::Tensor run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const override;
   at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
                            const Job* job = nullptr) const override;
+  HiddenStates hidden_states(const Rows& rows, const std::vector<size_t>& behind,
+                             const Job* job = nullptr) const override;
 
   /// The masked-LM head in two steps: logits = prediction decoder^T + bias. (M,D) -> (M,D)
   at::Tensor prediction(const at::Tensor& hidden_MD) const;

@@ -36,10 +36,12 @@ Batch make_batch(const std::vector<int32_t>& ids, const std::vector<int32_t>& la
   return {as_rows(ids, rows), as_rows(labels, rows), as_rows(segments, rows), {}};
 }
 
-Targets::Targets(const Batch& batch) {
-  const auto labels_BT = at::constant_pad_nd(batch.labels_BT.slice(1, 1), {0, 1}, -100).flatten();
-  places_M = labels_BT.ne(-100).nonzero().squeeze(1);
-  tokens_M = labels_BT.index_select(0, places_M);
-}
+Targets::Targets(const at::Tensor& labels)
+    : places_M(labels.ne(-100).nonzero().squeeze(1)), tokens_M(labels.index_select(0, places_M)) {}
+
+Targets::Targets(const Batch& batch)
+    : Targets(at::constant_pad_nd(batch.labels_BT.slice(1, 1), {0, 1}, -100).flatten()) {}
+
+Targets Targets::hidden(const Batch& batch) { return Targets(batch.labels_BT.flatten()); }
 
 }  // namespace tongueforge::train

@@ -25,7 +25,12 @@ struct Targets {
   at::Tensor places_M, tokens_M;
 
   explicit Targets(const Batch& batch);
+  /// Of hidden tokens: each is to be predicted at its own place.
+  static Targets hidden(const Batch& batch);
   int64_t count() const { return places_M.numel(); }
+
+ private:
+  explicit Targets(const at::Tensor& labels);  // (B * T), of what is predicted at each place
 };
 
 }  // namespace tongueforge::train

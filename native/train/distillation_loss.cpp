@@ -1,5 +1,6 @@
 // Student and teacher see the same rows; the places that are learnt are those of the language loss, for
-// logits and hidden states alike, so that all is a sum over target tokens.
+// logits and hidden states alike, so that all is a sum over target tokens. Encoders learn from an encoder, at
+// the places of hidden tokens, as the masked loss has them.
 #include "train/distillation_loss.h"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "kernels/aten.h"
 #include "kernels/hidden_match.h"
 #include "models/decoder.h"
+#include "models/text_encoder.h"
 #include "train/loss.h"
 
 namespace tongueforge::train {
@@ -34,10 +36,27 @@ void check_layers(const std::vector<size_t>& layers, const models::Model& model,
                   str("Expected at most ", count, " blocks of the ", whose, " to match, received ", layer));
 }
 
-/// (M,D) each: of the places that are learnt.
+bool hides_tokens(const models::Model& model) {
+  return dynamic_cast<const models::TextEncoder*>(&model) != nullptr;
+}
+
+/// The same model. Throws ERR_MODEL_CONFIG where it is not of the kind of the student, or has no head.
+const models::Model& with_head(const models::Model& model, bool hides) {
+  if (hides) return models::as_masked_lm(model);
+  return models::as_decoder(model);
+}
+
+/// Of the last states at the places that are learnt, (M,D). The head's first half, too, is an encoder's own.
+kernels::HeadInputs head_inputs(const models::Model& model, const at::Tensor& last_MD) {
+  if (!hides_tokens(model)) return {last_MD, models::as_decoder(model).head()};
+  const auto& encoder = models::as_masked_lm(model);
+  return {encoder.prediction(last_MD), encoder.decoder(), encoder.decoder_bias()};
+}
+
+/// Of the places that are learnt.
 struct States {
-  at::Tensor last;
-  std::vector<at::Tensor> behind;
+  kernels::HeadInputs head;
+  std::vector<at::Tensor> behind;  // (M,D) each
 };
 
 States states_at(const models::Model& model, const Batch& batch, const at::Tensor& places_M,
@@ -46,7 +65,7 @@ States states_at(const models::Model& model, const Batch& batch, const at::Tenso
     return x_BTD.flatten(0, 1).index_select(0, places_M);
   };
   const auto all = model.hidden_states({batch.ids_BT, batch.segments_BT}, layers, job);
-  States states = {at_places(all.last_BTD), {}};
+  States states = {head_inputs(model, at_places(all.last_BTD)), {}};
   for (const auto& x_BTD : all.behind_BTD) states.behind.push_back(at_places(x_BTD));
   return states;
 }
@@ -55,8 +74,9 @@ class DistillationLoss final : public Loss {
  public:
   DistillationLoss(const DistillationLossOptions& options, const models::Model& model)
       : options_(options),
-        student_(models::as_decoder(model)),
-        teacher_(models::as_decoder(*options.teacher)),
+        hides_(hides_tokens(model)),
+        student_(with_head(model, hides_)),
+        teacher_(with_head(*options.teacher, hides_)),
         student_layers_(layers_of(options.hidden, &LayerPair::student)),
         teacher_layers_(layers_of(options.hidden, &LayerPair::teacher)),
         vocab_size_(std::min(student_.vocab_size(), teacher_.vocab_size())) {
@@ -65,7 +85,7 @@ class DistillationLoss final : public Loss {
     make_projections();
   }
 
-  int64_t count(const Batch& batch) const override { return Targets(batch).count(); }
+  int64_t count(const Batch& batch) const override { return targets_of(batch).count(); }
   int64_t bytes() const override { return teacher_.bytes(); }
 
   std::vector<models::Parameter> parameters() override {
@@ -77,14 +97,13 @@ class DistillationLoss final : public Loss {
   }
 
   LossSum sum(const Batch& batch, const Job* job) const override {
-    const Targets targets(batch);
+    const auto targets = targets_of(batch);
     const auto of_teacher = teacher_states(batch, targets, job);
     const auto of_student = states_at(student_, batch, targets.places_M, student_layers_, job);
     auto mix = options_.mix;
     mix.chunks.job = job;
-    const auto parts =
-        kernels::linear_distillation({of_student.last, rows_of(student_.head())},
-                                     {of_teacher.last, rows_of(teacher_.head())}, targets.tokens_M, mix);
+    const auto parts = kernels::linear_distillation(rows_of(of_student.head), rows_of(of_teacher.head),
+                                                    targets.tokens_M, mix);
     Figures figures = {{"nll", parts.nll.item<double>()}, {"divergence", parts.divergence.item<double>()}};
     if (student_layers_.empty()) return {parts.total, figures};
     const auto apart = distance(of_student, of_teacher);
@@ -103,13 +122,20 @@ class DistillationLoss final : public Loss {
           at::empty({to, from}).normal_(0, 1 / std::sqrt(static_cast<double>(from)), random));
   }
 
+  Targets targets_of(const Batch& batch) const { return hides_ ? Targets::hidden(batch) : Targets(batch); }
+
   States teacher_states(const Batch& batch, const Targets& targets, const Job* job) const {
     const at::NoGradGuard no_grad;
     return states_at(teacher_, batch, targets.places_M, teacher_layers_, job);
   }
 
   // Tables are often padded to a round number of rows, each to another.
-  at::Tensor rows_of(const at::Tensor& head_VD) const { return head_VD.narrow(0, 0, vocab_size_); }
+  kernels::HeadInputs rows_of(const kernels::HeadInputs& head) const {
+    const auto rows = [&](const at::Tensor& of_all) {
+      return of_all.defined() ? of_all.narrow(0, 0, vocab_size_) : of_all;
+    };
+    return {head.hidden, rows(head.weight), rows(head.bias)};
+  }
 
   // The mean over the pairs, summed over the places.
   at::Tensor distance(const States& student, const States& teacher) const {
@@ -124,7 +150,8 @@ class DistillationLoss final : public Loss {
   }
 
   DistillationLossOptions options_;
-  const models::Decoder &student_, &teacher_;
+  bool hides_;  // tokens, which are learnt at their own places
+  const models::Model &student_, &teacher_;
   std::vector<size_t> student_layers_, teacher_layers_;
   int64_t vocab_size_;                   // rows that both heads have
   std::vector<at::Tensor> projections_;  // (teacher's D, student's D) each; none where the two are equal

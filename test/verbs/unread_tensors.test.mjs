@@ -35,6 +35,8 @@ describe('tensors that are not read', () => {
     assert.deepEqual(await warningsOf(train, { ...training, objective: 'masked', model }), expected)
     const best = { result: 'best', eval: { every: 1, data: read.data }, optimizer: { lr: 1 } }
     assert.deepEqual(await warningsOf(train, { ...training, ...best, objective: 'masked', model }), expected)
+    const distil = { objective: 'distil', teacher: model, student: {}, distil: { encode: 'masked' } }
+    assert.deepEqual(await warningsOf(train, { ...training, ...distil }), expected)
   })
 
   test('compress names them, whether a technique, a measurement or a training comes first', async () => {

@@ -21,21 +21,27 @@ export function withTrainedHead(config: JsonObject): JsonObject {
 export function checkKind(config: TrainConfig, spec: ModelSpec): void {
   const { objective } = config
   if ((objectives[objectiveOf(config)].loss === 'masked') !== (spec.kind === 'encoder')) {
+    const key = objective === 'distil' ? 'distil.encode' : 'objective'
     throw problem(
-      'objective',
-      `expected one for a model of type ${spec.architecture}, received ${objective}`,
+      key,
+      `expected one for a model of type ${spec.architecture}, received ${objectiveOf(config)}`,
       spec.kind === 'encoder'
-        ? 'objective: masked trains an encoder.'
-        : 'objective: masked is for bert and roberta; others train this model.',
+        ? `${key}: masked trains an encoder.`
+        : `${key}: masked is for bert and roberta; others train this model.`,
     )
   }
-  if (spec.kind === 'encoder') checkEncoder(config, spec)
+  if (spec.kind === 'encoder') checkEncoder(config, spec, 'model')
 }
 
-function checkEncoder({ sequence_length, eval: evaluation, lora }: TrainConfig, spec: EncoderSpec): void {
+/** Throws ERR_CONFIG where the encoder that `key` names has not what learning hidden tokens needs. */
+export function checkEncoder(
+  { sequence_length, eval: evaluation, lora }: TrainConfig,
+  spec: EncoderSpec,
+  key: 'model' | 'teacher',
+): void {
   if (spec.head !== 'masked_lm') {
     throw problem(
-      'model',
+      key,
       `expected an encoder with a masked-LM head, received one with ${spec.head === 'none' ? 'none' : 'a classifier'}`,
       `Its config.json should say "architectures": ["${encoderClass(spec.architecture, 'masked_lm')}"], and its weights have that head.`,
     )
@@ -45,7 +51,7 @@ function checkEncoder({ sequence_length, eval: evaluation, lora }: TrainConfig, 
     throw problem(
       'sequence_length',
       `expected at most ${room}, received ${sequence_length}`,
-      'The model has a learnt position for each token of a text, and no more of them.',
+      `The ${key} has a learnt position for each token of a text, and no more of them.`,
     )
   }
   if (evaluation?.samples) {

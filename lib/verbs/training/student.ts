@@ -2,12 +2,13 @@
 import type { JsonObject } from '../../checkpoint/json_file'
 import { withLayers } from '../../checkpoint/layer_config'
 import type { LayerSpec } from '../../checkpoint/layers'
-import { decoderSpec } from '../../checkpoint/model_config'
 import type { ModelFolder } from '../../checkpoint/model_folder'
+import { modelSpec } from '../../checkpoint/model_spec'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { type Handle, native, runJob } from '../../native'
 import { warnOfUnread } from '../unread_tensors'
+import { type ModelKind, ownLoss } from './own_loss'
 
 export interface StudentPlan {
   /** Numbers of the teacher's blocks that it has, ascending. */
@@ -24,10 +25,12 @@ type StudentKeys = NonNullable<TrainConfig['student']>
 
 /** Throws ERR_CONFIG for what the teacher does not have. */
 export function planStudent(keys: StudentKeys, teacher: ModelFolder): StudentPlan {
-  const spec = decoderSpec(teacher.config, teacher.configFile)
+  const spec = modelSpec(teacher.config, teacher.configFile)
   const layers = chosenLayers(keys, spec.layers.length)
   const { hidden_size = spec.hidden_size, initialize } = keys
   if (hidden_size > spec.hidden_size) throw tooMany('hidden_size', spec.hidden_size, hidden_size)
+  if (spec.kind === 'encoder' && hidden_size < spec.hidden_size)
+    throw fixedWidth(spec.hidden_size, hidden_size)
   const sizes = layers.map((layer) => narrowed(spec.layers[layer]!, keys))
   const config = withLayers({ ...teacher.config, hidden_size }, sizes, { head_dim: spec.head_dim })
   return { layers, sizes, hidden_size, config, initialize }
@@ -48,6 +51,14 @@ function partedGroups(shared: number, received: number): TongueforgeError {
     'ERR_CONFIG',
     `config: student.num_heads: expected a multiple of ${shared}, as so many share a key head, received ${received}`,
     { hint: 'Key heads go with all their query heads.', details: { key: 'student.num_heads' } },
+  )
+}
+
+function fixedWidth(expected: number, received: number): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_CONFIG',
+    `config: student.hidden_size: expected ${expected}, as the teacher is an encoder, received ${received}`,
+    { hint: 'Only the width of decoders can be cut.', details: { key: 'student.hidden_size' } },
   )
 }
 
@@ -81,14 +92,14 @@ export async function cutStudent(
   teacher: ModelFolder,
   { threads, signal, warn }: { threads: number; signal: AbortSignal; warn: (message: string) => void },
 ): Promise<Handle> {
-  const spec = decoderSpec(teacher.config, teacher.configFile)
+  const spec = modelSpec(teacher.config, teacher.configFile)
   const options = { folder: teacher.path, spec, dtype: 'float32', threads }
   const model = await runJob('loadModel', options, { signal, onItem: warnOfUnread(teacher.path, warn) })
   try {
     const narrower = hidden_size < spec.hidden_size && { hidden_size }
     await runJob('makeStudent', { model, layers, ...narrower, threads }, { signal })
     const before = layers.map((layer) => spec.layers[layer]!)
-    await cutHeadsAndRows(model, before, sizes, { threads, signal })
+    await cutHeadsAndRows(model, before, sizes, { kind: spec.kind, threads, signal })
     return model
   } catch (error) {
     native().dispose(model)
@@ -101,9 +112,9 @@ async function cutHeadsAndRows(
   model: Handle,
   before: readonly LayerSpec[],
   after: readonly LayerSpec[],
-  { threads, signal }: { threads: number; signal: AbortSignal },
+  { kind, threads, signal }: { kind: ModelKind; threads: number; signal: AbortSignal },
 ): Promise<void> {
-  const by = { model, batches: [], threads, loss: 'language', criterion: 'l1' } as const
+  const by = { model, batches: [], threads, loss: ownLoss(kind).loss, criterion: 'l1' } as const
   const cuts = (key: 'num_heads' | 'intermediate_size') =>
     after.some((layer, i) => layer[key] < before[i]![key])
   if (cuts('num_heads')) {

@@ -1,16 +1,17 @@
 /** What learning from a teacher needs beside data: the teacher, checked against its student, and the loss's settings. */
-import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import type { ModelFolder } from '../../checkpoint/model_folder'
+import { type ModelSpec, modelSpec } from '../../checkpoint/model_spec'
 import type { TrainConfig } from '../../config/train'
 import { countParameters } from '../../counting/parameters'
 import { TongueforgeError } from '../../errors'
 import { type DistillationSettings, type Handle, runJob } from '../../native'
 import type { ModelText } from '../../text/model_text'
 import { Tokenizer } from '../../text/tokenizer'
+import { checkEncoder } from './model_kind'
 
 export interface Teaching {
   teacher: ModelFolder
-  spec: DecoderSpec
+  spec: ModelSpec
   dtype: 'float32' | 'bfloat16'
   /** Shapes of what is trained beside the student: from its hidden states to those of a teacher of another width. */
   projections: [number, number][]
@@ -25,12 +26,14 @@ export interface TeachingSummary {
 
 /** Throws ERR_CONFIG for layers that are not there, ERR_MODEL_CONFIG. */
 export function planTeaching(
-  { distil, dtype }: TrainConfig,
+  config: TrainConfig,
   teacher: ModelFolder | undefined,
-  student: Pick<DecoderSpec, 'layers' | 'hidden_size'>,
+  student: ModelSpec,
 ): Teaching | undefined {
   if (!teacher) return undefined
-  const spec = decoderSpec(teacher.config, teacher.configFile)
+  const { distil, dtype } = config
+  const spec = modelSpec(teacher.config, teacher.configFile)
+  checkTeacher(config, spec, student)
   const pairs = distil.hidden?.layers ?? []
   for (const [own, others] of pairs) {
     checkLayer(own, student, 'student')
@@ -41,7 +44,21 @@ export function planTeaching(
   return { teacher, spec, dtype: distil.dtype ?? dtype, projections }
 }
 
-function checkLayer(passed: number, { layers }: Pick<DecoderSpec, 'layers'>, whose: string): void {
+function checkTeacher(config: TrainConfig, teacher: ModelSpec, student: ModelSpec): void {
+  if (teacher.kind === student.kind) {
+    if (teacher.kind === 'encoder') checkEncoder(config, teacher, 'teacher')
+    return
+  }
+  const text = `config: teacher: expected ${aOf[student.kind]} as the student, received ${aOf[teacher.kind]}`
+  throw new TongueforgeError('ERR_CONFIG', `${text} of type ${teacher.architecture}`, {
+    hint: 'Encoders learn from encoders, models that write text from such models.',
+    details: { key: 'teacher' },
+  })
+}
+
+const aOf = { decoder: 'a decoder', encoder: 'an encoder' }
+
+function checkLayer(passed: number, { layers }: Pick<ModelSpec, 'layers'>, whose: string): void {
   if (passed <= layers.length) return
   throw new TongueforgeError(
     'ERR_CONFIG',

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "doctest.h"
 #include "models/tiny_decoder.h"
+#include "models/tiny_encoder.h"
 #include "train/fixtures.h"
 
 using namespace tongueforge;
@@ -23,6 +24,15 @@ std::shared_ptr<models::Decoder> wide_teacher(int64_t vocab_size = 50) {
   spec.vocab_size = vocab_size;
   spec.layers.push_back(spec.layers[0]);
   return tiny_decoder(spec, /*seed=*/11);
+}
+
+std::shared_ptr<models::TextEncoder> wide_encoder(int64_t vocab_size = 50) {
+  auto spec = tiny_encoder_spec();
+  spec.hidden_size = 32;
+  spec.vocab_size = vocab_size;
+  spec.layers.push_back(spec.layers[0]);
+  for (auto& layer : spec.layers) layer.num_heads = layer.num_kv_heads = 4;
+  return tiny_encoder(spec, /*seed=*/11);
 }
 
 const std::vector<train::LayerPair> kPairs = {{0, 0}, {1, 2}, {2, 3}};
@@ -169,4 +179,69 @@ TEST_CASE("layers that are not there, and a missing teacher, are refused") {
   CHECK_THROWS_AS(train::Trainer(tiny_decoder(), learning_from(wide_teacher(), 1, {{3, 3}})), Error);
   CHECK_THROWS_AS(train::Trainer(tiny_decoder(), learning_from(wide_teacher(), 1, {{2, 4}})), Error);
   CHECK_THROWS_AS(train::Trainer(tiny_decoder(), learning_from(nullptr)), Error);
+}
+
+TEST_CASE("from itself an encoder learns nothing of its hidden tokens") {
+  auto options = learning_from(tiny_encoder(), 1, {{1, 1}, {2, 2}});
+  options.loss.distillation.hidden.cosine = 0;
+  train::Trainer trainer(tiny_encoder(), options);
+  SilentJob job;
+  const auto result = trainer.step({masked_batch(2)}, {.lr = 0.1}, job);
+  CHECK(result.loss == 0);
+  CHECK(result.grad_norm == 0);
+  CHECK(result.figures.at("nll") > 0);
+}
+
+TEST_CASE("without a share of the teacher an encoder's updates are those of the masked loss, to the bit") {
+  auto masked = kOptions;
+  masked.loss.kind = "masked";
+  train::Trainer taught(tiny_encoder(), learning_from(wide_encoder(), 0)), plain(tiny_encoder(), masked);
+  SilentJob job;
+  for (int64_t step = 0; step < 3; step++) {
+    const auto batch = masked_batch(10 + step);
+    const auto a = taught.step({batch}, {.lr = 0.01}, job), b = plain.step({batch}, {.lr = 0.01}, job);
+    CHECK(a.loss == b.loss);
+    CHECK(a.grad_norm == b.grad_norm);
+  }
+  CHECK(all_weights(taught).equal(all_weights(plain)));
+}
+
+TEST_CASE("the divergence of an encoder is that of whole logits at the hidden tokens, biases included") {
+  const auto student = tiny_encoder(), teacher = wide_encoder(64);  // with more rows than the student has
+  const auto batch = masked_batch(3);
+  const auto options = learning_from(teacher, 1);
+  const train::Trainer trainer(student, options);
+  const at::NoGradGuard no_grad;
+  const auto places = batch.labels_BT.ne(-100);
+  const auto log_probs = [&](const models::TextEncoder& model) {
+    const auto hidden_MD = model.hidden_packed(batch.ids_BT, batch.segments_BT).index({places});
+    return model.token_logits(hidden_MD).narrow(1, 0, 50).div(2).log_softmax(1);
+  };
+  const auto p = log_probs(*teacher), q = log_probs(*student);
+  const double expected = p.exp().mul(p - q).sum().item<double>();
+  const auto told = trainer.evaluate(batch);
+  CHECK(told.count == places.sum().item<int64_t>());
+  CHECK(told.figures.at("divergence") == doctest::Approx(expected).epsilon(1e-5));
+  CHECK(told.sum == doctest::Approx(4 * expected).epsilon(1e-5));
+}
+
+TEST_CASE("recomputed blocks of an encoder change no bit, hidden states matched") {
+  auto options = learning_from(wide_encoder(), 0.5, kPairs);
+  train::Trainer kept(tiny_encoder(), options);
+  options.recompute_blocks = true;
+  train::Trainer recomputed(tiny_encoder(), options);
+  SilentJob job;
+  const auto a = kept.gradients({masked_batch(6)}, job), b = recomputed.gradients({masked_batch(6)}, job);
+  for (size_t i = 0; i < a.size(); i++) {
+    CAPTURE(a[i].first);
+    CHECK(a[i].second.equal(b[i].second));
+  }
+}
+
+TEST_CASE("a teacher of another kind, or without the head, is refused") {
+  auto headless = tiny_encoder_spec();
+  headless.head = models::EncoderHead::none;
+  CHECK_THROWS_AS(train::Trainer(tiny_encoder(), learning_from(tiny_decoder())), Error);
+  CHECK_THROWS_AS(train::Trainer(tiny_decoder(), learning_from(tiny_encoder())), Error);
+  CHECK_THROWS_AS(train::Trainer(tiny_encoder(), learning_from(tiny_encoder(headless))), Error);
 }

@@ -13,15 +13,6 @@ using namespace tongueforge::test;
 
 namespace {
 
-// Of packed documents, every third place hidden.
-train::Batch masked_batch(uint64_t seed) {
-  auto batch = packed_batch(seed);
-  const auto hidden = at::arange(24).view({2, 12}).remainder(3).eq(1).logical_and(batch.segments_BT.ge(0));
-  batch.labels_BT = batch.ids_BT.masked_fill(hidden.logical_not(), -100);
-  batch.ids_BT = batch.ids_BT.masked_fill(hidden, 4);
-  return batch;
-}
-
 train::TrainerOptions masked_options(double z_loss = 0) {
   auto options = kOptions;
   options.loss.kind = "masked";
