@@ -1,6 +1,6 @@
 import type { Inspection, SpeedReport } from '../index'
 import { library } from './library'
-import { integer, JSON_OPTION, pick, SPARSE_OPTION, THREADS_OPTION } from './options'
+import { integer, JSON_OPTION, pick, SPARSE_OPTION, THREADS_OPTION, usageError } from './options'
 import { factsText, jsonText, tableText } from './print'
 import { sparseText } from './sparse_table'
 import { defineVerb, type Io } from './verb'
@@ -40,6 +40,7 @@ export default defineVerb<Values>({
     'inspect path/to/model --speed --tokens 512 --threads 1',
   ],
   async run([folder], values, io) {
+    checkTimed(values)
     const { inspect } = library()
     const described = await inspect(folder, {
       ...pick(values, values.macs || !values.speed ? ['scan', 'macs', 'tokens'] : ['scan']),
@@ -62,6 +63,12 @@ export default defineVerb<Values>({
     return 0
   },
 })
+
+/** Threads and sparse products belong to what is timed. */
+function checkTimed({ speed, threads, sparse }: Values): void {
+  const given = [threads !== undefined && '--threads', sparse !== undefined && '--sparse'].find(Boolean)
+  if (given && !speed) throw usageError(`${given}: expected --speed beside it, received none`)
+}
 
 function speedOf(folder: string, values: Values, io: Io): Promise<SpeedReport> {
   return library().measureSpeed(folder, {

@@ -93,5 +93,13 @@ describe('inspect', () => {
     assert.ok(text.out.includes(`core       ${grouped}\n`), text.out)
     assert.match(text.out, /effective {2}-\n/)
     assert.equal((await cli(['inspect', bare, '--macs'])).code, 2)
+    for (const [option, value] of [
+      ['--sparse', 'auto'],
+      ['--threads', '1'],
+    ]) {
+      const { code, err } = await cli(['inspect', bare, '--macs', '--tokens', '8', option, value])
+      assert.equal(code, 2)
+      assert.ok(err.includes(`${option}: expected --speed beside it, received none`), err)
+    }
   })
 })
