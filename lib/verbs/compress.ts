@@ -3,11 +3,10 @@ import { dtypeKey } from '../checkpoint/dtype_key'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { modelSpec } from '../checkpoint/model_spec'
 import type { CompressConfig } from '../config/compress'
-import { resolveSource } from '../text/documents'
 import { loadModelText, type ModelText } from '../text/model_text'
 import { HeldOut } from './compressing/calibration'
 import { CompressFolder } from './compressing/compress_folder'
-import { readCompressConfig, sourcesOf } from './compressing/config'
+import { checkSources, readCompressConfig, sourcesOf } from './compressing/config'
 import { foretoldFigures } from './compressing/figures'
 import { Identity } from './compressing/identity'
 import { type Means, ModelAtHand } from './compressing/model_at_hand'
@@ -122,7 +121,7 @@ async function planCompress(source: string | object, overrides: readonly string[
   const start = { spec: original.spec, zeros: 0 }
   const stages = planStages(config, file, start)
   await checkTrainings(stages, config, file)
-  for (const source of sourcesOf(config)) await resolveSource(source) // missing files are met now, not after hours
+  await checkSources(sourcesOf(config))
   return { config, file, original, means, start, stages }
 }
 

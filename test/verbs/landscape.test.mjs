@@ -180,6 +180,25 @@ describe('landscape', () => {
     assert.ok(!existsSync(config.out))
   })
 
+  test('a training that is not for the model and missing texts are met before anything is made', async () => {
+    const missing = place('none.txt')
+    for (const [changes, expected] of [
+      [
+        { techniques: [{ name: 'x', stages: [{ method: 'recover', objective: 'masked' }] }] },
+        {
+          code: 'ERR_CONFIG',
+          message: /^config: x: stages\.0\.objective: expected one for a model of type llama/,
+        },
+      ],
+      [{ evaluate: { data: [{ path: missing }] } }, { code: 'ERR_NOT_FOUND' }],
+      [{ calibration: { data: [{ path: missing }] } }, { code: 'ERR_NOT_FOUND' }],
+    ]) {
+      const config = { ...configOf(), ...changes }
+      await assert.rejects(landscape(config, { dryRun: true }).result, expected)
+      assert.ok(!existsSync(config.out))
+    }
+  })
+
   test('text encoders too: their request is a prompt', async () => {
     const [model, texts] = [place('encoder'), place('texts.txt')]
     await writeTinyEncoder(model)

@@ -2,6 +2,7 @@
 import { type CompressConfig, compressSchema, STAGE_SCHEMAS, type StageMethod } from '../../config/compress'
 import type { DataSource } from '../../config/data'
 import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'
+import { resolveSource } from '../../text/documents'
 import type { Stage, TrainingStage } from './stage'
 import { STAGES, trains } from './stages'
 
@@ -55,6 +56,11 @@ export function sourcesOf({ stages, calibration, evaluate }: CompressConfig): Da
   const trainings = stages.flatMap((stage) => ('recover' in stage ? [stage.recover] : [stage]) as Trained[])
   const read = [calibration, evaluate, ...trainings, ...trainings.map((training) => training?.eval)]
   return read.flatMap((part) => part?.data ?? [])
+}
+
+/** Missing files are met before the work, not after hours of it. Throws ERR_NOT_FOUND. */
+export async function checkSources(sources: readonly DataSource[]): Promise<void> {
+  for (const source of sources) await resolveSource(source)
 }
 
 type Trained = { data?: DataSource[]; eval?: { data: DataSource[] } } | undefined

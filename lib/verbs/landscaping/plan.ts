@@ -7,11 +7,11 @@ import { type LandscapeConfig, landscapeSchema, type Rate } from '../../config/l
 import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
 import { dataCacheFolder } from '../../text/cache/place'
-import { readCompressConfig } from '../compressing/config'
+import { checkSources, readCompressConfig, sourcesOf } from '../compressing/config'
 import { type Figures, foretoldFigures } from '../compressing/figures'
 import { Identity } from '../compressing/identity'
 import type { Means, ModelAtHand } from '../compressing/model_at_hand'
-import { type PlannedStage, planStages } from '../compressing/plan'
+import { checkTrainings, type PlannedStage, planStages } from '../compressing/plan'
 import type { Shape } from '../compressing/stage'
 import { canonicalJson, recordSources } from '../training/identity'
 import { ORIGINAL, type PointPlan, pointsOf } from './points'
@@ -33,13 +33,14 @@ export async function readLandscapeConfig(
   return { config: checkConfig(landscapeSchema, applyOverrides(raw, overrides), file), file }
 }
 
-/** Every point with its stages checked. Throws ERR_CONFIG that names the point and the key. */
+/** Every point with its stages checked. Throws ERR_CONFIG that names the point and the key, ERR_NOT_FOUND. */
 export async function planPoints(
   config: LandscapeConfig,
   file: string,
   spec: ModelSpec,
   folder: string,
 ): Promise<PlannedPoint[]> {
+  await checkSources(config.evaluate.data)
   const planned: PlannedPoint[] = []
   for (const point of pointsOf(config, file)) {
     planned.push(
@@ -47,6 +48,8 @@ export async function planPoints(
         const out = join(folder, 'points', point.name)
         const { config: compress } = await readCompressConfig({ ...point.config, out }, [])
         const stages = planStages(compress, 'config', { spec, zeros: 0 })
+        await checkTrainings(stages, compress, 'config')
+        await checkSources(sourcesOf(compress))
         return { ...point, compress, stages, after: stages.at(-1)!.after }
       }),
     )
