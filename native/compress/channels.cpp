@@ -1,5 +1,8 @@
 #include "compress/channels.h"
 
+#include "compress/cut.h"
+#include "compress/to_list.h"
+#include "compress/unit_selection.h"
 #include "core/error.h"
 #include "kernels/aten.h"
 
@@ -27,10 +30,12 @@ at::Tensor channel_scores(const models::Model& model) {
 }
 
 void keep_largest_channels(models::Model& model, int64_t count) {
+  for (const auto& block : model.blocks()) check_cuttable(block);
   const auto scores = channel_scores(model);
   if (count < 1 || count > scores.numel())
     throw Error("ERR_CONFIG",
                 str("Expected from 1 to ", scores.numel(), " channels to keep, received ", count));
+  check_finite({to_list(scores)});
   const auto order = std::get<1>(scores.sort(/*stable=*/true, /*dim=*/0, /*descending=*/true));
   model.keep_channels(std::get<0>(order.narrow(0, 0, count).sort()));
 }

@@ -14,7 +14,7 @@ namespace tongueforge::compress {
 at::Tensor channel_scores(const models::Model& model);
 
 /// Keeps the `count` channels of the highest scores, in their order; equal ones by number. Throws ERR_CONFIG
-/// for more than there are.
+/// for more than there are, ERR_NON_FINITE for weights that are no numbers, and as check_cuttable.
 void keep_largest_channels(models::Model& model, int64_t count);
 
 }  // namespace tongueforge::compress

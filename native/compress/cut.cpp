@@ -1,5 +1,6 @@
 #include "compress/cut.h"
 
+#include "compress/plain_weights.h"
 #include "core/error.h"
 #include "kernels/aten.h"
 
@@ -22,10 +23,7 @@ void keep_places(at::Tensor& tensor, int64_t dim, const std::vector<int64_t>& un
 
 void check_cuttable(const models::Block& block) {
   for (const auto& [name, linear] : block.linears()) {
-    if (linear->adapter)
-      throw Error("ERR_ADAPTER",
-                  str(name, ": expected weights without an adapter, received some under an adapter"),
-                  "Merge it first: tongueforge adapter merge.");
+    check_no_adapter({name, linear});
     if (linear->execution)
       throw Error("ERR_CONFIG",
                   str(name, ": expected weights as they are stored, received another form of them"),

@@ -7,9 +7,9 @@
 #include "compress/calibration.h"
 #include "compress/input_statistics.h"
 #include "compress/low_rank.h"
+#include "compress/plain_weights.h"
 #include "compress/ranks.h"
 #include "compress/shared_inputs.h"
-#include "core/error.h"
 #include "kernels/aten.h"
 
 namespace tongueforge::compress {
@@ -25,13 +25,20 @@ at::Tensor matrix_of(const nn::Linear& linear) {
   return linear.factors ? multiplied(*linear.factors) : linear.weight;
 }
 
+int64_t num_inputs(const nn::Linear& linear) {
+  return (linear.factors ? linear.factors->in_RI : linear.weight).size(1);
+}
+
+int64_t num_outputs(const nn::Linear& linear) {
+  return (linear.factors ? linear.factors->out_OR : linear.weight).size(0);
+}
+
 // Layers of a block that multiply with one and the same input.
 using Group = std::vector<Layer>;
 
 std::vector<Group> groups_of(const models::Block& block, size_t number, const FactorOptions& options) {
   std::vector<Group> groups;
-  for (const auto& projections : std::vector<std::vector<models::Projection>>{
-           {block.q, block.k, block.v}, {block.o}, block.widen, {block.narrow}}) {
+  for (const auto& projections : by_input(block)) {
     Group group;
     for (const auto& projection : projections) {
       const auto key = layer_key(block, number, projection);
@@ -43,22 +50,15 @@ std::vector<Group> groups_of(const models::Block& block, size_t number, const Fa
 }
 
 void check_layer(const Layer& layer) {
-  if (layer.linear->adapter)
-    throw Error("ERR_ADAPTER",
-                str(layer.name, ": expected weights without an adapter, received some under one"),
-                "Merge it first: tongueforge adapter merge.");
-  const auto weight = matrix_of(*layer.linear);
-  if (!weight.isfinite().all().item<bool>())
-    throw Error("ERR_NON_FINITE",
-                str("Expected finite weights in ", layer.name, ", received NaN or infinity"),
-                "tongueforge inspect --scan shows which tensors hold them.");
+  check_no_adapter({layer.name, layer.linear});
+  check_finite_weights(layer.name, matrix_of(*layer.linear));
 }
 
 // Sums up the inputs of a group as they come by.
 class Heard {
  public:
   Heard(const Group& group, Measure measure) {
-    const int64_t inputs = matrix_of(*group.front().linear).size(1);
+    const int64_t inputs = num_inputs(*group.front().linear);
     if (measure == Measure::outputs) gram_.emplace(inputs, at::kDouble);
     if (measure == Measure::input_sizes) norms_.emplace(inputs);
   }
@@ -112,9 +112,8 @@ void see_layers(models::Model& model, const FactorOptions& options, const std::v
 }
 
 Spectrum sizes_of(const nn::Linear& linear) {
-  const auto weight_OI = matrix_of(linear);
-  const int64_t component = weight_OI.size(0) + weight_OI.size(1);
-  return {linear.factors ? linear.factors->rank * component : weight_OI.numel(), component};
+  const int64_t outputs = num_outputs(linear), inputs = num_inputs(linear), component = outputs + inputs;
+  return {linear.factors ? linear.factors->rank * component : outputs * inputs, component};
 }
 
 // Ranks within the budget, by the model as it is.
@@ -185,7 +184,10 @@ std::vector<FactoredLayer> factor_model(models::Model& model, const FactorOption
   const auto blocks = model.blocks();
   for (size_t i = 0; i < blocks.size(); i++)
     for (const auto& group : groups_of(blocks[i], i, options))
-      for (const auto& layer : group) check_layer(layer);
+      for (const auto& layer : group) {
+        job.check();
+        check_layer(layer);
+      }
   const auto ranks = options.budget ? spread_budget(model, options, rows, job) : options.ranks;
   std::vector<FactoredLayer> all;
   see_layers(model, options, rows, "factors", job, [&](const Layer& layer, const Whitening& whitening) {

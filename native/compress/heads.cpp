@@ -5,7 +5,7 @@
 
 #include "compress/cut.h"
 #include "compress/sensitivity.h"
-#include "core/error.h"
+#include "compress/to_list.h"
 #include "kernels/aten.h"
 
 namespace tongueforge::compress {
@@ -19,8 +19,7 @@ int64_t queries_per_group(const models::Block& block) {
 std::vector<double> head_magnitudes(const nn::Linear& linear, int64_t head_dim) {
   auto rows_O = linear.dense().abs().sum(1, /*keepdim=*/false, at::kDouble);
   if (linear.bias.defined()) rows_O = rows_O + linear.bias.abs();
-  const auto heads = rows_O.unflatten(0, {-1, head_dim}).sum(1).contiguous();
-  return {heads.data_ptr<double>(), heads.data_ptr<double>() + heads.numel()};
+  return to_list(rows_O.unflatten(0, {-1, head_dim}).sum(1));
 }
 
 // Keys and values that r query heads share count for each of them by an r-th, so that a group weighs what

@@ -1,5 +1,6 @@
 #include "compress/inverse_factor.h"
 
+#include "compress/plain_weights.h"
 #include "core/error.h"
 #include "kernels/aten.h"
 #include "kernels/matrix_product.h"
@@ -62,15 +63,14 @@ double mean_of_live(const at::Tensor& diagonal, const at::Tensor& dead) {
 InverseFactor inverse_factor(const at::Tensor& gram_CC, double damping, const std::string& name,
                              const Job& job) {
   const auto diagonal = gram_CC.diagonal().clone();
-  if (!gram_CC.isfinite().all().item<bool>())
-    throw Error("ERR_NON_FINITE", str("Expected finite inputs of ", name, " on the calibration rows"),
-                "The weights hold NaN or infinity, or overflow in this dtype: dtype: float32.");
+  if (!gram_CC.isfinite().all().item<bool>()) throw_non_finite_inputs(name);
   InverseFactor factor;
   factor.dead_C = diagonal.eq(0);
   const double mean = mean_of_live(diagonal, factor.dead_C);
   diagonal.masked_fill_(factor.dead_C, mean);
   for (factor.damping = damping; factor.retries <= kMaxRetries; factor.damping *= 10, factor.retries++) {
     factor.added = factor.damping * mean;
+    factor.u_CC.reset();  // before there is another
     factor.u_CC = gram_CC.clone();
     factor.u_CC.diagonal().copy_(diagonal).add_(factor.added);
     if (invert(factor.u_CC, job)) return factor;

@@ -11,11 +11,14 @@
 namespace tongueforge::compress {
 namespace {
 
-// Of each of M tokens: (M,D), (M,D) -> (M) in float64. Of x with itself it is exactly 1.
+// Of each of M tokens: (M,D), (M,D) -> (M) in float64. Of x with itself it is exactly 1, also where x is 0:
+// some tables have a row of zeros.
 at::Tensor cosines(const at::Tensor& x_MD, const at::Tensor& y_MD) {
   const auto x = x_MD.to(at::kDouble), y = y_MD.to(at::kDouble);
   const auto dot = [](const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1); };
-  return (dot(x, y) / (dot(x, x) * dot(y, y)).sqrt()).clamp(-1, 1);
+  const auto lengths = (dot(x, x) * dot(y, y)).sqrt();
+  const auto without_length = x.eq(y).all(-1).to(at::kDouble);
+  return at::where(lengths.eq(0), without_length, dot(x, y) / lengths).clamp(-1, 1);
 }
 
 // Calls see(first, x, y) for each stretch of `span` layers, with the tokens before and after it, (M,D).
@@ -51,6 +54,9 @@ std::vector<double> stretch_means(models::Model& model, int64_t span, const Cali
                            measure(cosines(x_MD, y_MD)).sum().template item<double>();
                      });
   });
+  if (tokens == 0)
+    throw Error("ERR_CALIBRATION", "Expected calibration rows with text in them, received none",
+                "Name texts under calibration.data.");
   for (auto& sum : sums) sum /= static_cast<double>(tokens);
   return sums;
 }

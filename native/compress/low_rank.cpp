@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "compress/to_list.h"
 #include "core/error.h"
 #include "kernels/aten.h"
 
@@ -18,11 +19,7 @@ void check_finite(const at::Tensor& sums) {
               "Look for NaN in the weights with `tongueforge inspect --scan`; calibrate in float32.");
 }
 
-std::vector<double> squares_of(const at::Tensor& s_K) {
-  const auto squares = s_K.square().contiguous();
-  const auto* const first = squares.const_data_ptr<double>();
-  return {first, first + squares.numel()};
-}
+std::vector<double> squares_of(const at::Tensor& s_K) { return to_list(s_K.square()); }
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "compress/input_statistics.h"
 #include "compress/magnitude.h"
 #include "compress/output_error.h"
+#include "compress/plain_weights.h"
 #include "compress/shared_inputs.h"
 #include "compress/sparsegpt.h"
 #include "compress/wanda.h"
@@ -33,20 +34,30 @@ struct Heard {
 
 void check_matrix(const Matrix& matrix, const Amount& amount) {
   check_amount(amount, matrix.name, matrix.weight->size(1));
-  if (!matrix.weight->isfinite().all().item<bool>())
-    throw Error("ERR_NON_FINITE",
-                str("Expected finite weights in ", matrix.name, ", received NaN or infinity"),
-                "tongueforge inspect shows which tensors hold them; prune a model that is whole.");
+  check_finite_weights(matrix.name, *matrix.weight);
+}
+
+// Free to be changed: an execution holds the numbers of before.
+void free_layers(const std::vector<models::Block>& blocks, const PruneOptions& options) {
+  for (size_t i = 0; i < blocks.size(); i++)
+    for (const auto& projection : blocks[i].linears())
+      if (options.layers.contains(layer_key(blocks[i], i, projection))) {
+        check_no_adapter(projection);
+        projection.linear->execution.reset();
+      }
 }
 
 // Every matrix to prune, block after block.
 std::vector<std::vector<SharedInput>> chosen_inputs(const std::vector<models::Block>& blocks,
-                                                    const PruneOptions& options) {
+                                                    const PruneOptions& options, const Job& job) {
   std::vector<std::vector<SharedInput>> all;
   for (size_t i = 0; i < blocks.size(); i++) {
     all.push_back(shared_inputs(blocks[i], i, options.layers));
     for (const auto& input : all.back())
-      for (const auto& matrix : input.matrices) check_matrix(matrix, options.amount);
+      for (const auto& matrix : input.matrices) {
+        job.check();
+        check_matrix(matrix, options.amount);
+      }
   }
   return all;
 }
@@ -76,24 +87,28 @@ std::vector<Matrix> biases_of(const models::Block& block, size_t number, const P
 std::vector<PrunedTensor> prune_by_magnitude(const std::vector<models::Block>& blocks,
                                              const PruneOptions& options, Job& job) {
   std::vector<Matrix> all;
-  const auto inputs = chosen_inputs(blocks, options);
+  const auto inputs = chosen_inputs(blocks, options, job);
   for (size_t i = 0; i < blocks.size(); i++) {
     for (const auto& input : inputs[i]) all.insert(all.end(), input.matrices.begin(), input.matrices.end());
     if (!options.biases) continue;
     const auto biases = biases_of(blocks[i], i, options);
     all.insert(all.end(), biases.begin(), biases.end());
   }
-  job.check();
   if (options.amount.has_pattern()) {
-    for (const auto& matrix : all)
+    for (const auto& matrix : all) {
+      job.check();
       with_floats(*matrix.weight, [&](const at::Tensor& weight) { prune_rows(weight, {}, options.amount); });
+    }
   } else {
     std::vector<at::Tensor> pool;
     for (const auto& matrix : all) pool.push_back(*matrix.weight);
-    prune_magnitude(pool, options.scope, options.amount.sparsity);
+    prune_magnitude(pool, options.scope, options.amount.sparsity, &job);
   }
   std::vector<PrunedTensor> pruned;
-  for (const auto& [name, weight] : all) pruned.push_back(described(name, *weight));
+  for (const auto& [name, weight] : all) {
+    job.check();
+    pruned.push_back(described(name, *weight));
+  }
   return pruned;
 }
 
@@ -113,10 +128,17 @@ std::vector<Heard> hear(const Calibration& calibration, const std::vector<Shared
   return heard;
 }
 
+// A score with NaN or infinity in it chooses anything.
+at::Tensor finite_norms(const InputNorms& heard, const std::string& name) {
+  auto norms_C = heard.norms();
+  if (!norms_C.isfinite().all().item<bool>()) throw_non_finite_inputs(name);
+  return norms_C;
+}
+
 // Prunes all matrices of one input; what was heard is given up on the way.
 void prune_input(const SharedInput& input, Heard& heard, const PruneOptions& options, const Job& job,
                  std::vector<PrunedTensor>& pruned) {
-  const auto norms = heard.norms ? heard.norms->norms() : at::Tensor();
+  const auto norms = heard.norms ? finite_norms(*heard.norms, input.name) : at::Tensor();
   std::optional<InverseFactor> factor;
   if (heard.gram) factor = inverse_factor(heard.gram->take(), options.damping, input.name, job);
   const auto inputs_SC = heard.sample.take();
@@ -139,7 +161,7 @@ void prune_input(const SharedInput& input, Heard& heard, const PruneOptions& opt
 std::vector<PrunedTensor> prune_by_inputs(models::Model& model, const PruneOptions& options,
                                           std::vector<models::Rows> rows, Job& job) {
   const auto blocks = model.blocks();
-  const auto inputs = chosen_inputs(blocks, options);
+  const auto inputs = chosen_inputs(blocks, options, job);
   size_t end = blocks.size();  // behind the last block that has something to prune
   while (end > 0 && inputs[end - 1].empty()) end--;
   std::vector<PrunedTensor> pruned;
@@ -168,6 +190,7 @@ Criterion criterion_from_name(const std::string& name) {
 std::vector<PrunedTensor> prune_weights(models::Model& model, const PruneOptions& options,
                                         std::vector<models::Rows> rows, Job& job) {
   const at::NoGradGuard no_grad;
+  free_layers(model.blocks(), options);
   if (options.criterion == Criterion::magnitude) return prune_by_magnitude(model.blocks(), options, job);
   return prune_by_inputs(model, options, std::move(rows), job);
 }

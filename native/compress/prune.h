@@ -46,7 +46,8 @@ constexpr int64_t kErrorPlaces = 1024;
 /// In place; in the order of the forward pass. Criteria that look at inputs take the blocks in turn: the
 /// inputs of all layers of a block are gathered as it is, it is pruned, and what it makes of the rows from
 /// then on goes into the next. Progress: {done, total} blocks. Throws ERR_NON_FINITE for weights that are no
-/// numbers, ERR_CONFIG for what check_amount refuses, before anything is changed.
+/// numbers, ERR_ADAPTER for layers that carry one, ERR_CONFIG for what check_amount refuses, before anything
+/// is changed; ERR_NON_FINITE and ERR_CALIBRATION for the inputs, as the blocks come.
 std::vector<PrunedTensor> prune_weights(models::Model& model, const PruneOptions& options,
                                         std::vector<models::Rows> rows, Job& job);
 

@@ -3,15 +3,11 @@
 #include "compress/calibration.h"
 #include "compress/cut.h"
 #include "compress/sensitivity.h"
+#include "compress/to_list.h"
 #include "kernels/aten.h"
 
 namespace tongueforge::compress {
 namespace {
-
-std::vector<double> to_list(const at::Tensor& values_F) {
-  const auto doubles = values_F.contiguous();
-  return {doubles.data_ptr<double>(), doubles.data_ptr<double>() + doubles.numel()};
-}
 
 std::vector<double> magnitudes(const models::Block& block) {
   auto sum_F = block.narrow.linear->dense().abs().sum(0, /*keepdim=*/false, at::kDouble);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "compress/to_list.h"
 #include "kernels/aten.h"
 
 namespace tongueforge::compress {
@@ -11,10 +12,11 @@ namespace {
 // weight being computed: only those of what is asked for.
 class RecordingScope {
  public:
-  explicit RecordingScope(models::Model& model) : recording_(true), leaf_(leaf_of(model)) {
+  explicit RecordingScope(models::Model& model)
+      : recording_(true), leaf_(leaf_of(model)), before_(leaf_.requires_grad()) {
     leaf_.set_requires_grad(true);
   }
-  ~RecordingScope() { leaf_.set_requires_grad(false); }
+  ~RecordingScope() { leaf_.set_requires_grad(before_); }
   RecordingScope(const RecordingScope&) = delete;
   RecordingScope& operator=(const RecordingScope&) = delete;
 
@@ -26,6 +28,7 @@ class RecordingScope {
 
   at::AutoGradMode recording_;
   at::Tensor leaf_;
+  bool before_;
 };
 
 // Inputs of the watched layers in one forward pass.
@@ -57,11 +60,6 @@ at::Tensor document_sums(const at::Tensor& products_BTU, const at::Tensor& segme
   const auto index_BT = segments_BT.clamp_min(0) + first_B1;
   const auto sums = at::zeros({rows * documents, products_BTU.size(2)}, products_BTU.options());
   return sums.index_add(0, index_BT.flatten(), products_BTU.flatten(0, 1));
-}
-
-std::vector<double> to_list(const at::Tensor& values_U) {
-  const auto doubles = values_U.contiguous();
-  return {doubles.data_ptr<double>(), doubles.data_ptr<double>() + doubles.numel()};
 }
 
 std::vector<double> of_length_one(const at::Tensor& sums_U) {

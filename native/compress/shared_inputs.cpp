@@ -8,11 +8,14 @@ std::string layer_key(const models::Block& block, size_t number, const models::P
   return str("layers.", number, ".", projection.name.substr(block.prefix.size()));
 }
 
+std::vector<std::vector<models::Projection>> by_input(const models::Block& block) {
+  return {{block.q, block.k, block.v}, {block.o}, block.widen, {block.narrow}};
+}
+
 std::vector<SharedInput> shared_inputs(const models::Block& block, size_t number,
                                        const std::set<std::string>& layers) {
   std::vector<SharedInput> all;
-  for (const auto& group : std::vector<std::vector<models::Projection>>{
-           {block.q, block.k, block.v}, {block.o}, block.widen, {block.narrow}}) {
+  for (const auto& group : by_input(block)) {
     SharedInput outer = {group.front().name, group.front().linear, {}, {}};
     std::vector<SharedInput> inner;
     for (const auto& projection : group) {

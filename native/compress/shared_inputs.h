@@ -29,6 +29,9 @@ struct SharedInput {
 /// "layers.3.self_attn.q_proj": number of a block and name of a linear layer within it, whatever the model.
 std::string layer_key(const models::Block& block, size_t number, const models::Projection& projection);
 
+/// The linear layers of a block, those together that multiply with one and the same input.
+std::vector<std::vector<models::Projection>> by_input(const models::Block& block);
+
 /// Those inputs of a block that go into layers of these keys: q, k and v share one, gate and up another.
 std::vector<SharedInput> shared_inputs(const models::Block& block, size_t number,
                                        const std::set<std::string>& layers);

@@ -10,12 +10,11 @@
 namespace tongueforge::kernels {
 namespace {
 
-// A stretch of one tensor, and of its masks.
+// A stretch of one tensor, and of what is masked of it.
 struct Span {
   at::ScalarType type;
   const void* values;
   const bool* already;  // may be null
-  bool* mask;
   int64_t size;
 };
 
@@ -54,18 +53,34 @@ struct Threshold {
   int64_t below;  // how many keys are smaller
 };
 
+// Keys go that are below, and the first `ties` of those that are the same.
+struct Cut {
+  uint32_t key = 0;
+  int64_t ties = 0;
+
+  void mark(const Span& span, bool* mask) {
+    each_key(span, [&](int64_t i, uint32_t its) { mask[i] = its < key || (its == key && ties-- > 0); });
+  }
+};
+
+void check(const Job* maybe_job) {
+  if (maybe_job) maybe_job->check();
+}
+
 // The k-th smallest key, k from 1: its highest bits first, then those after them.
-Threshold kth_smallest(const Competitors& all, int64_t k) {
+Threshold kth_smallest(const Competitors& all, int64_t k, const Job* maybe_job) {
   Threshold found = {0, 0};
   int shift = 32;
   for (const int bits : {11, 11, 10}) {
     const int known = shift;
     shift -= bits;
     std::vector<int64_t> counts(size_t{1} << bits);
-    for (const auto& span : all)
+    for (const auto& span : all) {
+      check(maybe_job);
       each_key(span, [&](int64_t, uint64_t key) {
         if (key >> known == found.key) counts[(key >> shift) & (counts.size() - 1)]++;
       });
+    }
     uint32_t bin = 0;
     while (found.below + counts[bin] < k) found.below += counts[bin++];
     found.key = found.key << bits | bin;
@@ -80,42 +95,31 @@ int64_t count_already(const Competitors& all) {
   return count;
 }
 
-// Marks the share of what competes; the masks are false before.
-void mark_smallest(const Competitors& all, double share) {
+// Under which the share of what competes falls.
+Cut cut_of(const Competitors& all, double share, const Job* maybe_job) {
   int64_t size = 0;
   for (const auto& span : all) size += span.size;
   const int64_t k = std::max(share_of(share, size), count_already(all));
-  if (k == 0) return;
-  const auto [threshold, below] = kth_smallest(all, k);
-  int64_t ties = k - below;
-  for (const auto& span : all)
-    each_key(span, [&, threshold = threshold](int64_t i, uint32_t key) {
-      span.mask[i] = key < threshold || (key == threshold && ties-- > 0);
-    });
+  if (k == 0) return {};
+  const auto [key, below] = kth_smallest(all, k, maybe_job);
+  return {key, k - below};
 }
 
-Span span_of(const at::Tensor& values, const at::Tensor& maybe_already, at::Tensor& mask) {
+Span span_of(const at::Tensor& values, const at::Tensor& maybe_already) {
   return {values.scalar_type(), values.const_data_ptr(),
-          maybe_already.defined() ? maybe_already.const_data_ptr<bool>() : nullptr,
-          mask.mutable_data_ptr<bool>(), values.numel()};
+          maybe_already.defined() ? maybe_already.const_data_ptr<bool>() : nullptr, values.numel()};
 }
 
-// The rows of a matrix, each to compete for itself.
-std::vector<Competitors> rows_of(const Span& span, int64_t element_size, int64_t rows) {
-  std::vector<Competitors> all;
-  const int64_t columns = rows == 0 ? 0 : span.size / rows;
-  for (int64_t row = 0; row < rows; row++) {
-    const int64_t at = row * columns;
-    all.push_back({{span.type, static_cast<const char*>(span.values) + at * element_size,
-                    span.already == nullptr ? nullptr : span.already + at, span.mask + at, columns}});
-  }
-  return all;
-}
-
-void mark_rows(const at::Tensor& values, const Span& span, double share) {
-  const auto rows = rows_of(span, values.element_size(), values.dim() < 2 ? 1 : values.size(0));
-  at::parallel_for(0, static_cast<int64_t>(rows.size()), 64, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) mark_smallest(rows[row], share);
+// Each row competes for itself; a vector is one row.
+void mark_rows(const at::Tensor& values, const Span& span, double share, bool* mask) {
+  const int64_t rows = values.dim() < 2 ? 1 : values.size(0), columns = rows == 0 ? 0 : span.size / rows;
+  const auto* const bytes = static_cast<const char*>(span.values);
+  at::parallel_for(0, rows, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin * columns; at < end * columns; at += columns) {
+      const Span row = {span.type, bytes + at * values.element_size(),
+                        span.already == nullptr ? nullptr : span.already + at, columns};
+      cut_of({row}, share, nullptr).mark(row, mask + at);
+    }
   });
 }
 
@@ -132,22 +136,38 @@ int64_t share_of(double share, int64_t n) {
   return static_cast<int64_t>(std::nearbyint(share * static_cast<double>(n)));
 }
 
-std::vector<at::Tensor> smallest(const std::vector<at::Tensor>& pool, MaskScope scope, double share,
-                                 const std::vector<at::Tensor>& already) {
+void for_smallest(const std::vector<at::Tensor>& pool, MaskScope scope, double share,
+                  const std::vector<at::Tensor>& already, const Job* maybe_job,
+                  const std::function<void(size_t place, const at::Tensor& mask)>& see) {
   const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> values, masks, earlier;  // laid out row after row; they outlive the spans
+  std::vector<at::Tensor> values, earlier;  // laid out row after row; they outlive the spans
   Competitors whole;
   for (size_t i = 0; i < pool.size(); i++) {
     values.push_back(pool[i].detach().contiguous());
     earlier.push_back(already.empty() ? at::Tensor() : already[i].contiguous());
-    masks.push_back(at::zeros(pool[i].sizes(), at::kBool));
-    whole.push_back(span_of(values[i], earlier[i], masks[i]));
+    whole.push_back(span_of(values[i], earlier[i]));
   }
-  if (scope == MaskScope::global) mark_smallest(whole, share);
+  Cut cut;
+  if (scope == MaskScope::global) cut = cut_of(whole, share, maybe_job);
   for (size_t i = 0; i < whole.size(); i++) {
-    if (scope == MaskScope::layer) mark_smallest({whole[i]}, share);
-    if (scope == MaskScope::row) mark_rows(values[i], whole[i], share);
+    check(maybe_job);
+    const auto mask = at::zeros(pool[i].sizes(), at::kBool);
+    auto* const bits = mask.mutable_data_ptr<bool>();
+    if (scope == MaskScope::layer) cut = cut_of({whole[i]}, share, maybe_job);
+    if (scope == MaskScope::row) {
+      mark_rows(values[i], whole[i], share, bits);
+    } else {
+      cut.mark(whole[i], bits);
+    }
+    see(i, mask);
   }
+}
+
+std::vector<at::Tensor> smallest(const std::vector<at::Tensor>& pool, MaskScope scope, double share,
+                                 const std::vector<at::Tensor>& already, const Job* maybe_job) {
+  std::vector<at::Tensor> masks;
+  for_smallest(pool, scope, share, already, maybe_job,
+               [&](size_t, const at::Tensor& mask) { masks.push_back(mask); });
   return masks;
 }
 

@@ -17,9 +17,9 @@ kernels::DropoutKey dropout_of(const Adapter& adapter) {
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (observer) observer(x);
+  if (adapter) return kernels::lora_linear(x, weight, bias, adapter->added, dropout_of(*adapter));
   if (execution && !at::GradMode::is_enabled()) return (*execution)(x, bias);
   if (factors) return kernels::linear(kernels::linear(x, factors->in_RI), factors->out_OR, bias);
-  if (adapter) return kernels::lora_linear(x, weight, bias, adapter->added, dropout_of(*adapter));
   return kernels::linear(x, weight, bias);
 }
 

@@ -16,7 +16,7 @@
 namespace tongueforge::train {
 namespace {
 
-// (D): of the residual stream.
+// D: of the residual stream.
 int64_t width_of(const models::Model& model) {
   const auto& out = *model.blocks().at(0).narrow.linear;
   return out.factors ? out.factors->out_OR.size(0) : out.weight.size(0);
@@ -129,10 +129,11 @@ class DistillationLoss final : public Loss {
     return states_at(teacher_, batch, targets.places_M, teacher_layers_, job);
   }
 
-  // Tables are often padded to a round number of rows, each to another.
+  // Tables are often padded to a round number of rows, each to another. Backward through a part of one costs
+  // another of its size.
   kernels::HeadInputs rows_of(const kernels::HeadInputs& head) const {
     const auto rows = [&](const at::Tensor& of_all) {
-      return of_all.defined() ? of_all.narrow(0, 0, vocab_size_) : of_all;
+      return !of_all.defined() || of_all.size(0) == vocab_size_ ? of_all : of_all.narrow(0, 0, vocab_size_);
     };
     return {head.hidden, rows(head.weight), rows(head.bias)};
   }

@@ -32,14 +32,15 @@ Masks::Counts Masks::counts() const {
   return counts;
 }
 
-void Masks::grow(kernels::MaskScope scope, double sparsity) {
+void Masks::grow(kernels::MaskScope scope, double sparsity, const Job& job) {
   if (all_.empty()) throw Error("ERR_USAGE", "Expected masks to prune with, and this training has none");
   std::vector<at::Tensor> pool, already;
   for (const auto& masked : all_) {
     pool.push_back(masked.master);
     already.push_back(masked.mask);
   }
-  const auto grown = kernels::smallest(pool, scope, sparsity, already);
+  // Whole first: what was cancelled half-way is as it was.
+  const auto grown = kernels::smallest(pool, scope, sparsity, already, &job);
   for (size_t i = 0; i < all_.size(); i++) all_[i].mask.copy_(grown[i]);
   clear_weights();
 }

@@ -37,8 +37,9 @@ class Masks {
   Counts counts() const;
 
   /// Masks what is smallest by magnitude, what is masked already first, up to a share of the pool, of each
-  /// tensor or of each row, and makes it zero. Throws ERR_USAGE where there are no masks.
-  void grow(kernels::MaskScope scope, double sparsity);
+  /// tensor or of each row, and makes it zero. Throws ERR_USAGE where there are no masks. Cancelled,
+  /// it leaves all as it was.
+  void grow(kernels::MaskScope scope, double sparsity, const Job& job);
 
   /// In place; gradients in the order of the trained tensors.
   void clear_gradients(const std::vector<at::Tensor>& gradients) const;

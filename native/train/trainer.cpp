@@ -53,6 +53,8 @@ Trainer::Trainer(std::shared_ptr<models::Model> model, const TrainerOptions& opt
       optimizer_(make_optimizer(tensors_.all(), options.optimizer)),
       seed_(options.seed) {
   model_->recompute_blocks(options.recompute_blocks);
+  for (const auto& block : model_->blocks())  // an execution holds the numbers of before
+    for (const auto& [name, linear] : block.linears()) linear->execution.reset();
 }
 
 // Leaves the gradient of the mean over everything in tensors_; gives the mean itself.
@@ -115,7 +117,7 @@ std::vector<models::NamedTensor> Trainer::gradients(const std::vector<Batch>& mi
 
 void Trainer::prune(kernels::MaskScope scope, double sparsity, Job& job) {
   job.check();
-  masks_.grow(scope, sparsity);
+  masks_.grow(scope, sparsity, job);
   tensors_.publish_masters();
 }
 

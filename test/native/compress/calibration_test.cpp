@@ -1,6 +1,7 @@
 // What is heard of a model, block by block.
 #include "compress/calibration.h"
 
+#include "cancels_after.h"
 #include "compress/input_statistics.h"
 #include "compress/output_error.h"
 #include "compress/tiny_rows.h"
@@ -102,12 +103,7 @@ TEST_CASE("rows without a document are refused, and a cancelled job stops betwee
       CHECK(error.hint() == "Name texts under calibration.data.");
     }
   }
-  struct Cancelling final : Job {
-    bool cancelled() const override { return true; }
-    void progress(Value) override {}
-    void emit(Value) override {}
-  } cancelling;
-  CHECK_THROWS_AS(Calibration(*model, {tiny_rows(6)}, cancelling), Cancelled);
+  CHECK_THROWS_AS(Calibration(*model, {tiny_rows(6)}, test::CancelsAfter(0)), Cancelled);
 }
 
 TEST_CASE("a sample of inputs is evenly spaced, and whole where there are few") {

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "doctest.h"
 #include "kernels/aten.h"
+#include "models/adapters.h"
 #include "models/tiny_decoder.h"
 
 using namespace tongueforge;
@@ -61,4 +62,17 @@ TEST_CASE("more channels than there are cannot be kept") {
   auto model = tiny_decoder();
   CHECK_THROWS_AS(compress::keep_largest_channels(*model, 25), Error);
   CHECK_THROWS_AS(compress::keep_largest_channels(*model, 0), Error);
+}
+
+TEST_CASE("channels of a model under an adapter, and of numbers that are none, are not chosen") {
+  auto adapted = tiny_decoder();
+  models::attach_adapters(*adapted, {{"model.layers.1.mlp.up_proj", 2, 1.0}}, 0, 1);
+  CHECK_THROWS_WITH_AS(
+      compress::keep_largest_channels(*adapted, 16),
+      "model.layers.1.mlp.up_proj: expected weights without an adapter, received some under an adapter",
+      Error);
+  auto broken = tiny_decoder();
+  broken->parameters()[0].tensor->select(0, 3).select(0, 5).fill_(std::nan(""));
+  CHECK_THROWS_AS(compress::keep_largest_channels(*broken, 16), Error);
+  CHECK(broken->spec().hidden_size == 24);
 }

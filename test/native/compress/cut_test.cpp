@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "doctest.h"
 #include "models/adapters.h"
+#include "models/zeros_execution.h"
 
 using namespace tongueforge;
 using namespace tongueforge::test;
@@ -22,11 +23,6 @@ nn::Linear random_linear(uint64_t seed, bool factored) {
     linear.weight = at::randn({6, 8}, random);
   return linear;
 }
-
-struct NoExecution final : nn::Execution {
-  at::Tensor operator()(const at::Tensor& x, const at::Tensor&) const override { return x; }
-  int64_t bytes() const override { return 0; }
-};
 
 Error refusal(const models::Block& block) {
   try {
@@ -75,7 +71,7 @@ TEST_CASE("a block under an adapter, or executed in another form, is not cut") {
         "model.layers.1.mlp.up_proj: expected weights without an adapter, received some under an adapter");
   CHECK(adapted.hint() == "Merge it first: tongueforge adapter merge.");
   auto block = model->blocks()[0];
-  block.k.linear->execution = std::make_shared<NoExecution>();
+  set_zeros_execution(*block.k.linear);
   const auto executed = refusal(block);
   CHECK(executed.code() == "ERR_CONFIG");
   CHECK(

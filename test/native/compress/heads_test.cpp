@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "cancels_after.h"
 #include "compress/pruning_models.h"
 #include "core/error.h"
 #include "doctest.h"
@@ -332,12 +333,7 @@ TEST_CASE("without calibration rows the criterion that needs none is named") {
 }
 
 TEST_CASE("after scoring nothing is recorded or watched any more, a cancelled job included") {
-  struct Cancels final : Job {
-    bool cancelled() const override { return asked++ > 6; }
-    void progress(Value) override {}
-    void emit(Value) override {}
-    mutable int asked = 0;
-  } cancels;
+  CancelsAfter cancels(7);
   SilentJob job;
   const auto model = pruning_decoder(kPruningCases[0], 1);
   compress::head_scores(*model, HeadCriterion::data, calibration_rows(*model, 1), job);
@@ -346,4 +342,16 @@ TEST_CASE("after scoring nothing is recorded or watched any more, a cancelled jo
   for (const auto& parameter : model->parameters()) CHECK_FALSE(parameter.tensor->requires_grad());
   for (const auto& block : model->blocks())
     for (const auto& [name, linear] : block.linears()) CHECK_FALSE(static_cast<bool>(linear->observer));
+}
+
+TEST_CASE("what was recorded before scoring still is") {
+  SilentJob job;
+  const auto model = pruning_decoder(kPruningCases[0], 1);
+  for (const auto& parameter : model->parameters()) parameter.tensor->set_requires_grad(true);
+  compress::head_scores(*model, HeadCriterion::taylor, calibration_rows(*model, 1), job);
+  for (const auto& parameter : model->parameters()) {
+    CAPTURE(parameter.name);
+    CHECK(parameter.tensor->requires_grad());
+    CHECK_FALSE(parameter.tensor->grad().defined());
+  }
 }

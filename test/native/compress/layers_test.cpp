@@ -160,3 +160,29 @@ TEST_CASE("the size of the stream does not count, only its direction") {
   for (size_t layer = 0; layer < a.size(); layer++)
     CHECK(a[layer] == doctest::Approx(b[layer]).epsilon(1e-3));
 }
+
+TEST_CASE("a token without a direction has not turned, or has turned by a right angle") {
+  SilentJob job;
+  const auto model = pruning_decoder(kPruningCases[0], 7, 2);
+  model->parameters()[0].tensor->zero_();  // and without biases nothing comes of it
+  const auto rows = calibration_rows(*model, 7);
+  CHECK(compress::block_influences(*model, rows, job) == std::vector<double>{0, 0});
+  model->blocks()[0].narrow.linear->bias = at::ones({24});
+  CHECK(compress::block_influences(*model, rows, job)[0] == 1);
+  CHECK(compress::stretch_angles(*model, 1, rows, job)[0] == 0.5);
+}
+
+TEST_CASE("rows without a document have no influence to tell") {
+  SilentJob job;
+  const auto model = pruning_decoder(kPruningCases[0], 1);
+  auto rows = calibration_rows(*model, 1);
+  for (auto& batch : rows.batches) batch.segments_BT = at::full_like(batch.segments_BT, -1);
+  try {
+    compress::block_influences(*model, rows, job);
+    FAIL("nothing was thrown");
+  } catch (const Error& error) {
+    CHECK(error.code() == "ERR_CALIBRATION");
+    CHECK(error.message() == "Expected calibration rows with text in them, received none");
+    CHECK(error.hint() == "Name texts under calibration.data.");
+  }
+}

@@ -1,6 +1,7 @@
 // Pruning of whole models: which tensors, how many of their weights, and in what order.
 #include "compress/prune.h"
 
+#include "cancels_after.h"
 #include "compress/calibration.h"
 #include "compress/input_statistics.h"
 #include "compress/matrices.h"
@@ -8,7 +9,9 @@
 #include "compress/tiny_rows.h"
 #include "compress/wanda.h"
 #include "core/error.h"
+#include "models/adapters.h"
 #include "models/tiny_decoder.h"
+#include "models/zeros_execution.h"
 
 using namespace tongueforge;
 using namespace tongueforge::compress;
@@ -59,6 +62,14 @@ std::set<std::string> names_of(const std::vector<PrunedTensor>& tensors) {
   std::set<std::string> names;
   for (const auto& tensor : tensors) names.insert(tensor.name);
   return names;
+}
+
+Error refusal(models::Model& model, const PruneOptions& options) {
+  try {
+    prune(model, options);
+  } catch (const Error& error) { return error; }
+  FAIL("nothing was thrown");
+  return Error("", "");
 }
 
 constexpr int64_t kSize = 24 * 32 + 2 * 24 * 16 + 24 * 32 + 3 * 24 * 40;  // of the matrices of one tiny block
@@ -246,8 +257,7 @@ TEST_CASE(
       CHECK(error.code() == "ERR_NON_FINITE");
       CHECK(error.message() ==
             "Expected finite weights in model.layers.1.mlp.down_proj.weight, received NaN or infinity");
-      CHECK(error.hint() ==
-            "tongueforge inspect shows which tensors hold them; prune a model that is whole.");
+      CHECK(error.hint() == "tongueforge inspect --scan shows which tensors hold them.");
     }
     CHECK_THROWS_WITH_AS(
         prune(*model, options_of(*model, criterion, {0, {1, 5}})),
@@ -259,4 +269,60 @@ TEST_CASE(
   CHECK_THROWS_WITH_AS(criterion_from_name("taylor"),
                        "Expected criterion magnitude, wanda or sparsegpt, received 'taylor'", Error);
   CHECK(criterion_from_name("wanda") == Criterion::wanda);
+}
+
+TEST_CASE("weights under an adapter are refused by every criterion before anything is changed") {
+  for (const auto criterion : {Criterion::magnitude, Criterion::wanda, Criterion::sparsegpt}) {
+    const auto model = tiny_decoder();
+    models::attach_adapters(*model, {{"model.layers.1.mlp.up_proj", 2, 1.0}}, 0, 1);
+    const auto before = snapshot(*model);
+    auto options = options_of(*model, criterion, {0.5});
+    const auto error = refusal(*model, options);
+    CHECK(error.code() == "ERR_ADAPTER");
+    CHECK(error.message() ==
+          "model.layers.1.mlp.up_proj: expected weights without an adapter, received some under an adapter");
+    CHECK(error.hint() == "Merge it first: tongueforge adapter merge.");
+    CHECK(changed(*model, before).empty());
+    options.layers.erase("layers.1.mlp.up_proj");
+    CHECK_NOTHROW(prune(*model, options));
+  }
+}
+
+TEST_CASE("another form of the weights, which holds the numbers of before, leaves with them") {
+  const auto model = tiny_decoder();
+  const auto blocks = model->blocks();
+  for (const auto& block : blocks) test::set_zeros_execution(*block.widen[0].linear);
+  auto options = options_of(*model, Criterion::magnitude, {0.5});
+  options.layers = {"layers.0.mlp.gate_proj"};
+  prune(*model, options);
+  CHECK_FALSE(static_cast<bool>(blocks[0].widen[0].linear->execution));
+  CHECK(static_cast<bool>(blocks[1].widen[0].linear->execution));
+}
+
+TEST_CASE("inputs that are no numbers choose no weight: the first layer that hears them is named") {
+  for (const auto criterion : {Criterion::wanda, Criterion::sparsegpt}) {
+    const auto model = tiny_decoder();
+    model->parameters()[0].tensor->fill_(std::numeric_limits<float>::infinity());
+    const auto before = snapshot(*model);
+    const auto error = refusal(*model, options_of(*model, criterion, {0.5}));
+    CHECK(error.code() == "ERR_NON_FINITE");
+    CHECK(error.message() ==
+          "Expected finite inputs of model.layers.0.self_attn.q_proj on the calibration rows");
+    CHECK(error.hint() == "The weights hold NaN or infinity, or overflow in this dtype: dtype: float32.");
+    CHECK(changed(*model, before).empty());
+  }
+}
+
+TEST_CASE("pruning by magnitude stops between matrices, over all of them too") {
+  for (const auto scope : {kernels::MaskScope::global, kernels::MaskScope::layer, kernels::MaskScope::row}) {
+    const auto model = tiny_decoder();
+    auto options = options_of(*model, Criterion::magnitude, {0.5});
+    options.scope = scope;
+    for (const int questions : {1, 14, 20}) {  // while weights are looked over, and while they are compared
+      const auto before = snapshot(*model);
+      test::CancelsAfter job(questions);
+      CHECK_THROWS_AS(prune_weights(*model, options, {}, job), Cancelled);
+      if (scope == kernels::MaskScope::global) CHECK(changed(*model, before).empty());
+    }
+  }
 }

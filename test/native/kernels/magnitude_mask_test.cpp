@@ -125,3 +125,18 @@ TEST_CASE("a scope or type that is not known is refused") {
   CHECK_THROWS_WITH_AS(kernels::smallest({at::zeros({2}, at::kDouble)}, MaskScope::global, 0.5),
                        "Expected weights in float32, bfloat16 or float16, received Double", Error);
 }
+
+TEST_CASE("masks come one after another, and weights may change once theirs is seen") {
+  for (const auto scope : {MaskScope::global, MaskScope::layer, MaskScope::row}) {
+    const std::vector<at::Tensor> pool = {random_values({7, 9}, 1, true), random_values({30}, 2, true),
+                                          random_values({5, 40}, 3, false)};
+    const auto masks = kernels::smallest(pool, scope, 0.4);
+    size_t next = 0;
+    kernels::for_smallest(pool, scope, 0.4, {}, nullptr, [&](size_t i, const at::Tensor& mask) {
+      CHECK(i == next++);
+      CHECK(mask.equal(masks[i]));
+      pool[i].zero_();
+    });
+    CHECK(next == pool.size());
+  }
+}

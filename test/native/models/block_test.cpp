@@ -1,7 +1,9 @@
 // The blocks of a model as compression sees them, one after another and cut to other sizes.
 #include "kernels/aten.h"
 #include "kernels/rms_norm.h"
+#include "models/adapters.h"
 #include "models/tiny_decoder.h"
+#include "models/zeros_execution.h"
 
 // Last: libtorch has a CHECK of its own, which ends the program.
 #include "doctest.h"
@@ -109,4 +111,16 @@ TEST_CASE("a model of some blocks of another computes what those blocks do") {
   REQUIRE(model->blocks().size() == 1);
   CHECK(model->blocks()[0].prefix == "model.layers.0.");
   CHECK(model->run_block(0, x_BTD, rows, nullptr).equal(second));
+}
+
+TEST_CASE("an adapter that is put on a layer in another form is not passed over") {
+  const at::NoGradGuard no_grad;
+  const auto model = test::tiny_decoder();
+  auto& linear = *model->blocks()[0].o.linear;
+  const auto x = at::randn({3, 32}, at::detail::createCPUGenerator(5), at::kFloat);
+  const auto before = linear(x);
+  test::set_zeros_execution(linear);
+  CHECK(linear(x).eq(0).all().item<bool>());
+  models::attach_adapters(*model, {{"model.layers.0.self_attn.o_proj", 2, 1.0}}, 0, 1);
+  CHECK(largest_difference(linear(x), before) < 1e-5);  // B is zero
 }

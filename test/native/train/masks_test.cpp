@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 
+#include "cancels_after.h"
 #include "core/error.h"
 #include "doctest.h"
 #include "kernels/aten.h"
@@ -239,6 +240,20 @@ TEST_CASE("what is frozen has no mask; adapters have none either") {
   for (const auto& parameter : model->parameters()) options.frozen.insert(parameter.name);
   models::attach_adapters(*model, {{"model.layers.0.mlp.up_proj", 4, 2}}, 0, 1);
   CHECK(train::Trainer(model, options).masked().prunable == 0);
+}
+
+TEST_CASE("a pruning that is cancelled leaves masks and weights as they were") {
+  SilentJob job;
+  for (const auto scope : {MaskScope::global, MaskScope::layer, MaskScope::row}) {
+    auto trainer = pruning_trainer();
+    trainer.prune(scope, 0.3, job);
+    const auto before = trainer.masked().masked;
+    for (const int questions : {0, 3, 12}) {
+      CancelsAfter cancels(questions);
+      CHECK_THROWS_AS(trainer.prune(scope, 0.6, cancels), Cancelled);
+      CHECK(trainer.masked().masked == before);
+    }
+  }
 }
 
 TEST_CASE("pruning without masks, and masks that are not known, are refused") {

@@ -11,6 +11,7 @@
 #include "kernels/aten.h"
 #include "models/adapters.h"
 #include "models/tiny_decoder.h"
+#include "models/zeros_execution.h"
 #include "train/fixtures.h"
 
 using namespace tongueforge;
@@ -261,4 +262,16 @@ TEST_CASE("every optimizer learns, and goes on from its saved state as if never 
   auto unknown = kOptions;
   unknown.optimizer.kind = "sgd";
   CHECK_THROWS_AS(train::Trainer(test::tiny_decoder(), unknown), Error);
+}
+
+TEST_CASE("a model trains and evaluates by its weights, whatever other form they had") {
+  SilentJob job;
+  const auto batch = random_batch(2, 8, 1);
+  const auto loss_of = [&](bool with_execution) {
+    const auto model = tiny_decoder();
+    if (with_execution)
+      for (const auto& block : model->blocks()) set_zeros_execution(*block.narrow.linear);
+    return train::Trainer(model, kOptions).evaluate(batch).sum;
+  };
+  CHECK(loss_of(true) == loss_of(false));
 }

@@ -1,0 +1,26 @@
+#include "compress/plain_weights.h"
+
+#include "core/error.h"
+#include "kernels/aten.h"
+
+namespace tongueforge::compress {
+
+void check_no_adapter(const models::Projection& projection) {
+  if (!projection.linear->adapter) return;
+  throw Error("ERR_ADAPTER",
+              str(projection.name, ": expected weights without an adapter, received some under an adapter"),
+              "Merge it first: tongueforge adapter merge.");
+}
+
+void check_finite_weights(const std::string& name, const at::Tensor& weight) {
+  if (weight.isfinite().all().item<bool>()) return;
+  throw Error("ERR_NON_FINITE", str("Expected finite weights in ", name, ", received NaN or infinity"),
+              "tongueforge inspect --scan shows which tensors hold them.");
+}
+
+void throw_non_finite_inputs(const std::string& name) {
+  throw Error("ERR_NON_FINITE", str("Expected finite inputs of ", name, " on the calibration rows"),
+              "The weights hold NaN or infinity, or overflow in this dtype: dtype: float32.");
+}
+
+}  // namespace tongueforge::compress
