@@ -27,9 +27,15 @@ import type {
   RowExtensionStatistics,
   StreamCheck,
 } from './native/merging'
+import type { MeasuredSpeed, SparseLayer } from './native/speed'
+import type { BpeMerges, BpeTraining } from './native/text'
+import type { LossSettings, LossSums, MaskCounts, OptimizerSettings, StepOutcome } from './native/training'
 
 export * from './native/compressing'
 export * from './native/merging'
+export * from './native/speed'
+export * from './native/text'
+export * from './native/training'
 
 declare const handleBrand: unique symbol
 /** A native model, trainer or set of deltas. Freed by the garbage collector at the latest, by `dispose` at once. */
@@ -128,75 +134,10 @@ export interface GraftedModel {
   bytes_changed: number
 }
 
-/** Words as rows of token ids, and how far merging goes. See native/text/bpe_trainer.h. */
-export interface BpeTraining {
-  /** Text of each token, by id. */
-  tokens: readonly string[]
-  /** Ids of the words, end to end. */
-  words: Int32Array
-  /** Ids of each word. */
-  lengths: Int32Array
-  /** How often each word stands in the text. */
-  counts: Float64Array
-  /** Tokens at the end, those given included. */
-  vocab_size: number
-  /** A pair that is rarer is not merged. */
-  min_count: number
-  /** In characters; 0 = any. */
-  max_token_length: number
-  /** Ends once this share of the words of the text are one token each; 0 or absent = never. */
-  coverage?: number
-  /** Ids that no merge takes part in or ends in. */
-  reserved?: Int32Array
-  /** A pair whose text is a token already is not merged. */
-  only_new?: boolean
-  /** 0 = all cores. */
-  threads: number
-}
-
-export interface BpeMerges {
-  /** Int32Array of (left, right, result), in order of rank. New tokens are numbered on from the given ones. */
-  merges: ArrayBuffer
-  /** How often each pair stood in the text when it was merged. */
-  counts: number[]
-  /** Of the whole text. */
-  tokens_before: number
-  tokens_after: number
-  /** Share of the words of the text that are one token. */
-  coverage: number
-}
-
 /** Progress of counting towards a number that is known. */
 export interface CountProgress {
   done: number
   total: number
-}
-
-/** Seconds of one product of a linear layer, and whether its zeros are left out from now on. */
-export interface ProductTimes {
-  dense_seconds: number
-  sparse_seconds: number
-  sparse: boolean
-}
-
-/** A layer with many zeros, timed: native/models/sparse_layers.h. */
-export interface SparseLayer {
-  name: string
-  /** Share of its weights. */
-  zeros: number
-  /** With one row, as in decoding. */
-  one: ProductTimes
-  /** With those of a prompt. */
-  more: ProductTimes
-}
-
-/** Seconds by run: native/generate/speed.h. */
-export interface MeasuredSpeed {
-  threads: number
-  warm_up: number
-  pass: number[]
-  first_token: number[]
-  token: number[]
 }
 
 export interface SamplingSettings {
@@ -207,74 +148,6 @@ export interface SamplingSettings {
   min_p: number
   repetition_penalty: number
   seed: number
-}
-
-export type OptimizerSettings = {
-  /** Of the first moment; adafactor: 0 = there is none. */
-  beta1: number
-  eps: number
-  weight_decay: number
-  /** false: norms and biases are not decayed. */
-  decay_all: boolean
-} & ({ kind: 'adamw'; beta2: number } | { kind: 'adafactor'; decay_rate: number; clip_threshold: number })
-
-export type LossSettings =
-  | { kind: 'language' | 'masked'; z_loss?: number }
-  | { kind: 'preference'; preference: PreferenceSettings }
-  | { kind: 'distillation'; distillation: DistillationSettings }
-
-export interface PreferenceSettings {
-  kind: 'sigmoid' | 'hinge' | 'ipo' | 'simpo' | 'orpo'
-  beta: number
-  label_smoothing: number
-  /** simpo: the margin asked for. */
-  gamma: number
-}
-
-/** native/train/distillation_loss.h */
-export interface DistillationSettings {
-  teacher: Handle
-  temperature: number
-  /** Share of the teacher. */
-  alpha: number
-  /** Whether the divergence counts temperature^2 times. */
-  squared: boolean
-  divergence: 'forward' | 'reverse'
-  hidden?: {
-    /** Pairs: behind so many blocks. */
-    student_layers: readonly number[]
-    teacher_layers: readonly number[]
-    weight: number
-    cosine: number
-    /** Of projections. */
-    seed: number
-  }
-}
-
-export interface StepOutcome {
-  /** Mean over what the loss counts (target tokens), before the update. */
-  loss: number
-  /** Before clipping. */
-  grad_norm: number
-  /** Target tokens. */
-  tokens: number
-  /** Why nothing was changed: not finite, or above a limit; empty: the update was taken. */
-  refused: '' | 'non_finite' | 'spike'
-  /** What else the loss tells, as means. */
-  figures: Record<string, number>
-}
-
-/** Sums over a batch, and the number of what they are sums over. */
-export interface LossSums {
-  sum: number
-  count: number
-  figures: Record<string, number>
-}
-
-/** Weights that may be masked, and those that are: zero to stay zero. */
-export interface MaskCounts {
-  prunable: number
-  masked: number
 }
 
 /** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
