@@ -16,34 +16,19 @@ import { checkTrainings, type PlannedStage, planStages } from './compressing/pla
 import { publish } from './compressing/publish'
 import { type CompressReport, type ForetoldStage, reportOf } from './compressing/report'
 import type { Shape } from './compressing/stage'
-import { Run } from './run'
+import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
 
 export type { CompressEvent } from './compressing/pipeline'
 export type { StageRecord } from './compressing/records'
 export type { CompressReport, ForetoldStage } from './compressing/report'
 
-export interface CompressOptions {
-  /** `key.path=value` pairs, set over the config. */
-  overrides?: readonly string[] | undefined
-  /** Check everything and return the plan; compress nothing. */
-  dryRun?: boolean | undefined
-  /** Go on after the last stage that is finished and as it was, else start. */
-  resume?: boolean | undefined
-  /** Replace an earlier run. */
-  overwrite?: boolean | undefined
-  signal?: AbortSignal | undefined
-  onWarning?: ((message: string) => void) | undefined
-  /** Hears of the work within a stage, and of measuring. */
-  onProgress?: ((progress: CompressProgress) => void) | undefined
+export interface CompressOptions extends ConfiguredOptions<CompressProgress> {
   /** Called where a run that is stopped has left something to go on with. */
   onKept?: (() => void) | undefined
 }
 
-export interface CompressProgress {
-  label: string
-  done: number
-  total: number
-}
+/** Of the work within a stage, and of measuring. */
+export type CompressProgress = LabelledProgress
 
 export interface CompressResult {
   /** The model folder, or for a dry run where it would be. */

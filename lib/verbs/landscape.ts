@@ -18,34 +18,19 @@ import { ORIGINAL } from './landscaping/points'
 import { type PointPlace, type PointRecord, PointRecords } from './landscaping/record'
 import { type LandscapeReport, reportOf } from './landscaping/report'
 import { csvText, rowsOf } from './landscaping/table'
-import { Run } from './run'
+import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
 import { ClaimedFolder } from './training/claimed_folder'
 
 export type { FailedPoint, LandscapePoint, PointRecord } from './landscaping/record'
 export type { LandscapeReport } from './landscaping/report'
 
-export interface LandscapeOptions {
-  /** `key.path=value` pairs, set over the config. */
-  overrides?: readonly string[] | undefined
-  /** Check every point and return the plan; make nothing. */
-  dryRun?: boolean | undefined
-  /** Keep the points that are measured and as they were, else start. */
-  resume?: boolean | undefined
-  /** Replace an earlier run. */
-  overwrite?: boolean | undefined
-  signal?: AbortSignal | undefined
-  onWarning?: ((message: string) => void) | undefined
-  /** Hears of the work on a point, with its name in the label. */
-  onProgress?: ((progress: LandscapeProgress) => void) | undefined
+export interface LandscapeOptions extends ConfiguredOptions<LandscapeProgress> {
   /** Called where a run that is stopped has left something to go on with. */
   onKept?: (() => void) | undefined
 }
 
-export interface LandscapeProgress {
-  label: string
-  done: number
-  total: number
-}
+/** Of the work on a point, with its name in the label. */
+export type LandscapeProgress = LabelledProgress
 
 export interface LandscapePlanReport {
   dry_run: true

@@ -55,3 +55,25 @@ export class Run<Item, Result> implements AsyncIterable<Item> {
     }
   }
 }
+
+/** What a long verb that follows a config may be told beside it. */
+export interface ConfiguredOptions<Progress> {
+  /** `key.path=value` pairs, set over the config. */
+  overrides?: readonly string[] | undefined
+  /** Check everything and return the plan; do nothing. */
+  dryRun?: boolean | undefined
+  /** Keep what an earlier run has finished and is as it was, and go on; else start. */
+  resume?: boolean | undefined
+  /** Replace an earlier run. */
+  overwrite?: boolean | undefined
+  signal?: AbortSignal | undefined
+  onWarning?: ((message: string) => void) | undefined
+  onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/** Work that goes on, for a bar. */
+export interface LabelledProgress {
+  label: string
+  done: number
+  total: number
+}
