@@ -5,8 +5,8 @@
 namespace tongueforge::kernels {
 
 /// Whether the loops of this folder take these tensors: on the CPU, all float32, bfloat16 or float64. Others
-/// (float16, another device, mixed dtypes) go through the plain compositions of reference.h; a CUDA twin will
-/// be asked before them.
+/// (float16, another device, mixed dtypes) go through the plain compositions of reference.h; a CUDA twin is
+/// asked before them (cuda/glue.h).
 template <class... Tensors>
 bool has_fused_code(const at::Tensor& first, const Tensors&... others) {
   const auto type = first.scalar_type();

@@ -1,7 +1,9 @@
 #include "kernels/rms_norm.h"
 
+#include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
 #include "kernels/reference.h"
+#include "kernels/rms_norm_cuda.h"
 #include "kernels/simd.h"
 
 namespace tongueforge::kernels {
@@ -88,10 +90,28 @@ struct Normed {
   at::Tensor sum, y, rstd;
 };
 
+const void* address_of(const at::Tensor& maybe) { return maybe.defined() ? maybe.const_data_ptr() : nullptr; }
+
+void forward_on_cuda(const at::Tensor& x, const at::Tensor& branch, const at::Tensor& weight, double eps,
+                     const Normed& out) {
+  const cuda::RmsNormForward f{.x = x.const_data_ptr(),
+                               .branch = address_of(branch),
+                               .weight = weight.const_data_ptr(),
+                               .sum = branch.defined() ? out.sum.mutable_data_ptr() : nullptr,
+                               .y = out.y.mutable_data_ptr(),
+                               .rstd = out.rstd.mutable_data_ptr(),
+                               .rows = out.rstd.numel(),
+                               .d = x.size(-1),
+                               .eps = eps};
+  cuda::rms_norm_forward(cuda::element_of(x), f, cuda::stream_of(x));
+}
+
 Normed forward(const at::Tensor& x, const at::Tensor& branch, const at::Tensor& weight, double eps) {
   const int64_t d = x.size(-1), rows = d > 0 ? x.numel() / d : 0;
   Normed out{branch.defined() ? at::empty_like(x) : x, at::empty_like(x),
              at::empty({rows}, x.options().dtype(wide_dtype(x)))};
+  if constexpr (cuda::kBuilt)
+    if (x.is_cuda()) return forward_on_cuda(x, branch, weight, eps, out), out;
   for_dtype(x.scalar_type(), [&]<class T>(T) {
     const Forward<T> f{x.const_data_ptr<T>(),
                        branch.defined() ? branch.const_data_ptr<T>() : nullptr,
@@ -118,9 +138,30 @@ int64_t rows_per_block(int64_t rows, int64_t d) {
   return std::max(rows_per_thread(d), (rows + kMaxBlocks - 1) / kMaxBlocks);
 }
 
+std::pair<at::Tensor, at::Tensor> backward_on_cuda(const at::Tensor& x, const at::Tensor& weight,
+                                                   const at::Tensor& rstd, const at::Tensor& grad_y,
+                                                   const at::Tensor& grad_sum) {
+  const int64_t d = x.size(-1), rows = rstd.numel();
+  auto grad_x = at::empty_like(x);
+  auto partial = at::empty({cuda::rms_norm_blocks(rows), d}, rstd.options());
+  const cuda::RmsNormBackward b{.x = x.const_data_ptr(),
+                                .weight = weight.const_data_ptr(),
+                                .grad_y = grad_y.const_data_ptr(),
+                                .grad_sum = address_of(grad_sum),
+                                .rstd = rstd.const_data_ptr(),
+                                .grad_x = grad_x.mutable_data_ptr(),
+                                .partial = partial.mutable_data_ptr(),
+                                .rows = rows,
+                                .d = d};
+  cuda::rms_norm_backward(cuda::element_of(x), b, cuda::stream_of(x));
+  return {grad_x, partial.sum(0).to(weight.scalar_type())};
+}
+
 std::pair<at::Tensor, at::Tensor> backward(const at::Tensor& x, const at::Tensor& weight,
                                            const at::Tensor& rstd, const at::Tensor& grad_y,
                                            const at::Tensor& grad_sum) {
+  if constexpr (cuda::kBuilt)
+    if (x.is_cuda()) return backward_on_cuda(x, weight, rstd, grad_y, grad_sum);
   const int64_t d = x.size(-1), rows = rstd.numel();
   const int64_t block = rows_per_block(rows, d), num_blocks = (rows + block - 1) / block;
   auto grad_x = at::empty_like(x);
@@ -182,15 +223,21 @@ struct AddRmsNorm : torch::autograd::Function<AddRmsNorm> {
   }
 };
 
+template <class... Tensors>
+bool has_own_code(const at::Tensor& x, const Tensors&... others) {
+  return has_fused_code(x, others...) ||
+         (cuda::has_twin(x, others...) && x.size(-1) <= cuda::kMaxRmsNormWidth);
+}
+
 }  // namespace
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  return has_fused_code(x, weight) ? RmsNorm::apply(x, weight, eps) : reference::rms_norm(x, weight, eps);
+  return has_own_code(x, weight) ? RmsNorm::apply(x, weight, eps) : reference::rms_norm(x, weight, eps);
 }
 
 std::pair<at::Tensor, at::Tensor> add_rms_norm(const at::Tensor& x, const at::Tensor& branch,
                                                const at::Tensor& weight, double eps) {
-  if (!has_fused_code(x, branch, weight)) return reference::add_rms_norm(x, branch, weight, eps);
+  if (!has_own_code(x, branch, weight)) return reference::add_rms_norm(x, branch, weight, eps);
   const auto out = AddRmsNorm::apply(x, branch, weight, eps);
   return {out[0], out[1]};
 }
