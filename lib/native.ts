@@ -59,7 +59,8 @@ export interface RuntimeInfo {
   torch_version: string
   /** Threads that libtorch uses unless told otherwise. */
   threads: number
-  cuda: boolean
+  /** That libtorch sees. */
+  gpus: number
   /** Vector extensions in use: "DEFAULT", "AVX2", "AVX512". */
   cpu_capability: string
 }
@@ -163,8 +164,9 @@ export interface NativeJobs extends CompressingJobs {
   discardFolder: [{ staged: string }, undefined]
   lockFile: [{ path: string; note: string }, { lock: Handle; left_behind: string }]
   matmulRate: [{ dtype: string; seconds: number; threads: number }, { flops_per_second: number }]
-  loadModel: [{ folder: string; spec: object; dtype: string; threads: number }, Handle]
-  initialiseModel: [{ spec: object; init: object; threads: number }, Handle]
+  loadModel: [{ folder: string; spec: object; dtype: string; device?: string; threads: number }, Handle]
+  initialiseModel: [{ spec: object; init: object; device?: string; threads: number }, Handle]
+  moveModel: [{ model: Handle; device: string; threads: number }, undefined]
   saveModel: [{ model: Handle; folder: string; dtype: string; max_shard_bytes: number }, { bytes: number }]
   /** The blocks of a model in memory as they are now. */
   describeBlocks: [{ model: Handle }, BlockDescription[]]

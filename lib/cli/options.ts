@@ -67,7 +67,7 @@ export const THREADS_OPTION: Option = {
 
 export const MODEL_OPTIONS: Option[] = [
   { flags: '--adapter <folder>', description: 'a LoRA adapter to put on the model, as PEFT writes it' },
-  { flags: '--device <device>', description: 'cpu, the default and in this build the only one' },
+  { flags: '--device <device>', description: 'cpu (default), cuda or cuda:N: a GPU, in a build for CUDA' },
   {
     flags: '--dtype <dtype>',
     description: 'float32 (default), bfloat16 or float16',

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { anomaly } from './anomaly'
 import { count, oneOf, text } from './checks'
 import { replaySources, sources } from './data'
+import { device } from './device'
 import { distil, student, teacher } from './distil'
 import { dpo } from './dpo'
 import { initialization } from './initialization'
@@ -79,7 +80,7 @@ export const trainSchema = z.strictObject({
   dpo,
   distil,
   masked,
-  device: oneOf(['cpu']).default('cpu').describe('In this build the only one.'),
+  device: device(),
   dtype: oneOf(['float32', 'bfloat16'])
     .default('float32')
     .describe('Of arithmetic and the saved model; what is updated is kept in float32 as well.'),

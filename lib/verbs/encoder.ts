@@ -10,7 +10,7 @@ import { loadModelText, type ModelText } from '../text/model_text'
 import { Random } from '../text/random'
 import { HeldHandle } from './held_handle'
 import { int32Rows } from './id_rows'
-import { checkDevice, type LoadOptions } from './model'
+import type { LoadOptions } from './model'
 import { sparseLayers } from './sparse_layers'
 import type { Unread } from './unread_tensors'
 
@@ -57,13 +57,12 @@ export async function loadEncoder(
   folder: string,
   { device = 'cpu', dtype = 'float32', threads = 0, adapter, sparse, signal, onProgress }: LoadOptions = {},
 ): Promise<Encoder> {
-  checkDevice(device)
   if (adapter !== undefined) throw noAdapter()
   const files = await openModelFolder(folder)
   const spec = encoderSpec(files.config, files.configFile)
   const unread: string[] = []
   const onItem = (item: Unread) => unread.push(...item.unread)
-  const options = { folder: files.path, spec, dtype, threads }
+  const options = { folder: files.path, spec, dtype, device, threads }
   const handle = await runJob('loadModel', options, { signal, onProgress, onItem })
   const layers = await sparseLayers(handle, sparse, { threads, signal })
   return new Encoder(files, spec, unread, handle, threads, layers)

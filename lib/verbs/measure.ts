@@ -11,6 +11,8 @@ export interface SpeedOptions {
   tokens?: number | undefined
   /** Tokens decoded after the first one; default: 32. */
   newTokens?: number | undefined
+  /** As for loadModel. */
+  device?: string | undefined
   /** CPU threads; default: libtorch's own choice. */
   threads?: number | undefined
   /** Of weights and arithmetic; default: float32. */
@@ -63,6 +65,7 @@ export async function measureSpeed(folder: string, options: SpeedOptions = {}): 
   const {
     tokens = 128,
     newTokens = 32,
+    device = 'cpu',
     threads = 0,
     dtype = 'float32',
     sparse,
@@ -74,7 +77,7 @@ export async function measureSpeed(folder: string, options: SpeedOptions = {}): 
   const { path, config, configFile } = await openModelFolder(folder)
   const spec = modelSpec(config, configFile)
   checkRoom(spec.kind === 'decoder' ? tokens + newTokens : tokens, spec.max_positions)
-  const model = await runJob('loadModel', { folder: path, spec, dtype, threads }, { signal })
+  const model = await runJob('loadModel', { folder: path, spec, dtype, device, threads }, { signal })
   try {
     const layers = await sparseLayers(model, sparse, { rows: tokens, threads, signal })
     const work = { model, tokens, new_tokens: newTokens, warm_up: WARM_UP, runs, seconds, threads }

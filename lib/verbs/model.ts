@@ -32,7 +32,7 @@ import type { Run } from './run'
 import { type SparseChoice, sparseLayers } from './sparse_layers'
 
 export interface LoadOptions {
-  /** `cpu`. */
+  /** cpu (default), cuda, or cuda:N: one GPU, in a build for CUDA. Throws ERR_DEVICE where there is none. */
   device?: string | undefined
   /** Of weights and arithmetic; default: float32. */
   dtype?: 'float32' | 'bfloat16' | 'float16' | (string & {}) | undefined
@@ -66,10 +66,9 @@ export async function loadDecoder(
   folder: string,
   { device = 'cpu', dtype = 'float32', threads = 0, adapter, sparse, signal, onProgress }: LoadOptions = {},
 ): Promise<Model> {
-  checkDevice(device)
   const files = await openModelFolder(folder)
   const spec = decoderSpec(files.config, files.configFile)
-  const options = { folder: files.path, spec, dtype, threads }
+  const options = { folder: files.path, spec, dtype, device, threads }
   const added = adapter === undefined ? undefined : await openAdapter(adapter)
   const handle = await runJob('loadModel', options, { signal, onProgress })
   try {
@@ -84,15 +83,6 @@ export async function loadDecoder(
 async function putAdapter(model: Handle, { modules, weights }: AdapterFolder): Promise<void> {
   await runJob('attachAdapter', { model, adapters: modules, dropout: 0, seed: 0 })
   await runJob('loadAdapter', { model, path: weights })
-}
-
-/** Throws ERR_DEVICE for what this build cannot run on: never a silent fall-back to the CPU. */
-export function checkDevice(device: string): void {
-  if (device === 'cpu') return
-  throw new TongueforgeError('ERR_DEVICE', `Expected device cpu, received '${device}'`, {
-    hint: 'This build runs on the CPU: leave --device out.',
-    details: { device },
-  })
 }
 
 export class Model {

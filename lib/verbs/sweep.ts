@@ -4,7 +4,6 @@ import type { SweepConfig } from '../config/sweep'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, runJob } from '../native'
 import { graft } from './graft'
-import { checkDevice } from './model'
 import { Run } from './run'
 import { named } from './sweep/dimensions'
 import { inputsHash } from './sweep/identity'
@@ -86,7 +85,6 @@ async function runSweep(
   const { resume = false, overwrite = false, onWarning: warn = () => {} } = options
   const { signal } = context
   const config = await readSweepConfig(source, options.overrides ?? [])
-  checkDevice(config.device)
   const folder = new ClaimedFolder(config, inputsOf(config))
   const replaces = await folder.check({ resume, overwrite })
   await checkBest(config, resume || overwrite)

@@ -27,6 +27,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"lockFile", lock_file},
       {"loadModel", load_model},
       {"initialiseModel", initialise_model},
+      {"moveModel", move_model},
       {"saveModel", save_model},
       {"describeBlocks", describe_blocks},
       {"logits", logits},

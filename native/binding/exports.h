@@ -40,6 +40,7 @@ Napi::Value lock_file(const Napi::CallbackInfo& info);
 Napi::Value describe_blocks(const Napi::CallbackInfo& info);
 Napi::Value load_model(const Napi::CallbackInfo& info);
 Napi::Value initialise_model(const Napi::CallbackInfo& info);
+Napi::Value move_model(const Napi::CallbackInfo& info);
 Napi::Value save_model(const Napi::CallbackInfo& info);
 Napi::Value logits(const Napi::CallbackInfo& info);
 Napi::Value generate(const Napi::CallbackInfo& info);

@@ -5,6 +5,7 @@
 #include "generate/generator.h"
 #include "kernels/aten.h"
 #include "models/decoder.h"
+#include "models/device.h"
 #include "models/initialise.h"
 #include "models/text_encoder.h"
 #include "models/token_rows.h"
@@ -43,6 +44,10 @@ generate::GenerateOptions read_generate_options(const Options& options) {
   return read;
 }
 
+std::string device_name(const Options& options) {
+  return options.has("device") ? options.text("device") : "cpu";
+}
+
 models::InitOptions read_init_options(const Options& options) {
   models::InitOptions read;
   read.seed = static_cast<uint64_t>(options.integer("seed"));
@@ -67,26 +72,41 @@ at::Tensor logits_of(const models::Model& model, const at::Tensor& ids_BT, const
 
 }  // namespace
 
-// loadModel({folder, spec, dtype}, on_event): Handle
+// loadModel({folder, spec, dtype, device?}, on_event): Handle
 Napi::Value load_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(info,
                    [folder = options.text("folder"), model = make_model(options.object("spec")),
-                    dtype = models::scalar_type_from_name(options.text("dtype"))](Job& job) -> Value {
-                     models::load_weights(*model, folder, dtype, job);
+                    dtype = models::scalar_type_from_name(options.text("dtype")),
+                    device = device_name(options)](Job& job) -> Value {
+                     models::load_weights(*model, folder, dtype, models::device_from_name(device), job);
                      return model;
                    });
 }
 
-// initialiseModel({spec, init}, on_event): Handle
+// initialiseModel({spec, init, device?}, on_event): Handle; drawn on the CPU, the same for every device
 Napi::Value initialise_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info,
-                   [model = make_model(options.object("spec")),
-                    init = read_init_options(options.object("init"))](Job&) -> Value {
-                     models::initialise(*model, init);
-                     return model;
-                   });
+  return start_job(
+      info,
+      [model = make_model(options.object("spec")), init = read_init_options(options.object("init")),
+       device = device_name(options)](Job&) -> Value {
+        const auto there = models::device_from_name(device);
+        models::initialise(*model, init);
+        models::move_to(*model, there);
+        return model;
+      });
+}
+
+// moveModel({model, device}, on_event): void
+Napi::Value move_model(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(
+      info,
+      [model = unwrap<models::Model>(options.value("model")), device = device_name(options)](Job&) -> Value {
+        models::move_to(*model, models::device_from_name(device));
+        return {};
+      });
 }
 
 // saveModel({model, folder, dtype, max_shard_bytes}, on_event): {bytes}
@@ -119,7 +139,8 @@ Napi::Value logits(const Napi::CallbackInfo& info) {
        rows = options.rows("rows")](Job& job) -> Value {
         const at::NoGradGuard no_grad;
         models::check_token_rows(rows, model->vocab_size());
-        const auto logits_BTV = logits_of(*model, models::stack_rows(rows), job).to(at::kFloat).contiguous();
+        const auto logits_BTV =
+            logits_of(*model, models::stack_rows(rows), job).to(at::kCPU, at::kFloat).contiguous();
         const auto* data = logits_BTV.data_ptr<float>();
         return Value::Map{{"data", std::vector<float>(data, data + logits_BTV.numel())},
                           {"shape", Value::List{logits_BTV.size(0), logits_BTV.size(1), logits_BTV.size(2)}}};

@@ -1,5 +1,4 @@
 // The addon itself: what it runs on, its jobs and its handles.
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 
@@ -7,6 +6,7 @@
 #include "binding/handle.h"
 #include "binding/to_js.h"
 #include "kernels/matmul_rate.h"
+#include "models/device.h"
 #include "models/weights.h"
 
 namespace tongueforge::binding {
@@ -15,7 +15,7 @@ namespace tongueforge::binding {
 Napi::Value runtime_info(const Napi::CallbackInfo& info) {
   const Value::Map facts = {{"torch_version", TONGUEFORGE_TORCH_VERSION},
                             {"threads", at::get_num_threads()},
-                            {"cuda", at::hasCUDA()},
+                            {"gpus", models::num_gpus()},
                             {"cpu_capability", at::get_cpu_capability()}};
   napi_value result = nullptr;
   to_js(info.Env(), Value(facts), &result);

@@ -47,14 +47,14 @@ void for_each_pack(const models::TextEncoder& model, const Texts& texts, Job& jo
 }
 
 at::Tensor first_tokens(const Pack& pack, const at::Tensor& hidden_TD) {
-  return hidden_TD.index_select(0, at::tensor(pack.begins, at::kLong));
+  return hidden_TD.index_select(0, at::tensor(pack.begins, at::kLong).to(hidden_TD.device()));
 }
 
 at::Tensor means(const Pack& pack, const at::Tensor& hidden_TD) {
   const auto texts = static_cast<int64_t>(pack.begins.size());
-  const auto text_T = pack.rows.segments_BT.squeeze(0);
-  const auto sums =
-      at::zeros({texts, hidden_TD.size(1)}, at::kFloat).index_add_(0, text_T, hidden_TD.to(at::kFloat));
+  const auto text_T = pack.rows.segments_BT.squeeze(0).to(hidden_TD.device());
+  const auto sums = at::zeros({texts, hidden_TD.size(1)}, hidden_TD.options().dtype(at::kFloat))
+                        .index_add_(0, text_T, hidden_TD.to(at::kFloat));
   return sums.div_(at::bincount(text_T, {}, texts).unsqueeze(1));
 }
 
@@ -71,7 +71,7 @@ at::Tensor embed(const models::TextEncoder& model, const Texts& texts, Pooling p
     auto pooled =
         pooling == Pooling::mean ? means(pack, hidden_TD) : first_tokens(pack, hidden_TD).to(at::kFloat);
     if (normalised) pooled = pooled / pooled.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
-    parts.push_back(pooled);
+    parts.push_back(pooled.cpu());
   });
   return joined(parts, model.spec().hidden_size);
 }
@@ -80,7 +80,7 @@ at::Tensor classify(const models::TextEncoder& model, const Texts& texts, Job& j
   models::as_classifier(model);
   std::vector<at::Tensor> parts;
   for_each_pack(model, texts, job, [&](const Pack& pack, const at::Tensor& hidden_TD) {
-    parts.push_back(model.label_logits(first_tokens(pack, hidden_TD)).to(at::kFloat));
+    parts.push_back(model.label_logits(first_tokens(pack, hidden_TD)).to(at::kCPU, at::kFloat));
   });
   return joined(parts, model.spec().num_labels);
 }
@@ -92,7 +92,8 @@ std::vector<Filling> fill_masks(const models::TextEncoder& model, const Texts& t
   for_each_pack(model, texts, job, [&](const Pack& pack, const at::Tensor& hidden_TD) {
     const auto places = pack.rows.ids_BT.squeeze(0).eq(mask_id).nonzero().squeeze(1);
     if (places.numel() == 0) return;
-    const auto logits = model.token_logits(hidden_TD.index_select(0, places)).to(at::kFloat);
+    const auto logits =
+        model.token_logits(hidden_TD.index_select(0, places.to(hidden_TD.device()))).to(at::kCPU, at::kFloat);
     const auto [probabilities, ids] = logits.softmax(-1).topk(std::min(top_k, logits.size(1)));
     for (int64_t i = 0; i < places.numel(); i++) {
       const int64_t place = places[i].item<int64_t>();

@@ -57,7 +57,7 @@ std::shared_ptr<Decoder> load_graft_target(const merge::GraftInputs& inputs, mod
   const merge::Graft graft(inputs);
   if (!graft.problems().empty()) throw graft.problems().front();
   Decoder target(target_spec);
-  models::load_weights(target, inputs.target.folder, std::nullopt, job);
+  models::load_weights(target, inputs.target.folder, std::nullopt, at::kCPU, job);
   auto stored = tensors_of(target);
   if (graft.unties_head()) stored[kHead] = stored[kEmbedding];
 

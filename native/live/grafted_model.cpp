@@ -87,9 +87,9 @@ class Grafting {
     const auto given = scales_.find(name);
     const float scale = given == scales_.end() ? 1.0f : given->second;
     if (number == numbers_.end() || scale == 0.0f) return before;
-    const at::Tensor target = before.contiguous();
+    const at::Tensor target = before.to(at::kCPU).contiguous();
     at::Tensor out = at::empty_like(target);
-    return add(number->second, target, scale, out) ? out : before;
+    return add(number->second, target, scale, out) ? out.to(before.device()) : before;
   }
 
   /// Whether a bit has changed.

@@ -25,12 +25,13 @@ std::map<std::string, Parameter> linears_of(Model& model) {
   return linears;
 }
 
-nn::Adapter make_adapter(const AdapterSpec& spec, const std::vector<int64_t>& shape_OI,
+// Drawn on the CPU: the same numbers for every device.
+nn::Adapter make_adapter(const AdapterSpec& spec, const std::vector<int64_t>& shape_OI, at::Device device,
                          at::Generator& random) {
   const double bound = 1 / std::sqrt(static_cast<double>(shape_OI[1]));
   nn::Adapter adapter;
-  adapter.added.a_RI = at::empty({spec.rank, shape_OI[1]}).uniform_(-bound, bound, random);
-  adapter.added.b_OR = at::zeros({shape_OI[0], spec.rank});
+  adapter.added.a_RI = at::empty({spec.rank, shape_OI[1]}).uniform_(-bound, bound, random).to(device);
+  adapter.added.b_OR = at::zeros({shape_OI[0], spec.rank}, at::device(device));
   adapter.added.scale = spec.scale;
   return adapter;
 }
@@ -91,7 +92,7 @@ void attach_adapters(Model& model, const std::vector<AdapterSpec>& adapters, dou
       throw Error("ERR_UNEXPECTED_TENSOR",
                   str("Expected a linear layer of the model, received ", spec.module),
                   "Adapters go on the projections of attention and mlp.", {{"module", spec.module}});
-    auto adapter = make_adapter(spec, found->second.shape, random);
+    auto adapter = make_adapter(spec, found->second.shape, model.device(), random);
     adapter.number = number++;
     adapter.dropout = model.adapter_dropout();
     found->second.linear->adapter = std::move(adapter);

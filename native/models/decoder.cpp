@@ -186,7 +186,9 @@ void Decoder::keep_channels(const at::Tensor& kept) {
   spec_.hidden_size = kept.numel();
 }
 
-at::Tensor Decoder::embed(const Rows& rows) const { return at::embedding(embedding_, rows.ids_BT); }
+at::Tensor Decoder::embed(const Rows& rows) const {
+  return at::embedding(embedding_, rows.ids_BT.to(device()));
+}
 
 at::Tensor Decoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const {
   const auto out = block_on(i, {x_BTD, {}}, *packed_pass(rows, job));
@@ -195,10 +197,13 @@ at::Tensor Decoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows& row
 
 at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache, const Job* job) const {
   const int64_t past = cache ? cache->length : 0, time = ids_BT.size(1);
-  const auto visibility =
-      visibility_of_layers(spec_, [&](int64_t window) { return nn::causal_visibility(past, time, window); });
+  const auto visibility = visibility_of_layers(spec_, [&](int64_t window) {
+    auto causal = nn::causal_visibility(past, time, window);
+    if (causal.mask.defined()) causal.mask = causal.mask.to(device());
+    return causal;
+  });
   const auto rotation = rotation_of(at::arange(past, past + time), past + time);
-  auto x = run_layers(at::embedding(embedding_, ids_BT),
+  auto x = run_layers(at::embedding(embedding_, ids_BT.to(device())),
                       std::make_shared<Pass>(Pass{rotation, visibility, cache, job}));
   if (cache) cache->length += time;
   return x;
@@ -231,7 +236,7 @@ std::shared_ptr<const Decoder::Pass> Decoder::packed_pass(const Rows& rows, cons
 }
 
 nn::Rotation Decoder::rotation_of(const at::Tensor& positions, int64_t length) const {
-  return nn::rope_rotation(spec_.rope, spec_.head_dim, positions, length, dtype());
+  return nn::rope_rotation(spec_.rope, spec_.head_dim, positions.to(device()), length, dtype());
 }
 
 at::Tensor Decoder::run_layers(const at::Tensor& x_BTD, const std::shared_ptr<const Pass>& pass,

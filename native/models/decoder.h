@@ -43,6 +43,7 @@ class Decoder final : public Model {
   bool is_derived(const std::string& name) const override;
   int64_t vocab_size() const override { return spec_.vocab_size; }
   at::ScalarType dtype() const override { return embedding_.scalar_type(); }
+  at::Device device() const override { return embedding_.device(); }
 
   std::vector<Block> blocks() override;
   void resize_block(size_t i, const LayerSizes& sizes) override;

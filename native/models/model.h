@@ -16,7 +16,8 @@
 
 namespace tongueforge::models {
 
-/// Packed rows, (B,T) int64 each: token ids, and the number of the document within its row, -1 for none.
+/// Packed rows, (B,T) int64 each, on the CPU: token ids, and the number of the document within its row, -1
+/// for none.
 struct Rows {
   at::Tensor ids_BT, segments_BT;
 };
@@ -53,6 +54,8 @@ class Model : public Object {
 
   virtual int64_t vocab_size() const = 0;
   virtual at::ScalarType dtype() const = 0;
+  /// Where all its tensors are (models/device.h). Rows are given on the CPU, whatever it is.
+  virtual at::Device device() const = 0;
 
   virtual std::vector<Block> blocks() = 0;
   std::vector<Block> blocks() const { return const_cast<Model*>(this)->blocks(); }

@@ -242,8 +242,9 @@ void TextEncoder::keep_blocks(const std::vector<size_t>& kept) {
 }
 
 at::Tensor TextEncoder::embed(const Rows& rows) const {
-  const auto positions_BT = positions_of(spec_, rows.segments_BT);
-  const auto x_BTD = at::embedding(words_, rows.ids_BT) + types_[0] + at::embedding(positions_, positions_BT);
+  const auto positions_BT = positions_of(spec_, rows.segments_BT).to(device());
+  const auto x_BTD =
+      at::embedding(words_, rows.ids_BT.to(device())) + types_[0] + at::embedding(positions_, positions_BT);
   return embedding_norm_(x_BTD);
 }
 

@@ -41,6 +41,7 @@ class TextEncoder final : public Model {
   void fit_to(const std::set<std::string>& names) override;
   int64_t vocab_size() const override { return spec_.vocab_size; }
   at::ScalarType dtype() const override { return words_.scalar_type(); }
+  at::Device device() const override { return words_.device(); }
 
   std::vector<Block> blocks() override;
   void resize_block(size_t i, const LayerSizes& sizes) override;

@@ -147,7 +147,8 @@ at::ScalarType scalar_type_from_name(const std::string& name) {
   throw Error("ERR_USAGE", str("Expected dtype float32, bfloat16 or float16, received '", name, "'"));
 }
 
-void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype, Job& job) {
+void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype,
+                  at::Device device, Job& job) {
   const auto weights = checkpoint::ModelWeights::open(folder);
   const NamedWeights named(weights, model);
   model.fit_to(named.names());
@@ -162,7 +163,7 @@ void load_weights(Model& model, const std::string& folder, std::optional<at::Sca
     const auto stored = read_tensor(*weight.file, *weight.info, job);
     for (const auto& tied : tied_copies)
       if (tied.original == parameter.name) check_tied_copy(folder, named, tied, stored, job);
-    *parameter.tensor = dtype ? stored.to(*dtype) : stored;
+    *parameter.tensor = stored.to(device, dtype.value_or(stored.scalar_type()));
     done += static_cast<int64_t>(weight.num_bytes());
     job.progress(Value::Map{{"done_bytes", done}, {"total_bytes", weights.total_bytes()}});
   }

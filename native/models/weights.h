@@ -16,12 +16,12 @@ namespace tongueforge::models {
 
 using NamedTensor = std::pair<std::string, at::Tensor>;
 
-/// Reads every weight of a model folder into a model made of its spec, converted to `dtype`, or as each is
-/// stored: then it may not be able to run.
-/// Emits {unread: names} of tensors that belong to a head which this model does not have.
-/// Throws ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, each naming the tensors, and
-/// ERR_TIED_WEIGHTS where the folder holds two different ones for one.
-void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype, Job& job);
+/// Reads every weight of a model folder into a model made of its spec, on `device` and converted to `dtype`,
+/// or as each is stored: then it may not be able to run. Emits {unread: names} of tensors that belong to a
+/// head which this model does not have. Throws ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH,
+/// each naming the tensors, and ERR_TIED_WEIGHTS where the folder holds two different ones for one.
+void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype,
+                  at::Device device, Job& job);
 
 /// Writes the weights into `folder` as `dtype`, sharded where they exceed max_shard_bytes. Returns the bytes
 /// written.

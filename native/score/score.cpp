@@ -15,7 +15,8 @@ namespace {
 double window_nll(const models::Decoder& model, const at::Tensor& ids_T, int64_t first, Job& job) {
   const int64_t time = ids_T.size(0);
   const auto hidden_TD = model.hidden(ids_T.slice(0, 0, time - 1).unsqueeze(0), nullptr, &job).squeeze(0);
-  return kernels::linear_cross_entropy(hidden_TD.slice(0, first - 1), model.head(), ids_T.slice(0, first),
+  return kernels::linear_cross_entropy(hidden_TD.slice(0, first - 1), model.head(),
+                                       ids_T.slice(0, first).to(hidden_TD.device()),
                                        {.chunks = {.job = &job}})
       .item<double>();
 }

@@ -108,12 +108,19 @@ export class Perplexity {
     const { config, text, options } = this
     const bodies = new Bodies(documents, await encodeFrame(text, inscpFrame(text, config.inscp)))
     const rows = await windowRows(bodies, config.sequence_length)
-    const { dtype, threads, batch_size } = config
+    const { dtype, device, threads, batch_size } = config
     const shared = {
       folder: join(dataCacheFolder(config.data_cache), 'log_probs'),
       environment: environment(config),
     }
-    const starting = new StartingModel(this.start, { dtype, threads, rows: batch_size, shared, ...options })
+    const starting = new StartingModel(this.start, {
+      dtype,
+      device,
+      threads,
+      rows: batch_size,
+      shared,
+      ...options,
+    })
     try {
       return await starting.logProbs(NAME, { parts: [rows], documents: documents.count })
     } finally {

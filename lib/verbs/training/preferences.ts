@@ -28,8 +28,8 @@ export async function addReferences(
     ? { model: reference, files: filesOf(identity.inputs, 'reference') }
     : startingPoint(plan, identity)
   if (start === undefined) throw noReference()
-  const { dtype, threads, batch_size: rows } = config
-  const starting = new StartingModel(start, { dtype, threads, rows, ...how })
+  const { dtype, device, threads, batch_size: rows } = config
+  const starting = new StartingModel(start, { dtype, device, threads, rows, ...how })
   try {
     for (const [name, part] of Object.entries({ reference: data, reference_held_out: held_out })) {
       if (part !== undefined) part.reference = (await starting.logProbs(name, part)).sums

@@ -74,8 +74,8 @@ async function logitsOfFolder(
   { spec, config }: TrainPlan,
   ids: Int32Array,
 ): Promise<Float32Array> {
-  const { dtype, threads } = config
-  const model = await runJob('loadModel', { folder, spec, dtype, threads })
+  const { dtype, device, threads } = config
+  const model = await runJob('loadModel', { folder, spec, dtype, device, threads })
   try {
     return await logitsOf(model, ids, threads)
   } finally {

@@ -24,6 +24,7 @@ export interface PreparationProgress {
 
 export interface StartingModelOptions {
   dtype: string
+  device: string
   threads: number
   /** Rows a batch. */
   rows: number
@@ -166,10 +167,10 @@ export class StartingModel {
 
   async #load(): Promise<Handle> {
     if (this.handle !== undefined) return this.handle
-    const { dtype, threads, signal } = this.options
+    const { dtype, device, threads, signal } = this.options
     const { path, config, configFile } = this.start.model
     const spec = decoderSpec(config, configFile)
-    const model = await runJob('loadModel', { folder: path, spec, dtype, threads }, { signal })
+    const model = await runJob('loadModel', { folder: path, spec, dtype, device, threads }, { signal })
     this.handle = model // from here on dispose() frees it
     const { adapter } = this.start
     if (adapter?.start) {
@@ -181,7 +182,9 @@ export class StartingModel {
 
   async #keyOf(data: MeasuredRows): Promise<string> {
     const content = this.start.files.map(({ name, sha256 }) => `${name} ${sha256}`)
-    const hash = createHash('sha256').update(`${this.options.dtype} ${content.join()}`)
+    const { dtype, device } = this.options
+    const numbers = device === 'cpu' ? dtype : `${dtype} ${device}`
+    const hash = createHash('sha256').update(`${numbers} ${content.join()}`)
     for await (const { ids, labels, segments, documents } of this.#batches(data)) {
       for (const part of [ids, labels, segments]) hash.update(part)
       hash.update(documents.join())

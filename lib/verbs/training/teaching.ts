@@ -96,9 +96,9 @@ function otherVocabulary({ path }: ModelFolder, expected: string, received: stri
 
 export function loadTeacher(
   { teacher: { path }, spec, dtype }: Teaching,
-  { threads, signal }: { threads: number; signal: AbortSignal },
+  { device, threads, signal }: { device: string; threads: number; signal: AbortSignal },
 ): Promise<Handle> {
-  return runJob('loadModel', { folder: path, spec, dtype, threads }, { signal })
+  return runJob('loadModel', { folder: path, spec, dtype, device, threads }, { signal })
 }
 
 export function distillationSettings(

@@ -82,11 +82,11 @@ export class Trainer implements StateWriter {
     { signal, warn }: OpenOptions,
   ): Promise<Trainer> {
     const { config } = plan
-    const { threads } = config
+    const { device, threads } = config
     const { lora, frozen } = plan.trained
     const model = await startingModel(plan, { signal, warn })
     if (lora) await putAdapters(model, lora, config.seed)
-    const teacher = plan.teaching && (await loadTeacher(plan.teaching, { threads, signal }))
+    const teacher = plan.teaching && (await loadTeacher(plan.teaching, { device, threads, signal }))
     const handle = await runJob('makeTrainer', {
       model,
       optimizer: optimizerSettings(config),
@@ -261,15 +261,19 @@ function lossSettings(config: TrainConfig, teacher: Handle | undefined): LossSet
 // From a folder, of the teacher, or random.
 async function startingModel(plan: TrainPlan, { signal, warn }: OpenOptions): Promise<Handle> {
   const { config, spec, student, teacher } = plan
-  const { threads } = config
+  const { threads, device } = config
   if (plan.model) {
     const dtype = plan.trained.lora ? config.dtype : 'float32' // what is frozen needs no more than it computes with
     const { path: folder } = plan.model
     const onItem = warnOfUnread(folder, warn)
-    return runJob('loadModel', { folder, spec, dtype, threads }, { signal, onItem })
+    return runJob('loadModel', { folder, spec, dtype, device, threads }, { signal, onItem })
   }
-  if (student?.initialize === 'teacher') return cutStudent(student, teacher!, { threads, signal, warn })
-  return runJob('initialiseModel', { spec, init: nativeInit(config), threads }, { signal })
+  if (student?.initialize === 'teacher') {
+    const model = await cutStudent(student, teacher!, { threads, signal, warn })
+    await runJob('moveModel', { model, device, threads })
+    return model
+  }
+  return runJob('initialiseModel', { spec, init: nativeInit(config), device, threads }, { signal })
 }
 
 function nativeInit(config: TrainConfig): object {

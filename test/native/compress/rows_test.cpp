@@ -71,6 +71,7 @@ class PlainStack final : public models::Model {
   void keep_blocks(const std::vector<size_t>&) override {}
   int64_t vocab_size() const override { return 1; }
   at::ScalarType dtype() const override { return at::kFloat; }
+  at::Device device() const override { return at::kCPU; }
   at::Tensor embed(const models::Rows&) const override { return {}; }
   at::Tensor run_block(size_t, const at::Tensor& x, const models::Rows&, const Job*) const override {
     return x;
