@@ -1,0 +1,85 @@
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/core/Event.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include "kernels/graph.h"
+
+namespace tongueforge::kernels {
+namespace {
+
+using c10::cuda::CUDAStream;
+
+// `later` goes on when all that `earlier` has been given so far is done.
+void order(const CUDAStream& earlier, const CUDAStream& later) {
+  c10::Event done(c10::DeviceType::CUDA);
+  done.record(earlier.unwrap());
+  done.block(later.unwrap());
+}
+
+c10::DeviceIndex index_of(at::Device device) {
+  return device.has_index() ? device.index() : c10::cuda::current_device();
+}
+
+}  // namespace
+
+struct Graph::Recording {
+  explicit Recording(at::Device device)
+      : device(index_of(device)),
+        stream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, this->device)) {}
+
+  // So that neither the stream nor the allocator stays in the state of recording.
+  void give_up(c10::MempoolId_t pool) {
+    try {
+      graph->capture_end();
+    } catch (const c10::Error&) {
+      cudaGetLastError();
+      c10::cuda::CUDACachingAllocator::endAllocateToPool(device, pool);
+      c10::cuda::CUDACachingAllocator::releasePool(device, pool);
+    }
+    graph.reset();
+  }
+
+  c10::DeviceIndex device;
+  CUDAStream stream;  // never the default one, which cannot record
+  std::unique_ptr<at::cuda::CUDAGraph> graph;
+};
+
+Graph::Graph(at::Device device) : recording_(std::make_unique<Recording>(device)) {}
+Graph::~Graph() = default;
+Graph::Graph(Graph&&) noexcept = default;
+Graph& Graph::operator=(Graph&&) noexcept = default;
+
+void Graph::rehearse(const std::function<void()>& body) {
+  const auto current = c10::cuda::getCurrentCUDAStream(recording_->device);
+  order(current, recording_->stream);
+  {
+    const c10::cuda::CUDAStreamGuard guard(recording_->stream);
+    body();
+  }
+  order(recording_->stream, current);
+}
+
+void Graph::capture(const std::function<void()>& body) {
+  auto& [device, stream, graph] = *recording_;
+  const c10::cuda::CUDAStreamGuard guard(stream);
+  c10::cuda::device_synchronize();  // memory that other streams still use is free again afterwards
+  const auto pool = at::cuda::graph_pool_handle();
+  graph = std::make_unique<at::cuda::CUDAGraph>();
+  graph->capture_begin(pool);
+  try {
+    body();
+    graph->capture_end();
+  } catch (...) {
+    recording_->give_up(pool);
+    throw;
+  }
+}
+
+bool Graph::is_captured() const { return recording_->graph != nullptr; }
+
+void Graph::replay() { recording_->graph->replay(); }
+
+}  // namespace tongueforge::kernels
