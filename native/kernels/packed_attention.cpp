@@ -5,6 +5,8 @@
 
 #include "kernels/attention_tile.h"
 #include "kernels/matrix_product.h"
+#include "kernels/packed_attention_dense.h"
+#include "kernels/packed_attention_flash.h"
 
 namespace tongueforge::kernels {
 namespace {
@@ -105,7 +107,7 @@ void for_each_tile(const PackedDocument& document, int64_t groups, const PackedA
 template <class S, class Body>
 void for_each_head(const Sizes& sizes, const PackedAttentionOptions& options, at::ScalarType dtype,
                    bool with_gradients, const Body& body) {
-  const auto& documents = *options.documents;
+  const auto& documents = options.plan->documents;
   if (documents.empty()) return;
   const int64_t tasks = static_cast<int64_t>(documents.size()) * sizes.kv_heads;
   std::atomic<int64_t> next = 0;
@@ -257,7 +259,7 @@ int64_t places_of(const std::vector<PackedDocument>& documents) {
 
 // Room for a result in the layout of x, zero where no document will write.
 at::Tensor room_like(const at::Tensor& x, const PackedAttentionOptions& options) {
-  const bool is_covered = places_of(*options.documents) == x.size(0) * x.size(2);
+  const bool is_covered = places_of(options.plan->documents) == x.size(0) * x.size(2);
   return is_covered ? at::empty_like(x) : at::zeros_like(x);
 }
 
@@ -267,7 +269,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
     const Sizes sizes(q, k);
     const auto dtype = wide_dtype(q);
     const auto out = at::empty({sizes.batch, sizes.time, sizes.heads * sizes.head_dim}, q.options());
-    if (places_of(*options.documents) < sizes.batch * sizes.time) out.zero_();
+    if (places_of(options.plan->documents) < sizes.batch * sizes.time) out.zero_();
     const Tensors tensors = {with_dense_heads(q), with_dense_heads(k), with_dense_heads(v),
                              as_heads(out, sizes.heads),
                              at::empty({sizes.batch, sizes.heads, sizes.time}, q.options().dtype(dtype))};
@@ -279,13 +281,13 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
                        });
     });
     context->save_for_backward({tensors.q, tensors.k, tensors.v, out, tensors.log_sums});
-    context->saved_data["documents"] = c10::IValue::make_capsule(c10::make_intrusive<Kept>(options));
+    context->saved_data["options"] = c10::IValue::make_capsule(c10::make_intrusive<Kept>(options));
     return out;
   }
 
   static variable_list backward(AutogradContext* context, variable_list incoming) {
     const auto saved = context->get_saved_variables();
-    const auto options = static_cast<Kept*>(context->saved_data["documents"].toCapsule().get())->options;
+    const auto options = static_cast<Kept*>(context->saved_data["options"].toCapsule().get())->options;
     const Sizes sizes(saved[0], saved[1]);
     const Tensors tensors = {saved[0], saved[1], saved[2], as_heads(saved[3], sizes.heads), saved[4]};
     const Gradients grads = {as_heads(incoming[0].contiguous(), sizes.heads), room_like(tensors.q, options),
@@ -312,11 +314,13 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
 
 at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const PackedAttentionOptions& options) {
-  TORCH_CHECK(has_fused_code(q, k, v), "packed attention is for the CPU, in one of three types");
   TORCH_CHECK(q.size(1) % k.size(1) == 0, "expected heads in equal groups, received ", q.size(1), " on ",
               k.size(1));
   TORCH_CHECK(options.causal || options.window == 0, "a window looks back only");
-  return PackedAttention::apply(q, k, v, options);
+  if (has_fused_code(q, k, v)) return PackedAttention::apply(q, k, v, options);
+  if (has_flash_attention(q.device(), q.scalar_type(), q.size(3)))
+    return flash_packed_attention(q, k, v, options);
+  return dense_packed_attention(q, k, v, options);
 }
 
 }  // namespace tongueforge::kernels

@@ -7,24 +7,24 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
-#include <vector>
 
 #include "core/job.h"
-#include "kernels/packed_documents.h"
+#include "kernels/packed_plan.h"
 
 namespace tongueforge::kernels {
 
 struct PackedAttentionOptions {
-  std::shared_ptr<const std::vector<PackedDocument>> documents;
+  std::shared_ptr<const PackedPlan> plan;
   int64_t window = 0;        // a query sees this many places, its own the last of them; 0: all before it
   const Job* job = nullptr;  // asked before each tile, in forward and backward, whether it was cancelled
   bool causal = true;        // or a query sees its whole document; then there is no window
 };
 
 /// q (B,N,T,H), k and v (B,K,T,H) in any layout whose last dimension is dense, N a multiple of K ->
-/// (B,T,N*H); zero at places of no document. Differentiable once in q, k, v. CPU, float32, bfloat16 or
-/// float64; sums in float32 or wider. Documents run in parallel, and within a document its kv heads; where
-/// there are fewer of both than threads, the products are parallel within.
+/// (B,T,N*H); zero at places of no document. Differentiable once in q, k, v. On the CPU float32, bfloat16 or
+/// float64, with sums in float32 or wider: documents run in parallel, and within a document its kv heads;
+/// where there are fewer of both than threads, the products are parallel within. On CUDA the kernel of
+/// packed_attention_flash.h for 16-bit types; for all else packed_attention_dense.h.
 at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const PackedAttentionOptions& options);
 

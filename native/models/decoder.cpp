@@ -226,13 +226,11 @@ HiddenStates Decoder::hidden_states(const Rows& rows, const std::vector<size_t>&
 }
 
 std::shared_ptr<const Decoder::Pass> Decoder::packed_pass(const Rows& rows, const Job* job) const {
-  const auto documents = std::make_shared<const std::vector<kernels::PackedDocument>>(
-      kernels::packed_documents(rows.segments_BT));
-  const auto visibility = visibility_of_layers(
-      spec_, [&](int64_t window) { return nn::packed_visibility({documents, window, job}); });
-  const auto positions_BT = kernels::packed_positions(rows.segments_BT);
-  const int64_t length = positions_BT.max().item<int64_t>() + 1;
-  return std::make_shared<Pass>(Pass{rotation_of(positions_BT, length), visibility, nullptr, job});
+  const auto plan = kernels::packed_plan(rows.segments_BT, embedding_.device());
+  const auto visibility =
+      visibility_of_layers(spec_, [&](int64_t window) { return nn::packed_visibility({plan, window, job}); });
+  return std::make_shared<Pass>(
+      Pass{rotation_of(plan->positions_BT, plan->longest), visibility, nullptr, job});
 }
 
 nn::Rotation Decoder::rotation_of(const at::Tensor& positions, int64_t length) const {

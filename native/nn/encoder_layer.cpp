@@ -14,9 +14,7 @@ at::Tensor split_heads(const at::Tensor& x, int64_t num_heads, int64_t head_dim)
 
 Visibility whole_documents(const at::Tensor& segments_BT, at::ScalarType dtype, const Job* job) {
   if (dtype == at::kHalf) return masked_packed_visibility(segments_BT, /*window=*/0, /*causal=*/false);
-  const auto documents =
-      std::make_shared<const std::vector<kernels::PackedDocument>>(kernels::packed_documents(segments_BT));
-  return packed_visibility({.documents = documents, .job = job, .causal = false});
+  return packed_visibility({.plan = kernels::packed_plan(segments_BT), .job = job, .causal = false});
 }
 
 at::Tensor EncoderLayer::operator()(const at::Tensor& x_BTD, const Visibility& visibility) const {

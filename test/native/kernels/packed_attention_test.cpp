@@ -69,10 +69,9 @@ struct Inputs {
 };
 
 Result packed(const Inputs& inputs, const Packing& p, const Job* job = nullptr) {
-  const auto documents =
-      std::make_shared<const std::vector<kernels::PackedDocument>>(kernels::packed_documents(p.segments_BT));
+  const auto plan = kernels::packed_plan(p.segments_BT);
   return inputs.run([&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-    return kernels::packed_attention(q, k, v, {documents, p.window, job, p.causal});
+    return kernels::packed_attention(q, k, v, {plan, p.window, job, p.causal});
   });
 }
 
