@@ -16,29 +16,33 @@ struct Group {
   void add(const TrainedTensor& tensor, size_t place) {
     names.push_back(tensor.name);
     places.push_back(place);
-    state.parameters.push_back(tensor.master);
+    state.masters.push_back(tensor.master);
     state.first_moments.push_back(at::zeros_like(tensor.master).detach());
     state.second_moments.push_back(at::zeros_like(tensor.master).detach());
-    state.steps.push_back(at::zeros({}, at::kFloat));
+  }
+
+  std::vector<at::Tensor> of_group(const std::vector<at::Tensor>& of_all) const {
+    std::vector<at::Tensor> mine;
+    for (const size_t place : places) mine.push_back(of_all[place]);
+    return mine;
   }
 };
 
 class AdamW final : public Optimizer {
  public:
   AdamW(const std::vector<TrainedTensor>& tensors, const OptimizerOptions& options)
-      : options_(options), groups_(2) {
+      : options_(options), count_(at::zeros({}, tensors.front().master.options())), groups_(2) {
     groups_[0].weight_decay = options.weight_decay;
     for (size_t i = 0; i < tensors.size(); i++) groups_[tensors[i].decayed ? 0 : 1].add(tensors[i], i);
   }
 
   void step(const std::vector<at::Tensor>& gradients, double lr) override {
     const at::NoGradGuard no_grad;
-    for (auto& group : groups_) {
-      for (const size_t place : group.places) group.state.gradients.push_back(gradients[place]);
-      for (auto& step : group.state.steps) step.add_(1);
-      kernels::adamw_(group.state, {lr, options_.beta1, options_.beta2, options_.eps, group.weight_decay});
-      group.state.gradients.clear();
-    }
+    count_.add_(1);
+    const kernels::AdamWUpdate update = {at::scalar_tensor(lr, count_.options().dtype(at::kDouble)), count_};
+    for (auto& group : groups_)
+      kernels::adamw_(group.state, group.of_group(gradients), update,
+                      {options_.beta1, options_.beta2, options_.eps, group.weight_decay});
   }
 
   std::vector<models::NamedTensor> state() const override {
@@ -47,13 +51,14 @@ class AdamW final : public Optimizer {
       for (size_t i = 0; i < group.names.size(); i++) {
         tensors.emplace_back("exp_avg." + group.names[i], group.state.first_moments[i]);
         tensors.emplace_back("exp_avg_sq." + group.names[i], group.state.second_moments[i]);
-        tensors.emplace_back("step." + group.names[i], group.state.steps[i]);
+        tensors.emplace_back("step." + group.names[i], count_);  // all have seen the same updates
       }
     return tensors;
   }
 
  private:
   OptimizerOptions options_;
+  at::Tensor count_;           // of updates, float32
   std::vector<Group> groups_;  // decayed, not decayed
 };
 
