@@ -1,6 +1,8 @@
 #include "kernels/distillation_rows.h"
 
+#include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
+#include "kernels/distillation_rows_cuda.h"
 #include "kernels/softmax_lanes.h"
 
 namespace tongueforge::kernels {
@@ -105,6 +107,26 @@ void for_dtypes(at::ScalarType student, at::ScalarType teacher, const Body& body
   });
 }
 
+cuda::DistillationArguments on_cuda(const at::Tensor& student, const at::Tensor& teacher,
+                                    const at::Tensor& targets, const DistillationOptions& options,
+                                    const DistillationRows& rows) {
+  return {
+      .student = {const_cast<void*>(student.const_data_ptr()), student.stride(0), cuda::element_of(student)},
+      .teacher = {const_cast<void*>(teacher.const_data_ptr()), teacher.stride(0), cuda::element_of(teacher)},
+      .targets = targets.const_data_ptr<int64_t>(),
+      .log_sums = rows.log_sums.mutable_data_ptr(),
+      .soft_log_sums = rows.soft_log_sums.mutable_data_ptr(),
+      .teacher_log_sums = rows.teacher_log_sums.mutable_data_ptr(),
+      .nll = rows.nll.mutable_data_ptr(),
+      .divergence = rows.divergence.mutable_data_ptr(),
+      .rows = student.size(0),
+      .vocab = student.size(1),
+      .softness = 1 / options.temperature,
+      .hard = 1 - options.alpha,
+      .soft = options.alpha * options.divergence_weight() / options.temperature,
+      .reverse = options.divergence == Divergence::reverse};
+}
+
 }  // namespace
 
 DistillationRows DistillationRows::narrow(int64_t begin, int64_t m) const {
@@ -114,6 +136,10 @@ DistillationRows DistillationRows::narrow(int64_t begin, int64_t m) const {
 
 void distillation_losses(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& targets,
                          const DistillationOptions& options, DistillationRows& rows) {
+  if constexpr (cuda::kBuilt)
+    if (student.is_cuda())
+      return cuda::distillation_losses(on_cuda(student, teacher, targets, options, rows),
+                                       cuda::stream_of(student));
   const int64_t v = student.size(1), stride = student.stride(0), teacher_stride = teacher.stride(0);
   const auto* target = targets.const_data_ptr<int64_t>();
   for_dtypes(student.scalar_type(), teacher.scalar_type(), [&]<class S, class T>(S, T) {
@@ -141,6 +167,10 @@ void distillation_losses(const at::Tensor& student, const at::Tensor& teacher, c
 
 void distillation_gradients_(at::Tensor& student, const at::Tensor& teacher, const at::Tensor& targets,
                              const DistillationOptions& options, const DistillationRows& rows) {
+  if constexpr (cuda::kBuilt)
+    if (student.is_cuda())
+      return cuda::distillation_gradients(on_cuda(student, teacher, targets, options, rows),
+                                          cuda::stream_of(student));
   const int64_t v = student.size(1), stride = student.stride(0), teacher_stride = teacher.stride(0);
   const auto* target = targets.const_data_ptr<int64_t>();
   for_dtypes(student.scalar_type(), teacher.scalar_type(), [&]<class S, class T>(S, T) {

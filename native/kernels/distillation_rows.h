@@ -18,8 +18,8 @@ struct DistillationRows {
   DistillationRows narrow(int64_t begin, int64_t m) const;
 };
 
-/// student (m,V), teacher (m,V) with dense rows: both float64, or each float32 or bfloat16; targets (m)
-/// int64, where a negative one says that the row has no loss.
+/// student (m,V), teacher (m,V) with dense rows: both float64, or each float32 or bfloat16, on CUDA float16
+/// too; targets (m) int64, where a negative one says that the row has no loss.
 void distillation_losses(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& targets,
                          const DistillationOptions& options, DistillationRows& rows);
 

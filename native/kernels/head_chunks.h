@@ -8,8 +8,8 @@
 
 namespace tongueforge::kernels {
 
-/// Rows of logits that exist at once, of `rows` in all.
-int64_t chunk_rows(const ChunkOptions& options, int64_t rows, int64_t vocab, int64_t element_size);
+/// Rows of logits that exist at once.
+int64_t chunk_rows(const ChunkOptions& options, const HeadInputs& head);
 
 /// body(begin, m) for every chunk of `size` of `rows` rows.
 template <class Body>
@@ -20,8 +20,10 @@ void for_chunks(int64_t rows, int64_t size, const Job* job, const Body& body) {
   }
 }
 
-/// Throws unless targets (M) are int64, one for each row, below `vocab`.
-void check_targets(const at::Tensor& targets, int64_t rows, int64_t vocab);
+/// targets (M) as the loops over rows take them: dense, on the device of the head. Throws unless they are
+/// int64, one for each row, and below the vocabulary. The last is asked of targets on the CPU: looking at
+/// those on another device would wait for all that it has to do, and kernels there answer with NaN.
+at::Tensor checked_targets(const at::Tensor& targets, const HeadInputs& head);
 
 /// Logits of a head, chunk by chunk, in one buffer of `size` rows for them all.
 class HeadLogits {
@@ -58,8 +60,9 @@ class HeadGradients {
 
   /// Gradients that were made on the way forward wait in the context for the one backward pass.
   void keep(torch::autograd::AutogradContext* context, const at::Tensor& weight) const;
-  /// {of hidden, of weight, of bias}, times `scale`. Throws when asked twice.
-  static torch::autograd::variable_list hand_out(torch::autograd::AutogradContext* context, double scale);
+  /// {of hidden, of weight, of bias}, times `scale`, a scalar tensor. Throws when asked twice.
+  static torch::autograd::variable_list hand_out(torch::autograd::AutogradContext* context,
+                                                 const at::Tensor& scale);
 
  private:
   HeadGradients() = default;
@@ -71,6 +74,10 @@ class HeadGradients {
 
 /// (M) in float32, or float64 for float64: a number a row.
 at::Tensor row_statistics(const at::Tensor& hidden);
+
+/// gradient <- gradient * scale, a scalar tensor; an undefined one stays so. On CUDA the host does not wait
+/// for the scale.
+at::Tensor scale_(at::Tensor gradient, const at::Tensor& scale);
 
 /// As autograd takes an input that may be undefined.
 inline std::optional<at::Tensor> maybe(const at::Tensor& input) {

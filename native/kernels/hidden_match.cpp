@@ -1,6 +1,7 @@
 #include "kernels/hidden_match.h"
 
 #include "kernels/dispatch.h"
+#include "kernels/head_chunks.h"
 
 namespace tongueforge::kernels {
 namespace {
@@ -36,7 +37,7 @@ struct HiddenMatch : torch::autograd::Function<HiddenMatch> {
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const auto gradient = context->saved_data["gradient"].toTensor();
-    return {gradient.mul(grads[0].item<double>()), {}, {}, {}};
+    return {scale_(gradient.clone(), grads[0]), {}, {}, {}};
   }
 };
 

@@ -1,5 +1,6 @@
 #include "kernels/linear_cross_entropy.h"
 
+#include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
 #include "kernels/head_chunks.h"
 #include "kernels/reference.h"
@@ -23,12 +24,10 @@ struct HeadChunk {
 template <class Body>
 void for_head_chunks(const HeadInputs& head, const at::Tensor& targets, const ChunkOptions& options,
                      const Body& body) {
-  const int64_t rows = head.hidden.size(0), vocab = head.weight.size(0);
-  check_targets(targets, rows, vocab);
-  const int64_t size = chunk_rows(options, rows, vocab, head.hidden.element_size());
+  const auto dense_targets = checked_targets(targets, head);
+  const int64_t size = chunk_rows(options, head);
   HeadLogits all(head, size);
-  const auto dense_targets = targets.contiguous();
-  for_chunks(rows, size, options.job, [&](int64_t begin, int64_t m) {
+  for_chunks(head.hidden.size(0), size, options.job, [&](int64_t begin, int64_t m) {
     auto logits = all.of(begin, m);
     body(HeadChunk{begin, all.hidden(begin, m), dense_targets.narrow(0, begin, m)}, logits);
   });
@@ -36,7 +35,11 @@ void for_head_chunks(const HeadInputs& head, const at::Tensor& targets, const Ch
 
 // log_sums (M) -> (M): what z-loss adds to each row that has a target.
 at::Tensor z_losses(const at::Tensor& log_sums, const at::Tensor& targets, double z_loss) {
-  return log_sums.square().mul_(z_loss).masked_fill_(targets.lt(0), 0);
+  return log_sums.square().mul_(z_loss).masked_fill_(targets.lt(0).to(log_sums.device()), 0);
+}
+
+bool has_own_code(const at::Tensor& hidden, const at::Tensor& weight) {
+  return has_fused_code(hidden, weight) || cuda::has_twin(hidden, weight);
 }
 
 // -> {the sum, and the sum without z-loss, which has no gradient}
@@ -46,7 +49,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
                                const CrossEntropyOptions& options, const HeadWanted& wanted) {
     auto log_sums = row_statistics(hidden), losses = row_statistics(hidden);
     const auto row_weights = options.row_weights.defined()
-                                 ? options.row_weights.to(losses.scalar_type()).contiguous()
+                                 ? options.row_weights.to(losses.options()).contiguous()
                                  : at::ones_like(losses);
     HeadGradients gradients(hidden, weight, wanted);
     const HeadInputs head = {hidden, weight, bias.value_or(at::Tensor())};
@@ -66,7 +69,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
-    const auto of_head = HeadGradients::hand_out(context, grads[0].item<double>());
+    const auto of_head = HeadGradients::hand_out(context, grads[0]);
     return {of_head[0], of_head[1], of_head[2], {}, {}, {}};
   }
 };
@@ -109,9 +112,10 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weig
 CrossEntropyParts linear_cross_entropy_parts(const at::Tensor& hidden, const at::Tensor& weight,
                                              const at::Tensor& targets, const CrossEntropyOptions& options) {
   const auto& bias = options.bias;
-  if (!has_fused_code(hidden, weight)) {
+  if (!has_own_code(hidden, weight)) {
+    const auto here = checked_targets(targets, {hidden, weight});
     const auto sum = [&](double z_loss) {
-      const auto losses = reference::token_losses(hidden, weight, targets, z_loss, bias);
+      const auto losses = reference::token_losses(hidden, weight, here, z_loss, bias);
       return (options.row_weights.defined() ? losses.mul(options.row_weights) : losses).sum();
     };
     const auto total = sum(options.z_loss);
@@ -125,7 +129,8 @@ CrossEntropyParts linear_cross_entropy_parts(const at::Tensor& hidden, const at:
 
 at::Tensor token_log_probs(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                            const ChunkOptions& chunks) {
-  if (!has_fused_code(hidden, weight)) return reference::token_log_probs(hidden, weight, targets);
+  if (!has_own_code(hidden, weight))
+    return reference::token_log_probs(hidden, weight, checked_targets(targets, {hidden, weight}));
   return TokenLogProbs::apply(hidden, weight, targets, chunks);
 }
 

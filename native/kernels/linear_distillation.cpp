@@ -1,6 +1,7 @@
 #include "kernels/linear_distillation.h"
 
 #include "core/error.h"
+#include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
 #include "kernels/distillation_rows.h"
 #include "kernels/head_chunks.h"
@@ -40,14 +41,13 @@ struct LinearDistillation : torch::autograd::Function<LinearDistillation> {
     const auto statistics = [&] { return row_statistics(hidden); };
     const DistillationRows all = {statistics(), statistics(), statistics(), statistics(), statistics()};
     HeadGradients gradients(hidden, weight, wanted);
-    const int64_t rows = hidden.size(0), vocab = weight.size(0);
-    const int64_t size = chunk_rows(options.chunks, rows, vocab, hidden.element_size());
-    HeadLogits student_head({hidden, weight, bias.value_or(at::Tensor())}, size), teacher_head(teacher, size);
-    const auto dense_targets = targets.contiguous();
-    for_chunks(rows, size, options.chunks.job, [&](int64_t begin, int64_t m) {
+    const HeadInputs student = {hidden, weight, bias.value_or(at::Tensor())};
+    const int64_t size = chunk_rows(options.chunks, student);
+    HeadLogits student_head(student, size), teacher_head(teacher, size);
+    for_chunks(hidden.size(0), size, options.chunks.job, [&](int64_t begin, int64_t m) {
       auto logits = student_head.of(begin, m);
       const auto of_teacher = teacher_head.of(begin, m);
-      const auto here = dense_targets.narrow(0, begin, m);
+      const auto here = targets.narrow(0, begin, m);
       auto part = all.narrow(begin, m);
       distillation_losses(logits, of_teacher, here, options, part);
       if (!wanted.any()) return;
@@ -61,7 +61,7 @@ struct LinearDistillation : torch::autograd::Function<LinearDistillation> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
-    const auto of_head = HeadGradients::hand_out(context, grads[0].item<double>());
+    const auto of_head = HeadGradients::hand_out(context, grads[0]);
     return {of_head[0], of_head[1], of_head[2], {}, {}, {}, {}};
   }
 };
@@ -76,10 +76,13 @@ HeadInputs detached(const HeadInputs& head) {
   return {head.hidden.detach(), head.weight.detach(), head.bias.defined() ? head.bias.detach() : head.bias};
 }
 
-bool has_fused_pair(const HeadInputs& student, const HeadInputs& teacher) {
+bool has_own_code(const HeadInputs& student, const HeadInputs& teacher) {
   const auto is_double = [](const HeadInputs& head) { return head.hidden.scalar_type() == at::kDouble; };
-  return has_fused_code(student.hidden, student.weight) && has_fused_code(teacher.hidden, teacher.weight) &&
-         is_double(student) == is_double(teacher);
+  const auto has_code = [](const HeadInputs& head) {
+    return has_fused_code(head.hidden, head.weight) || cuda::has_twin(head.hidden, head.weight);
+  };
+  return has_code(student) && has_code(teacher) && is_double(student) == is_double(teacher) &&
+         student.hidden.device() == teacher.hidden.device();
 }
 
 }  // namespace
@@ -91,10 +94,10 @@ Divergence divergence_from_name(const std::string& name) {
 }
 
 DistillationParts linear_distillation(const HeadInputs& student, const HeadInputs& teacher,
-                                      const at::Tensor& targets, const DistillationOptions& options) {
+                                      const at::Tensor& any_targets, const DistillationOptions& options) {
   check_heads(student, teacher);
-  check_targets(targets, student.hidden.size(0), student.weight.size(0));
-  if (!has_fused_pair(student, teacher)) return plain_distillation(student, teacher, targets, options);
+  const auto targets = checked_targets(any_targets, student);
+  if (!has_own_code(student, teacher)) return plain_distillation(student, teacher, targets, options);
   const auto parts = LinearDistillation::apply(student.hidden, student.weight, maybe(student.bias),
                                                detached(teacher), targets, options, HeadWanted::now(student));
   return {parts[0], parts[1], parts[2]};

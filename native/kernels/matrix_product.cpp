@@ -52,6 +52,16 @@ void matrix_product_into(const at::Tensor& out, const at::Tensor& a, const at::T
   }
 }
 
+void add_matrix_product(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  const at::NoGradGuard no_grad;
+  if (out.scalar_type() == a.scalar_type()) return matrix_product_into(out, a, b, /*beta=*/1);
+  auto sum = out;
+  if (a.is_cuda())
+    at::addmm_out(sum, sum, a, b, /*out_dtype=*/sum.scalar_type());
+  else
+    sum.add_(matrix_product(a, b));
+}
+
 at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b) {
   const auto out = at::empty({a.size(0), b.size(1)}, a.options());
   matrix_product_into(out, a, b);

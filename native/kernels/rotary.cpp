@@ -1,7 +1,9 @@
 #include "kernels/rotary.h"
 
+#include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
 #include "kernels/reference.h"
+#include "kernels/rotary_cuda.h"
 #include "kernels/simd.h"
 
 namespace tongueforge::kernels {
@@ -69,12 +71,33 @@ Angles<T> angles_of(const at::Tensor& cos, const at::Tensor& sin) {
           cos.stride(2)};
 }
 
+cuda::RotaryHeads heads_on_cuda(const at::Tensor& x, const at::Tensor& y) {
+  return {x.const_data_ptr(), y.mutable_data_ptr(), x.size(1),   x.stride(0), x.stride(1),
+          x.stride(2),        y.stride(0),          y.stride(1), y.stride(2)};
+}
+
+void turn_on_cuda(const at::Tensor& q, const at::Tensor& k, const at::Tensor& q_out, const at::Tensor& k_out,
+                  const at::Tensor& cos, const at::Tensor& sin, double sign) {
+  const cuda::Rotary arguments{.q = heads_on_cuda(q, q_out),
+                               .k = heads_on_cuda(k, k_out),
+                               .cos = cos.const_data_ptr(),
+                               .sin = sin.const_data_ptr(),
+                               .angle_b = cos.size(0) == 1 ? 0 : cos.stride(0),
+                               .batch = q.size(0),
+                               .time = q.size(2),
+                               .head_dim = q.size(3),
+                               .back = sign < 0};
+  cuda::rotary(cuda::element_of(q), arguments, cuda::stream_of(q));
+}
+
 at::Tensor with_dense_heads(const at::Tensor& x) { return x.stride(-1) == 1 ? x : x.contiguous(); }
 
 std::pair<at::Tensor, at::Tensor> turned(const at::Tensor& q_any, const at::Tensor& k_any,
                                          const at::Tensor& cos, const at::Tensor& sin, double sign) {
   const auto q = with_dense_heads(q_any), k = with_dense_heads(k_any);
   auto q_out = at::empty_like(q), k_out = at::empty_like(k);
+  if constexpr (cuda::kBuilt)
+    if (q.is_cuda()) return turn_on_cuda(q, k, q_out, k_out, cos, sin, sign), std::pair(q_out, k_out);
   const int64_t batch = q.size(0), time = q.size(2), head_dim = q.size(3);
   for_dtype(q.scalar_type(), [&]<class T>(T) {
     const auto q_heads = heads_of<T>(q, q_out), k_heads = heads_of<T>(k, k_out);
@@ -112,7 +135,7 @@ struct Rotary : torch::autograd::Function<Rotary> {
 
 std::pair<at::Tensor, at::Tensor> apply_rotary(const at::Tensor& q, const at::Tensor& k,
                                                const at::Tensor& cos, const at::Tensor& sin) {
-  if (!has_fused_code(q, k, cos, sin))
+  if (!has_fused_code(q, k, cos, sin) && !cuda::has_twin(q, k, cos, sin))
     return {reference::apply_rotary(q, cos, sin), reference::apply_rotary(k, cos, sin)};
   const auto out = Rotary::apply(q, k, cos, sin);
   return {out[0], out[1]};

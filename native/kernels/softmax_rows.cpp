@@ -1,7 +1,9 @@
 #include "kernels/softmax_rows.h"
 
+#include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
 #include "kernels/softmax_lanes.h"
+#include "kernels/softmax_rows_cuda.h"
 
 namespace tongueforge::kernels {
 namespace {
@@ -27,6 +29,17 @@ void softmax_losses(const at::Tensor& logits, const at::Tensor& targets, at::Ten
                     at::Tensor& losses) {
   const int64_t v = logits.size(1), stride = logits.stride(0);
   const auto* target = targets.const_data_ptr<int64_t>();
+  if constexpr (cuda::kBuilt)
+    if (logits.is_cuda())
+      return cuda::softmax_losses(cuda::element_of(logits),
+                                  {.logits = logits.const_data_ptr(),
+                                   .targets = target,
+                                   .log_sums = log_sums.mutable_data_ptr(),
+                                   .losses = losses.mutable_data_ptr(),
+                                   .rows = logits.size(0),
+                                   .vocab = v,
+                                   .stride = stride},
+                                  cuda::stream_of(logits));
   for_dtype(logits.scalar_type(), [&]<class T>(T) {
     const auto* x = logits.const_data_ptr<T>();
     auto *log_sum = log_sums.mutable_data_ptr<Wide<T>>(), *loss = losses.mutable_data_ptr<Wide<T>>();
@@ -42,6 +55,18 @@ void softmax_gradients_(at::Tensor& logits, const at::Tensor& targets, double z_
                         const at::Tensor& log_sums, const at::Tensor& scales) {
   const int64_t v = logits.size(1), stride = logits.stride(0);
   const auto* target = targets.const_data_ptr<int64_t>();
+  if constexpr (cuda::kBuilt)
+    if (logits.is_cuda())
+      return cuda::softmax_gradients(cuda::element_of(logits),
+                                     {.logits = logits.mutable_data_ptr(),
+                                      .targets = target,
+                                      .log_sums = log_sums.const_data_ptr(),
+                                      .scales = scales.const_data_ptr(),
+                                      .z_loss = z_loss,
+                                      .rows = logits.size(0),
+                                      .vocab = v,
+                                      .stride = stride},
+                                     cuda::stream_of(logits));
   for_dtype(logits.scalar_type(), [&]<class T>(T) {
     auto* x = logits.mutable_data_ptr<T>();
     const auto *log_sum = log_sums.const_data_ptr<Wide<T>>(), *scale = scales.const_data_ptr<Wide<T>>();

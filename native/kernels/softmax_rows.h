@@ -4,10 +4,10 @@
 
 namespace tongueforge::kernels {
 
-/// logits (m,V) float32, bfloat16 or float64 with dense rows; targets (m) int64, where a negative one says
-/// that the row has no loss. Writes, in float32 (float64 for float64):
+/// logits (m,V) float32, bfloat16 or float64, on CUDA float16 too, with dense rows; targets (m) int64, where
+/// a negative one says that the row has no loss. Writes, in float32 (float64 for float64):
 ///   log_sums (m): log sum exp of each row;
-///   losses (m): log_sum - logit[target].
+///   losses (m): log_sum - logit[target]; on CUDA NaN where the target is no row of the vocabulary.
 void softmax_losses(const at::Tensor& logits, const at::Tensor& targets, at::Tensor& log_sums,
                     at::Tensor& losses);
 

@@ -1,8 +1,10 @@
 #include "kernels/swiglu.h"
 
+#include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
 #include "kernels/reference.h"
 #include "kernels/simd.h"
+#include "kernels/swiglu_cuda.h"
 
 namespace tongueforge::kernels {
 namespace {
@@ -56,10 +58,20 @@ void for_rows(int64_t rows, int64_t length, const RowLoop& loop) {
   });
 }
 
+// Of rows (M,F), on the device.
+cuda::ConstRows read(const at::Tensor& x) { return {x.const_data_ptr(), x.stride(0)}; }
+cuda::Rows written(const at::Tensor& x) { return {x.mutable_data_ptr(), x.stride(0)}; }
+
 at::Tensor forward(const at::Tensor& gate, const at::Tensor& up) {
   const auto gate_MF = as_rows(gate), up_MF = as_rows(up);
   const int64_t m = gate_MF.size(0), f = gate_MF.size(1);
   auto y_MF = at::empty({m, f}, gate.options());
+  if constexpr (cuda::kBuilt)
+    if (gate.is_cuda()) {
+      cuda::swiglu_forward(cuda::element_of(gate), {read(gate_MF), read(up_MF), written(y_MF), m, f},
+                           cuda::stream_of(gate));
+      return y_MF.view(gate.sizes());
+    }
   for_dtype(gate.scalar_type(), [&]<class T>(T) {
     const auto *g = gate_MF.const_data_ptr<T>(), *u = up_MF.const_data_ptr<T>();
     auto* y = y_MF.template mutable_data_ptr<T>();
@@ -76,6 +88,12 @@ void backward(const at::Tensor& gate, const at::Tensor& up, const at::Tensor& gr
               at::Tensor grad_up) {
   const auto gate_MF = as_rows(gate), up_MF = as_rows(up), grad_MF = as_rows(grad_y);
   const int64_t m = gate_MF.size(0), f = gate_MF.size(1);
+  if constexpr (cuda::kBuilt)
+    if (gate.is_cuda())
+      return cuda::swiglu_backward(
+          cuda::element_of(gate),
+          {read(gate_MF), read(up_MF), read(grad_MF), written(grad_gate), written(grad_up), m, f},
+          cuda::stream_of(gate));
   for_dtype(gate.scalar_type(), [&]<class T>(T) {
     const auto *g = gate_MF.const_data_ptr<T>(), *u = up_MF.const_data_ptr<T>();
     const auto* d = grad_MF.const_data_ptr<T>();
@@ -127,11 +145,12 @@ struct PackedSwiglu : torch::autograd::Function<PackedSwiglu> {
 }  // namespace
 
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
-  return has_fused_code(gate, up) ? Swiglu::apply(gate, up) : reference::swiglu(gate, up);
+  const bool has_own_code = has_fused_code(gate, up) || cuda::has_twin(gate, up);
+  return has_own_code ? Swiglu::apply(gate, up) : reference::swiglu(gate, up);
 }
 
 at::Tensor swiglu(const at::Tensor& gate_up) {
-  if (has_fused_code(gate_up)) return PackedSwiglu::apply(gate_up);
+  if (has_fused_code(gate_up) || cuda::has_twin(gate_up)) return PackedSwiglu::apply(gate_up);
   const auto halves = gate_up.chunk(2, -1);
   return reference::swiglu(halves[0], halves[1]);
 }
