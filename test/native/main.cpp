@@ -1,15 +1,18 @@
 // The one main of the native tests: doctest finds the cases that the other files register.
-// `native_tests --bench-ops [NAME]` times the fused ops instead.
+// `native_tests --bench-ops [NAME|all] [cuda]` times the fused ops instead, on a GPU on request.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "doctest.h"
 
 namespace tongueforge::test {
 void bench_ops(const std::string& name);  // kernels/op_case.h, which costs all of ATen
-}
+void bench_ops_cuda(const std::string& name);
+}  // namespace tongueforge::test
 
 int main(int argc, char** argv) {
   if (argc > 1 && std::string(argv[1]) == "--bench-ops") {
-    tongueforge::test::bench_ops(argc > 2 ? argv[2] : "");
+    const std::string name = argc > 2 ? argv[2] : "";
+    const bool on_cuda = argc > 3 && std::string(argv[3]) == "cuda";
+    on_cuda ? tongueforge::test::bench_ops_cuda(name) : tongueforge::test::bench_ops(name);
     return 0;
   }
   return doctest::Context(argc, argv).run();

@@ -85,7 +85,7 @@ void bench(const OpCase& op, at::ScalarType dtype) {
 
 void bench_ops(const std::string& name) {
   for (const auto& op : op_cases())
-    if (name.empty() || op.name == name)
+    if (name.empty() || name == "all" || op.name == name)
       for (const auto dtype : {at::kFloat, at::kBFloat16}) bench(op, dtype);
 }
 

@@ -1,6 +1,7 @@
 // An op of native/kernels, declared once for the harness: what it takes, the fused code, the plain one.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,17 +16,20 @@ struct Tolerance {
   const char* why;
 };
 
-/// Random float64 and integer tensors, the same for the same seed.
+/// Random float64 and integer tensors on the CPU, the same for the same seed; on another device, for the
+/// bench, float32 and new each time.
 class Draw {
  public:
   explicit Draw(uint64_t seed) : generator_(at::detail::createCPUGenerator(seed)) {}
-  at::Tensor normal(at::IntArrayRef shape) { return at::randn(shape, generator_, at::kDouble); }
+  explicit Draw(at::Device device) : options_(at::TensorOptions(device).dtype(at::kFloat)) {}
+  at::Tensor normal(at::IntArrayRef shape) { return at::randn(shape, generator_, options_); }
   at::Tensor below(int64_t limit, at::IntArrayRef shape) {
-    return at::randint(limit, shape, generator_, at::kLong);
+    return at::randint(limit, shape, generator_, options_.dtype(at::kLong));
   }
 
  private:
-  at::Generator generator_;
+  std::optional<at::Generator> generator_;
+  at::TensorOptions options_ = at::TensorOptions(at::kCPU).dtype(at::kDouble);
 };
 
 using Tensors = std::vector<at::Tensor>;
@@ -39,9 +43,13 @@ struct OpCase {
   /// Inputs of one shape in float64; integer ones stay as they are in every dtype.
   std::function<Tensors(const std::vector<int64_t>& size, Draw& draw)> inputs;
   Op fused, reference;
-  Tolerance float32, bfloat16;
+  Tolerance float32, bfloat16, float16;
   /// Shape that is timed: of a Llama with 100 M parameters, 4 rows of 2048 tokens.
   std::vector<int64_t> bench_size;
+  /// Shape that is timed on a GPU: each tensor several times its cache, as of a Llama with 8 G parameters.
+  std::vector<int64_t> cuda_bench_size;
+  /// Shapes for the CUDA twin beside `sizes`: nothing at all, long rows, more blocks than run at once.
+  std::vector<std::vector<int64_t>> cuda_sizes;
   /// Products belong to a library that may cut its sums by threads, and a row of zeros times NaN is NaN.
   bool has_matrix_products = false;
 };
@@ -51,5 +59,8 @@ const std::vector<OpCase>& op_cases();
 
 /// Times the ops of the table, or the one of this name, fused against plain; prints a JSON line a pass.
 void bench_ops(const std::string& name);
+/// The same on the first GPU, beside a copy on the device, and AdamW's update as "adamw". Without a GPU it
+/// says so.
+void bench_ops_cuda(const std::string& name);
 
 }  // namespace tongueforge::test

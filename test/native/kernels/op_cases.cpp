@@ -19,9 +19,15 @@ constexpr Tolerance kFloat32Rows{1e-6, 2e-6, "a few float32 roundings, and sums 
 constexpr Tolerance kBfloat16Once{1e-6, 0.4e-2, "one bfloat16 rounding of the result"};
 constexpr Tolerance kBfloat16Twice{1e-6, 0.8e-2, "two bfloat16 roundings, one between the steps"};
 
+// float16 keeps 11 bits, and below 6e-5 steps of 6e-8.
+constexpr Tolerance kFloat16Once{1e-6, 0.05e-2, "one float16 rounding of the result"};
+constexpr Tolerance kFloat16Twice{1e-6, 0.1e-2, "two float16 roundings, one between the steps"};
+
 constexpr Tolerance kFloat32Head{1e-5, 5e-6, "products and sums of M, V and D terms in float32"};
 constexpr Tolerance kBfloat16Head{1e-2, 2e-2,
                                   "logits and their gradient in bfloat16, and cancellation at the target"};
+constexpr Tolerance kFloat16Head{1.5e-3, 3e-3,
+                                 "logits and their gradient in float16, and cancellation at the target"};
 
 Tensors rms_norm_inputs(const std::vector<int64_t>& s, Draw& draw) {
   return {draw.normal({s[0], s[1]}), draw.normal({s[1]})};
@@ -100,6 +106,11 @@ const std::vector<std::vector<int64_t>> kRowSizes = {{1, 1},  {3, 5},    {7, 13}
 const std::vector<std::vector<int64_t>> kHeadSizes = {{1, 1, 1},    {3, 5, 7},     {7, 16, 8},   {17, 63, 13},
                                                       {64, 65, 32}, {31, 257, 64}, {600, 129, 4}};
 const std::vector<std::vector<int64_t>> kChunkedSizes = {{7, 9, 3}, {31, 64, 17}, {40, 33, 8}};
+const std::vector<std::vector<int64_t>> kCudaRowSizes = {{0, 8},     {1, 16384},   {3, 8191},
+                                                         {2, 16368}, {2053, 1024}, {1100, 4096}};
+const std::vector<std::vector<int64_t>> kCudaHeadSizes = {
+    {0, 9, 3}, {2, 1025, 8}, {3, 50257, 16}, {5, 262144, 8}, {2055, 4099, 64}};
+const std::vector<std::vector<int64_t>> kCudaChunkedSizes = {{13, 8191, 24}};
 constexpr double kZLoss = 1e-3;
 constexpr double kCosine = 0.6;
 
@@ -117,7 +128,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return Tensors{r::rms_norm(x[0], x[1], kEps)}; },
        kFloat32Rows,
        kBfloat16Twice,
-       {8192, 768}},
+       kFloat16Twice,
+       {8192, 768},
+       {32768, 4096},
+       kCudaRowSizes},
       {"rms_norm of heads",
        "M,H",
        {{2, 8}, {96, 64}, {30, 128}},
@@ -126,7 +140,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return Tensors{r::rms_norm(x[0].unflatten(0, {-1, 2}), x[1], kEps)}; },
        kFloat32Rows,
        kBfloat16Twice,
-       {98304, 64}},
+       kFloat16Twice,
+       {98304, 64},
+       {1048576, 128},
+       {{20002, 64}}},
       {"add_rms_norm",
        "M,D",
        kRowSizes,
@@ -135,7 +152,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return pair(r::add_rms_norm(x[0], x[1], x[2], kEps)); },
        kFloat32Rows,
        {1e-6, 1.2e-2, "three bfloat16 roundings: the sum, the normalised sum, the result"},
-       {8192, 768}},
+       {1e-6, 0.15e-2, "three float16 roundings: the sum, the normalised sum, the result"},
+       {8192, 768},
+       {32768, 4096},
+       kCudaRowSizes},
       {"rotary",
        "B,N,K,T,H",
        {{1, 1, 1, 1, 2}, {2, 3, 1, 5, 6}, {1, 4, 2, 7, 34}, {3, 2, 2, 33, 64}, {2, 6, 3, 65, 128}},
@@ -147,7 +167,10 @@ const std::vector<OpCase>& op_cases() {
        },
        kFloat32Rows,
        kBfloat16Once,
-       {4, 12, 12, 2048, 64}},
+       kFloat16Once,
+       {4, 12, 12, 2048, 64},
+       {4, 32, 8, 8192, 128},
+       {{1, 2, 1, 0, 8}, {1, 32, 8, 1, 128}, {2, 5, 5, 257, 40}, {3, 16, 4, 511, 128}}},
       {"swiglu",
        "M,F",
        kRowSizes,
@@ -156,7 +179,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return Tensors{r::swiglu(x[0], x[1])}; },
        kFloat32Rows,
        kBfloat16Once,
-       {8192, 2048}},
+       kFloat16Once,
+       {8192, 2048},
+       {16384, 14336},
+       {{0, 8}, {1, 28672}, {3, 8191}, {2053, 2048}}},
       {"swiglu of one buffer",
        "M,F",
        kRowSizes,
@@ -168,7 +194,10 @@ const std::vector<OpCase>& op_cases() {
        },
        kFloat32Rows,
        kBfloat16Once,
-       {8192, 2048}},
+       kFloat16Once,
+       {8192, 2048},
+       {16384, 14336},
+       {{0, 8}, {1, 28672}, {3, 8191}, {2053, 2048}}},
       {"linear_cross_entropy",
        "M,V,D",
        kHeadSizes,
@@ -179,7 +208,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return Tensors{r::token_losses(x[0], x[1], x[2], kZLoss).sum()}; },
        kFloat32Head,
        kBfloat16Head,
+       kFloat16Head,
        {8192, 32000, 768},
+       {8192, 128256, 2048},
+       kCudaHeadSizes,
        /*has_matrix_products=*/true},
       // Chunks that do not divide the rows, and weights of the rows, z-loss among what they weigh.
       {"linear_cross_entropy in chunks",
@@ -197,7 +229,10 @@ const std::vector<OpCase>& op_cases() {
        },
        kFloat32Head,
        kBfloat16Head,
+       kFloat16Head,
        {8192, 32000, 768},
+       {8192, 128256, 2048},
+       kCudaChunkedSizes,
        /*has_matrix_products=*/true},
       {"linear_cross_entropy with a bias",
        "M,V,D",
@@ -210,7 +245,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return Tensors{r::token_losses(x[0], x[1], x[3], kZLoss, x[2]).sum()}; },
        kFloat32Head,
        kBfloat16Head,
+       kFloat16Head,
        {8192, 30522, 768},
+       {8192, 30522, 2048},
+       kCudaChunkedSizes,
        /*has_matrix_products=*/true},
       {"token_log_probs in chunks",
        "M,V,D",
@@ -220,7 +258,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return Tensors{r::token_log_probs(x[0], x[1], x[2])}; },
        kFloat32Head,
        kBfloat16Head,
+       kFloat16Head,
        {8192, 32000, 768},
+       {8192, 128256, 2048},
+       kCudaChunkedSizes,
        /*has_matrix_products=*/true},
       {"token_log_probs",
        "M,V,D",
@@ -230,7 +271,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return Tensors{r::token_log_probs(x[0], x[1], x[2])}; },
        kFloat32Head,
        kBfloat16Head,
+       kFloat16Head,
        {8192, 32000, 768},
+       {8192, 128256, 2048},
+       kCudaHeadSizes,
        /*has_matrix_products=*/true},
       {"linear_distillation",
        "M,V,D",
@@ -240,7 +284,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return kSoft.plain(x); },
        kFloat32Head,
        kBfloat16Head,
+       kFloat16Head,
        {8192, 32000, 768},
+       {8192, 128256, 2048},
+       kCudaHeadSizes,
        /*has_matrix_products=*/true},
       {"linear_distillation in chunks",
        "M,V,D",
@@ -250,7 +297,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return kSharp.plain(x); },
        kFloat32Head,
        kBfloat16Head,
+       kFloat16Head,
        {8192, 32000, 768},
+       {8192, 128256, 2048},
+       kCudaChunkedSizes,
        /*has_matrix_products=*/true},
       {"hidden_match",
        "M,D",
@@ -262,7 +312,10 @@ const std::vector<OpCase>& op_cases() {
        [](const Tensors& x) { return Tensors{r::hidden_match(x[0], x[1], kCosine).sum()}; },
        {1e-5, 5e-6, "sums of M and D terms in float32"},
        kBfloat16Twice,
-       {8192, 768}},
+       kFloat16Twice,
+       {8192, 768},
+       {32768, 4096},
+       {{1100, 4096}}},
   };
   return cases;
 }

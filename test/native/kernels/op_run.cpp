@@ -21,13 +21,31 @@ Tensors transposed_layout(const Tensors& inputs) {
   return moved;
 }
 
+Tensors unaligned_layout(const Tensors& inputs) {
+  Tensors moved;
+  for (const auto& input : inputs) {
+    moved.push_back(input);
+    if (!input.is_floating_point() || input.dim() == 0) continue;
+    auto sizes = input.sizes().vec();
+    sizes.back() += 2;
+    moved.back() = at::empty(sizes, input.options()).narrow(-1, 1, input.size(-1)).copy_(input);
+  }
+  return moved;
+}
+
+Tensors on_device(const Tensors& tensors, at::Device device) {
+  Tensors there;
+  for (const auto& tensor : tensors) there.push_back(tensor.defined() ? tensor.to(device) : tensor);
+  return there;
+}
+
 Pass run(const Op& op, const Tensors& inputs, const Tensors& cotangents) {
   Tensors leaves;
   for (const auto& input : inputs)
     leaves.push_back(input.is_floating_point() ? input.detach().requires_grad_(true) : input);
   const auto outputs = op(leaves);
   Tensors pulled;
-  for (size_t i = 0; i < outputs.size(); i++) pulled.push_back(cotangents[i].to(outputs[i].scalar_type()));
+  for (size_t i = 0; i < outputs.size(); i++) pulled.push_back(cotangents[i].to(outputs[i].options()));
   torch::autograd::backward(outputs, pulled);
   Pass pass;
   for (const auto& output : outputs) pass.outputs.push_back(output.detach());

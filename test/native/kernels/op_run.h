@@ -10,6 +10,13 @@ Tensors in_dtype(const Tensors& inputs, at::ScalarType dtype);
 /// The same values, each tensor of two dimensions or more as a transposed view of another layout.
 Tensors transposed_layout(const Tensors& inputs);
 
+/// The same values, each tensor of which the last dimension is dense, but no row begins at an address that a
+/// wide access may take: views of a longer row each, from its second element on.
+Tensors unaligned_layout(const Tensors& inputs);
+
+/// On another device; undefined ones stay so.
+Tensors on_device(const Tensors& tensors, at::Device device);
+
 struct Pass {
   Tensors outputs;    // without a graph
   Tensors gradients;  // of the floating inputs, in order; undefined where nothing flows
