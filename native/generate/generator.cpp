@@ -43,7 +43,7 @@ class Batch {
  private:
   at::Tensor last_logits(const at::Tensor& ids_BT) {
     const auto hidden = model_.hidden(ids_BT, &cache_, &job_);
-    return model_.logits(hidden.select(1, -1)).to(at::kFloat).contiguous();
+    return model_.logits(hidden.select(1, -1)).to(at::kCPU, at::kFloat).contiguous();
   }
 
   at::Tensor prefill() {
@@ -87,7 +87,7 @@ class Batch {
       list = std::move(kept);
     };
     pick(rows_), pick(contexts_), pick(samplers_);
-    const auto index = at::tensor(going, at::kLong);
+    const auto index = at::tensor(going, at::kLong).to(model_.device());
     for (auto& layer : cache_.layers) {
       layer.k_BKSH = layer.k_BKSH.index_select(0, index);
       layer.v_BKSH = layer.v_BKSH.index_select(0, index);

@@ -1,5 +1,7 @@
 #include "generate/speed.h"
 
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -22,10 +24,16 @@ at::Tensor random_ids(int64_t vocab_size, int64_t tokens) {
   return at::randint(vocab_size, {1, tokens}, at::detail::createCPUGenerator(kSeed), at::kLong);
 }
 
+// A GPU is given work and done with it later.
+void wait_for(at::Device device) {
+  if (device.is_cuda()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
 void time_pass(const models::Model& model, const at::Tensor& ids_BT, const Job& job, Speed& speed) {
   const auto segments_BT = at::zeros_like(ids_BT);
   const auto start = Clock::now();
   model.hidden_packed(ids_BT, segments_BT, &job);
+  wait_for(model.device());
   speed.pass.push_back(seconds_since(start));
 }
 
@@ -37,9 +45,11 @@ void time_answer(const models::Decoder& decoder, const at::Tensor& ids_BT, int64
   const auto start = Clock::now();
   auto cache = decoder.make_cache(1, ids_BT.size(1) + new_tokens);
   auto token_BT = next(ids_BT, cache);
+  wait_for(decoder.device());
   speed.first_token.push_back(seconds_since(start));
   const auto first = Clock::now();
   for (int64_t i = 0; i < new_tokens; i++) token_BT = next(token_BT, cache);
+  wait_for(decoder.device());
   speed.token.push_back(seconds_since(first) / static_cast<double>(new_tokens));
 }
 

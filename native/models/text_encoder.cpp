@@ -250,7 +250,7 @@ at::Tensor TextEncoder::embed(const Rows& rows) const {
 
 at::Tensor TextEncoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const {
   if (job) job->check();
-  return layers_[i](x_BTD, nn::whole_documents(rows.segments_BT, dtype(), job));
+  return layers_[i](x_BTD, nn::whole_documents(rows.segments_BT, dtype(), device(), job));
 }
 
 at::Tensor TextEncoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
@@ -261,7 +261,7 @@ at::Tensor TextEncoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor
 HiddenStates TextEncoder::hidden_states(const Rows& rows, const std::vector<size_t>& behind,
                                         const Job* job) const {
   const auto visibility =
-      std::make_shared<const nn::Visibility>(nn::whole_documents(rows.segments_BT, dtype(), job));
+      std::make_shared<const nn::Visibility>(nn::whole_documents(rows.segments_BT, dtype(), device(), job));
   HiddenStates states = {embed(rows), std::vector<at::Tensor>(behind.size())};
   auto& x_BTD = states.last_BTD;
   // What comes back from the blocks above is one sum before what is kept adds to it, recomputed or not.

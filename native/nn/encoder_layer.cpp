@@ -12,9 +12,11 @@ at::Tensor split_heads(const at::Tensor& x, int64_t num_heads, int64_t head_dim)
 
 }  // namespace
 
-Visibility whole_documents(const at::Tensor& segments_BT, at::ScalarType dtype, const Job* job) {
-  if (dtype == at::kHalf) return masked_packed_visibility(segments_BT, /*window=*/0, /*causal=*/false);
-  return packed_visibility({.plan = kernels::packed_plan(segments_BT), .job = job, .causal = false});
+Visibility whole_documents(const at::Tensor& segments_BT, at::ScalarType dtype, at::Device device,
+                           const Job* job) {
+  if (device.is_cpu() && dtype == at::kHalf)
+    return masked_packed_visibility(segments_BT, /*window=*/0, /*causal=*/false);
+  return packed_visibility({.plan = kernels::packed_plan(segments_BT, device), .job = job, .causal = false});
 }
 
 at::Tensor EncoderLayer::operator()(const at::Tensor& x_BTD, const Visibility& visibility) const {

@@ -14,9 +14,11 @@
 
 namespace tongueforge::nn {
 
-/// Packed rows whose documents see themselves whole: what kernels::packed_attention takes, or a mask where it
-/// does not take the dtype. The job is asked within the layer, in backward too, and must live until then.
-Visibility whole_documents(const at::Tensor& segments_BT, at::ScalarType dtype, const Job* job);
+/// Packed rows on the host whose documents see themselves whole, for a model on this device: what
+/// kernels::packed_attention takes, or a mask for float16 on the CPU. The job is asked within the layer, in
+/// backward too, and must live until then.
+Visibility whole_documents(const at::Tensor& segments_BT, at::ScalarType dtype, at::Device device,
+                           const Job* job);
 
 struct EncoderLayer {
   Linear q, k, v, o;         // (N*H,D) three times, (D,N*H)
