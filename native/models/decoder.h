@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,12 @@ struct DecoderCache {
   int64_t length = 0;  // positions filled so far
 };
 
+/// What steps of generation read on the device, whose number of tokens so far the host need not know.
+struct NextPlace {
+  at::Tensor place;    // (1) int64: of the token that comes next, in all sequences
+  nn::Rotation table;  // of every place, (1,1,S,H)
+};
+
 class Decoder final : public Model {
  public:
   explicit Decoder(DecoderSpec spec);
@@ -53,6 +60,13 @@ class Decoder final : public Model {
   /// ids (B,T) int64 -> hidden states before the head, (B,T,D). With a cache, continues after its positions.
   /// A job is asked before every layer whether it was cancelled.
   at::Tensor hidden(const at::Tensor& ids_BT, DecoderCache* cache = nullptr, const Job* job = nullptr) const;
+  /// The same for one more token a sequence, ids (B,1) on the device -> (B,1,D): nothing waits, no shape
+  /// changes from step to step, so that it can be recorded. The cache has room for the place, and numbers
+  /// everywhere; neither its length nor the place is moved on.
+  at::Tensor next_hidden(const at::Tensor& ids_B1, DecoderCache& cache, const NextPlace& next) const;
+  /// The places 0 .. capacity-1, the first to come next. Nothing where the rotation of a place depends on how
+  /// many there are (the dynamic scaling).
+  std::optional<NextPlace> make_places(int64_t capacity) const;
   at::Tensor embed(const Rows& rows) const override;
   at::Tensor run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const override;
   at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,

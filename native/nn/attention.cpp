@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/aten.h"
+#include "kernels/decode_attention.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
 
@@ -51,6 +52,8 @@ Visibility causal_visibility(int64_t past, int64_t time, int64_t window) {
 
 Visibility packed_visibility(kernels::PackedAttentionOptions options) { return {{}, std::move(options)}; }
 
+Visibility next_token_visibility(NextToken next) { return {{}, {}, std::move(next)}; }
+
 Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window, bool causal) {
   const auto same = segments_BT.unsqueeze(2).eq(segments_BT.unsqueeze(1));  // (B,T,T)
   if (!causal) return {same.unsqueeze(1), {}};
@@ -68,6 +71,10 @@ at::Tensor Attention::operator()(const at::Tensor& x_BTD, const Rotation& rotati
   std::tie(q_BNTH, k_BKTH) = kernels::apply_rotary(q_BNTH, k_BKTH, rotation.cos, rotation.sin);
 
   if (visibility.packed) return o(kernels::packed_attention(q_BNTH, k_BKTH, v_BKTH, *visibility.packed));
+
+  if (const auto& next = visibility.next)
+    return o(kernels::decode_attention(q_BNTH, k_BKTH, v_BKTH, cache->k_BKSH, cache->v_BKSH, next->place,
+                                       next->window));
 
   auto [k_BKSH, v_BKSH] = cache ? cache->append(past, k_BKTH, v_BKTH) : std::pair(k_BKTH, v_BKTH);
   // A boolean mask with rows of no visible key would give NaN; causality always shows a query itself.

@@ -20,10 +20,18 @@ struct KvCache {
   std::pair<at::Tensor, at::Tensor> append(int64_t past, const at::Tensor& k_BKTH, const at::Tensor& v_BKTH);
 };
 
-/// Which keys a query sees. Neither mask nor documents means: plain causal.
+/// One new token a sequence over a cache whose size stays: its place, (1) int64, is known to the device
+/// alone.
+struct NextToken {
+  at::Tensor place;
+  int64_t window = 0;
+};
+
+/// Which keys a query sees. Neither mask nor documents nor a next token means: plain causal.
 struct Visibility {
   at::Tensor mask;  // bool, (T,S) or (B,1,T,S), true = visible; undefined = causal over the same T positions
   std::optional<kernels::PackedAttentionOptions> packed;  // each document of a row for itself, without a mask
+  std::optional<NextToken> next = {};
 };
 
 /// Queries at past .. past+T-1 over keys 0 .. past+T-1, at most `window` back (0 = no window).
@@ -32,6 +40,9 @@ Visibility causal_visibility(int64_t past, int64_t time, int64_t window);
 /// Packed rows: a query sees its own document only. The job is asked within the layer, in backward too, and
 /// must live until then.
 Visibility packed_visibility(kernels::PackedAttentionOptions options);
+
+/// A step of generation (kernels/decode_attention.h): the cache has to hold numbers everywhere.
+Visibility next_token_visibility(NextToken next);
 
 /// The same for any device and dtype, as a mask of T x T: segments_BT numbers the documents of each row.
 Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window, bool causal = true);
@@ -42,7 +53,7 @@ struct Attention {
   int64_t num_heads = 0, num_kv_heads = 0, head_dim = 0;
   double eps = 1e-6;  // of the q/k norms
 
-  /// x_BTD -> (B,T,D). With a cache, `past` positions come before x.
+  /// x_BTD -> (B,T,D). With a cache, `past` positions come before x; a next token has its own place.
   at::Tensor operator()(const at::Tensor& x_BTD, const Rotation& rotation, const Visibility& visibility,
                         KvCache* cache, int64_t past) const;
 };
