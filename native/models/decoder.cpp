@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "kernels/aten.h"
+#include "kernels/embedding.h"
 #include "kernels/linear.h"
 #include "kernels/rms_norm.h"
 #include "nn/recompute.h"
@@ -187,7 +188,7 @@ void Decoder::keep_channels(const at::Tensor& kept) {
 }
 
 at::Tensor Decoder::embed(const Rows& rows) const {
-  return at::embedding(embedding_, rows.ids_BT.to(device()));
+  return kernels::embedding(embedding_, rows.ids_BT.to(device()));
 }
 
 at::Tensor Decoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const {
@@ -203,7 +204,7 @@ at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache, const 
     return causal;
   });
   const auto rotation = rotation_of(at::arange(past, past + time), past + time);
-  auto x = run_layers(at::embedding(embedding_, ids_BT.to(device())),
+  auto x = run_layers(kernels::embedding(embedding_, ids_BT.to(device())),
                       std::make_shared<Pass>(Pass{rotation, visibility, cache, job}));
   if (cache) cache->length += time;
   return x;

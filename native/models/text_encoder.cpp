@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "kernels/aten.h"
+#include "kernels/embedding.h"
 #include "kernels/linear.h"
 #include "kernels/packed_documents.h"
 #include "nn/recompute.h"
@@ -243,8 +244,8 @@ void TextEncoder::keep_blocks(const std::vector<size_t>& kept) {
 
 at::Tensor TextEncoder::embed(const Rows& rows) const {
   const auto positions_BT = positions_of(spec_, rows.segments_BT).to(device());
-  const auto x_BTD =
-      at::embedding(words_, rows.ids_BT.to(device())) + types_[0] + at::embedding(positions_, positions_BT);
+  const auto x_BTD = kernels::embedding(words_, rows.ids_BT.to(device())) + types_[0] +
+                     kernels::embedding(positions_, positions_BT);
   return embedding_norm_(x_BTD);
 }
 

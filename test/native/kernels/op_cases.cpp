@@ -1,4 +1,5 @@
 // The ops of native/kernels. To add one: a row here (docs/add_a_kernel.md).
+#include "kernels/embedding.h"
 #include "kernels/hidden_match.h"
 #include "kernels/linear_cross_entropy.h"
 #include "kernels/linear_distillation.h"
@@ -302,6 +303,20 @@ const std::vector<OpCase>& op_cases() {
        {8192, 128256, 2048},
        kCudaChunkedSizes,
        /*has_matrix_products=*/true},
+      {"embedding",
+       "V,D,M",
+       {{1, 1, 1}, {5, 3, 7}, {16, 8, 13}, {257, 65, 64}},
+       [](const std::vector<int64_t>& s, Draw& draw) {
+         return Tensors{draw.normal({s[0], s[1]}), draw.below(s[0], {s[2]})};
+       },
+       [](const Tensors& x) { return Tensors{k::embedding(x[0], x[1])}; },
+       [](const Tensors& x) { return Tensors{x[0].index_select(0, x[1])}; },
+       kFloat32Rows,
+       {1e-6, 1.2e-2, "on the CPU, sums of a few gradients in bfloat16"},
+       kFloat16Once,
+       {32000, 768, 8192},
+       {128256, 4096, 32768},
+       {{7, 40, 0}, {2, 13, 97}, {3, 24, 5000}, {1, 264, 1025}, {50257, 128, 4099}}},
       {"hidden_match",
        "M,D",
        {{1, 2}, {3, 5}, {7, 13}, {33, 127}, {257, 128}},
