@@ -47,6 +47,7 @@ struct OpCase {
   /// Shape that is timed: of a Llama with 100 M parameters, 4 rows of 2048 tokens.
   std::vector<int64_t> bench_size;
   /// Shape that is timed on a GPU: each tensor several times its cache, as of a Llama with 8 G parameters.
+  /// Empty: not timed there.
   std::vector<int64_t> cuda_bench_size;
   /// Shapes for the CUDA twin beside `sizes`: nothing at all, long rows, more blocks than run at once.
   std::vector<std::vector<int64_t>> cuda_sizes;
