@@ -47,6 +47,12 @@ foreach(place "${LIBTORCH_LIB}/libcudart*.so*" "${site_packages}/nvidia/*/lib/li
 endforeach()
 list(GET cuda_runtimes 0 TONGUEFORGE_CUDA_RUNTIME)
 cmake_path(GET TONGUEFORGE_CUDA_RUNTIME PARENT_PATH TONGUEFORGE_CUDA_RUNTIME_FOLDER)
+string(REGEX MATCH "\\.so\\.([0-9]+)" _ "${TONGUEFORGE_CUDA_RUNTIME}")
+if(CMAKE_MATCH_1 AND NOT CMAKE_MATCH_1 EQUAL CUDAToolkit_VERSION_MAJOR)
+  message(FATAL_ERROR "libtorch was built with CUDA ${CMAKE_MATCH_1}, but ${CMAKE_CUDA_COMPILER} is of CUDA "
+                      "${CUDAToolkit_VERSION}. Put an nvcc of CUDA ${CMAKE_MATCH_1} on the PATH, or in CUDACXX; or pass "
+                      "-DTONGUEFORGE_CUDA=OFF.")
+endif()
 message(STATUS "CUDA ${CUDAToolkit_VERSION} for ${TONGUEFORGE_CUDA_ARCHITECTURES}, with ${TONGUEFORGE_CUDA_RUNTIME}")
 
 # The kernels see neither libtorch nor its headers: the objects of this target are linked into the core.

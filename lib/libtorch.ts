@@ -8,7 +8,9 @@ import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { TongueforgeError } from './errors'
 import {
+  CUDA_INDEX,
   cachedLibtorch,
+  cachedLibtorchs,
   cacheFolder,
   type Libtorch,
   minorVersion,
@@ -24,7 +26,10 @@ export interface BuildRecord {
   version: string
   torch_version: string
   torch_path: string
+  /** Whether that libtorch has CUDA. */
   cuda?: boolean
+  /** Whether the addon has the CUDA kernels; without them, it computes on GPUs what libtorch has. */
+  cuda_kernels?: boolean
 }
 
 export interface AddonFile {
@@ -49,6 +54,31 @@ export function findLibtorch(wanted?: string): Libtorch | undefined {
     first ??= found
   }
   return first
+}
+
+/**
+ * Finds the libtorch that a build for CUDA takes: LIBTORCH, else Python's, else one of the cache. Throws ERR_LIBTORCH
+ * where LIBTORCH names a CPU build.
+ */
+export function findCudaLibtorch(): Libtorch | undefined {
+  const named = namedLibtorch()
+  if (named && named.cuda === null) throw missingCuda([named])
+  return named ?? [pythonLibtorch(), ...cachedLibtorchs()].find((found) => found && found.cuda !== null)
+}
+
+/** ERR_LIBTORCH: a build for CUDA was asked for, and this is what was found. */
+export function missingCuda(
+  found = [pythonLibtorch(), ...cachedLibtorchs()].filter((one) => one !== undefined),
+): TongueforgeError {
+  const received = found.map(({ version, path, source }) => `${version} for the CPU (${source}: ${path})`)
+  return new TongueforgeError(
+    'ERR_LIBTORCH',
+    `--cuda: expected a libtorch with CUDA, found ${received.join(' and ') || 'none'}`,
+    {
+      hint: `set LIBTORCH to the site-packages/torch of a torch with CUDA; or fetch one: TONGUEFORGE_TORCH_INDEX=${CUDA_INDEX} npx tongueforge setup --cuda`,
+      details: { found: found.map(({ path }) => path) },
+    },
+  )
 }
 
 function builtWith(): Libtorch | undefined {

@@ -11,6 +11,9 @@ export const SUPPORTED_VERSIONS = ['2.11', '2.13', '2.14']
 /** The version that the set-up fetches where none is found. */
 export const FETCHED_VERSION = '2.13.0'
 
+/** PyTorch's package index of CUDA builds that have that version. */
+export const CUDA_INDEX = 'https://download.pytorch.org/whl/cu130'
+
 export interface Libtorch {
   /** The folder that holds lib/ and include/: an unpacked libtorch, or site-packages/torch. */
   path: string
@@ -78,16 +81,17 @@ export function pythonLibtorch(): Libtorch | undefined {
 
 /** What the set-up fetched, or linked; the version that it fetches goes first. */
 export function cachedLibtorch(): Libtorch | undefined {
+  return cachedLibtorchs()[0]
+}
+
+/** All of the cache, in that order. */
+export function cachedLibtorchs(): Libtorch[] {
   const cache = cacheFolder()
-  if (!existsSync(cache)) return undefined
+  if (!existsSync(cache)) return []
   const names = readdirSync(cache).filter((name) => name.startsWith('libtorch-'))
   const fetched = `libtorch-${FETCHED_VERSION}`
   names.sort((a, b) => Number(b === fetched) - Number(a === fetched) || a.localeCompare(b))
-  for (const name of names) {
-    const found = supported(readLibtorch(join(cache, name, 'torch'), 'cache'))
-    if (found) return found
-  }
-  return undefined
+  return names.flatMap((name) => supported(readLibtorch(join(cache, name, 'torch'), 'cache')) ?? [])
 }
 
 /** Reads what a folder says of itself; undefined where it holds no libtorch. The folder's parent may be given too. */

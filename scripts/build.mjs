@@ -2,6 +2,7 @@
 //   npm run build                                  what the library loads: build/Release
 //   npm run build -- --debug                       build/debug: no optimisation, assertions, debug symbols
 //   npm run build -- --sanitize address,undefined  build/address-undefined: with sanitizers (also: thread)
+//   npm run build -- --cuda                        build/cuda: with the CUDA kernels, against a libtorch with CUDA
 //   npm run build -- --verbose                     shows what the compiler says
 import { parseArgs } from 'node:util'
 import { addonOf } from './native_build.mjs'
@@ -11,7 +12,7 @@ import { runScript, StepError } from './steps.mjs'
 await runScript(async () => {
   const options = readOptions()
   await setUp(options)
-  if (options.debug || options.sanitize) {
+  if (options.debug || options.sanitize || options.cuda) {
     process.stdout.write(`\nTo use it: TONGUEFORGE_ADDON=${addonOf(options)} node ...\n`)
   }
 })
@@ -20,7 +21,6 @@ function readOptions() {
   const flag = { type: 'boolean' }
   const options = { debug: flag, verbose: flag, cuda: flag, sanitize: { type: 'string' } }
   const { values } = parse(options)
-  if (values.cuda) throw new StepError('--cuda: there is no CUDA build yet', { hint: 'npm run build' })
   const unknown = values.sanitize
     ?.split(',')
     .find((name) => !['address', 'undefined', 'thread', 'leak'].includes(name))
@@ -34,7 +34,7 @@ function parse(options) {
     return parseArgs({ options })
   } catch (error) {
     throw new StepError(error.message, {
-      hint: 'npm run build -- [--debug] [--sanitize address,undefined] [--verbose]',
+      hint: 'npm run build -- [--debug] [--sanitize address,undefined] [--cuda] [--verbose]',
     })
   }
 }

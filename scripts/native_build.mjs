@@ -12,12 +12,13 @@ const SOURCES = ['CMakeLists.txt', 'cmake', 'native', 'third_party', 'test/nativ
  * @property {{path: string, version: string}} libtorch
  * @property {boolean} [debug]     no optimisation, assertions on; into build/debug
  * @property {string} [sanitize]   sanitizers, `address,undefined` or `thread`; into build/<names>
+ * @property {boolean} [cuda]      with the CUDA kernels, or not at all; into build/cuda
  * @property {boolean} [verbose]   show what the compiler says as it comes
  */
 
 /** The folder of a kind of build, from the project's root; the plain one is what the library loads. */
-export function buildFolder({ debug, sanitize }) {
-  const kind = [sanitize?.replaceAll(',', '-'), debug && 'debug'].filter(Boolean).join('-')
+export function buildFolder({ debug, sanitize, cuda }) {
+  const kind = [cuda && 'cuda', sanitize?.replaceAll(',', '-'), debug && 'debug'].filter(Boolean).join('-')
   return kind ? `build/${kind}` : 'build'
 }
 
@@ -32,7 +33,7 @@ export function nativeUpToDate(options) {
 
 /** Configures where needed and builds. Returns a note for the step's line. */
 export async function buildNative(options, report) {
-  checkTools()
+  checkTools(options)
   const folder = buildFolder(options)
   const before = stamp(options) // taken first: an edit during the build makes the next run build again
   rmSync(stampFile(options), { force: true })
@@ -50,15 +51,25 @@ function stampFile(options) {
   return join(root, buildFolder(options), '.stamp')
 }
 
-function stamp({ libtorch, debug, sanitize }) {
+function stamp({ libtorch, debug, sanitize, cuda }) {
   const packages = JSON.parse(readIfThere(join(root, 'package.json'))).devDependencies
   const headers = [packages['node-addon-api'], packages['node-api-headers'], packages['cmake-js']]
-  return fingerprint(SOURCES, libtorch.path, libtorch.version, debug, sanitize, process.arch, ...headers)
+  return fingerprint(
+    SOURCES,
+    libtorch.path,
+    libtorch.version,
+    debug,
+    sanitize,
+    cuda,
+    process.arch,
+    ...headers,
+  )
 }
 
 async function configure(options) {
   const args = [...cmakeJs(options), `--CDLIBTORCH=${options.libtorch.path}`]
   if (options.sanitize) args.push(`--CDTONGUEFORGE_SANITIZE=${options.sanitize}`)
+  if (options.cuda) args.push('--CDTONGUEFORGE_CUDA=ON', `--CDCMAKE_CUDA_COMPILER=${nvcc()}`)
   await capture(process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'configure', ...args], {
     failure: 'CMake could not configure the native build',
   })
@@ -126,15 +137,27 @@ function dropForeignCache(folder) {
   }
 }
 
-function checkTools() {
+function checkTools({ cuda, libtorch }) {
   const missing = []
   if (!has('cmake')) missing.push('cmake')
   if (!has('ninja') && !has('make')) missing.push('make')
   if (!process.env.CXX && !['c++', 'g++', 'clang++'].some(has)) missing.push('g++')
+  if (missing.length === 0 && cuda && !nvcc()) {
+    throw new StepError(`--cuda needs nvcc of CUDA ${libtorch.cuda}, not found on the PATH nor in CUDACXX`, {
+      hint: 'install the CUDA toolkit of that version, or name its nvcc in CUDACXX; npm run build makes an addon without CUDA kernels',
+    })
+  }
   if (missing.length === 0) return
   throw new StepError(`the native build needs ${missing.join(', ')}, not found on the PATH`, {
     hint: `install it; on Debian and Ubuntu: apt install ${missing.join(' ')} ninja-build`,
   })
+}
+
+/** CUDA's compiler, or undefined. */
+export function nvcc() {
+  const usual = '/usr/local/cuda/bin/nvcc'
+  const found = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'nvcc'))
+  return process.env.CUDACXX || [...found, usual].find((path) => existsSync(path))
 }
 
 function has(command) {

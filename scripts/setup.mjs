@@ -26,7 +26,9 @@ export async function setUp(build = {}) {
   await step('libtorch', {
     doing: 'fetching',
     upToDate: () => {
-      libtorch = require('../dist/libtorch.js').findLibtorch()
+      const { findLibtorch, findCudaLibtorch, missingCuda } = require('../dist/libtorch.js')
+      libtorch = build.cuda ? findCudaLibtorch() : findLibtorch()
+      if (build.cuda && !libtorch) throw missingCuda()
       return libtorch && describe(libtorch)
     },
     run: async (report) => {
@@ -114,14 +116,14 @@ async function fetchLibtorch(report) {
   })
 }
 
-function describe({ version, path, source }) {
+function describe({ version, cuda, path, source }) {
   const origin = {
     LIBTORCH: 'from LIBTORCH',
     build: 'of the last build',
     python: "Python's",
     cache: 'from the cache',
   }
-  return `${version} ${origin[source]}: ${path}`
+  return `${version}${cuda ? ` for CUDA ${cuda}` : ''} ${origin[source]}: ${path}`
 }
 
 if (isMain(import.meta)) {

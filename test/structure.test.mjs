@@ -27,7 +27,7 @@ test('native: each folder includes its own files and those of the floors below',
     live: ['models', 'nn', 'kernels', 'merge', 'checkpoint', 'core'],
     text: ['core'],
   }
-  for (const file of files('native', /\.(h|cpp)$/)) {
+  for (const file of files('native', /\.(h|cpp|cu|cuh)$/)) {
     const folder = file.split('/')[1]
     if (folder === 'binding') continue // the top floor includes everything
     assert.ok(below[folder], `${folder} has a floor`)
@@ -45,6 +45,17 @@ test('native: merge, text, checkpoint and core see no libtorch', () => {
     for (const file of files(join('native', folder), /\.(h|cpp)$/))
       assert.doesNotMatch(readFileSync(join(clone, file), 'utf8'), /#include <(ATen|torch|c10)/, file)
   }
+})
+
+test('native: CUDA kernels see the CUDA runtime and our plain headers, no libtorch', () => {
+  const plain = files('native', /\.(cu|cuh)$|_cuda\.h$/)
+  assert.ok(plain.length > 0)
+  for (const file of plain)
+    assert.doesNotMatch(
+      readFileSync(join(clone, file), 'utf8'),
+      /#include (<(ATen|torch|c10)|"kernels\/(aten|cuda\/glue)\.h)/,
+      file,
+    )
 })
 
 test('lib: an import goes down', () => {
@@ -87,7 +98,7 @@ test('no file tells of the machine it was written on', () => {
     'recipes',
     'cmake',
   ]) {
-    for (const file of files(folder, /\.(h|cpp|ts|mjs|cjs|md|py|yaml|json|cmake|in)$/)) {
+    for (const file of files(folder, /\.(h|cpp|cu|cuh|ts|mjs|cjs|md|py|yaml|json|cmake|in)$/)) {
       if (file === 'test/structure.test.mjs') continue
       assert.doesNotMatch(readFileSync(join(clone, file), 'utf8'), told, file)
     }

@@ -20,19 +20,16 @@ export default defineVerb<Values>({
       description: 'take it from a folder: of wheels, or a libtorch (linked, not copied)',
     },
     { flags: '--clean', description: 'remove the libtorch and the encoded data in the cache' },
-    { flags: '--cuda', description: 'not yet: there is no CUDA build' },
+    { flags: '--cuda', description: 'one with CUDA, for `npm run build -- --cuda`' },
     JSON_OPTION,
   ],
-  examples: ['setup', 'setup --from downloads/', 'setup --clean'],
+  examples: ['setup', 'setup --from downloads/', 'setup --cuda'],
   async run(_args, { from, clean, cuda }, io) {
-    if (cuda)
-      throw usageError(
-        '--cuda: there is no CUDA build yet; tongueforge runs on the CPU',
-        'npx tongueforge setup',
-      )
     if (clean && from) throw usageError('expected one of --clean and --from, received both')
+    if (clean && cuda) throw usageError('expected one of --clean and --cuda, received both')
     if (clean) return sayRemoved(await cleanCache(), io)
     const options = {
+      cuda,
       signal: io.signal,
       onProgress: ({ step, done, total }: { step: string; done?: number; total?: number | undefined }) =>
         io.progress.update({ label: step, done, total, unit: 'bytes' }),

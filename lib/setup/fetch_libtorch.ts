@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TongueforgeError } from '../errors'
+import { missingCuda } from '../libtorch'
 import { cacheFolder, FETCHED_VERSION, type Libtorch, readLibtorch } from '../libtorch_folders'
 import { downloadWheels, unpackWheels } from './pip'
 import { cudaRequirements, verifyLibraries } from './wheel'
@@ -23,6 +24,8 @@ export interface FetchOptions {
   signal?: AbortSignal | undefined
   /** A folder of wheels to take instead of asking a package index. */
   wheels?: string | undefined
+  /** Only a build with CUDA will do; it gets a folder of its own beside one for the CPU. */
+  cuda?: boolean | undefined
 }
 
 /** Fetches libtorch into the cache. Throws ERR_LIBTORCH, ERR_NO_SPACE; leaves the cache as it was on failure. */
@@ -33,17 +36,23 @@ export async function fetchLibtorch(options: FetchOptions = {}): Promise<Libtorc
   const work = await mkdtemp(join(cache, `.tmp-${process.pid}-`))
   try {
     await fetchInto(work, options)
-    return await publish(join(work, 'site'), join(cache, `libtorch-${FETCHED_VERSION}`))
+    return await publish(join(work, 'site'), join(cache, folderName(options)))
   } finally {
     await rm(work, { recursive: true, force: true })
   }
+}
+
+function folderName({ cuda }: FetchOptions): string {
+  return `libtorch-${FETCHED_VERSION}${cuda ? '-cuda' : ''}`
 }
 
 async function fetchInto(work: string, options: FetchOptions): Promise<void> {
   const site = join(work, 'site')
   await needSpace(work, 1.5, 'libtorch')
   await addWheels(work, [`torch==${FETCHED_VERSION}`], { ...options, dependencies: false })
-  const cuda = readLibtorch(site, 'cache')?.cuda
+  const found = readLibtorch(site, 'cache')
+  const cuda = found?.cuda
+  if (options.cuda && !cuda) throw missingCuda(found ? [{ ...found, path: wheelsOrigin(options) }] : [])
   if (cuda) {
     // A CUDA build does not even load for the CPU without CUDA's own libraries; it looks for them in ../../nvidia.
     await needSpace(work, 10, `libtorch with CUDA ${cuda}`)
@@ -51,6 +60,10 @@ async function fetchInto(work: string, options: FetchOptions): Promise<void> {
   }
   options.onProgress?.({ step: 'checking the libraries' })
   await verifyLibraries(site)
+}
+
+function wheelsOrigin({ wheels }: FetchOptions): string {
+  return wheels ?? process.env.TONGUEFORGE_TORCH_INDEX ?? "pip's package index"
 }
 
 /** Downloads the requirements and unpacks them into work/site. The wheels go as soon as they are unpacked. */

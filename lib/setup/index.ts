@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { TongueforgeError } from '../errors'
-import { checkPlatform, findLibtorch } from '../libtorch'
+import { checkPlatform, findCudaLibtorch, findLibtorch, missingCuda } from '../libtorch'
 import {
   cacheFolder,
   isSupported,
@@ -13,10 +13,10 @@ import {
 } from '../libtorch_folders'
 import { type FetchOptions, fetchLibtorch, removeLeftovers } from './fetch_libtorch'
 
-/** Finds a libtorch, else fetches it into the cache. */
+/** Finds a libtorch (with `cuda`: one that has CUDA), else fetches it into the cache. */
 export async function ensureLibtorch(options: FetchOptions = {}): Promise<Libtorch> {
   checkPlatform()
-  return findLibtorch() ?? (await fetchLibtorch(options))
+  return (options.cuda ? findCudaLibtorch() : findLibtorch()) ?? (await fetchLibtorch(options))
 }
 
 /**
@@ -26,7 +26,8 @@ export async function ensureLibtorch(options: FetchOptions = {}): Promise<Libtor
 export async function libtorchFrom(folder: string, options: FetchOptions = {}): Promise<Libtorch> {
   checkPlatform()
   const found = readLibtorch(folder, 'cache')
-  if (found) return link(found)
+  if (found && options.cuda && found.cuda === null) throw missingCuda([found])
+  if (found) return link(found, options)
   const names = existsSync(folder) ? await readdir(folder) : []
   if (names.some((name) => /^torch-.*\.whl$/.test(name))) {
     return fetchLibtorch({ ...options, wheels: resolve(folder) })
@@ -41,7 +42,7 @@ export async function libtorchFrom(folder: string, options: FetchOptions = {}): 
   )
 }
 
-async function link(found: Libtorch): Promise<Libtorch> {
+async function link(found: Libtorch, { cuda }: FetchOptions): Promise<Libtorch> {
   if (!isSupported(found.version)) {
     throw new TongueforgeError(
       'ERR_LIBTORCH',
@@ -49,7 +50,7 @@ async function link(found: Libtorch): Promise<Libtorch> {
       { hint: 'npx tongueforge setup fetches a supported version', details: { path: found.path } },
     )
   }
-  const place = join(cacheFolder(), `libtorch-${found.version.split('+')[0]}`)
+  const place = join(cacheFolder(), `libtorch-${found.version.split('+')[0]}${cuda ? '-cuda' : ''}`)
   await rm(place, { recursive: true, force: true }) // a link inside is removed, what it points at stays
   await mkdir(place, { recursive: true })
   await symlink(found.path, join(place, 'torch'))

@@ -19,7 +19,7 @@ const MISTAKES = [
     ['graft', '--target', 'a', '--base', 'b', '--chat', 'c'],
     "required option '--out <folder>' not specified",
   ],
-  [['setup', '--cuda'], 'there is no CUDA build yet', 'npx tongueforge setup'],
+  [['setup', '--cuda', '--clean'], 'expected one of --clean and --cuda, received both'],
   [['inspect', 'a', 'b'], 'too many arguments'],
   [['delta', 'make'], "<action>: expected extract, apply, inspect, received 'make'"],
   [['delta', 'apply', '--rank', '3'], '--rank: not an option of delta apply'],

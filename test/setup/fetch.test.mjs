@@ -82,6 +82,23 @@ test('a CUDA build brings the CUDA libraries that it names, and nothing else', a
   assert.ok(existsSync(join(path, '../nvidia/cu13/lib/libcudart.so.13')))
 })
 
+test('a fetched libtorch with CUDA lies beside one for the CPU; where the index has none, the cache stays as it was', async () => {
+  const wheels = emptyFolder()
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles())
+  await libtorchFrom(wheels)
+  await assert.rejects(libtorchFrom(wheels, { cuda: true }), {
+    code: 'ERR_LIBTORCH',
+    message: `--cuda: expected a libtorch with CUDA, found 2.13.0 for the CPU (cache: ${wheels})`,
+  })
+  assert.deepEqual(readdirSync(cacheFolder()), ['libtorch-2.13.0'])
+  const withCuda = emptyFolder()
+  makeWheel(withCuda, 'torch', '2.13.0', torchFiles('13.0'), { requires: ['nvidia-runtime==13.0'] })
+  makeWheel(withCuda, 'nvidia-runtime', '13.0', { 'nvidia/cu13/lib/libcudart.so.13': 'cuda' })
+  const { path } = await libtorchFrom(withCuda, { cuda: true })
+  assert.equal(path, join(cacheFolder(), 'libtorch-2.13.0-cuda', 'torch'))
+  assert.deepEqual(readdirSync(cacheFolder()).sort(), ['libtorch-2.13.0', 'libtorch-2.13.0-cuda'])
+})
+
 test('a library that differs from its recorded hash is refused, and the cache stays empty', async () => {
   const wheels = emptyFolder()
   makeWheel(wheels, 'torch', '2.13.0', torchFiles(), {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, test } from 'node:test'
-import { checkFit } from '#lib/libtorch'
+import { checkFit, findCudaLibtorch, missingCuda } from '#lib/libtorch'
 import {
   cachedLibtorch,
   cacheFolder,
@@ -10,7 +11,7 @@ import {
   pythonLibtorch,
   readLibtorch,
 } from '#lib/libtorch_folders'
-import { emptyFolder } from '../helpers/cli.mjs'
+import { clone, emptyFolder } from '../helpers/cli.mjs'
 
 /** What the search looks at in a torch folder; no library in it is ever opened here. */
 function makeTorch(path, version, cuda = null) {
@@ -89,4 +90,54 @@ test('an addon for CUDA does not fall back to a libtorch for the CPU', () => {
     code: 'ERR_LIBTORCH',
     message: /built for CUDA/,
   })
+})
+
+test('a build for CUDA passes over libtorchs for the CPU, and takes one of the cache that has CUDA', () => {
+  process.env.PYTHONPATH = emptyFolder()
+  makeTorch(join(process.env.PYTHONPATH, 'torch'), '2.14.0+cpu')
+  makeTorch(join(cacheFolder(), 'libtorch-2.13.0', 'torch'), '2.13.0+cpu')
+  assert.equal(findCudaLibtorch(), undefined)
+  makeTorch(join(cacheFolder(), 'libtorch-2.13.0-cuda', 'torch'), '2.13.0+cu130', '13.0')
+  assert.equal(findCudaLibtorch().version, '2.13.0+cu130')
+  assert.equal(cachedLibtorch().version, '2.13.0+cpu')
+  delete process.env.PYTHONPATH
+})
+
+test('where none has CUDA, the error names what was found and how to get one', () => {
+  process.env.PYTHONPATH = emptyFolder()
+  const place = makeTorch(join(cacheFolder(), 'libtorch-2.13.0', 'torch'), '2.13.0+cpu')
+  makeTorch(join(process.env.PYTHONPATH, 'torch'), '2.6.0+cu124', '12.4') // no supported version
+  const { code, message, hint } = missingCuda()
+  assert.equal(code, 'ERR_LIBTORCH')
+  assert.equal(
+    message,
+    `--cuda: expected a libtorch with CUDA, found 2.13.0+cpu for the CPU (cache: ${place})`,
+  )
+  assert.match(
+    hint,
+    /^set LIBTORCH .*; or fetch one: TONGUEFORGE_TORCH_INDEX=https:\S+ npx tongueforge setup --cuda$/,
+  )
+  delete process.env.PYTHONPATH
+})
+
+test('a build for CUDA refuses a LIBTORCH for the CPU', () => {
+  process.env.LIBTORCH = makeTorch(emptyFolder(), '2.11.0+cpu')
+  assert.throws(findCudaLibtorch, {
+    code: 'ERR_LIBTORCH',
+    message: /found 2\.11\.0\+cpu for the CPU \(LIBTORCH: /,
+  })
+})
+
+test('npm run build -- --cuda ends with that error, and builds nothing', () => {
+  const LIBTORCH = makeTorch(emptyFolder(), '2.11.0+cpu')
+  const { status, stderr } = spawnSync(process.execPath, [join(clone, 'scripts/build.mjs'), '--cuda'], {
+    encoding: 'utf8',
+    env: { ...process.env, LIBTORCH },
+  })
+  assert.equal(status, 1)
+  assert.match(
+    stderr,
+    /error: --cuda: expected a libtorch with CUDA, found 2\.11\.0\+cpu .*\n {2}hint: set LIBTORCH/,
+  )
+  assert.doesNotMatch(stderr, /native build/)
 })
