@@ -168,7 +168,7 @@ TEST_CASE("a score is the derivative of the loss by a factor in front of the hea
     for (size_t layer = 0; layer < outputs.size(); layer++) {
       outputs[layer].set_requires_grad(false);
       const auto products =
-          (outputs[layer] * gradients[layer]).unflatten(1, {-1, kHeadDim}).sum({0, 2}).abs();
+          (outputs[layer] * gradients[layer]).unflatten(1, {-1, kHeadDim}).sum(at::IntArrayRef{0, 2}).abs();
       by_weights.emplace_back(products.data_ptr<double>(), products.data_ptr<double>() + products.numel());
       by_differences.emplace_back();
       for (int64_t head = 0; head < products.numel(); head++) {

@@ -68,13 +68,17 @@ struct Training {
 
 constexpr kernels::AdamWCoefficients kCoefficients = {0.9, 0.99, 1e-8, 0.1};
 
-// Some float32 roundings an update, of numbers about 1; 16-bit masters are off by one of their steps where
-// the two float32 numbers lie on two sides of a middle.
+constexpr int kUpdates = 3;
+
+// Some float32 roundings an update, of numbers about 1; in each, 16-bit masters may come off by one of their
+// steps, where the two float32 numbers lie on two sides of a middle.
 void check_near(const std::vector<at::Tensor>& received, const std::vector<at::Tensor>& expected) {
   for (size_t i = 0; i < expected.size(); i++) {
     if (expected[i].numel() == 0) continue;
     const auto type = expected[i].scalar_type();
-    const double step = type == at::kBFloat16 ? 1.0 / 128 : type == at::kHalf ? 1.0 / 1024 : 2e-6;
+    const double step = type == at::kBFloat16 ? kUpdates / 128.0
+                        : type == at::kHalf   ? kUpdates / 1024.0
+                                              : 2e-6;
     const auto wide = expected[i].to(at::kDouble);
     const auto off = received[i].to(at::kCPU, at::kDouble).sub(wide).abs().sub(wide.abs().mul(step));
     CAPTURE(i);
@@ -116,7 +120,7 @@ TEST_CASE(
       CAPTURE(std::string(at::toString(types.gradient)));
       CAPTURE(offset);
       Training here(types, at::kCPU), there(types, *device, offset), again(types, *device, offset);
-      for (int count = 1; count <= 3; count++)
+      for (int count = 1; count <= kUpdates; count++)
         for (auto* training : {&here, &there, &again}) training->step(count, kCoefficients, 0.5);
       check_near(there.state.masters, here.state.masters);
       check_near(there.state.first_moments, here.state.first_moments);

@@ -71,11 +71,12 @@ Result dense(const Inputs& inputs, const Packing& p) {
   });
 }
 
-/// Of the largest value that is expected, for outputs and gradients each.
+/// Of the largest value that is expected, for outputs and gradients each. Of documents of one token the
+/// gradients of q and k are zero: a difference of two equal sums, of which the kernel rounds one.
 void check_close(const Result& ours, const Result& expected, double tolerance) {
   for (const auto& [a, b] : {std::pair(ours.y, expected.y), std::pair(ours.dq, expected.dq),
                              std::pair(ours.dk, expected.dk), std::pair(ours.dv, expected.dv)})
-    CHECK(largest_difference(a, b) <= tolerance * b.abs().max().item<double>());
+    CHECK(largest_difference(a, b) <= tolerance * std::max(b.abs().max().item<double>(), 1e-3));
 }
 
 }  // namespace
