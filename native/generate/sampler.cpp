@@ -21,23 +21,22 @@ void penalise_repetition(std::span<float> logits, std::span<const int32_t> conte
   }
 }
 
-// NaN compares with nothing: what was chosen would be an accident.
-void check_finite(std::span<const float> logits) {
-  for (size_t token = 0; token < logits.size(); token++)
-    if (!(logits[token] < std::numeric_limits<float>::infinity()))
-      throw Error("ERR_NON_FINITE",
-                  str("Expected finite logits, received ", logits[token], " for token ", token),
-                  "The weights hold NaN or infinity, or overflow in this dtype: try --dtype float32.");
-}
-
 }  // namespace
+
+// NaN compares with nothing: what was chosen would be an accident.
+void check_logit(float logit, int64_t token) {
+  if (!(logit < std::numeric_limits<float>::infinity()))
+    throw Error("ERR_NON_FINITE", str("Expected finite logits, received ", logit, " for token ", token),
+                "The weights hold NaN or infinity, or overflow in this dtype: try --dtype float32.");
+}
 
 int32_t argmax(std::span<const float> values) {
   return static_cast<int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }
 
 int32_t Sampler::next(std::span<float> logits, std::span<const int32_t> context) {
-  check_finite(logits);
+  for (size_t token = 0; token < logits.size(); token++)
+    check_logit(logits[token], static_cast<int64_t>(token));
   if (options_.repetition_penalty != 1) penalise_repetition(logits, context, options_.repetition_penalty);
   return options_.temperature == 0 ? argmax(logits) : draw(logits);
 }

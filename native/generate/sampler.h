@@ -36,6 +36,9 @@ class Sampler {
   std::vector<double> weights_;
 };
 
+/// Throws ERR_NON_FINITE for the logit of a token that is NaN or plus infinity.
+void check_logit(float logit, int64_t token);
+
 /// Index of the largest value, the first of equals.
 int32_t argmax(std::span<const float> values);
 

@@ -22,7 +22,8 @@ struct Speed {
   int64_t warm_up = 0;
   std::vector<double> pass;         // over the row, to its hidden states
   std::vector<double> first_token;  // from the ids of a prompt to the first new token; decoders
-  std::vector<double> token;        // each token after it, the mean over a run; decoders
+  std::vector<double>
+      token;  // each token after it, the mean over a run; decoders. On a GPU of recorded steps
 };
 
 /// Batch 1, random ids, greedy. Decoders answer; others make a pass. Progress: {done, total} runs.

@@ -30,6 +30,11 @@ struct Graph::Recording {
       : device(index_of(device)),
         stream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, this->device)) {}
 
+  // What was started may still run, and uses memory that would be given away.
+  ~Recording() {
+    if (graph) cudaDeviceSynchronize();
+  }
+
   // So that neither the stream nor the allocator stays in the state of recording.
   void give_up(c10::MempoolId_t pool) {
     try {
