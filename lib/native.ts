@@ -163,7 +163,12 @@ export interface NativeJobs extends CompressingJobs {
   keepFolder: [{ staged: string }, { kept: boolean }]
   discardFolder: [{ staged: string }, undefined]
   lockFile: [{ path: string; note: string }, { lock: Handle; left_behind: string }]
-  matmulRate: [{ dtype: string; seconds: number; threads: number }, { flops_per_second: number }]
+  matmulRate: [
+    { dtype: string; device: string; seconds: number; threads: number },
+    { flops_per_second: number },
+  ]
+  /** Its name as the driver tells it, all of its memory, and what of that is not in use. */
+  describeGpu: [{ device: string }, { name: string; total_bytes: number; available_bytes: number }]
   loadModel: [{ folder: string; spec: object; dtype: string; device?: string; threads: number }, Handle]
   initialiseModel: [{ spec: object; init: object; device?: string; threads: number }, Handle]
   moveModel: [{ model: Handle; device: string; threads: number }, undefined]
@@ -241,6 +246,10 @@ export interface NativeJobs extends CompressingJobs {
       seed: number
       /** Activation checkpointing; default: false. */
       recompute_blocks?: boolean
+      /** On a GPU, the passes of a step are recorded and replayed, where they can be; default: false. */
+      graph?: boolean
+      /** On a GPU, the same bytes for the same steps; default: false. */
+      deterministic?: boolean
       /** Weights that stay zero: none of them can, none do yet, or all that are zero; default: none. */
       masks?: 'none' | 'empty' | 'zeros'
     },

@@ -81,6 +81,17 @@ export const trainSchema = z.strictObject({
   distil,
   masked,
   device: device(),
+  deterministic: z
+    .boolean({ error: 'expected true or false' })
+    .default(false)
+    .describe(
+      'On a GPU: the same bytes for the same run, also when it was resumed; slower. On the CPU it is so anyway.',
+    ),
+  graph: oneOf(['auto', 'off'])
+    .default('off')
+    .describe(
+      'On a GPU, auto: the passes of a micro-step are recorded once and replayed as one, where that is possible.',
+    ),
   dtype: oneOf(['float32', 'bfloat16'])
     .default('float32')
     .describe('Of arithmetic and the saved model; what is updated is kept in float32 as well.'),

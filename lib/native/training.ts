@@ -54,6 +54,8 @@ export interface StepOutcome {
   refused: '' | 'non_finite' | 'spike'
   /** What else the loss tells, as means. */
   figures: Record<string, number>
+  /** Of a GPU: memory of tensors after the update, and at its most since training began. */
+  device?: { used_bytes: number; peak_bytes: number }
 }
 
 /** Sums over a batch, and the number of what they are sums over. */

@@ -11,7 +11,7 @@ import { checkRoom } from './training/disk_space'
 import { warnOfEnds } from './training/ends'
 import { environment, inexactness } from './training/environment'
 import { type Identity, identify, type RunInputs } from './training/identity'
-import { checkMemory, machineMemory } from './training/memory_room'
+import { checkMemory, machineMemory, memoryOf } from './training/memory_room'
 import type { Metrics } from './training/metrics'
 import type { PerplexityReport } from './training/perplexity_report'
 import {
@@ -162,7 +162,7 @@ async function dryRun(
     warnOfPruning(plan, onWarning ?? (() => {}))
     const perplexity = plan.perplexity?.report
     const batch = showBatch && describeBatch(await firstBatch(plan), plan.text.tokenizer)
-    warnOfMemory(plan, onWarning)
+    await warnOfMemory(plan, onWarning)
     return {
       dry_run: true,
       plan: {
@@ -179,9 +179,9 @@ async function dryRun(
 }
 
 // A plan may be made for another machine: what is refused here when it runs is only told.
-function warnOfMemory(plan: TrainPlan, warn: (message: string) => void = () => {}): void {
+async function warnOfMemory(plan: TrainPlan, warn: (message: string) => void = () => {}): Promise<void> {
   try {
-    checkMemory(plan, warn)
+    checkMemory(plan, warn, await memoryOf(plan.config.device))
   } catch (error) {
     warn((error as TongueforgeError).message)
   }
@@ -237,7 +237,7 @@ async function prepare(
 ): Promise<void> {
   await warnOfEnds(plan, warn)
   warnOfPruning(plan, warn)
-  checkMemory(plan, warn)
+  checkMemory(plan, warn, await memoryOf(plan.config.device))
   if (replaces) await folder.clear()
   await checkRoom(plan, checkpoints)
   await folder.writeConfig()

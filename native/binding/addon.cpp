@@ -15,6 +15,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   } table[] = {
       {"runtimeInfo", runtime_info},
       {"matmulRate", matmul_rate},
+      {"describeGpu", describe_gpu},
       {"cancelJob", cancel_job},
       {"shutdownJobs", shutdown_jobs},
       {"dispose", dispose},

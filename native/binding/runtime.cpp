@@ -5,6 +5,8 @@
 #include "binding/exports.h"
 #include "binding/handle.h"
 #include "binding/to_js.h"
+#include "kernels/cuda/devices.h"
+#include "kernels/device_memory.h"
 #include "kernels/matmul_rate.h"
 #include "models/device.h"
 #include "models/weights.h"
@@ -22,15 +24,29 @@ Napi::Value runtime_info(const Napi::CallbackInfo& info) {
   return {info.Env(), result};
 }
 
-// matmulRate({dtype, seconds}, on_event): {flops_per_second}
+// matmulRate({dtype, device, seconds}, on_event): {flops_per_second}
 Napi::Value matmul_rate(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   return start_job(
       info,
-      [dtype = models::scalar_type_from_name(options.text("dtype")),
+      [dtype = models::scalar_type_from_name(options.text("dtype")), device = options.text("device"),
        seconds = options.number("seconds")](Job& job) -> Value {
-        return Value::Map{{"flops_per_second", kernels::measure_matmul_rate(dtype, seconds, job)}};
+        const auto there = models::device_from_name(device);
+        return Value::Map{{"flops_per_second", kernels::measure_matmul_rate(dtype, there, seconds, job)}};
       });
+}
+
+// describeGpu({device}, on_event): {name, total_bytes, available_bytes}
+Napi::Value describe_gpu(const Napi::CallbackInfo& info) {
+  return start_job(info, [name = Options(info[0]).text("device")](Job&) -> Value {
+    const auto device = models::device_from_name(name);
+    const auto room = kernels::device_room(device);
+    const auto all = kernels::cuda::devices().list;
+    const auto index = static_cast<size_t>(device.index());
+    return Value::Map{{"name", index < all.size() ? all[index].name : ""},
+                      {"total_bytes", room.total},
+                      {"available_bytes", room.available}};
+  });
 }
 
 // cancelJob(id: number): void

@@ -5,6 +5,7 @@
 #include "binding/handle.h"
 #include "binding/read_rows.h"
 #include "kernels/aten.h"
+#include "kernels/device_memory.h"
 #include "models/weights.h"
 #include "train/segment_log_probs.h"
 
@@ -44,6 +45,10 @@ Value to_value(const train::Evaluation& evaluation) {
 
 Value to_value(const train::Masks::Counts& counts) {
   return Value::Map{{"prunable", counts.prunable}, {"masked", counts.masked}};
+}
+
+Value to_value(const kernels::DeviceUse& use) {
+  return Value::Map{{"used_bytes", use.used}, {"peak_bytes", use.peak}};
 }
 
 train::PreferenceOptions read_preference(const Options& options) {
@@ -87,7 +92,8 @@ Value::List to_list(const at::Tensor& values) {
 
 // makeTrainer({model, optimizer, loss: {kind, z_loss?, preference?: {kind, beta, label_smoothing, gamma},
 // distillation?: {teacher, temperature, alpha, squared, divergence, hidden?: {student_layers, teacher_layers,
-// weight, cosine, seed}}}, dtype, frozen: names, seed, recompute_blocks, masks}, on_event): Handle
+// weight, cosine, seed}}}, dtype, frozen: names, seed, recompute_blocks, masks, deterministic?, graph?},
+// on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const auto frozen = options.texts("frozen");
@@ -98,14 +104,16 @@ Napi::Value make_trainer(const Napi::CallbackInfo& info) {
       {frozen.begin(), frozen.end()},
       static_cast<uint64_t>(options.integer("seed")),
       options.flag("recompute_blocks"),
-      options.has("masks") ? train::masking_from_name(options.text("masks")) : train::Masking::none};
+      options.has("masks") ? train::masking_from_name(options.text("masks")) : train::Masking::none,
+      options.has("deterministic") && options.flag("deterministic"),
+      options.has("graph") && options.flag("graph")};
   return start_job(info, [model = unwrap<models::Model>(options.value("model")), trainer](Job&) -> Value {
     return std::make_shared<train::Trainer>(model, trainer);
   });
 }
 
 // trainStep({trainer, batches, lr, clip, step, loss_limit?, grad_norm_limit?}, on_event):
-// {loss, grad_norm, tokens, refused, figures}
+// {loss, grad_norm, tokens, refused, figures, device?: {used_bytes, peak_bytes}}
 Napi::Value train_step(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   train::StepOptions step = {options.number("lr"), options.number("clip"), options.integer("step")};
@@ -114,11 +122,14 @@ Napi::Value train_step(const Napi::CallbackInfo& info) {
   return start_job(
       info, [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
         const auto result = trainer->step(to_batches(packed, trainer->model().vocab_size()), step, job);
-        return Value::Map{{"loss", result.loss},
-                          {"grad_norm", result.grad_norm},
-                          {"tokens", result.tokens},
-                          {"refused", result.refused},
-                          {"figures", to_value(result.figures)}};
+        Value::Map outcome = {{"loss", result.loss},
+                              {"grad_norm", result.grad_norm},
+                              {"tokens", result.tokens},
+                              {"refused", result.refused},
+                              {"figures", to_value(result.figures)}};
+        if (const auto device = trainer->model().device(); device.is_cuda())
+          outcome.emplace_back("device", to_value(kernels::device_use(device)));
+        return outcome;
       });
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "kernels/reference.h"
 #include "kernels/simd.h"
 
 namespace tongueforge::kernels {
@@ -152,6 +153,20 @@ void adafactor_(const AdafactorTensor& t, const AdafactorCoefficients& c) {
     const auto of_row = static_cast<float>(scale * factors.row[static_cast<size_t>(row)]);
     update_row<width()>(t, row, factors.column.data(), {kept, of_row, static_cast<float>(c.beta1)});
   });
+}
+
+void adafactor_(const AdafactorState& state, const AdafactorCoefficients& c) {
+  const at::NoGradGuard no_grad;
+  const auto& [parameter, gradient, row, column, first] = state;
+  if (parameter.numel() == 0) return;
+  if (!parameter.is_cpu()) return reference::adafactor_(state, c);
+  const auto dense = gradient.to(at::kFloat).contiguous();
+  const auto data = [](const at::Tensor& maybe) {
+    return maybe.defined() ? maybe.mutable_data_ptr<float>() : nullptr;
+  };
+  adafactor_({data(parameter), dense.const_data_ptr<float>(), data(row), data(column), data(first),
+              row.defined() ? row.numel() : 1, column.numel()},
+             c);
 }
 
 }  // namespace tongueforge::kernels

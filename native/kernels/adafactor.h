@@ -1,6 +1,8 @@
 // Adafactor (Shazeer & Stern 2018, arXiv 1804.04235), at a given learning rate: the second moment of a matrix
 // is kept as the means of its rows and columns only. Letters: R rows, C columns.
 #pragma once
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 
 namespace tongueforge::kernels {
@@ -25,5 +27,14 @@ struct AdafactorTensor {
 
 /// Updates parameter and moments in place; the same bytes for every number of threads.
 void adafactor_(const AdafactorTensor& tensor, const AdafactorCoefficients& coefficients);
+
+/// The same as tensors, on any one device. The gradient may be of another dtype; undefined where the pointers
+/// would be null.
+struct AdafactorState {
+  at::Tensor parameter, gradient, row_moment, column_moment, first_moment;
+};
+
+/// As above: on the CPU by that, elsewhere by plain operators, for which nobody waits.
+void adafactor_(const AdafactorState& state, const AdafactorCoefficients& coefficients);
 
 }  // namespace tongueforge::kernels

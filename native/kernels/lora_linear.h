@@ -17,6 +17,9 @@ struct DropoutKey {
 /// x (contiguous float32) with values dropped at `rate`, the others divided by 1 - rate; not differentiable.
 at::Tensor drop(const at::Tensor& x, const DropoutKey& dropout);
 
+/// The same of plain operators, to the bit, on any device.
+at::Tensor drop_reference(const at::Tensor& x, const DropoutKey& dropout);
+
 struct LowRank {
   at::Tensor a_RI, b_OR;  // float32, as in PEFT, whatever the type of the weight
   double scale = 1;

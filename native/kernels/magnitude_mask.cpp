@@ -143,8 +143,8 @@ void for_smallest(const std::vector<at::Tensor>& pool, MaskScope scope, double s
   std::vector<at::Tensor> values, earlier;  // laid out row after row; they outlive the spans
   Competitors whole;
   for (size_t i = 0; i < pool.size(); i++) {
-    values.push_back(pool[i].detach().contiguous());
-    earlier.push_back(already.empty() ? at::Tensor() : already[i].contiguous());
+    values.push_back(pool[i].detach().cpu().contiguous());
+    earlier.push_back(already.empty() ? at::Tensor() : already[i].cpu().contiguous());
     whole.push_back(span_of(values[i], earlier[i]));
   }
   Cut cut;
@@ -159,7 +159,7 @@ void for_smallest(const std::vector<at::Tensor>& pool, MaskScope scope, double s
     } else {
       cut.mark(whole[i], bits);
     }
-    see(i, mask);
+    see(i, mask.to(pool[i].device()));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "kernels/matmul_rate.h"
 
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -8,13 +10,23 @@
 
 namespace tongueforge::kernels {
 
-double measure_matmul_rate(c10::ScalarType dtype, double seconds, const Job& job) {
+namespace {
+
+// A GPU is given work and done with it later.
+void wait_for(c10::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
+}  // namespace
+
+double measure_matmul_rate(c10::ScalarType dtype, c10::Device device, double seconds, const Job& job) {
   using Clock = std::chrono::steady_clock;
-  constexpr int64_t kSize = 1024;
+  const int64_t size = device.is_cpu() ? 1024 : 8192;
   const at::NoGradGuard no_grad;
-  const auto a = at::ones({kSize, kSize}, dtype);
-  const auto b = at::ones({kSize, kSize}, dtype);
+  const auto a = at::ones({size, size}, at::device(device).dtype(dtype));
+  const auto b = at::ones({size, size}, at::device(device).dtype(dtype));
   const auto product = matrix_product(a, b);  // the first one also loads and sets up
+  wait_for(device);
   double best = 0;
   const auto start = Clock::now();
   for (int round = 0; round < 3 || std::chrono::duration<double>(Clock::now() - start).count() < seconds;
@@ -22,8 +34,9 @@ double measure_matmul_rate(c10::ScalarType dtype, double seconds, const Job& job
     job.check();
     const auto began = Clock::now();
     matrix_product_into(product, a, b);
+    wait_for(device);
     const double taken = std::chrono::duration<double>(Clock::now() - began).count();
-    best = std::max(best, 2.0 * kSize * kSize * kSize / taken);
+    best = std::max(best, 2.0 * static_cast<double>(size * size * size) / taken);
   }
   return best;
 }

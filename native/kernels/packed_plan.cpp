@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/aten.h"
+#include "kernels/transfer.h"
 
 namespace tongueforge::kernels {
 namespace {
@@ -37,12 +38,6 @@ void upload(const at::Tensor& to, const at::Tensor& host) {
   to.copy_(to.is_cuda() ? host.pin_memory() : host, /*non_blocking=*/true);
 }
 
-at::Tensor uploaded(const at::Tensor& host, at::Device device) {
-  const auto there = at::empty(host.sizes(), host.options().device(device));
-  upload(there, host);
-  return there;
-}
-
 void read_rows(PackedPlan& plan, const at::Tensor& segments_BT) {
   plan.batch = segments_BT.size(0), plan.time = segments_BT.size(1);
   plan.stretches = stretches_of(segments_BT);
@@ -57,10 +52,11 @@ std::shared_ptr<const PackedPlan> packed_plan(const at::Tensor& segments_BT, at:
   plan->longest = longest_of(plan->stretches);
   plan->positions_BT = packed_positions(segments_BT);
   if (!device.is_cuda()) return plan;
-  plan->positions_BT = uploaded(plan->positions_BT, device);
+  plan->positions_BT = to_device(plan->positions_BT, device);
   const auto count = static_cast<int64_t>(plan->stretches.size());
-  plan->offsets = uploaded(offsets_of(plan->stretches, segments_BT.numel(), count), device);
-  if (plan->documents.size() < plan->stretches.size()) plan->padding_BT = uploaded(segments_BT.lt(0), device);
+  plan->offsets = to_device(offsets_of(plan->stretches, segments_BT.numel(), count), device);
+  if (plan->documents.size() < plan->stretches.size())
+    plan->padding_BT = to_device(segments_BT.lt(0), device);
   return plan;
 }
 

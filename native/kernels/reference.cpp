@@ -62,4 +62,26 @@ at::Tensor hidden_match(const at::Tensor& student, const at::Tensor& teacher, do
   return s.sub(t).abs().mean(1).sub(at::log_sigmoid(at::cosine_similarity(s, t, 1)), cosine);
 }
 
+void adafactor_(const AdafactorState& state, const AdafactorCoefficients& c) {
+  const auto& [parameter, gradient, row, column, first] = state;
+  const auto wide = gradient.to(at::kFloat);
+  const auto squares = wide.square().add_(c.eps);
+  const auto average = [&](const at::Tensor& moment, const at::Tensor& means) {
+    moment.mul_(c.beta2).add_(means, 1 - c.beta2);
+  };
+  at::Tensor update;
+  if (row.defined()) {
+    average(row, squares.mean(1));
+    average(column, squares.mean(0));
+    update = wide.mul(row.div(row.mean()).rsqrt_().unsqueeze(1)).mul_(column.rsqrt());
+  } else {
+    average(column, squares);
+    update = wide.mul(column.rsqrt());
+  }
+  const auto rms = update.square().mean().sqrt_();
+  update.mul_(rms.div_(c.clip_threshold).clamp_min_(1).reciprocal_().mul_(c.lr));
+  if (first.defined()) update = first.mul_(c.beta1).add_(update, 1 - c.beta1);
+  parameter.mul_(1 - c.lr * c.weight_decay).sub_(update);
+}
+
 }  // namespace tongueforge::kernels::reference

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "kernels/adafactor.h"
 #include "kernels/linear_distillation.h"
 
 namespace tongueforge::kernels::reference {
@@ -38,5 +39,8 @@ std::pair<at::Tensor, at::Tensor> distillation_losses(const HeadInputs& student,
 
 /// student, teacher (M,D) -> (M): mean |s - t| - cosine log sigmoid(cos(s, t)).
 at::Tensor hidden_match(const at::Tensor& student, const at::Tensor& teacher, double cosine);
+
+/// Algorithm 4 of the paper, decoupled from the size of the parameter; in place, on any device.
+void adafactor_(const AdafactorState& state, const AdafactorCoefficients& coefficients);
 
 }  // namespace tongueforge::kernels::reference

@@ -8,6 +8,7 @@
 #include "kernels/embedding.h"
 #include "kernels/linear.h"
 #include "kernels/rms_norm.h"
+#include "kernels/transfer.h"
 #include "nn/recompute.h"
 
 namespace tongueforge::models {
@@ -188,7 +189,7 @@ void Decoder::keep_channels(const at::Tensor& kept) {
 }
 
 at::Tensor Decoder::embed(const Rows& rows) const {
-  return kernels::embedding(embedding_, rows.ids_BT.to(device()));
+  return kernels::embedding(embedding_, kernels::to_device(rows.ids_BT, device()));
 }
 
 at::Tensor Decoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const {
@@ -232,6 +233,10 @@ at::Tensor Decoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& se
   return run_layers(embed(rows), packed_pass(rows, job));
 }
 
+at::Tensor Decoder::hidden_planned(const PlannedRows& rows, const Job* job) const {
+  return run_layers(kernels::embedding(embedding_, rows.ids_BT), pass_of(rows.plan, rows.rotation, job));
+}
+
 HiddenStates Decoder::hidden_states(const Rows& rows, const std::vector<size_t>& behind,
                                     const Job* job) const {
   HiddenStates states = {{}, std::vector<at::Tensor>(behind.size())};
@@ -244,10 +249,18 @@ HiddenStates Decoder::hidden_states(const Rows& rows, const std::vector<size_t>&
 
 std::shared_ptr<const Decoder::Pass> Decoder::packed_pass(const Rows& rows, const Job* job) const {
   const auto plan = kernels::packed_plan(rows.segments_BT, embedding_.device());
+  return pass_of(plan, rotation_of(*plan), job);
+}
+
+std::shared_ptr<const Decoder::Pass> Decoder::pass_of(const std::shared_ptr<const kernels::PackedPlan>& plan,
+                                                      const nn::Rotation& rotation, const Job* job) const {
   const auto visibility =
       visibility_of_layers(spec_, [&](int64_t window) { return nn::packed_visibility({plan, window, job}); });
-  return std::make_shared<Pass>(
-      Pass{rotation_of(plan->positions_BT, plan->longest), visibility, nullptr, job});
+  return std::make_shared<Pass>(Pass{rotation, visibility, nullptr, job});
+}
+
+nn::Rotation Decoder::rotation_of(const kernels::PackedPlan& plan) const {
+  return rotation_of(plan.positions_BT, plan.longest);
 }
 
 nn::Rotation Decoder::rotation_of(const at::Tensor& positions, int64_t length) const {

@@ -38,6 +38,13 @@ struct NextPlace {
   nn::Rotation table;  // of every place, (1,1,S,H)
 };
 
+/// Packed rows with all that layers need to know of them, on the device of the model.
+struct PlannedRows {
+  at::Tensor ids_BT;
+  std::shared_ptr<const kernels::PackedPlan> plan;
+  nn::Rotation rotation;
+};
+
 class Decoder final : public Model {
  public:
   explicit Decoder(DecoderSpec spec);
@@ -73,6 +80,11 @@ class Decoder final : public Model {
                            const Job* job = nullptr) const override;
   HiddenStates hidden_states(const Rows& rows, const std::vector<size_t>& behind,
                              const Job* job = nullptr) const override;
+  /// As hidden_packed(), and without a look at memory of the CPU: the rows of a fixed plan may change between
+  /// runs of what was recorded.
+  at::Tensor hidden_planned(const PlannedRows& rows, const Job* job = nullptr) const;
+  /// What turns queries and keys at the places of a plan.
+  nn::Rotation rotation_of(const kernels::PackedPlan& plan) const;
   /// (V,D): what hidden states are multiplied with to give logits.
   const at::Tensor& head() const { return spec_.tied_head ? embedding_ : head_; }
   /// (..., D) -> (..., V)
@@ -102,6 +114,8 @@ class Decoder final : public Model {
   };
 
   std::shared_ptr<const Pass> packed_pass(const Rows& rows, const Job* job) const;
+  std::shared_ptr<const Pass> pass_of(const std::shared_ptr<const kernels::PackedPlan>& plan,
+                                      const nn::Rotation& rotation, const Job* job) const;
   nn::Rotation rotation_of(const at::Tensor& positions, int64_t length) const;
   /// Sees the residual stream behind the n-th block, where `wants(n)` says so.
   struct Watch {

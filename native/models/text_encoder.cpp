@@ -5,6 +5,7 @@
 #include "kernels/embedding.h"
 #include "kernels/linear.h"
 #include "kernels/packed_documents.h"
+#include "kernels/transfer.h"
 #include "nn/recompute.h"
 
 namespace tongueforge::models {
@@ -243,9 +244,10 @@ void TextEncoder::keep_blocks(const std::vector<size_t>& kept) {
 }
 
 at::Tensor TextEncoder::embed(const Rows& rows) const {
-  const auto positions_BT = positions_of(spec_, rows.segments_BT).to(device());
-  const auto x_BTD = kernels::embedding(words_, rows.ids_BT.to(device())) + types_[0] +
-                     kernels::embedding(positions_, positions_BT);
+  const auto ids_BT = kernels::to_device(rows.ids_BT, device());
+  const auto positions_BT = kernels::to_device(positions_of(spec_, rows.segments_BT), device());
+  const auto x_BTD =
+      kernels::embedding(words_, ids_BT) + types_[0] + kernels::embedding(positions_, positions_BT);
   return embedding_norm_(x_BTD);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "kernels/aten.h"
+#include "kernels/transfer.h"
 
 namespace tongueforge::nn {
 namespace {
@@ -100,7 +101,8 @@ std::vector<float> rope_frequencies(const RopeSpec& spec, int64_t head_dim, int6
 Rotation rope_rotation(const RopeSpec& spec, int64_t head_dim, const at::Tensor& positions, int64_t length,
                        at::ScalarType dtype) {
   auto frequencies = rope_frequencies(spec, head_dim, length);
-  const auto pairs = at::from_blob(frequencies.data(), {head_dim / 2}, at::kFloat).to(positions.device());
+  const auto pairs =
+      kernels::to_device(at::from_blob(frequencies.data(), {head_dim / 2}, at::kFloat), positions.device());
   const auto half = positions.to(at::kFloat).unsqueeze(-1).mul(pairs);  // (..., T, H/2)
   auto angle = at::cat({half, half}, -1);
   angle = angle.dim() == 2 ? angle.unsqueeze(0).unsqueeze(0) : angle.unsqueeze(1);  // (B|1,1,T,H)

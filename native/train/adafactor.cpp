@@ -13,16 +13,17 @@ bool is_factored(const at::Tensor& tensor) { return tensor.dim() == 2; }
 // A parameter with its moments, under the names that transformers gives them.
 struct Slot {
   std::string name;
-  at::Tensor master, row, column, first, step;  // row and first may be undefined
+  at::Tensor master, row, column, first;  // row and first may be undefined
+  at::Tensor step;                        // on the CPU, whatever the device of the others
   double weight_decay = 0;
 
   Slot(const TrainedTensor& tensor, const OptimizerOptions& options)
       : name(tensor.name),
         master(tensor.master.detach()),
-        column(at::zeros({tensor.master.size(-1)}, at::kFloat)),
+        column(at::zeros({tensor.master.size(-1)}, master.options())),
         step(at::zeros({}, at::kFloat)),
         weight_decay(tensor.decayed ? options.weight_decay : 0) {
-    if (is_factored(master)) row = at::zeros({master.size(0)}, at::kFloat);
+    if (is_factored(master)) row = at::zeros({master.size(0)}, master.options());
     if (options.beta1 > 0) first = at::zeros_like(master);
   }
 
@@ -32,16 +33,6 @@ struct Slot {
     if (first.defined()) all.emplace_back("exp_avg." + name, first);
     all.emplace_back("step." + name, step);
   }
-
-  kernels::AdafactorTensor memory(const at::Tensor& gradient) {
-    return {master.mutable_data_ptr<float>(),
-            gradient.const_data_ptr<float>(),
-            row.defined() ? row.mutable_data_ptr<float>() : nullptr,
-            column.mutable_data_ptr<float>(),
-            first.defined() ? first.mutable_data_ptr<float>() : nullptr,
-            row.defined() ? row.numel() : 1,
-            column.numel()};
-  }
 };
 
 class Adafactor final : public Optimizer {
@@ -50,15 +41,16 @@ class Adafactor final : public Optimizer {
     for (const auto& tensor : tensors) slots_.emplace_back(tensor, options);
   }
 
-  void step(const std::vector<at::Tensor>& gradients, double lr) override {
+  void step(const std::vector<at::Tensor>& gradients, const Update& update) override {
     const at::NoGradGuard no_grad;
     for (size_t i = 0; i < slots_.size(); i++) {
       auto& slot = slots_[i];
       slot.step.add_(1);
       const double beta2 = 1 - std::pow(slot.step.item<double>(), -options_.decay_rate);
-      const auto gradient = gradients[i].contiguous();
-      kernels::adafactor_(slot.memory(gradient), {lr, beta2, options_.eps, options_.clip_threshold,
-                                                  slot.weight_decay, options_.beta1});
+      const auto gradient = update.scale == 1 ? gradients[i] : gradients[i].to(at::kFloat).mul(update.scale);
+      kernels::adafactor_(
+          {slot.master, gradient, slot.row, slot.column, slot.first},
+          {update.lr, beta2, options_.eps, options_.clip_threshold, slot.weight_decay, options_.beta1});
     }
   }
 

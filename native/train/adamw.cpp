@@ -19,6 +19,7 @@ struct Group {
     state.masters.push_back(tensor.master);
     state.first_moments.push_back(at::zeros_like(tensor.master).detach());
     state.second_moments.push_back(at::zeros_like(tensor.master).detach());
+    if (tensor.master.is_cuda()) state.weights.push_back(tensor.weight);  // rounded in the same pass
   }
 
   std::vector<at::Tensor> of_group(const std::vector<at::Tensor>& of_all) const {
@@ -36,14 +37,17 @@ class AdamW final : public Optimizer {
     for (size_t i = 0; i < tensors.size(); i++) groups_[tensors[i].decayed ? 0 : 1].add(tensors[i], i);
   }
 
-  void step(const std::vector<at::Tensor>& gradients, double lr) override {
+  void step(const std::vector<at::Tensor>& gradients, const Update& given) override {
     const at::NoGradGuard no_grad;
     count_.add_(1);
-    const kernels::AdamWUpdate update = {at::scalar_tensor(lr, count_.options().dtype(at::kDouble)), count_};
+    kernels::AdamWUpdate update = {at::scalar_tensor(given.lr, count_.options().dtype(at::kDouble)), count_};
+    if (given.scale != 1) update.scale = at::scalar_tensor(given.scale, count_.options());
     for (auto& group : groups_)
       kernels::adamw_(group.state, group.of_group(gradients), update,
                       {options_.beta1, options_.beta2, options_.eps, group.weight_decay});
   }
+
+  bool writes_weights() const override { return count_.is_cuda(); }
 
   std::vector<models::NamedTensor> state() const override {
     std::vector<models::NamedTensor> tensors;

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "kernels/aten.h"
+#include "kernels/transfer.h"
 
 namespace tongueforge::train {
 namespace {
@@ -39,9 +40,16 @@ Batch make_batch(const std::vector<int32_t>& ids, const std::vector<int32_t>& la
 Targets::Targets(const at::Tensor& labels)
     : places_M(labels.ne(-100).nonzero().squeeze(1)), tokens_M(labels.index_select(0, places_M)) {}
 
-Targets::Targets(const Batch& batch)
-    : Targets(at::constant_pad_nd(batch.labels_BT.slice(1, 1), {0, 1}, -100).flatten()) {}
+Targets::Targets(const Batch& batch) : Targets(of_places(batch)) {}
+
+at::Tensor Targets::of_places(const Batch& batch) {
+  return at::constant_pad_nd(batch.labels_BT.slice(1, 1), {0, 1}, -100).flatten();
+}
 
 Targets Targets::hidden(const Batch& batch) { return Targets(batch.labels_BT.flatten()); }
+
+Targets Targets::on(at::Device device) const {
+  return {kernels::to_device(places_M, device), kernels::to_device(tokens_M, device)};
+}
 
 }  // namespace tongueforge::train

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace tongueforge::train {
@@ -25,11 +26,17 @@ struct Targets {
   at::Tensor places_M, tokens_M;
 
   explicit Targets(const Batch& batch);
+  /// As they are told by the places of the rows one after the other, (B*T): the token that each predicts, or
+  /// -100.
+  static at::Tensor of_places(const Batch& batch);
   /// Of hidden tokens: each is to be predicted at its own place.
   static Targets hidden(const Batch& batch);
   int64_t count() const { return places_M.numel(); }
+  /// For a model on this device.
+  Targets on(at::Device device) const;
 
  private:
+  Targets(at::Tensor places, at::Tensor tokens) : places_M(std::move(places)), tokens_M(std::move(tokens)) {}
   explicit Targets(const at::Tensor& labels);  // (B * T), of what is predicted at each place
 };
 

@@ -97,18 +97,19 @@ class DistillationLoss final : public Loss {
   }
 
   LossSum sum(const Batch& batch, const Job* job) const override {
-    const auto targets = targets_of(batch);
+    const auto targets = targets_of(batch).on(student_.device());
     const auto of_teacher = teacher_states(batch, targets, job);
     const auto of_student = states_at(student_, batch, targets.places_M, student_layers_, job);
     auto mix = options_.mix;
     mix.chunks.job = job;
     const auto parts = kernels::linear_distillation(rows_of(of_student.head), rows_of(of_teacher.head),
                                                     targets.tokens_M, mix);
-    Figures figures = {{"nll", parts.nll.item<double>()}, {"divergence", parts.divergence.item<double>()}};
-    if (student_layers_.empty()) return {parts.total, figures};
+    LossSum told = {parts.total, {{"nll", parts.nll}, {"divergence", parts.divergence}}};
+    if (student_layers_.empty()) return told;
     const auto apart = distance(of_student, of_teacher);
-    figures["hidden"] = apart.item<double>();
-    return {parts.total.add(apart, options_.hidden.weight), figures};
+    told.figures["hidden"] = apart.detach();
+    told.sum = told.sum.add(apart, options_.hidden.weight);
+    return told;
   }
 
  private:
@@ -118,8 +119,9 @@ class DistillationLoss final : public Loss {
     if (from == to) return;
     auto random = at::detail::createCPUGenerator(options_.hidden.seed);
     for (size_t i = 0; i < student_layers_.size(); i++)
-      projections_.push_back(
-          at::empty({to, from}).normal_(0, 1 / std::sqrt(static_cast<double>(from)), random));
+      projections_.push_back(at::empty({to, from})
+                                 .normal_(0, 1 / std::sqrt(static_cast<double>(from)), random)
+                                 .to(student_.device()));
   }
 
   Targets targets_of(const Batch& batch) const { return hides_ ? Targets::hidden(batch) : Targets(batch); }

@@ -4,6 +4,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -11,10 +12,12 @@
 #include <vector>
 
 #include "core/job.h"
+#include "kernels/linear_cross_entropy.h"
 #include "models/model.h"
 #include "train/batch.h"
 #include "train/distillation_loss.h"
 #include "train/preference_loss.h"
+#include "train/readings.h"
 
 namespace tongueforge::train {
 
@@ -29,13 +32,16 @@ struct LossOptions {
 using Figures = std::map<std::string, double>;
 
 struct LossSum {
-  at::Tensor sum;  // scalar float32, differentiable
-  Figures figures;
+  at::Tensor sum;                             // scalar float32, differentiable
+  std::map<std::string, at::Tensor> figures;  // scalars without a graph, not read yet
   /// What is told instead of sum, where more is made small than the loss itself; without a graph.
   at::Tensor reported{};
 
   const at::Tensor& told() const { return reported.defined() ? reported : sum; }
 };
+
+/// Of a loss of tokens: z-loss, where there is one, is made small beside the loss and told as a figure.
+LossSum told_apart(const kernels::CrossEntropyParts& parts, double z_loss);
 
 /// Sums over a batch, and what they are sums over.
 struct Evaluation {
@@ -44,7 +50,19 @@ struct Evaluation {
   Figures figures;
 };
 
-/// Of one model, which must outlive it.
+/// Where what a loss told stands among numbers that are yet to be read.
+struct NotedLoss {
+  size_t loss;
+  std::map<std::string, size_t> figures;
+
+  NotedLoss(const LossSum& told, Readings& readings);
+  /// Adds it, as it was read.
+  void add_to(Evaluation& total, const std::vector<double>& read) const;
+};
+
+class FixedLoss;
+
+/// Of one model, which must outlive it. Batches are on the CPU, whatever its device is.
 class Loss {
  public:
   virtual ~Loss() = default;
@@ -57,6 +75,9 @@ class Loss {
 
   /// Of what it holds beside the model.
   virtual int64_t bytes() const { return 0; }
+
+  /// The same loss of batches (B,T) for a step that is recorded (train/fixed_loss.h); null where it has none.
+  virtual std::unique_ptr<FixedLoss> fixed(int64_t rows, int64_t time) const;
 
   /// The sum over a batch with a count above 0. A job is asked before every layer whether it was cancelled.
   virtual LossSum sum(const Batch& batch, const Job* job) const = 0;

@@ -16,14 +16,13 @@ class MaskedLoss final : public Loss {
 
   // The head, its first half too, only where a token is hidden: one place in seven.
   LossSum sum(const Batch& batch, const Job* job) const override {
-    const auto targets = Targets::hidden(batch);
+    const auto targets = Targets::hidden(batch).on(model_.device());
     const auto hidden_BTD = model_.hidden_packed(batch.ids_BT, batch.segments_BT, job);
     const auto states_MD = model_.prediction(hidden_BTD.flatten(0, 1).index_select(0, targets.places_M));
-    const auto [total, nll] = kernels::linear_cross_entropy_parts(
-        states_MD, model_.decoder(), targets.tokens_M,
-        {.z_loss = z_loss_, .bias = model_.decoder_bias(), .chunks = {.job = job}});
-    if (z_loss_ == 0) return {total, {}};
-    return {total, {{"z_loss", total.item<double>() - nll.item<double>()}}, nll};
+    return told_apart(kernels::linear_cross_entropy_parts(
+                          states_MD, model_.decoder(), targets.tokens_M,
+                          {.z_loss = z_loss_, .bias = model_.decoder_bias(), .chunks = {.job = job}}),
+                      z_loss_);
   }
 
  private:

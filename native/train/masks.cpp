@@ -18,7 +18,7 @@ Masks::Masks(const TrainedTensors& tensors, const std::set<std::string>& pool, M
     const auto& tensor = tensors.all()[i];
     if (!pool.contains(tensor.name)) continue;
     const auto master = tensor.master.detach();
-    const auto mask = masking == Masking::zeros ? master.eq(0) : at::zeros(master.sizes(), at::kBool);
+    const auto mask = masking == Masking::zeros ? master.eq(0) : at::zeros_like(master, at::kBool);
     all_.push_back({tensor.name, i, master, mask});
   }
 }

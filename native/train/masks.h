@@ -31,6 +31,8 @@ class Masks {
   /// Over those trained tensors whose names are in the pool.
   Masks(const TrainedTensors& tensors, const std::set<std::string>& pool, Masking masking);
 
+  bool any() const { return !all_.empty(); }
+
   struct Counts {
     int64_t prunable = 0, masked = 0;  // weights that have a mask, and those that it hides
   };

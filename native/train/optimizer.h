@@ -18,12 +18,22 @@ struct OptimizerOptions {
   double decay_rate = 0.8, clip_threshold = 1.0;  // of adafactor
 };
 
+/// What differs from update to update.
+struct Update {
+  double lr;
+  double scale = 1;  // multiplies the gradients
+};
+
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// One update of all masters. gradients: float32, in the order of the tensors it was made for.
-  virtual void step(const std::vector<at::Tensor>& gradients, double lr) = 0;
+  /// One update of all masters. gradients: in the order of the tensors it was made for, each in float32 or in
+  /// the dtype of its weight; they may come back scaled.
+  virtual void step(const std::vector<at::Tensor>& gradients, const Update& update) = 0;
+
+  /// Whether an update also rounds the masters into the weights.
+  virtual bool writes_weights() const { return false; }
 
   /// All that an exact resume needs besides the masters, as "<what>.<parameter>": loading writes into these.
   virtual std::vector<models::NamedTensor> state() const = 0;

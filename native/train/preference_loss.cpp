@@ -109,9 +109,9 @@ class PreferenceLoss final : public Loss {
             pick(policy.counts_S).to(at::kDouble)};
   }
 
-  static Figures figures(const AnswerLogProbs& chosen, const AnswerLogProbs& rejected,
-                         const PreferenceLosses& result) {
-    const auto total = [](const Tensor& values) { return values.sum().item<double>(); };
+  static std::map<std::string, Tensor> figures(const AnswerLogProbs& chosen, const AnswerLogProbs& rejected,
+                                               const PreferenceLosses& result) {
+    const auto total = [](const Tensor& values) { return values.detach().sum(); };
     const auto margin = result.chosen_rewards - result.rejected_rewards;
     return {{"accuracy", total(margin.gt(0))},
             {"margin", total(margin)},

@@ -9,7 +9,7 @@
 namespace tongueforge::train {
 
 /// One entry for each of the S documents of a batch, row after row; a row has as many as its last segment's
-/// number says.
+/// number says. On the CPU, wherever the model is: a few numbers a document, summed in a fixed order.
 struct SegmentLogProbs {
   at::Tensor sums_S;    // float64, differentiable: log-probabilities (natural) of its target tokens, summed
   at::Tensor counts_S;  // int64: how many they are; 0 for a document that is not to be learnt

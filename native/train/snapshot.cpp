@@ -6,7 +6,9 @@ namespace tongueforge::train {
 
 Snapshot::Snapshot(const std::vector<models::NamedTensor>& state) {
   const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : state) state_.emplace_back(name, tensor.detach().clone());
+  for (const auto& [name, tensor] : state)
+    state_.emplace_back(
+        name, tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true));
 }
 
 void Snapshot::save_state(const std::string& path, Job& job) const {

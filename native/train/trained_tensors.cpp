@@ -40,10 +40,13 @@ void TrainedTensors::collect_gradients() {
   for (size_t i = 0; i < all_.size(); i++) {
     auto& gradient = all_[i].weight.mutable_grad();
     if (!gradient.defined()) continue;
-    if (sums_[i].defined())
-      sums_[i].add_(gradient);
+    auto& sum = sums_[i];
+    if (!sum.defined())
+      sum = gradient.is_cuda() ? gradient : gradient.to(at::kFloat);
+    else if (sum.scalar_type() == at::kFloat)
+      sum.add_(gradient);
     else
-      sums_[i] = gradient.to(at::kFloat);
+      sum = sum.to(at::kFloat).add_(gradient);
     gradient.reset();
   }
 }

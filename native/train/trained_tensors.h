@@ -30,11 +30,16 @@ class TrainedTensors {
 
   const std::vector<TrainedTensor>& all() const { return all_; }
 
-  /// Takes what the last backward pass has left on the weights into the float32 sums, and clears it there.
+  /// Takes what the last backward pass has left on the weights into the sums, and clears it there. Sums are
+  /// float32; on a GPU, whose memory is dear, one gradient alone stays as it came.
   void collect_gradients();
-  /// The float32 sums, in the order of all(): zeros where no gradient came.
+  /// The sums, in the order of all(): zeros where no gradient came.
   const std::vector<at::Tensor>& gradients();
   void clear_gradients();
+  /// The sums as they are, undefined where no gradient came; and such sums from elsewhere in their place,
+  /// which what is collected is then added to.
+  std::vector<at::Tensor> handed_out() const { return sums_; }
+  void hand_in(const std::vector<at::Tensor>& sums) { sums_ = sums; }
 
   /// Rounds the updated masters into the weights, where the two are not one.
   void publish_masters();

@@ -5,36 +5,37 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "kernels/aten.h"
+#include "kernels/deterministic.h"
+#include "kernels/device_memory.h"
 #include "models/prunable.h"
 
 namespace tongueforge::train {
 namespace {
 
-double norm_of(const std::vector<at::Tensor>& gradients) {
+// Norms of the gradients, a float32 row.
+at::Tensor norms_of(const std::vector<at::Tensor>& gradients) {
+  if (gradients[0].is_cuda()) return at::stack(at::_foreach_norm(gradients, 2, at::kFloat));
+  std::vector<at::Tensor> norms;
+  for (const auto& gradient : gradients) norms.push_back(gradient.norm());
+  return at::stack(norms);
+}
+
+// Of the whole gradient, from the norms of its parts.
+double whole_norm(const std::vector<double>& read, size_t first) {
   double sum_of_squares = 0;
-  for (const auto& gradient : gradients) sum_of_squares += std::pow(gradient.norm().item<double>(), 2);
+  for (size_t i = first; i < read.size(); i++) sum_of_squares += std::pow(read[i], 2);
   return std::sqrt(sum_of_squares);
 }
 
-// Scales the whole gradient down to the limit, as clip_grad_norm_ does.
-void clip(const std::vector<at::Tensor>& gradients, double norm, double limit) {
-  if (limit <= 0 || norm <= limit) return;
-  for (const auto& gradient : gradients) gradient.mul_(limit / (norm + 1e-6));
+// What scales the whole gradient down to the limit, as clip_grad_norm_ does; 1 where it is below.
+double clip_scale(double norm, double limit) {
+  return limit <= 0 || norm <= limit ? 1 : limit / (norm + 1e-6);
 }
 
 std::string refusal(const StepResult& result, const StepOptions& options) {
   if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) return "non_finite";
   const bool spike = result.loss > options.loss_limit || result.grad_norm > options.grad_norm_limit;
   return spike ? "spike" : "";
-}
-
-void add(Figures& total, const Figures& part) {
-  for (const auto& [name, value] : part) total[name] += value;
-}
-
-Figures mean(Figures sums, int64_t count) {
-  for (auto& [name, value] : sums) value /= static_cast<double>(count);
-  return sums;
 }
 
 // What the adapters drop, as seed, step and micro-batch say.
@@ -51,66 +52,114 @@ Trainer::Trainer(std::shared_ptr<models::Model> model, const TrainerOptions& opt
       tensors_(*model_, loss_->parameters(), options.compute, options.frozen, options.optimizer.decay_all),
       masks_(tensors_, models::prunable_names(*model_), options.masks),
       optimizer_(make_optimizer(tensors_.all(), options.optimizer)),
-      seed_(options.seed) {
+      seed_(options.seed),
+      deterministic_(options.deterministic),
+      wants_graph_(options.graph && model_->device().is_cuda() && model_->adapter_dropout()->rate == 0) {
   model_->recompute_blocks(options.recompute_blocks);
+  kernels::begin_peak(model_->device());
   for (const auto& block : model_->blocks())  // an execution holds the numbers of before
     for (const auto& [name, linear] : block.linears()) linear->execution.reset();
 }
 
-// Leaves the gradient of the mean over everything in tensors_; gives the mean itself.
-Evaluation Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t step, Job& job) {
-  Evaluation total;
-  for (const auto& batch : micro_batches) total.count += loss_->count(batch);
-  if (total.count == 0)
-    throw Error("ERR_DATA", "Expected at least one target token in a step, received none");
+Evaluation Trainer::Told::mean(const std::vector<double>& read) const {
+  Evaluation all;
+  all.count = count;
+  for (const auto& part : parts) part.add_to(all, read);
+  for (auto& [name, value] : all.figures) value /= static_cast<double>(count);
+  return all;
+}
+
+// Made for the first step's shape and number of micro-batches; others go without.
+StepGraph* Trainer::graph_for(const std::vector<Batch>& micro_batches) {
+  if (wants_graph_ && !graph_) {
+    const auto& ids_BT = micro_batches[0].ids_BT;
+    auto fixed = loss_->fixed(ids_BT.size(0), ids_BT.size(1));
+    wants_graph_ = fixed != nullptr;
+    if (fixed)
+      graph_ = std::make_unique<StepGraph>(std::move(fixed), ids_BT.size(0), ids_BT.size(1),
+                                           micro_batches.size() > 1, tensors_);
+  }
+  return graph_ && graph_->is_for(micro_batches.size()) ? graph_.get() : nullptr;
+}
+
+// Adds the gradient of the mean over `count` things to tensors_; what is told is a share of that mean.
+LossSum Trainer::pass(const Batch& batch, double count, StepGraph* maybe_graph, Job& job) {
+  if (maybe_graph && maybe_graph->takes(batch)) return maybe_graph->run(batch, count);
+  auto loss = loss_->sum(batch, &job);
+  torch::autograd::backward({loss.sum.div(count)}, {});
+  tensors_.collect_gradients();
+  loss.reported = loss.told().detach().div(count);
+  return loss;
+}
+
+// Leaves the gradient of the mean over everything in tensors_.
+Trainer::Told Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t step, Job& job) {
+  Told told;
+  for (const auto& batch : micro_batches) told.count += loss_->count(batch);
+  if (told.count == 0) throw Error("ERR_DATA", "Expected at least one target token in a step, received none");
+  const auto count = static_cast<double>(told.count);
   tensors_.clear_gradients();
+  auto* const graph = graph_for(micro_batches);
+  if (graph) graph->begin();
   for (size_t i = 0; i < micro_batches.size(); i++) {
     const auto& batch = micro_batches[i];
     job.check();
     if (loss_->count(batch) == 0) continue;
     const nn::DropoutScope dropout(*model_->adapter_dropout(), dropout_key(seed_, step, i));
-    const auto loss = loss_->sum(batch, &job);
-    const auto count = static_cast<double>(total.count);
-    torch::autograd::backward({loss.sum.div(count)}, {});
-    tensors_.collect_gradients();
-    total.sum += loss.told().detach().div(count).item<double>();
-    add(total.figures, loss.figures);
+    told.parts.emplace_back(pass(batch, count, graph, job), told.readings);
   }
   masks_.clear_gradients(tensors_.gradients());
-  total.figures = mean(std::move(total.figures), total.count);
-  return total;
+  return told;
 }
 
 StepResult Trainer::step(const std::vector<Batch>& micro_batches, const StepOptions& options, Job& job) {
+  const kernels::DeterministicScope deterministic(deterministic_);
+  try {
+    return taken_step(micro_batches, options, job);
+  } catch (const c10::OutOfMemoryError& error) {
+    tensors_.clear_gradients();
+    kernels::release_kept(model_->device());
+    throw out_of_memory(error, memory_use(), {model_->device()});
+  }
+}
+
+StepResult Trainer::taken_step(const std::vector<Batch>& micro_batches, const StepOptions& options,
+                               Job& job) {
   StepResult result;
   for (const auto& batch : micro_batches) result.tokens += Targets(batch).count();
-  const auto loss = accumulate(micro_batches, options.step, job);
-  result.loss = loss.sum;
-  result.figures = loss.figures;
+  auto told = accumulate(micro_batches, options.step, job);
 
   const at::NoGradGuard no_grad;
   const auto& gradients = tensors_.gradients();
-  result.grad_norm = norm_of(gradients);
+  const size_t norms = told.readings.note(norms_of(gradients));
+  const auto read = told.readings.read();
+  const auto loss = told.mean(read);
+  result.loss = loss.sum;
+  result.figures = loss.figures;
+  result.grad_norm = whole_norm(read, norms);
   result.refused = refusal(result, options);
   if (result.refused.empty()) {
-    clip(gradients, result.grad_norm, options.clip);
-    optimizer_->step(gradients, options.lr);
+    optimizer_->step(gradients, {options.lr, clip_scale(result.grad_norm, options.clip)});
     masks_.clear_weights();
-    tensors_.publish_masters();
+    if (masks_.any() || !optimizer_->writes_weights()) tensors_.publish_masters();
   }
   tensors_.clear_gradients();
   return result;
 }
 
 Evaluation Trainer::evaluate(const Batch& batch, const Job* job) const {
+  const kernels::DeterministicScope deterministic(deterministic_);
   return train::evaluate(*loss_, batch, job);
 }
 
 std::vector<models::NamedTensor> Trainer::gradients(const std::vector<Batch>& micro_batches, Job& job) {
+  const kernels::DeterministicScope deterministic(deterministic_);
   accumulate(micro_batches, 0, job);
   std::vector<models::NamedTensor> named;
   const auto& gradients = tensors_.gradients();
-  for (size_t i = 0; i < gradients.size(); i++) named.emplace_back(tensors_.all()[i].name, gradients[i]);
+  const bool copy = graph_ != nullptr;  // whose memory is written again
+  for (size_t i = 0; i < gradients.size(); i++)
+    named.emplace_back(tensors_.all()[i].name, gradients[i].to(at::kFloat, /*non_blocking=*/false, copy));
   tensors_.clear_gradients();
   return named;
 }
@@ -121,12 +170,17 @@ void Trainer::prune(kernels::MaskScope scope, double sparsity, Job& job) {
   tensors_.publish_masters();
 }
 
-int64_t Trainer::bytes() const {
-  int64_t total = model_->bytes() + loss_->bytes();
-  for (const auto& tensor : tensors_.all())
-    total += static_cast<int64_t>(tensor.weight.nbytes());  // gradients
-  for (const auto& [name, tensor] : state()) total += static_cast<int64_t>(tensor.nbytes());
-  return total;
+MemoryUse Trainer::memory_use() const {
+  const auto bytes = [](const at::Tensor& tensor) { return static_cast<int64_t>(tensor.nbytes()); };
+  MemoryUse use;
+  use.weights = model_->bytes() + loss_->bytes();
+  for (const auto& tensor : tensors_.all()) {
+    use.gradients += bytes(tensor.weight);
+    if (!tensor.weight.is_same(tensor.master)) use.masters += bytes(tensor.master);
+  }
+  for (const auto& state : {optimizer_->state(), masks_.state()})
+    for (const auto& [name, tensor] : state) use.state += bytes(tensor);
+  return use;
 }
 
 }  // namespace tongueforge::train

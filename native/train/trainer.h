@@ -17,8 +17,10 @@
 #include "train/batch.h"
 #include "train/loss.h"
 #include "train/masks.h"
+#include "train/memory_use.h"
 #include "train/optimizer.h"
 #include "train/snapshot.h"
+#include "train/step_graph.h"
 #include "train/trained_tensors.h"
 
 namespace tongueforge::train {
@@ -31,6 +33,8 @@ struct TrainerOptions {
   uint64_t seed = 0;              // of dropout
   bool recompute_blocks = false;  // activation checkpointing: backward runs each block's forward pass again
   Masking masks = Masking::none;  // of the weights and biases of linear layers in blocks
+  bool deterministic = false;     // on a GPU, the same bytes for the same steps
+  bool graph = false;  // on a GPU, the passes of a step are recorded and replayed, where they can be
 };
 
 struct StepOptions {
@@ -59,7 +63,8 @@ class Trainer final : public Object {
   const models::Model& model() const { return *model_; }
 
   /// One update from the gradient of the mean loss over all micro-batches together: how they are cut does not
-  /// change it. Throws ERR_DATA if there is nothing to learn in them.
+  /// change it. Throws ERR_DATA if there is nothing to learn in them, and ERR_OUT_OF_MEMORY where a GPU has
+  /// no room for it: nothing has changed then, and what the step took is free again.
   StepResult step(const std::vector<Batch>& micro_batches, const StepOptions& options, Job& job);
 
   /// The loss on a batch; nothing changes.
@@ -81,11 +86,24 @@ class Trainer final : public Object {
   /// A copy of all of that, to be saved later: nothing that follows changes it.
   std::shared_ptr<Snapshot> snapshot() const;
 
-  int64_t bytes() const override;
+  MemoryUse memory_use() const;
+  int64_t bytes() const override { return memory_use().total(); }
 
  private:
+  /// What the losses of the micro-batches told, not read yet.
+  struct Told {
+    int64_t count = 0;  // of the things that they are sums over
+    Readings readings;
+    std::vector<NotedLoss> parts;
+
+    Evaluation mean(const std::vector<double>& read) const;
+  };
+
   std::vector<models::NamedTensor> state() const;
-  Evaluation accumulate(const std::vector<Batch>& micro_batches, int64_t step, Job& job);
+  StepResult taken_step(const std::vector<Batch>& micro_batches, const StepOptions& options, Job& job);
+  StepGraph* graph_for(const std::vector<Batch>& micro_batches);
+  LossSum pass(const Batch& batch, double count, StepGraph* maybe_graph, Job& job);
+  Told accumulate(const std::vector<Batch>& micro_batches, int64_t step, Job& job);
 
   kernels::BlockCacheUse blocks_;  // ends last: then the memory of all the others goes back at once
   std::shared_ptr<models::Model> model_;
@@ -94,6 +112,8 @@ class Trainer final : public Object {
   Masks masks_;
   std::unique_ptr<Optimizer> optimizer_;
   uint64_t seed_;
+  bool deterministic_, wants_graph_;
+  std::unique_ptr<StepGraph> graph_;
 };
 
 }  // namespace tongueforge::train

@@ -4,8 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { train } from 'tongueforge'
-import { activationBytes } from '#lib/verbs/training/memory'
-import { checkMemory, machineMemory } from '#lib/verbs/training/memory_room'
+import { activationBytes, memoryBytes, peakBytes } from '#lib/verbs/training/memory'
+import { checkMemory, machineMemory, memoryOf } from '#lib/verbs/training/memory_room'
 import { openInputs, planTraining, readTrainConfig } from '#lib/verbs/training/plan'
 import { clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
@@ -127,6 +127,24 @@ describe('the plan of a run', () => {
     })
     const { bytes, free } = machineMemory()
     assert.ok(free > 0 && free <= bytes)
+  })
+
+  test('on a GPU what counts is its memory: 16 bytes a parameter in bfloat16, and the sum of several micro-steps', async () => {
+    const half = { device: 'cuda', dtype: 'bfloat16', batch_size: 1, accumulation: 1 }
+    const [one, several] = [await planOf(config(half)), await planOf(config({ ...half, accumulation: 4 }))]
+    const parameters = one.trained.parameters
+    assert.equal(memoryBytes(one) - 2 * parameters, 16 * parameters, 'with gradients in 16 bits')
+    assert.equal(peakBytes(several) - peakBytes(one), 4 * parameters)
+    assert.ok(peakBytes(one) < peakBytes(await planOf(config({ ...half, dtype: 'float32' }))))
+    const warnings = []
+    const gpu = { bytes: 80e9, free: 1e6, gpu: 'cuda:1' }
+    checkMemory(one, (warning) => warnings.push(warning), gpu)
+    assert.match(warnings.join(), /GB of cuda:1 are free/)
+    assert.throws(() => checkMemory(one, () => {}, { ...gpu, bytes: 1e6 }), {
+      code: 'ERR_OUT_OF_MEMORY',
+      message: /all that cuda:1 gives/,
+    })
+    await assert.rejects(memoryOf('cuda:99'), { code: 'ERR_DEVICE' })
   })
 
   test('advice says nothing that the config says already', async () => {

@@ -9,23 +9,28 @@ export interface Environment {
   /** Vector extensions: DEFAULT, AVX2, AVX512. */
   cpu_capability: string
   threads: number
+  /** Where it is not the CPU. */
+  device?: string
 }
 
-export function environment({ threads }: Pick<TrainConfig, 'threads'>): Environment {
+export function environment({ threads, device }: Pick<TrainConfig, 'threads' | 'device'>): Environment {
   const info = native().runtimeInfo()
   return {
     tongueforge: VERSION,
     libtorch: info.torch_version,
     cpu_capability: info.cpu_capability,
     threads: threads || info.threads,
+    ...(device !== 'cpu' && { device: 'cuda' }), // whichever of several: they are alike
   }
 }
 
 /** Says what has changed since a checkpoint was made; undefined where nothing has. */
 export function inexactness(then: Environment, now: Environment): string | undefined {
-  const changed = (Object.keys(now) as (keyof Environment)[]).filter((key) => then[key] !== now[key])
+  const keys = Object.keys({ ...now, device: undefined }) as (keyof Environment)[]
+  const changed = keys.filter((key) => then[key] !== now[key])
   if (changed.length === 0) return undefined
-  const changes = changed.map((key) => `${key} ${then[key]} -> ${now[key]}`).join(', ')
+  const value = (of: Environment, key: keyof Environment) => of[key] ?? 'cpu'
+  const changes = changed.map((key) => `${key} ${value(then, key)} -> ${value(now, key)}`).join(', ')
   return `the checkpoint was made with other means (${changes}): the result will be as good, but not the same to the bit`
 }
 

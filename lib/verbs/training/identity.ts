@@ -108,14 +108,17 @@ export async function recordWhole(
 }
 
 // Not among them: where the result goes, how often it is saved, what is only looked at, what is kept in memory, what is
-// done about an anomaly, so that a run that one has stopped can go on otherwise, and threads, which may change the last
-// bits.
+// done about an anomaly, so that a run that one has stopped can go on otherwise, and threads and device, which may change
+// the last bits.
 function decisiveKeys(config: TrainConfig): object {
   const {
     out: _out,
     data_cache: _cache,
     checkpoint: _checkpoint,
     threads: _threads,
+    device: _device,
+    deterministic: _deterministic,
+    graph: _graph,
     activation_checkpointing: _activations,
     eval: _eval,
     tensorboard: _tensorboard,
@@ -123,7 +126,8 @@ function decisiveKeys(config: TrainConfig): object {
     inscp: { perplexity_sample: _sample, ...inscp },
     ...decisive
   } = config
-  return { ...decisive, inscp, optimizer: optimizerChoice(config.optimizer) }
+  const device = 'cpu' // as all runs had it when there was no other
+  return { ...decisive, device, inscp, optimizer: optimizerChoice(config.optimizer) }
 }
 
 type Content = Record<string, string>

@@ -117,11 +117,18 @@ function allocatorSlack({ config, spec }: TrainPlan): number {
   return piece < HEAP_PIECE ? 5 * piece : 0
 }
 
+/** Of a GPU, beside tensors: what its libraries work in, and pieces too small to be of use. An estimate. */
+const GPU_BYTES = 300e6
+
 /**
- * The process at its most. Gradients of weights come as activations go, so the larger of the two counts; of several
+ * The process at its most, or the GPU that it trains on. Gradients of weights come as activations go, so the larger of the two counts; of several
  * micro-steps the sum so far stays beside them.
  */
 export function peakBytes(plan: TrainPlan): number {
+  return plan.config.device === 'cpu' ? processBytes(plan) : gpuBytes(plan)
+}
+
+function processBytes(plan: TrainPlan): number {
   const { config, spec, trained } = plan
   const gradients = 4 * trained.parameters
   const fixed = memoryBytes(plan) - gradients
@@ -131,6 +138,17 @@ export function peakBytes(plan: TrainPlan): number {
   const copy = config.checkpoint.async ? checkpointBytes(plan) : 0
   const inStep = Math.max(activationBytes(plan) + ofHead, arriving)
   return PROCESS_BYTES + allocatorSlack(plan) + fixed + copy + (several ? gradients : 0) + inStep
+}
+
+// Gradients of a single micro-step stay in the dtype of their weights; copies of a state are made in main memory.
+function gpuBytes(plan: TrainPlan): number {
+  const { config, spec, trained } = plan
+  const width = bytesOf(config.dtype)
+  const fixed = memoryBytes(plan) - 4 * trained.parameters
+  const arriving = width * trained.parameters
+  const summed = config.accumulation > 1 ? 4 * trained.parameters : 0
+  const ofHead = trained.head ? 4 * spec.vocab_size * spec.hidden_size : 0
+  return GPU_BYTES + fixed + summed + Math.max(activationBytes(plan) + ofHead, arriving)
 }
 
 /**

@@ -1,6 +1,7 @@
-/** A run that cannot fit into the machine's memory is met before it begins: not killed by the system in the middle. */
+/** A run that cannot fit into memory is met before it begins: not killed by the system, or refused, in the middle. */
 import { freemem, totalmem } from 'node:os'
 import { TongueforgeError } from '../../errors'
+import { runJob } from '../../native'
 import { activationBytes, memoryBytes, peakBytes, type TrainPlan } from './memory'
 
 export interface MachineMemory {
@@ -8,6 +9,15 @@ export interface MachineMemory {
   bytes: number
   /** What of it is not in use. */
   free: number
+  /** Whose it is, where it is a GPU's: "cuda:0". */
+  gpu?: string
+}
+
+/** What a run on this device has to fit into. Throws ERR_DEVICE where there is no such device. */
+export async function memoryOf(device: string): Promise<MachineMemory> {
+  if (device === 'cpu') return machineMemory()
+  const { total_bytes, available_bytes } = await runJob('describeGpu', { device })
+  return { bytes: total_bytes, free: available_bytes, gpu: device }
 }
 
 export function machineMemory(): MachineMemory {
@@ -44,13 +54,13 @@ export function checkFits(
   if (needed * DOUBT > machine.bytes) {
     throw new TongueforgeError(
       'ERR_OUT_OF_MEMORY',
-      `expected at most ${machine.bytes} bytes of memory to be needed, all that this machine gives, and the run needs about ${needed}`,
+      `expected at most ${machine.bytes} bytes of memory to be needed, all that ${machine.gpu ?? 'this machine'} gives, and the run needs about ${needed}`,
       { hint: advice, details: { bytes_needed: needed, bytes_available: machine.bytes } },
     )
   }
   if (needed > machine.free) {
     warn(
-      `the run needs about ${gigabytes(needed)} of memory, and ${gigabytes(machine.free)} are free. ${advice}`,
+      `the run needs about ${gigabytes(needed)} of memory, and ${gigabytes(machine.free)}${machine.gpu ? ` of ${machine.gpu}` : ''} are free. ${advice}`,
     )
   }
 }

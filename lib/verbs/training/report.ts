@@ -33,11 +33,15 @@ export interface TrainReport {
   tokens_per_second: number
   /** Model FLOPs utilisation of the updates of the last session; evaluations and checkpoints do not count. */
   mfu: number
+  /** On a GPU whose data sheet is known: the share of what that says. */
+  peak_mfu?: number
   flops_per_token: number
   /** What mfu is a share of: measured by this process, before its first update. */
   matrix_flops_per_second: number
   /** Of this process so far. */
   peak_memory_bytes: number
+  /** On a GPU: of tensors. */
+  device_peak_memory_bytes?: number
   resumed_from?: number
   /** Updates that were refused, and what was done; only where there were some. */
   anomalies?: Anomaly[]
@@ -95,7 +99,7 @@ export function reportOf(
     tokens,
     seconds,
     tokens_per_second: tokens / seconds,
-    mfu: speed.mfu,
+    ...speed.summary(),
     flops_per_token: speed.flopsPerToken,
     matrix_flops_per_second: speed.matrixRate,
     peak_memory_bytes: peakMemory(),

@@ -113,7 +113,7 @@ export class Session {
     }
   }
 
-  #take({ real_tokens, refused: _, ...result }: StepResult, seconds: number): Metrics {
+  #take({ real_tokens, device, refused: _, ...result }: StepResult, seconds: number): Metrics {
     const { state, figures } = this
     state.step++ // from here on the weights are those of this step, whatever fails
     figures.steps++
@@ -125,7 +125,7 @@ export class Session {
     return {
       step,
       ...result,
-      ...this.parts.speed.figures(real_tokens, seconds),
+      ...this.parts.speed.figures(real_tokens, seconds, device),
       ...this.pruner?.figures(step),
       ...marksOf(state.anomalies, step),
     }

@@ -1,6 +1,7 @@
 /** How fast updates are, and how much of what the machine can do and hold they use. */
-import { runJob } from '../../native'
+import { runJob, type StepOutcome } from '../../native'
 import { updateFlops } from './flops'
+import { peakRate } from './peak_rate'
 import type { TrainPlan } from './plan'
 
 /** As a line of metrics.jsonl has them. */
@@ -11,9 +12,14 @@ export interface SpeedFigures {
   padded_tokens_per_second: number
   /** Model FLOPs utilisation: a share of the measured rate of matrix products. */
   mfu: number
+  /** On a GPU whose data sheet is known: a share of what that says. */
+  peak_mfu?: number
   /** Resident in this process after the update, and the most so far. */
   memory_bytes: number
   peak_memory_bytes: number
+  /** On a GPU: of tensors after the update, and the most so far. */
+  device_memory_bytes?: number
+  device_peak_memory_bytes?: number
 }
 
 const MEASURED_SECONDS = 0.2
@@ -23,12 +29,15 @@ const rates = new Map<string, number>()
 export class Speed {
   private tokens = 0
   private seconds = 0
+  private devicePeak: number | undefined
 
   private constructor(
     /** Floating-point operations that one token takes, forward and backward: flops.ts says which are counted. */
     readonly flopsPerToken: number,
-    /** Floating-point operations a second of products of two matrices of 1024. */
+    /** Floating-point operations a second of products of two matrices of 1024, on a GPU of 8192. */
     readonly matrixRate: number,
+    /** The same by the data sheet of a GPU that is known. */
+    readonly peakRate: number | undefined,
     /** Places of an update, padding included. */
     private readonly places: number,
   ) {}
@@ -40,44 +49,65 @@ export class Speed {
     return new Speed(
       updateFlops(plan),
       await matrixRate(config, signal),
+      await dataSheetRate(config),
       batch_size * accumulation * sequence_length,
     )
   }
 
   /** Of an update with so many real tokens that took so long. */
-  figures(tokens: number, seconds: number): SpeedFigures {
+  figures(tokens: number, seconds: number, device?: StepOutcome['device']): SpeedFigures {
     this.tokens += tokens
     this.seconds += seconds
+    this.devicePeak = device?.peak_bytes
+    const peak_mfu = this.#shareOf(this.peakRate, tokens, seconds)
     return {
       tokens_per_second: tokens / seconds,
       padded_tokens_per_second: this.places / seconds,
-      mfu: this.#utilisation(tokens, seconds),
+      mfu: this.#shareOf(this.matrixRate, tokens, seconds)!,
+      ...(peak_mfu !== undefined && { peak_mfu }),
       memory_bytes: process.memoryUsage.rss(),
       peak_memory_bytes: peakMemory(),
+      ...(device && {
+        device_memory_bytes: device.used_bytes,
+        device_peak_memory_bytes: device.peak_bytes,
+      }),
     }
   }
 
   /** Of all updates so far, without what happens between them. */
-  get mfu(): number {
-    return this.#utilisation(this.tokens, this.seconds)
+  summary(): { mfu: number; peak_mfu?: number; device_peak_memory_bytes?: number } {
+    const { tokens, seconds, devicePeak } = this
+    const peak_mfu = this.#shareOf(this.peakRate, tokens, seconds)
+    return {
+      mfu: this.#shareOf(this.matrixRate, tokens, seconds)!,
+      ...(peak_mfu !== undefined && { peak_mfu }),
+      ...(devicePeak !== undefined && { device_peak_memory_bytes: devicePeak }),
+    }
   }
 
-  #utilisation(tokens: number, seconds: number): number {
-    return (tokens * this.flopsPerToken) / seconds / this.matrixRate
+  #shareOf(rate: number | undefined, tokens: number, seconds: number): number | undefined {
+    return rate && (tokens * this.flopsPerToken) / seconds / rate
   }
 }
 
 export const peakMemory = () => process.resourceUsage().maxRSS * 1024
 
-/** Floating-point operations a second of products of two matrices of 1024, in the dtype and on the threads of a run. */
+async function dataSheetRate({ device, dtype }: TrainPlan['config']): Promise<number | undefined> {
+  return device === 'cpu' ? undefined : peakRate((await runJob('describeGpu', { device })).name, dtype)
+}
+
+/**
+ * Floating-point operations a second of products of two matrices of 1024, on a GPU of 8192: in the dtype, on the device
+ * and the threads of a run.
+ */
 export async function matrixRate(
-  { dtype, threads }: TrainPlan['config'],
+  { dtype, device, threads }: TrainPlan['config'],
   signal: AbortSignal,
 ): Promise<number> {
-  const key = `${dtype} ${threads}`
+  const key = `${dtype} ${device} ${threads}`
   const known = rates.get(key)
   if (known !== undefined) return known
-  const options = { dtype, threads, seconds: MEASURED_SECONDS }
+  const options = { dtype, device, threads, seconds: MEASURED_SECONDS }
   const { flops_per_second } = await runJob('matmulRate', options, { signal })
   rates.set(key, flops_per_second)
   return flops_per_second

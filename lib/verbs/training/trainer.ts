@@ -5,6 +5,7 @@ import { writeJson } from '../../checkpoint/write_folder'
 import { initialization } from '../../config/initialization'
 import { optimizerChoice } from '../../config/optimizer'
 import type { TrainConfig } from '../../config/train'
+import { TongueforgeError } from '../../errors'
 import {
   type Handle,
   type LossSettings,
@@ -15,6 +16,7 @@ import {
   type PackedBatch,
   runJob,
   type SamplingSettings,
+  type StepOutcome,
 } from '../../native'
 import { objectives } from '../../text/objectives'
 import { epochBatches, PADDING, type PackedBatch as PackedRows, type RowSource } from '../../text/packing'
@@ -24,6 +26,7 @@ import type { Limits } from './anomalies'
 import { Batches } from './batches'
 import type { StateWriter } from './checkpoints'
 import type { TrainingData } from './data'
+import { advice } from './memory_room'
 import type { TrainPlan } from './plan'
 import { preferenceSettings } from './preferences'
 import { learningRate } from './schedule'
@@ -55,6 +58,8 @@ export interface StepResult {
   tokens: number
   /** Places that are not padding: what throughput counts. */
   real_tokens: number
+  /** Memory of a GPU. */
+  device?: StepOutcome['device']
 }
 
 export interface OpenOptions {
@@ -95,6 +100,8 @@ export class Trainer implements StateWriter {
       frozen,
       seed: config.seed,
       recompute_blocks: config.activation_checkpointing === 'block',
+      deterministic: isDeterministic(config),
+      graph: config.graph === 'auto',
       masks: masksOf(config),
     })
     if (teacher) native().dispose(teacher) // the trainer holds it
@@ -111,7 +118,9 @@ export class Trainer implements StateWriter {
     const { clip, threads } = config
     const micro = batches.map((one) => nativeBatch(one, data))
     const options = { trainer: this.handle, batches: micro, lr, clip, step, threads, ...limits }
-    const { figures, ...result } = await runJob('trainStep', options, { signal })
+    const { figures, ...result } = await runJob('trainStep', options, { signal }).catch(
+      outOfMemory(this.plan),
+    )
     const real_tokens = batches.reduce((sum, { tokens }) => sum + tokens, 0)
     return { ...result, lr, ...figures, real_tokens }
   }
@@ -209,6 +218,13 @@ export class Trainer implements StateWriter {
   }
 }
 
+/** What to change is said in the words of the config. */
+const outOfMemory = (plan: TrainPlan) => (error: unknown) => {
+  if (!(error instanceof TongueforgeError) || error.code !== 'ERR_OUT_OF_MEMORY') throw error
+  const { message, code, details } = error
+  throw new TongueforgeError(code, message, { hint: advice(plan), details, cause: error })
+}
+
 /** What a model says of one row of tokens: (T,V) laid end to end. */
 export async function logitsOf(model: Handle, ids: Int32Array, threads: number): Promise<Float32Array> {
   return new Float32Array((await runJob('logits', { model, rows: [ids], threads })).data)
@@ -242,6 +258,12 @@ function optimizerSettings(config: TrainConfig): OptimizerSettings {
   }
   const [beta1, beta2] = own.betas
   return { ...common, kind: own.kind, beta1, beta2 }
+}
+
+// cuBLAS reads the variable when it is first used: with it, it sums in one order.
+function isDeterministic({ deterministic, device }: TrainConfig): boolean {
+  if (deterministic && device !== 'cpu') process.env.CUBLAS_WORKSPACE_CONFIG ??= ':4096:8'
+  return deterministic
 }
 
 function masksOf({ pruning, keep_zeros }: TrainConfig): 'none' | 'empty' | 'zeros' {

@@ -103,3 +103,13 @@ TEST_CASE("dropout is a function of key and place, drops its share and keeps the
         doctest::Approx(0.0625).epsilon(0.05));
   CHECK(kernels::drop(ones, {0, 1}).equal(ones));
 }
+
+TEST_CASE("dropping by plain operators drops the same places, to the bit") {
+  const auto x = at::randn({33, 65}, at::detail::createCPUGenerator(8), at::kFloat);
+  for (const double rate : {0.0, 0.1, 0.5, 0.999})
+    for (const uint64_t key : {uint64_t{0}, uint64_t{1}, uint64_t{0x9e3779b97f4a7c15u}, ~uint64_t{0}}) {
+      CAPTURE(rate);
+      CAPTURE(key);
+      CHECK(kernels::drop_reference(x, {rate, key}).equal(kernels::drop(x, {rate, key})));
+    }
+}

@@ -62,4 +62,16 @@ inline train::Batch masked_batch(uint64_t seed) {
   return batch;
 }
 
+// Rows of pairs: prompts of 3 tokens, answers of 2 to 4.
+inline train::Batch random_pairs(int64_t rows, uint64_t seed) {
+  const auto generator = at::detail::createCPUGenerator(seed);
+  const auto ids = at::randint(0, 50, {rows, 16}, generator, at::kLong);
+  const auto segments = at::tensor({0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1}, at::kLong);
+  const auto learnt = at::tensor({0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0}, at::kLong).to(at::kBool);
+  const auto labels = at::where(learnt, ids, at::full_like(ids, -100));
+  train::Batch batch = {ids, labels, segments.expand({rows, 16}).contiguous()};
+  batch.reference_S = at::zeros({2 * rows}, at::kDouble) - 8;
+  return batch;
+}
+
 }  // namespace tongueforge::test

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "kernels/aten.h"
 #include "models/tiny_decoder.h"
+#include "train/fixtures.h"
 #include "train/loss.h"
 #include "train/segment_log_probs.h"
 #include "train/trainer.h"
@@ -16,18 +17,6 @@ using namespace tongueforge;
 namespace {
 
 const char* const kKinds[] = {"sigmoid", "hinge", "ipo", "simpo", "orpo"};
-
-// Rows of pairs: prompts of 3 tokens, answers of 2 to 4.
-train::Batch random_pairs(int64_t rows, uint64_t seed) {
-  const auto generator = at::detail::createCPUGenerator(seed);
-  const auto ids = at::randint(0, 50, {rows, 16}, generator, at::kLong);
-  const auto segments = at::tensor({0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1}, at::kLong);
-  const auto learnt = at::tensor({0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0}, at::kLong).to(at::kBool);
-  const auto labels = at::where(learnt, ids, at::full_like(ids, -100));
-  train::Batch batch = {ids, labels, segments.expand({rows, 16}).contiguous()};
-  batch.reference_S = at::zeros({2 * rows}, at::kDouble) - 8;
-  return batch;
-}
 
 train::Batch row_of(const train::Batch& batch, int64_t row) {
   const auto pick = [row](const at::Tensor& t) { return t.slice(0, row, row + 1); };
@@ -49,7 +38,7 @@ train::TrainerOptions loss_of(const std::string& kind) {
 }  // namespace
 
 TEST_CASE("how pairs are cut into micro-batches changes neither loss, figures nor gradient") {
-  const auto batch = random_pairs(3, 1);
+  const auto batch = test::random_pairs(3, 1);
   SilentJob job;
   for (const std::string kind : kKinds) {
     CAPTURE(kind);
@@ -65,7 +54,7 @@ TEST_CASE("how pairs are cut into micro-batches changes neither loss, figures no
 }
 
 TEST_CASE("training on pairs parts the answers, whichever the loss") {
-  auto batch = random_pairs(2, 2);
+  auto batch = test::random_pairs(2, 2);
   SilentJob job;
   for (const std::string kind : kKinds) {
     CAPTURE(kind);
@@ -83,7 +72,7 @@ TEST_CASE("training on pairs parts the answers, whichever the loss") {
 }
 
 TEST_CASE("each document's log-probability is the same in whatever rows it stands") {
-  const auto batch = random_pairs(2, 3);
+  const auto batch = test::random_pairs(2, 3);
   const auto model = test::tiny_decoder();
   const at::NoGradGuard no_grad;
   const auto together = train::segment_log_probs(*model, batch, nullptr);
@@ -95,7 +84,7 @@ TEST_CASE("each document's log-probability is the same in whatever rows it stand
 }
 
 TEST_CASE("with the model itself as reference, DPO begins at log 2 and the margin at 0") {
-  auto batch = random_pairs(2, 4);
+  auto batch = test::random_pairs(2, 4);
   const auto model = test::tiny_decoder();
   train::Trainer trainer(model, loss_of("sigmoid"));
   batch.reference_S = said_by(*model, batch);
@@ -115,11 +104,11 @@ TEST_CASE("smoothing by half makes both answers equal") {
 
 TEST_CASE("rows that do not hold pairs are refused, and losses that are not known") {
   SilentJob job;
-  auto odd = random_pairs(1, 5);
+  auto odd = test::random_pairs(1, 5);
   odd.segments_BT = odd.segments_BT.clone().masked_fill(odd.segments_BT.eq(1), -1);
-  auto silent = random_pairs(1, 6);
+  auto silent = test::random_pairs(1, 6);
   silent.labels_BT = silent.labels_BT.masked_fill(silent.segments_BT.eq(1), -100);
-  auto lone = random_pairs(1, 7);
+  auto lone = test::random_pairs(1, 7);
   lone.reference_S = at::Tensor();
   train::Trainer trainer(test::tiny_decoder(), loss_of("sigmoid"));
   for (const auto& batch : {odd, silent, lone}) CHECK_THROWS_AS(trainer.step({batch}, {}, job), Error);

@@ -1,0 +1,78 @@
+// A training on a GPU, by the public API: trained, stopped, resumed, exported, and the result asked on both devices.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { loadModel, train } from 'tongueforge'
+import { native } from '#lib/native'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { tinyTraining } from '../helpers/tiny_training.mjs'
+
+const skip = native().runtimeInfo().gpus === 0 && 'libtorch sees no GPU here'
+const cudaTest = (name, body) => test(`cuda: ${name}`, { skip }, body)
+
+const home = temporaryFolder()
+const tiny = { ...(await tinyTraining(home, { steps: 20 })), device: 'cuda' }
+let runs = 0
+const newRun = (changes = {}) => ({ ...tiny, ...changes, out: join(home, `run-${runs++}`) })
+const weights = ({ out }) => readFileSync(join(out, 'model/model.safetensors'))
+const losses = ({ out }) =>
+  readFileSync(join(out, 'metrics.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).loss)
+
+/** Stops a run as soon as a step was shown. */
+async function stopped(config, step) {
+  const stop = new AbortController()
+  const run = train(config, { signal: stop.signal })
+  await assert.rejects(async () => {
+    for await (const shown of run) if (shown.step >= step) stop.abort(new Error('enough'))
+  })
+}
+
+cudaTest('losses are those of the CPU', async () => {
+  const [there, here] = [newRun(), newRun({ device: 'cpu' })]
+  await train(there).result
+  await train(here).result
+  const expected = losses(here)
+  for (const [i, loss] of losses(there).entries())
+    assert.ok(Math.abs(loss / expected[i] - 1) < 1e-3, `step ${i + 1}: ${loss}, on the CPU ${expected[i]}`)
+})
+
+cudaTest('a run that was stopped and resumed ends with the bytes of one that was not', async () => {
+  for (const dtype of ['float32', 'bfloat16']) {
+    const [whole, halted] = [newRun({ dtype }), newRun({ dtype })]
+    await train(whole).result
+    await stopped(halted, 9)
+    await train(halted, { resume: true }).result
+    assert.deepEqual(weights(halted), weights(whole), dtype)
+  }
+})
+
+cudaTest('a run goes on on the CPU, and says that its bits are not the same', async () => {
+  const config = newRun()
+  await stopped(config, 9)
+  const warnings = []
+  const resumed = train(
+    { ...config, device: 'cpu' },
+    { resume: true, onWarning: (text) => warnings.push(text) },
+  )
+  const { report } = await resumed.result
+  assert.equal(report.steps, tiny.steps)
+  assert.match(warnings.join('\n'), /device cuda -> cpu/)
+})
+
+cudaTest('the result generates the same text on both devices', async () => {
+  const config = newRun()
+  const { model } = await train(config).result
+  const said = async (device) => {
+    const loaded = await loadModel(model, { device })
+    try {
+      return (await loaded.generate([1, 2, 3], { maxNewTokens: 8 })).ids
+    } finally {
+      await loaded.dispose()
+    }
+  }
+  assert.deepEqual(await said('cuda'), await said('cpu'))
+})
