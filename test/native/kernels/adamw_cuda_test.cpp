@@ -3,6 +3,7 @@
 
 #include "cuda_device.h"
 #include "kernels/adamw.h"
+#include "kernels/graph.h"
 #include "kernels/stochastic_rounding.h"
 
 using namespace tongueforge;
@@ -160,4 +161,28 @@ TEST_CASE("AdamW on cuda takes no update whose scale is no number") {
   CHECK(same_bytes(there.state.masters, before.state.masters));
   CHECK(same_bytes(there.state.weights, before.state.weights));
   CHECK(same_bytes(there.state.second_moments, before.state.second_moments));
+}
+
+TEST_CASE("AdamW on cuda reads the numbers of an update anew at each replay of a graph") {
+  const auto device = cuda_device();
+  if (!device) return;
+  const Types types = {at::kFloat, at::kBFloat16, at::kBFloat16};
+  Training eager(types, *device), recorded(types, *device);
+  const auto number = [&](at::ScalarType type) {
+    return at::ones({}, at::TensorOptions(*device).dtype(type));
+  };
+  const kernels::AdamWUpdate update = {number(at::kDouble), number(at::kFloat), number(at::kFloat)};
+  auto coefficients = kCoefficients;
+  coefficients.rounding = Rounding::stochastic;
+  kernels::Graph graph(*device);
+  graph.capture([&] { kernels::adamw_(recorded.state, recorded.gradients, update, coefficients); });
+  for (int count = 1; count <= 3; count++) {
+    update.lr.fill_(0.01 * count);
+    update.count.fill_(count);
+    update.scale.fill_(0.5 / count);
+    graph.replay();
+    kernels::adamw_(eager.state, eager.gradients, update, coefficients);
+  }
+  CHECK(same_bytes(recorded.state.masters, eager.state.masters));
+  CHECK(same_bytes(recorded.state.weights, eager.state.weights));
 }

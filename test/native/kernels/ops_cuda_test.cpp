@@ -1,6 +1,7 @@
 // The harness on a GPU: the CUDA twins of the ops of op_cases.cpp against the plain compositions in float64
 // on the CPU.
 #include "cuda_device.h"
+#include "kernels/graph.h"
 #include "op_compare.h"
 
 using namespace tongueforge;
@@ -76,5 +77,25 @@ TEST_CASE("a fused op on cuda gives the same bytes each time, in outputs and in 
       CHECK(same_bytes(one.outputs, again.outputs));
       CHECK(same_bytes(one.gradients, again.gradients));
     }
+  });
+}
+
+// Recording refuses whatever makes the host wait for the GPU or reads memory of the CPU.
+TEST_CASE("a fused op on cuda and its backward pass can be recorded, and a replay gives the same bytes") {
+  const auto device = cuda_device();
+  if (!device) return;
+  const auto one_size = [](const OpCase& op) { return Sizes{op.sizes.back()}; };
+  for_each_size(one_size, [&](const OpCase& op, const Tensors& inputs, Draw& draw) {
+    const auto there = on_device(in_dtype(inputs, at::kBFloat16), *device);
+    Tensors cotangents;
+    for (const auto& output : op.fused(there)) cotangents.push_back(at::randn_like(output));
+    const auto eager = run(op.fused, there, cotangents);
+    kernels::Graph graph(*device);
+    Pass recorded;
+    graph.rehearse([&] { run(op.fused, there, cotangents); });
+    graph.capture([&] { recorded = run(op.fused, there, cotangents); });
+    graph.replay();
+    CHECK(same_bytes(recorded.outputs, eager.outputs));
+    CHECK(same_bytes(recorded.gradients, eager.gradients));
   });
 }
