@@ -31,8 +31,7 @@ at::Tensor logits_buffer(int64_t size, int64_t vocab, const at::Tensor& hidden) 
   return at::empty({size, divided_up(vocab, kPerAccess) * kPerAccess}, hidden.options()).narrow(1, 0, vocab);
 }
 
-// wide * scale in `dtype`. On CUDA in one pass: a tensor of one dimension, unlike a scalar, has a say in the
-// dtype that is computed in.
+// wide * scale in `dtype`, on CUDA in one pass.
 at::Tensor scaled_to(at::ScalarType dtype, const at::Tensor& wide, const at::Tensor& scale) {
   if (!wide.defined() || !scale.is_cuda() || dtype == wide.scalar_type()) {
     const auto scaled = scale_(wide, scale);
@@ -61,11 +60,11 @@ at::Tensor checked_targets(const at::Tensor& targets, const HeadInputs& head) {
   return targets.contiguous().to(head.hidden.device());
 }
 
+// A tensor of one dimension, unlike a scalar, has a say in the dtype that is computed in: float32, where mul_
+// of a number rounds that to the gradient's 16 bits first.
 at::Tensor scale_(at::Tensor gradient, const at::Tensor& scale) {
-  if (!gradient.defined()) return gradient;
-  if (scale.is_cuda()) return gradient.mul_(scale.reshape({1}));  // in float32, as scaled_to
-  const double factor = scale.item<double>();
-  return factor != 1 ? gradient.mul_(factor) : gradient;
+  if (!gradient.defined() || (scale.is_cpu() && scale.item<double>() == 1)) return gradient;
+  return gradient.mul_(scale.reshape({1}));
 }
 
 HeadLogits::HeadLogits(const HeadInputs& head, int64_t size)
