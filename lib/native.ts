@@ -61,8 +61,26 @@ export interface RuntimeInfo {
   threads: number
   /** That libtorch sees. */
   gpus: number
+  /** Whether this build has the CUDA kernels. */
+  cuda_kernels: boolean
   /** Vector extensions in use: "DEFAULT", "AVX2", "AVX512". */
   cpu_capability: string
+}
+
+export interface CudaDevice {
+  /** As the option `device` takes it: "cuda:0". */
+  device: string
+  name: string
+  /** All of it, in use or not. */
+  memory_bytes: number
+  /** "9.0" */
+  compute_capability: string
+}
+
+export interface CudaDevices {
+  devices: CudaDevice[]
+  /** Why there are none, in CUDA's words; empty where there are. */
+  problem: string
 }
 
 export interface TensorDescription {
@@ -323,6 +341,7 @@ export interface NativeJobs extends CompressingJobs {
 export interface NativeCalls {
   version: string
   runtimeInfo(): RuntimeInfo
+  cudaDevices(): CudaDevices
   cancelJob(id: number): void
   shutdownJobs(): void
   dispose(handle: Handle): void

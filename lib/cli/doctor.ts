@@ -1,6 +1,8 @@
+import type { CudaDevice } from '../native'
 import { type DoctorReport, doctor } from '../verbs/doctor'
 import { JSON_OPTION } from './options'
 import { factsText, jsonText } from './print'
+import { bytes } from './progress'
 import { defineVerb } from './verb'
 
 export default defineVerb({
@@ -16,11 +18,30 @@ export default defineVerb({
   },
 })
 
-function reportText({ addon, libtorch, node, threads, problems }: DoctorReport): string {
+function described({ device, name, memory_bytes, compute_capability }: CudaDevice): string {
+  return `${device} ${name} (${bytes(memory_bytes)}, compute capability ${compute_capability})`
+}
+
+function reportText({
+  addon,
+  libtorch,
+  devices,
+  devices_problem,
+  node,
+  threads,
+  problems,
+}: DoctorReport): string {
   const kind = libtorch.cuda === null ? 'for the CPU' : `for CUDA ${libtorch.cuda}`
   const facts = factsText({
-    addon: addon.version ?? 'not built',
+    addon:
+      addon.version === null
+        ? 'not built'
+        : `${addon.version}${addon.cuda_kernels ? ' with CUDA kernels' : ''}`,
     libtorch: libtorch.version === null ? 'not found' : `${libtorch.version}, ${kind}, in ${libtorch.path}`,
+    ...(libtorch.cuda !== null && {
+      devices:
+        devices.map(described).join(', ') || `no GPU found: ${devices_problem ?? 'the addon does not load'}`,
+    }),
     node,
     threads,
   })

@@ -13,7 +13,7 @@ import {
   packageRoot,
 } from '../libtorch'
 import type { Libtorch } from '../libtorch_folders'
-import { native } from '../native'
+import { type CudaDevice, native } from '../native'
 
 export interface Problem {
   code: string
@@ -25,9 +25,14 @@ export interface Problem {
 export interface DoctorReport {
   /** No problem was found: models can be run. */
   ok: boolean
-  addon: { version: string | null }
+  /** cuda_kernels: whether it was built with ours; null where it does not load. */
+  addon: { version: string | null; cuda_kernels: boolean | null }
   /** cuda: the CUDA version that this libtorch was built with, null for a CPU build. */
   libtorch: { version: string | null; path: string | null; cuda: string | null }
+  /** The GPUs that this addon can use. */
+  devices: CudaDevice[]
+  /** Why there are none, in CUDA's words; null where there are. */
+  devices_problem: string | null
   node: string
   /** Threads that tensor operations use unless told otherwise. */
   threads: number
@@ -45,12 +50,13 @@ export async function doctor(): Promise<DoctorReport> {
   const runtime = addon && libtorch && checked(problems, () => native().runtimeInfo())
   return {
     ok: problems.length === 0,
-    addon: { version: addon?.record.version ?? null },
+    addon: { version: addon?.record.version ?? null, cuda_kernels: runtime?.cuda_kernels ?? null },
     libtorch: {
       version: libtorch?.version ?? null,
       path: libtorch?.path ?? null,
       cuda: libtorch?.cuda ?? null,
     },
+    ...(runtime ? foundDevices() : { devices: [], devices_problem: null }),
     node: process.version,
     threads: runtime?.threads ?? availableParallelism(),
     problems,
@@ -75,6 +81,11 @@ function foundLibtorch(addon: AddonFile | undefined): Libtorch {
   const found = findLibtorch(addon?.record.torch_version)
   if (!found) throw missingLibtorch()
   return found
+}
+
+function foundDevices(): Pick<DoctorReport, 'devices' | 'devices_problem'> {
+  const { devices, problem } = native().cudaDevices()
+  return { devices, devices_problem: problem || null }
 }
 
 function checkNode(): void {

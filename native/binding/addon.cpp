@@ -14,6 +14,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     Export function;
   } table[] = {
       {"runtimeInfo", runtime_info},
+      {"cudaDevices", cuda_devices},
       {"matmulRate", matmul_rate},
       {"describeGpu", describe_gpu},
       {"cancelJob", cancel_job},

@@ -24,6 +24,7 @@ Value problems_value(const std::vector<Error>& problems);
 
 // runtime.cpp
 Napi::Value runtime_info(const Napi::CallbackInfo& info);
+Napi::Value cuda_devices(const Napi::CallbackInfo& info);
 Napi::Value matmul_rate(const Napi::CallbackInfo& info);
 Napi::Value describe_gpu(const Napi::CallbackInfo& info);
 Napi::Value cancel_job(const Napi::CallbackInfo& info);

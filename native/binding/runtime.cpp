@@ -6,6 +6,7 @@
 #include "binding/handle.h"
 #include "binding/to_js.h"
 #include "kernels/cuda/devices.h"
+#include "kernels/cuda/launch.h"
 #include "kernels/device_memory.h"
 #include "kernels/matmul_rate.h"
 #include "models/device.h"
@@ -18,9 +19,24 @@ Napi::Value runtime_info(const Napi::CallbackInfo& info) {
   const Value::Map facts = {{"torch_version", TONGUEFORGE_TORCH_VERSION},
                             {"threads", at::get_num_threads()},
                             {"gpus", models::num_gpus()},
+                            {"cuda_kernels", static_cast<bool>(TONGUEFORGE_CUDA)},
                             {"cpu_capability", at::get_cpu_capability()}};
   napi_value result = nullptr;
   to_js(info.Env(), Value(facts), &result);
+  return {info.Env(), result};
+}
+
+// cudaDevices(): CudaDevices
+Napi::Value cuda_devices(const Napi::CallbackInfo& info) {
+  const auto found = kernels::cuda::devices();
+  Value::List devices;
+  for (const auto& device : found.list)
+    devices.emplace_back(Value::Map{{"device", str("cuda:", device.index)},
+                                    {"name", device.name},
+                                    {"memory_bytes", device.memory_bytes},
+                                    {"compute_capability", str(device.major, ".", device.minor)}});
+  napi_value result = nullptr;
+  to_js(info.Env(), Value(Value::Map{{"devices", devices}, {"problem", found.problem}}), &result);
   return {info.Env(), result};
 }
 

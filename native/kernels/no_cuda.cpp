@@ -8,7 +8,7 @@ namespace tongueforge::kernels {
 
 namespace cuda {
 
-Devices devices() { return {{}, "this build has no CUDA"}; }
+Devices devices() { return {{}, "this build has no CUDA kernels"}; }
 
 }  // namespace cuda
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { bareMachine, cli, emptyFolder } from '../helpers/cli.mjs'
 
-const KEYS = ['ok', 'addon', 'libtorch', 'node', 'threads', 'problems']
+const KEYS = ['ok', 'addon', 'libtorch', 'devices', 'devices_problem', 'node', 'threads', 'problems']
 
 async function doctor(env) {
   const { code, out } = await cli(['doctor', '--json'], { env })
@@ -18,6 +18,7 @@ test('here, after the set-up, the doctor finds no problem', async () => {
   assert.deepEqual(Object.keys(report), KEYS)
   assert.equal(report.ok, true)
   assert.match(report.addon.version, /^\d+\.\d+\.\d+/)
+  assert.equal(typeof report.addon.cuda_kernels, 'boolean')
   assert.match(report.libtorch.version, /^2\.\d+\.\d+/)
   assert.equal(report.node, process.version)
   assert.ok(report.threads >= 1)
@@ -28,7 +29,8 @@ test('on a bare machine the doctor names all that is missing and the commands th
   assert.equal(code, 1)
   assert.equal(report.ok, false)
   assert.deepEqual(Object.keys(report), KEYS)
-  assert.deepEqual(report.addon, { version: null })
+  assert.deepEqual(report.addon, { version: null, cuda_kernels: null })
+  assert.deepEqual(report.devices, [])
   assert.deepEqual(report.libtorch, { version: null, path: null, cuda: null })
   const codes = report.problems.map(({ code }) => code)
   assert.ok(
