@@ -26,6 +26,7 @@ const { values } = parseArgs({
     parts: text(PARTS.join()),
     sizes: text('125m,350m,1b'),
     peers: text('eager,compile'),
+    graph: text('off,auto'), // of our training: passes one by one, or recorded and replayed
     documents: text('whole'), // of a row: whole, packed
     tokens: text('16384'), // of an update
     length: text('2048'), // of a row
@@ -85,7 +86,9 @@ async function ofDocuments(measure) {
 }
 
 async function trained(folder, documents) {
-  const found = await ours('train', folder, documents)
+  const found = []
+  for (const graph of list(values.graph))
+    for (const row of await ours('train', folder, documents, graph)) found.push({ graph, ...row })
   for (const mode of list(values.peers)) found.push(...(await peer(mode, 'train', mode, folder, documents)))
   return found
 }

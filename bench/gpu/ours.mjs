@@ -1,5 +1,5 @@
 // Our side of bench/gpu.mjs, one measurement a process, printed as a line of JSON:
-//   node bench/gpu/ours.mjs train FOLDER whole|packed SETTINGS    decode FOLDER SETTINGS    graft FOLDER SETTINGS
+//   node bench/gpu/ours.mjs train FOLDER whole|packed off|auto SETTINGS    decode FOLDER SETTINGS    graft FOLDER SETTINGS
 import { cpSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { decoderSpec } from '#lib/checkpoint/model_config'
@@ -19,7 +19,7 @@ const MEASURES = { train, decode, graft: graftOnDisk }
 await MEASURES[what]()
 
 async function train() {
-  const [documents] = rest
+  const [documents, graph] = rest
   const config = read('config.json')
   const batches = read(`${documents}.json`)
   const packed = batches.map(({ ids, labels, segments, rows }) => ({
@@ -28,7 +28,7 @@ async function train() {
     segments: Int32Array.from(segments),
     rows,
   }))
-  const trainer = await makeTrainer(config)
+  const trainer = await makeTrainer(config, graph === 'auto')
   const seconds = []
   const losses = []
   let peak
@@ -43,6 +43,7 @@ async function train() {
   const tokens = batches[0].ids.length
   say({
     documents,
+    graph,
     tokens_per_second: Math.round(tokens / median(seconds.slice(WARM_UP))),
     step_seconds: median(seconds.slice(WARM_UP)),
     first_step_seconds: seconds[0],
@@ -52,11 +53,11 @@ async function train() {
   })
 }
 
-async function makeTrainer(config) {
+async function makeTrainer(config, graph) {
   const spec = decoderSpec(config)
   const model = await runJob('loadModel', { folder, spec, dtype: 'float32', device, threads: 0 })
   const optimizer = { kind: 'adamw', beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, decay_all: true }
-  const settings = { loss: { kind: 'language' }, dtype: 'bfloat16', frozen: [], seed: 1 }
+  const settings = { loss: { kind: 'language' }, dtype: 'bfloat16', frozen: [], seed: 1, graph }
   return runJob('makeTrainer', { model, optimizer, ...settings })
 }
 
