@@ -90,7 +90,9 @@ HeadWanted HeadWanted::now(const HeadInputs& head) {
 HeadGradients::HeadGradients(const at::Tensor& hidden, const at::Tensor& weight, const HeadWanted& wanted) {
   const auto wide = weight.options().dtype(wide_dtype(weight));
   if (wanted.hidden) hidden_ = at::empty(hidden.sizes(), hidden.options());
-  if (wanted.weight) weight_ = at::zeros(weight.sizes(), wide);
+  // Where no chunk comes, nothing writes it.
+  const bool is_written = weight.is_cuda() && hidden.size(0) > 0;
+  if (wanted.weight) weight_ = is_written ? at::empty(weight.sizes(), wide) : at::zeros(weight.sizes(), wide);
   if (wanted.bias) bias_ = at::zeros({weight.size(0)}, wide);
 }
 
@@ -101,7 +103,8 @@ void HeadGradients::add(int64_t begin, const at::Tensor& grad_logits, const at::
   }
   if (bias_.defined()) bias_.add_(grad_logits.sum(0, /*keepdim=*/false, bias_.scalar_type()));
   if (!weight_.defined()) return;
-  add_matrix_product(weight_, grad_logits.t(), hidden);
+  const bool is_first = weight_.is_cuda() && begin == 0;
+  matrix_product_into(weight_, grad_logits.t(), hidden, /*beta=*/is_first ? 0 : 1);
 }
 
 torch::autograd::variable_list HeadGradients::rounded(at::ScalarType dtype) const {

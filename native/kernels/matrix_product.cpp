@@ -33,6 +33,21 @@ at::Tensor with_unit_stride(const at::Tensor& x) {
   return x.stride(0) == 1 || x.stride(1) == 1 ? x : x.contiguous();
 }
 
+// Of factors of 16 bits, into float32.
+void wide_product_into(at::Tensor out, const at::Tensor& a, const at::Tensor& b, double beta) {
+  const auto dtype = out.scalar_type();
+  if (!a.is_cuda()) {
+    const auto product = matrix_product(a, b);
+    if (beta == 0) return void(out.copy_(product));
+    if (beta != 1) out.mul_(beta);
+    out.add_(product);
+  } else if (beta == 0) {
+    at::mm_out(out, a, b, dtype);
+  } else {
+    at::addmm_out(out, out, a, b, dtype, beta);
+  }
+}
+
 }  // namespace
 
 bool is_onednn_faster(c10::ScalarType dtype, int64_t m, int64_t n, int64_t k) {
@@ -43,6 +58,7 @@ bool is_onednn_faster(c10::ScalarType dtype, int64_t m, int64_t n, int64_t k) {
 
 void matrix_product_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, double beta) {
   const at::NoGradGuard no_grad;
+  if (out.scalar_type() != a.scalar_type()) return wide_product_into(out, a, b, beta);
   if (a.is_cpu() && is_onednn_faster(out.scalar_type(), a.size(0), b.size(1), a.size(1))) {
     at::native::mkldnn_matmul(with_unit_stride(a), with_unit_stride(b), out, static_cast<float>(beta), 1.0f);
   } else if (auto result = out; beta == 0) {
@@ -50,16 +66,6 @@ void matrix_product_into(const at::Tensor& out, const at::Tensor& a, const at::T
   } else {
     at::addmm_out(result, out, a, b, beta);
   }
-}
-
-void add_matrix_product(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
-  const at::NoGradGuard no_grad;
-  if (out.scalar_type() == a.scalar_type()) return matrix_product_into(out, a, b, /*beta=*/1);
-  auto sum = out;
-  if (a.is_cuda())
-    at::addmm_out(sum, sum, a, b, /*out_dtype=*/sum.scalar_type());
-  else
-    sum.add_(matrix_product(a, b));
 }
 
 at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b) {

@@ -6,12 +6,9 @@
 namespace tongueforge::kernels {
 
 /// out (m,n) = a (m,k) b (k,n) + beta out; all of one dtype, any strides. Not differentiable. With beta = 0
-/// the former content of out does not matter.
+/// the former content of out does not matter. Of factors of 16 bits out may be float32: on CUDA the product
+/// is never rounded to 16 bits then, on the CPU it is before it is added.
 void matrix_product_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, double beta = 0);
-
-/// out (m,n) += a (m,k) b (k,n); out may be float32 where they have 16 bits. Not differentiable. On CUDA the
-/// product is never rounded to 16 bits, on the CPU it is before it is added.
-void add_matrix_product(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b);
 
 /// a (m,k), b (k,n) -> (m,n). Not differentiable.
 at::Tensor matrix_product(const at::Tensor& a, const at::Tensor& b);
