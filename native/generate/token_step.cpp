@@ -27,8 +27,12 @@ at::Tensor with_room(const at::Tensor& cache_BKSH, int64_t filled, int64_t room)
 }  // namespace
 
 TokenStep::TokenStep(const models::Decoder& model, models::DecoderCache cache, const at::Tensor& ids_B1,
-                     bool greedy)
-    : model_(model), cache_(std::move(cache)), greedy_(greedy), ids_B1_(ids_B1.clone()) {
+                     bool greedy, bool recorded)
+    : model_(model),
+      cache_(std::move(cache)),
+      greedy_(greedy),
+      recorded_(recorded && model.device().is_cuda()),
+      ids_B1_(ids_B1.clone()) {
   const int64_t filled = cache_.length;
   for_each_tensor(cache_, [&](const at::Tensor& cache_BKSH) {
     cache_BKSH.narrow(2, filled, cache_BKSH.size(2) - filled).zero_();
@@ -44,7 +48,7 @@ bool TokenStep::fits(const models::Decoder& model) {
 void TokenStep::run() {
   if (cache_.length == room_of(cache_)) make_room();
   const auto body = [this] { step(); };
-  if (!model_.device().is_cuda()) {
+  if (!recorded_) {
     body();
   } else {
     if (!graph_) graph_.emplace(model_.device());

@@ -16,8 +16,9 @@ namespace tongueforge::generate {
 class TokenStep {
  public:
   /// Goes on where the cache ends, with tokens that come from outside or, if `greedy`, are the most probable
-  /// ones. `ids` (B,1) int64: the newest tokens, not in the cache yet.
-  TokenStep(const models::Decoder& model, models::DecoderCache cache, const at::Tensor& ids_B1, bool greedy);
+  /// ones. `ids` (B,1) int64: the newest tokens, not in the cache yet. Only on CUDA is there a recording.
+  TokenStep(const models::Decoder& model, models::DecoderCache cache, const at::Tensor& ids_B1, bool greedy,
+            bool recorded = true);
 
   /// Whether every step of such a model can be the same (models::Decoder::make_places).
   static bool fits(const models::Decoder& model);
@@ -42,7 +43,7 @@ class TokenStep {
 
   const models::Decoder& model_;
   models::DecoderCache cache_;
-  bool greedy_;
+  bool greedy_, recorded_;
   models::NextPlace next_;
   at::Tensor ids_B1_, best_B1_, logits_BV_;
   std::optional<kernels::Graph> graph_;

@@ -1,4 +1,4 @@
-#include "kernels/cuda/common.cuh"
+#include "kernels/cuda/early.cuh"
 #include "kernels/decode_attention_cuda.h"
 
 namespace tongueforge::kernels::cuda {
@@ -143,6 +143,8 @@ __global__ void __launch_bounds__(kThreads)
     attend(const DecodeAttention a, int lanes, int vectors, float scale) {
   using S = Slice<T, V>;
   extern __shared__ float shared[];
+  let_next_start();
+  wait_for_earlier();
   const int64_t h_size = a.head_dim, groups_of_heads = a.heads / a.kv_heads;
   const int64_t kv_head = blockIdx.y % a.kv_heads, first_head = blockIdx.y / a.kv_heads * Heads;
   const int64_t b = blockIdx.z, split = blockIdx.x;
@@ -217,6 +219,8 @@ __global__ void __launch_bounds__(kThreads)
 /// A block: the splits of one head of one sequence.
 template <class T>
 __global__ void join(const DecodeAttention a) {
+  let_next_start();
+  wait_for_earlier();
   const int64_t head = blockIdx.x, row = a.head_dim + 2;
   for (int64_t d = threadIdx.x; d < a.head_dim; d += blockDim.x) {
     const Joined all(a.partial + head * a.splits * row, a.splits, row, a.head_dim, d);
@@ -225,7 +229,7 @@ __global__ void join(const DecodeAttention a) {
 }
 
 template <class T, int V, int Heads>
-void launch(const DecodeAttention& a, cudaStream_t stream) {
+void launch(const DecodeAttention& a, Stream stream) {
   const int lanes = lanes_of<T>(a.head_dim), groups = kThreads / lanes;
   const int64_t head_groups = cut(a.heads / a.kv_heads, Heads);
   const size_t bytes = sizeof(float) * groups * Heads * (a.head_dim + 2);
@@ -233,15 +237,15 @@ void launch(const DecodeAttention& a, cudaStream_t stream) {
   const dim3 blocks(static_cast<unsigned>(a.splits), static_cast<unsigned>(head_groups * a.kv_heads),
                     static_cast<unsigned>(a.batch));
   allow_shared(attend<T, V, Heads>, bytes);
-  attend<T, V, Heads><<<blocks, kThreads, bytes, stream>>>(a, lanes, vectors_of<T>(a.head_dim), scale);
-  check_launch("decode_attention");
+  launch_early("decode_attention", attend<T, V, Heads>, blocks, kThreads, bytes, stream, a, lanes,
+               vectors_of<T>(a.head_dim), scale);
   if (a.splits == 1) return;
-  join<T><<<static_cast<unsigned>(a.batch * a.heads), kThreads, 0, stream>>>(a);
-  check_launch("decode_attention join");
+  const dim3 heads(static_cast<unsigned>(a.batch * a.heads));
+  launch_early("decode_attention join", join<T>, heads, kThreads, 0, stream, a);
 }
 
 template <class T, int V>
-void launch_heads(const DecodeAttention& a, cudaStream_t stream) {
+void launch_heads(const DecodeAttention& a, Stream stream) {
   const int64_t groups = a.heads / a.kv_heads;
   if (groups == 1) return launch<T, V, 1>(a, stream);
   if (groups <= 4) return launch<T, V, 4>(a, stream);
@@ -265,11 +269,10 @@ int64_t decode_splits(int64_t batch, int64_t heads, int64_t kv_heads, int64_t ca
 
 void decode_attention(Element type, const DecodeAttention& a, Stream stream) {
   if (a.batch == 0) return;
-  const auto on = static_cast<cudaStream_t>(stream);
   for_element(type, [&]<class T>(T) {
     if constexpr (!std::is_same_v<T, double>) {
-      if (vectors_of<T>(a.head_dim) <= kWarp) return launch_heads<T, 1>(a, on);
-      if constexpr (std::is_same_v<T, float>) launch_heads<T, 2>(a, on);
+      if (vectors_of<T>(a.head_dim) <= kWarp) return launch_heads<T, 1>(a, stream);
+      if constexpr (std::is_same_v<T, float>) launch_heads<T, 2>(a, stream);
     }
   });
 }

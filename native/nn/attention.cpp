@@ -6,6 +6,7 @@
 #include "kernels/decode_attention.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
+#include "nn/side_by_side.h"
 
 namespace tongueforge::nn {
 namespace {
@@ -65,9 +66,11 @@ Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t windo
 
 at::Tensor Attention::operator()(const at::Tensor& x_BTD, const Rotation& rotation,
                                  const Visibility& visibility, KvCache* cache, int64_t past) const {
-  auto q_BNTH = split_heads(q(x_BTD), num_heads, head_dim, q_norm, eps);
-  auto k_BKTH = split_heads(k(x_BTD), num_kv_heads, head_dim, k_norm, eps);
-  auto v_BKTH = split_heads(v(x_BTD), num_kv_heads, head_dim, {}, eps);
+  auto qkv = side_by_side(x_BTD, {&q, &k, &v});
+  auto q_BNTH = split_heads(qkv[0], num_heads, head_dim, q_norm, eps);
+  auto k_BKTH = split_heads(qkv[1], num_kv_heads, head_dim, k_norm, eps);
+  auto v_BKTH = split_heads(qkv[2], num_kv_heads, head_dim, {}, eps);
+  qkv.clear();  // turned, q and k are new tensors: the old ones need not wait for the end
   std::tie(q_BNTH, k_BKTH) = kernels::apply_rotary(q_BNTH, k_BKTH, rotation.cos, rotation.sin);
 
   if (visibility.packed) return o(kernels::packed_attention(q_BNTH, k_BKTH, v_BKTH, *visibility.packed));

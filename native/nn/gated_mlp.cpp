@@ -1,11 +1,9 @@
 #include "nn/gated_mlp.h"
 
-#include "kernels/swiglu.h"
+#include "nn/side_by_side.h"
 
 namespace tongueforge::nn {
 
-at::Tensor GatedMlp::operator()(const at::Tensor& x_BTD) const {
-  return down(kernels::swiglu(gate(x_BTD), up(x_BTD)));
-}
+at::Tensor GatedMlp::operator()(const at::Tensor& x_BTD) const { return down(gated(x_BTD, gate, up)); }
 
 }  // namespace tongueforge::nn

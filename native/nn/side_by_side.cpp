@@ -1,0 +1,42 @@
+#include "nn/side_by_side.h"
+
+#include <algorithm>
+
+#include "kernels/aten.h"
+#include "kernels/swiglu.h"
+#include "kernels/thin_product.h"
+
+namespace tongueforge::nn {
+namespace {
+
+bool is_plain(const Linear* layer) {
+  return !layer->factors && !layer->adapter && !layer->execution && !layer->observer;
+}
+
+std::vector<kernels::ThinWeight> weights_of(const std::vector<const Linear*>& layers) {
+  std::vector<kernels::ThinWeight> weights;
+  for (const auto* layer : layers) weights.push_back({layer->weight, layer->bias});
+  return weights;
+}
+
+bool are_thin(const at::Tensor& x, const std::vector<const Linear*>& layers) {
+  return x.is_cuda() && std::all_of(layers.begin(), layers.end(), is_plain) &&
+         kernels::takes_thin_product(x, weights_of(layers));
+}
+
+}  // namespace
+
+std::vector<at::Tensor> side_by_side(const at::Tensor& x, const std::vector<const Linear*>& layers) {
+  if (are_thin(x, layers)) return kernels::thin_linear(x, weights_of(layers));
+  std::vector<at::Tensor> all;
+  for (const auto* layer : layers) all.push_back((*layer)(x));
+  return all;
+}
+
+at::Tensor gated(const at::Tensor& x, const Linear& gate, const Linear& up) {
+  if (!gate.bias.defined() && !up.bias.defined() && are_thin(x, {&gate, &up}))
+    return kernels::thin_gated(x, gate.weight, up.weight);
+  return kernels::swiglu(gate(x), up(x));
+}
+
+}  // namespace tongueforge::nn
