@@ -35,27 +35,84 @@ __device__ inline float weight_of(float most_here, float most) {
   return most_here == -INFINITY ? 0.0f : exp2f(most_here - most);
 }
 
-/// The part of a row that a lane holds, in float: vectors lane, lane + lanes, ...
+/// How the lanes of a group share a row: vectors lane, lane + lanes, ... each.
+struct Lanes {
+  int lane, lanes, vectors;
+
+  __device__ Lanes(int lanes, int vectors)
+      : lane(static_cast<int>(threadIdx.x) % lanes), lanes(lanes), vectors(vectors) {}
+  __device__ int vector(int e) const { return lane + e * lanes; }
+  __device__ int group() const { return static_cast<int>(threadIdx.x) / lanes; }
+  __device__ int groups() const { return kThreads / lanes; }
+};
+
+/// The part of a row that a lane holds.
 template <class T, int V>
 struct Slice {
   static constexpr int kSize = V * kPerAccess<T>;
+  Vector<T> of[V] = {};
 
-  static __device__ void load(Vector<T> (&to)[V], const T* row, int lane, int lanes, int vectors) {
-#pragma unroll
-    for (int e = 0; e < V; e++) {
-      const int i = lane + e * lanes;
-      to[e] = i < vectors ? Vector<T>::load(row, i) : Vector<T>{};
-    }
-  }
-  static __device__ void store(const Vector<T> (&from)[V], T* row, int lane, int lanes, int vectors) {
+  __device__ float at(int i) const { return to_wide(of[i / kPerAccess<T>].at[i % kPerAccess<T>]); }
+
+  __device__ void load(const T* row, const Lanes& l) {
 #pragma unroll
     for (int e = 0; e < V; e++)
-      if (lane + e * lanes < vectors) from[e].store(row, lane + e * lanes);
+      if (l.vector(e) < l.vectors) of[e] = Vector<T>::load(row, l.vector(e));
   }
-  static __device__ float at(const Vector<T> (&x)[V], int i) {
-    return to_wide(x[i / kPerAccess<T>].at[i % kPerAccess<T>]);
+  __device__ void store(T* row, const Lanes& l) const {
+#pragma unroll
+    for (int e = 0; e < V; e++)
+      if (l.vector(e) < l.vectors) of[e].store(row, l.vector(e));
+  }
+  /// A row turned by the angles of one place: y1 = x1 cos - x2 sin, y2 = x2 cos + x1 sin over its two halves.
+  __device__ void load_turned(const T* row, const T* cos, const T* sin, const Lanes& l) {
+    load(row, l);
+    if (!cos) return;
+    const int half = l.vectors / 2;
+#pragma unroll
+    for (int e = 0; e < V; e++) {
+      const int i = l.vector(e);
+      if (i >= l.vectors) continue;
+      const auto other = Vector<T>::load(row, i < half ? i + half : i - half);
+      const auto c = Vector<T>::load(cos, i), s = Vector<T>::load(sin, i);
+#pragma unroll
+      for (int j = 0; j < kPerAccess<T>; j++) {
+        const float side = to_wide(other.at[j]) * to_wide(s.at[j]);
+        of[e].at[j] = from_wide<T>(to_wide(of[e].at[j]) * to_wide(c.at[j]) + (i < half ? -side : side));
+      }
+    }
   }
 };
+
+/// What a block works on: `count` query heads from `first_head` on, of one kv head of one sequence.
+struct Work {
+  int64_t b, kv_head, first_head, count, split;
+
+  __device__ Work(const DecodeAttention& a, int heads)
+      : b(blockIdx.z), kv_head(blockIdx.y % a.kv_heads), split(blockIdx.x) {
+    const int64_t of_kv_head = a.heads / a.kv_heads, passed = blockIdx.y / a.kv_heads * heads;
+    first_head = kv_head * of_kv_head + passed;
+    count = of_kv_head - passed < heads ? of_kv_head - passed : heads;
+  }
+  __device__ bool writes_cache(const DecodeAttention& a) const {
+    return first_head == kv_head * (a.heads / a.kv_heads);
+  }
+};
+
+/// The angles of the new place, or null.
+template <class T>
+struct Angles {
+  const T *cos, *sin;
+
+  __device__ Angles(const DecodeAttention& a, int64_t place)
+      : cos(a.cos ? static_cast<const T*>(a.cos) + place * a.head_dim : nullptr),
+        sin(a.cos ? static_cast<const T*>(a.sin) + place * a.head_dim : nullptr) {}
+};
+
+template <class T>
+__device__ const T* row_of(const DecodeRows& rows, int64_t b, int64_t head) {
+  return static_cast<const T*>(rows.data) + b * rows.of_sequence + head * rows.of_head;
+}
 
 /// Keys of a block: an equal share of those that the query sees.
 struct Range {
@@ -85,7 +142,7 @@ struct Running {
     }
   }
 
-  __device__ void add(int h, const float (&scores)[kKeys], const Vector<T> (&v)[kKeys][V]) {
+  __device__ void add(int h, const float (&scores)[kKeys], const Slice<T, V> (&v)[kKeys]) {
     float now = most[h];
 #pragma unroll
     for (int j = 0; j < kKeys; j++) now = fmaxf(now, scores[j]);
@@ -100,7 +157,7 @@ struct Running {
       const float p = exp2f(scores[j] - now);
       sum[h] += p;
 #pragma unroll
-      for (int i = 0; i < S::kSize; i++) y[h][i] += p * S::at(v[j], i);
+      for (int i = 0; i < S::kSize; i++) y[h][i] += p * v[j].at(i);
     }
   }
 };
@@ -108,17 +165,17 @@ struct Running {
 /// The sums of the groups of a block through shared memory: (groups, Heads, H+2), the last two the greatest
 /// score and the sum of weights.
 template <class T, int V, int Heads>
-__device__ void keep_in_shared(const Running<T, V, Heads>& mine, float* shared, int group, int lane,
-                               int lanes, int vectors, int64_t head_dim) {
+__device__ void keep_in_shared(const Running<T, V, Heads>& mine, float* shared, const Lanes& l,
+                               int64_t head_dim) {
   constexpr int kPer = kPerAccess<T>;
 #pragma unroll
   for (int h = 0; h < Heads; h++) {
-    float* row = shared + (group * Heads + h) * (head_dim + 2);
-    if (lane == 0) row[head_dim] = mine.most[h], row[head_dim + 1] = mine.sum[h];
+    float* row = shared + (l.group() * Heads + h) * (head_dim + 2);
+    if (l.lane == 0) row[head_dim] = mine.most[h], row[head_dim + 1] = mine.sum[h];
 #pragma unroll
     for (int i = 0; i < V * kPer; i++) {
-      const int vector = lane + i / kPer * lanes;
-      if (vector < vectors) row[vector * kPer + i % kPer] = mine.y[h][i];
+      const int vector = l.vector(i / kPer);
+      if (vector < l.vectors) row[vector * kPer + i % kPer] = mine.y[h][i];
     }
   }
 }
@@ -137,54 +194,83 @@ struct Joined {
   }
 };
 
-/// A block: one split of the keys of one kv head of one sequence, for Heads of its query heads.
-template <class T, int V, int Heads>
-__global__ void __launch_bounds__(kThreads)
-    attend(const DecodeAttention a, int lanes, int vectors, float scale) {
-  using S = Slice<T, V>;
-  extern __shared__ float shared[];
-  let_next_start();
-  wait_for_earlier();
-  const int64_t h_size = a.head_dim, groups_of_heads = a.heads / a.kv_heads;
-  const int64_t kv_head = blockIdx.y % a.kv_heads, first_head = blockIdx.y / a.kv_heads * Heads;
-  const int64_t b = blockIdx.z, split = blockIdx.x;
-  const int lane = threadIdx.x % lanes, group = threadIdx.x / lanes, groups = kThreads / lanes;
-  const int64_t here = groups_of_heads - first_head < Heads ? groups_of_heads - first_head : Heads;
+/// The keys and values of a block, some at a time; the new ones go into the cache on the way.
+template <class T, int V>
+struct Reader {
+  T *cache_k, *cache_v;
+  Slice<T, V> new_k, new_v;
+  bool writes;
 
-  float q[Heads][S::kSize];
-#pragma unroll
-  for (int h = 0; h < Heads; h++) {
-    const int64_t head = kv_head * groups_of_heads + first_head + (h < here ? h : 0);
-    Vector<T> row[V];
-    S::load(row, static_cast<const T*>(a.q.data) + b * a.q.of_sequence + head * a.q.of_head, lane, lanes,
-            vectors);
-#pragma unroll
-    for (int i = 0; i < S::kSize; i++) q[h][i] = S::at(row, i) * scale;
+  __device__ Reader(const DecodeAttention& a, const Work& work, const Angles<T>& angles, const Lanes& l)
+      : writes(work.writes_cache(a)) {
+    const int64_t begin = (work.b * a.kv_heads + work.kv_head) * a.capacity * a.head_dim;
+    cache_k = static_cast<T*>(a.cache_k) + begin, cache_v = static_cast<T*>(a.cache_v) + begin;
+    new_k.load_turned(row_of<T>(a.k, work.b, work.kv_head), angles.cos, angles.sin, l);
+    new_v.load(row_of<T>(a.v, work.b, work.kv_head), l);
   }
 
-  const Range keys(a, split);
-  const int64_t cached = (b * a.kv_heads + kv_head) * a.capacity * h_size;
-  T *cache_k = static_cast<T*>(a.cache_k) + cached, *cache_v = static_cast<T*>(a.cache_v) + cached;
-  const T* new_k = static_cast<const T*>(a.k.data) + b * a.k.of_sequence + kv_head * a.k.of_head;
-  const T* new_v = static_cast<const T*>(a.v.data) + b * a.v.of_sequence + kv_head * a.v.of_head;
-
-  Running<T, V, Heads> running;
-  // All lanes of a warp make the same rounds: they exchange sums.
-  for (int64_t round = keys.begin; round < keys.end; round += groups * kKeys) {
-    Vector<T> k[kKeys][V] = {}, v[kKeys][V] = {};
-    const int64_t first = round + group * kKeys;
+  /// Keys from `first` on, zeros from the end on.
+  __device__ void read(Slice<T, V> (&k)[kKeys], Slice<T, V> (&v)[kKeys], int64_t first, const Range& keys,
+                       int64_t head_dim, const Lanes& l) const {
 #pragma unroll
     for (int j = 0; j < kKeys; j++) {
       const int64_t key = first + j;
       if (key >= keys.end) continue;
-      const bool is_new = key == keys.last;
-      S::load(k[j], is_new ? new_k : cache_k + key * h_size, lane, lanes, vectors);
-      S::load(v[j], is_new ? new_v : cache_v + key * h_size, lane, lanes, vectors);
-      if (is_new && first_head == 0) {
-        S::store(k[j], cache_k + key * h_size, lane, lanes, vectors);
-        S::store(v[j], cache_v + key * h_size, lane, lanes, vectors);
+      if (key < keys.last) {
+        k[j].load(cache_k + key * head_dim, l), v[j].load(cache_v + key * head_dim, l);
+        continue;
       }
+      k[j] = new_k, v[j] = new_v;
+      if (writes) new_k.store(cache_k + key * head_dim, l), new_v.store(cache_v + key * head_dim, l);
     }
+  }
+};
+
+/// The groups of the block as one: its results, or those of its split for join().
+template <class T, int Heads>
+__device__ void write_results(const DecodeAttention& a, const Work& work, const float* shared, int groups) {
+  const int64_t row_size = a.head_dim + 2;
+  for (int64_t i = threadIdx.x; i < work.count * a.head_dim; i += kThreads) {
+    const int64_t h = i / a.head_dim, d = i % a.head_dim, head = work.b * a.heads + work.first_head + h;
+    const Joined all(shared + h * row_size, groups, Heads * row_size, a.head_dim, d);
+    if (a.splits == 1) {
+      static_cast<T*>(a.out)[head * a.head_dim + d] = from_wide<T>(all.y / all.sum);
+      continue;
+    }
+    float* row = a.partial + (head * a.splits + work.split) * row_size;
+    row[d] = all.y;
+    if (d == 0) row[a.head_dim] = all.most, row[a.head_dim + 1] = all.sum;
+  }
+}
+
+/// A block: one split of the keys of one kv head of one sequence, for Heads of its query heads.
+template <class T, int V, int Heads>
+__global__ void __launch_bounds__(kThreads)
+    attend(const DecodeAttention a, int lanes, int vectors, float scale) {
+  extern __shared__ float shared[];
+  let_next_start();
+  wait_for_earlier();
+  const Work work(a, Heads);
+  const Lanes l(lanes, vectors);
+  const Range keys(a, work.split);
+  const Angles<T> angles(a, keys.last);
+  float q[Heads][Slice<T, V>::kSize];
+#pragma unroll
+  for (int h = 0; h < Heads; h++) {
+    Slice<T, V> row;
+    row.load_turned(row_of<T>(a.q, work.b, work.first_head + (h < work.count ? h : 0)), angles.cos,
+                    angles.sin, l);
+#pragma unroll
+    for (int i = 0; i < Slice<T, V>::kSize; i++) q[h][i] = row.at(i) * scale;
+  }
+
+  const Reader<T, V> reader(a, work, angles, l);
+  Running<T, V, Heads> running;
+  // All lanes of a warp make the same rounds: they exchange sums.
+  for (int64_t round = keys.begin; round < keys.end; round += l.groups() * kKeys) {
+    Slice<T, V> k[kKeys], v[kKeys];
+    const int64_t first = round + l.group() * kKeys;
+    reader.read(k, v, first, keys, a.head_dim, l);
 #pragma unroll
     for (int h = 0; h < Heads; h++) {
       float scores[kKeys];
@@ -192,7 +278,7 @@ __global__ void __launch_bounds__(kThreads)
       for (int j = 0; j < kKeys; j++) {
         float product = 0;
 #pragma unroll
-        for (int i = 0; i < S::kSize; i++) product += q[h][i] * S::at(k[j], i);
+        for (int i = 0; i < Slice<T, V>::kSize; i++) product += q[h][i] * k[j].at(i);
         scores[j] = sum_of_lanes(product, lanes);
         if (first + j >= keys.end) scores[j] = -INFINITY;
       }
@@ -200,20 +286,9 @@ __global__ void __launch_bounds__(kThreads)
     }
   }
 
-  keep_in_shared(running, shared, group, lane, lanes, vectors, h_size);
+  keep_in_shared(running, shared, l, a.head_dim);
   __syncthreads();
-  for (int64_t i = threadIdx.x; i < here * h_size; i += kThreads) {
-    const int64_t h = i / h_size, d = i % h_size;
-    const Joined all(shared + h * (h_size + 2), groups, Heads * (h_size + 2), h_size, d);
-    const int64_t head = b * a.heads + kv_head * groups_of_heads + first_head + h;
-    if (a.splits == 1) {
-      static_cast<T*>(a.out)[head * h_size + d] = from_wide<T>(all.y / all.sum);
-      continue;
-    }
-    float* row = a.partial + (head * a.splits + split) * (h_size + 2);
-    row[d] = all.y;
-    if (d == 0) row[h_size] = all.most, row[h_size + 1] = all.sum;
-  }
+  write_results<T, Heads>(a, work, shared, l.groups());
 }
 
 /// A block: the splits of one head of one sequence.
@@ -258,6 +333,10 @@ bool takes_decode_rows(Element type, int64_t head_dim) {
   if (type == Element::f64) return false;
   const int64_t per_access = type == Element::f32 ? 4 : 8;
   return head_dim % per_access == 0 && head_dim <= kMostHeadDim;
+}
+
+bool takes_decode_turn(Element type, int64_t head_dim) {
+  return takes_decode_rows(type, head_dim) && head_dim % (type == Element::f32 ? 8 : 16) == 0;
 }
 
 int64_t decode_splits(int64_t batch, int64_t heads, int64_t kv_heads, int64_t capacity) {

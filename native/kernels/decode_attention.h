@@ -7,12 +7,13 @@
 
 namespace tongueforge::kernels {
 
-/// q (B,N,1,H), k and v (B,K,1,H) in any layout, N a multiple of K; the cache (B,K,S,H) twice, dense, with
-/// numbers everywhere; place (1) int64, from 0 to S-1, all on one device. Writes k and v to the cache at this
-/// place, the same in all sequences, and gives the attention of q to it and to those before, `window` of them
-/// at most (0: all) -> (B,1,N*H). Not differentiable.
+/// q (B,N,1,H), k and v (B,K,1,H) in any layout, N a multiple of K; cos and sin (1,1,S,H), the rotation of
+/// every place (kernels/rotary.h); the cache (B,K,S,H) twice, dense, with numbers everywhere; place (1)
+/// int64, from 0 to S-1, all on one device. Turns q and k to the place, writes k and v to the cache there,
+/// and gives the attention of q to them and to those before, `window` of them at most (0: all) -> (B,1,N*H).
+/// Not differentiable.
 at::Tensor decode_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const at::Tensor& cache_k, const at::Tensor& cache_v, const at::Tensor& place,
-                            int64_t window);
+                            const at::Tensor& cos, const at::Tensor& sin, const at::Tensor& cache_k,
+                            const at::Tensor& cache_v, const at::Tensor& place, int64_t window);
 
 }  // namespace tongueforge::kernels

@@ -15,6 +15,7 @@ struct DecodeRows {
 
 struct DecodeAttention {
   DecodeRows q, k, v;       // (B,N,H), (B,K,H) twice
+  const void *cos, *sin;    // (S,H) dense; null where q and k are turned already
   void *cache_k, *cache_v;  // (B,K,S,H) dense
   void* out;                // (B,N,H) dense
   const int64_t* place;     // of the new key
@@ -24,6 +25,9 @@ struct DecodeAttention {
 
 /// Whether rows of so many elements can be read 16 bytes at a time by the lanes of one warp.
 bool takes_decode_rows(Element type, int64_t head_dim);
+
+/// Whether it can turn them, too: half of a row is of whole accesses.
+bool takes_decode_turn(Element type, int64_t head_dim);
 
 /// Parts into which the keys are cut: enough to busy a GPU; depends on these sizes alone.
 int64_t decode_splits(int64_t batch, int64_t heads, int64_t kv_heads, int64_t capacity);

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "kernels/cuda/common.cuh"
+#include "kernels/cuda/early.cuh"
 #include "kernels/rms_norm_cuda.h"
 
 namespace tongueforge::kernels::cuda {
@@ -23,6 +23,8 @@ __device__ W team_sum(W value) {
 template <class T, int N, int Team>
 __global__ void __launch_bounds__(kThreads) forward_rows(const RmsNormForward f) {
   using V = Vector<T, N>;
+  let_next_start();
+  wait_for_earlier();
   const int lane = threadIdx.x % Team;
   const int64_t row = static_cast<int64_t>(blockIdx.x) * (kThreads / Team) + threadIdx.x / Team;
   const int vectors = row < f.rows ? f.d / N : 0;  // a team without a row goes along: the sum is the warp's
@@ -151,11 +153,10 @@ void rms_norm_forward(Element type, const RmsNormForward& f, Stream stream) {
     const bool aligned = rows_aligned<T>(f.d, f.x, f.branch, f.weight, f.sum, f.y);
     for_shape<T>(f.d, aligned, [&]<int N, int Team>() {
       constexpr int64_t kTeams = kThreads / Team;
-      const auto blocks = static_cast<unsigned>((f.rows + kTeams - 1) / kTeams);
-      forward_rows<T, N, Team><<<blocks, kThreads, 0, static_cast<cudaStream_t>(stream)>>>(f);
+      const dim3 blocks(static_cast<unsigned>((f.rows + kTeams - 1) / kTeams));
+      launch_early("rms_norm_forward", forward_rows<T, N, Team>, blocks, kThreads, 0, stream, f);
     });
   });
-  check_launch("rms_norm_forward");
 }
 
 int64_t rms_norm_blocks(int64_t rows) {

@@ -214,10 +214,8 @@ at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache, const 
 at::Tensor Decoder::next_hidden(const at::Tensor& ids_B1, DecoderCache& cache, const NextPlace& next) const {
   const auto visibility = visibility_of_layers(
       spec_, [&](int64_t window) { return nn::next_token_visibility({next.place, window}); });
-  const nn::Rotation rotation = {next.table.cos.index_select(2, next.place),
-                                 next.table.sin.index_select(2, next.place)};
   return run_layers(at::embedding(embedding_, ids_B1),
-                    std::make_shared<Pass>(Pass{rotation, visibility, &cache, nullptr}));
+                    std::make_shared<Pass>(Pass{next.table, visibility, &cache, nullptr}));
 }
 
 std::optional<NextPlace> Decoder::make_places(int64_t capacity) const {

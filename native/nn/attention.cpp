@@ -71,13 +71,12 @@ at::Tensor Attention::operator()(const at::Tensor& x_BTD, const Rotation& rotati
   auto k_BKTH = split_heads(qkv[1], num_kv_heads, head_dim, k_norm, eps);
   auto v_BKTH = split_heads(qkv[2], num_kv_heads, head_dim, {}, eps);
   qkv.clear();  // turned, q and k are new tensors: the old ones need not wait for the end
+  if (const auto& next = visibility.next)  // the rotation of all places: it turns by the one that it reads
+    return o(kernels::decode_attention(q_BNTH, k_BKTH, v_BKTH, rotation.cos, rotation.sin, cache->k_BKSH,
+                                       cache->v_BKSH, next->place, next->window));
   std::tie(q_BNTH, k_BKTH) = kernels::apply_rotary(q_BNTH, k_BKTH, rotation.cos, rotation.sin);
 
   if (visibility.packed) return o(kernels::packed_attention(q_BNTH, k_BKTH, v_BKTH, *visibility.packed));
-
-  if (const auto& next = visibility.next)
-    return o(kernels::decode_attention(q_BNTH, k_BKTH, v_BKTH, cache->k_BKSH, cache->v_BKSH, next->place,
-                                       next->window));
 
   auto [k_BKSH, v_BKSH] = cache ? cache->append(past, k_BKTH, v_BKTH) : std::pair(k_BKTH, v_BKTH);
   // A boolean mask with rows of no visible key would give NaN; causality always shows a query itself.
