@@ -4,10 +4,11 @@
 namespace tongueforge::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 128, kWarp = 32;
+constexpr int kThreads = 256, kWarp = 32, kWarps = kThreads / kWarp;
 constexpr int kKeys = 4;  // that a group of lanes reads at a time: their loads overlap
 constexpr int64_t kMostHeadDim = 256;
-constexpr int kBusyBlocks = 264;  // two for each multiprocessor of a large GPU
+constexpr int kBusyBlocks = 264;       // two for each multiprocessor of a large GPU
+constexpr int64_t kKeysOfSplit = 512;  // at least: to join splits takes as long as to read so many
 constexpr int kMostSplits = 64;
 
 __host__ __device__ constexpr int64_t cut(int64_t n, int64_t step) { return (n + step - 1) / step; }
@@ -160,17 +161,34 @@ struct Running {
       for (int i = 0; i < S::kSize; i++) y[h][i] += p * v[j].at(i);
     }
   }
+
+  /// What the groups of a warp have met, known to each of them.
+  __device__ void join_warp(int lanes) {
+    for (int step = lanes; step < kWarp; step *= 2) {
+#pragma unroll
+      for (int h = 0; h < Heads; h++) {
+        const float others = __shfl_xor_sync(0xffffffffu, most[h], step), now = fmaxf(most[h], others);
+        const float keep = weight_of(most[h], now), take = weight_of(others, now);
+        most[h] = now;
+        sum[h] = sum[h] * keep + __shfl_xor_sync(0xffffffffu, sum[h], step) * take;
+#pragma unroll
+        for (int i = 0; i < S::kSize; i++)
+          y[h][i] = y[h][i] * keep + __shfl_xor_sync(0xffffffffu, y[h][i], step) * take;
+      }
+    }
+  }
 };
 
-/// The sums of the groups of a block through shared memory: (groups, Heads, H+2), the last two the greatest
+/// The sums of the warps of a block through shared memory: (warps, Heads, H+2), the last two the greatest
 /// score and the sum of weights.
 template <class T, int V, int Heads>
 __device__ void keep_in_shared(const Running<T, V, Heads>& mine, float* shared, const Lanes& l,
                                int64_t head_dim) {
   constexpr int kPer = kPerAccess<T>;
+  if (threadIdx.x % kWarp >= l.lanes) return;  // the groups of a warp hold the same
 #pragma unroll
   for (int h = 0; h < Heads; h++) {
-    float* row = shared + (l.group() * Heads + h) * (head_dim + 2);
+    float* row = shared + (threadIdx.x / kWarp * Heads + h) * (head_dim + 2);
     if (l.lane == 0) row[head_dim] = mine.most[h], row[head_dim + 1] = mine.sum[h];
 #pragma unroll
     for (int i = 0; i < V * kPer; i++) {
@@ -226,13 +244,13 @@ struct Reader {
   }
 };
 
-/// The groups of the block as one: its results, or those of its split for join().
+/// The warps of the block as one: its results, or those of its split for join().
 template <class T, int Heads>
-__device__ void write_results(const DecodeAttention& a, const Work& work, const float* shared, int groups) {
+__device__ void write_results(const DecodeAttention& a, const Work& work, const float* shared) {
   const int64_t row_size = a.head_dim + 2;
   for (int64_t i = threadIdx.x; i < work.count * a.head_dim; i += kThreads) {
     const int64_t h = i / a.head_dim, d = i % a.head_dim, head = work.b * a.heads + work.first_head + h;
-    const Joined all(shared + h * row_size, groups, Heads * row_size, a.head_dim, d);
+    const Joined all(shared + h * row_size, kWarps, Heads * row_size, a.head_dim, d);
     if (a.splits == 1) {
       static_cast<T*>(a.out)[head * a.head_dim + d] = from_wide<T>(all.y / all.sum);
       continue;
@@ -286,9 +304,10 @@ __global__ void __launch_bounds__(kThreads)
     }
   }
 
+  running.join_warp(lanes);
   keep_in_shared(running, shared, l, a.head_dim);
   __syncthreads();
-  write_results<T, Heads>(a, work, shared, l.groups());
+  write_results<T, Heads>(a, work, shared);
 }
 
 /// A block: the splits of one head of one sequence.
@@ -305,9 +324,9 @@ __global__ void join(const DecodeAttention a) {
 
 template <class T, int V, int Heads>
 void launch(const DecodeAttention& a, Stream stream) {
-  const int lanes = lanes_of<T>(a.head_dim), groups = kThreads / lanes;
+  const int lanes = lanes_of<T>(a.head_dim);
   const int64_t head_groups = cut(a.heads / a.kv_heads, Heads);
-  const size_t bytes = sizeof(float) * groups * Heads * (a.head_dim + 2);
+  const size_t bytes = sizeof(float) * kWarps * Heads * (a.head_dim + 2);
   const float scale = 1.4426950408889634f / sqrtf(static_cast<float>(a.head_dim));  // scores in powers of 2
   const dim3 blocks(static_cast<unsigned>(a.splits), static_cast<unsigned>(head_groups * a.kv_heads),
                     static_cast<unsigned>(a.batch));
@@ -341,7 +360,7 @@ bool takes_decode_turn(Element type, int64_t head_dim) {
 
 int64_t decode_splits(int64_t batch, int64_t heads, int64_t kv_heads, int64_t capacity) {
   const int64_t blocks = batch * kv_heads * cut(heads / kv_heads, 8);
-  const int64_t useful = cut(capacity, kThreads / 2);
+  const int64_t useful = cut(capacity, kKeysOfSplit);
   const int64_t splits = cut(kBusyBlocks, blocks > 0 ? blocks : 1);
   return splits > useful ? useful : (splits > kMostSplits ? kMostSplits : splits);
 }
