@@ -3,13 +3,15 @@
 #pragma once
 #include <cstdint>
 
+#include "core/anywhere.h"
+
 namespace tongueforge {
 
 class Random {
  public:
-  explicit Random(uint64_t seed) : state_(seed) {}
+  TONGUEFORGE_ANYWHERE explicit Random(uint64_t seed) : state_(seed) {}
 
-  uint64_t next() {
+  TONGUEFORGE_ANYWHERE uint64_t next() {
     uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;

@@ -2,9 +2,9 @@
 
 #include <bit>
 
-#include "core/random.h"
-#include "kernels/aten.h"
+#include "kernels/cuda/glue.h"
 #include "kernels/linear.h"
+#include "kernels/lora_linear_cuda.h"
 #include "kernels/matrix_product.h"
 
 namespace tongueforge::kernels {
@@ -14,11 +14,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr int64_t kGrain = 1 << 14;  // values a thread takes at least
-
-// SplitMix64 of key + place: 32 bits, below the threshold with probability `rate`.
-bool is_dropped(uint64_t key, uint64_t place, uint64_t threshold) {
-  return (Random(key + place * 0x9e3779b97f4a7c15u).next() >> 32) < threshold;
-}
 
 uint64_t threshold_of(const DropoutKey& dropout) { return static_cast<uint64_t>(dropout.rate * 0x1p32); }
 
@@ -40,6 +35,19 @@ at::Tensor dropped_places(int64_t n, uint64_t key, uint64_t threshold, at::Devic
   z.bitwise_xor_(shifted(z, 27)).mul_(as_signed(0x94d049bb133111ebu));
   z.bitwise_xor_(shifted(z, 31));
   return shifted(z, 32).lt(as_signed(threshold));
+}
+
+at::Tensor drop_on_cuda(const at::Tensor& x, const DropoutKey& dropout) {
+  auto result = at::empty_like(x);
+  if constexpr (cuda::kBuilt)
+    cuda::drop({.x = x.const_data_ptr<float>(),
+                .y = result.mutable_data_ptr<float>(),
+                .size = x.numel(),
+                .key = dropout.key,
+                .threshold = threshold_of(dropout),
+                .kept_scale = kept_scale_of(dropout)},
+               cuda::stream_of(x));
+  return result;
 }
 
 // Values that the adapter sees: float32, as rows, some of them dropped.
@@ -113,6 +121,7 @@ class LoraLinear : public torch::autograd::Function<LoraLinear> {
 }  // namespace
 
 at::Tensor drop(const at::Tensor& x, const DropoutKey& dropout) {
+  if (cuda::has_twin(x)) return drop_on_cuda(x, dropout);
   if (!x.is_cpu()) return drop_reference(x, dropout);
   auto result = at::empty_like(x);
   const auto threshold = threshold_of(dropout);

@@ -7,11 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__CUDACC__)
-#define TONGUEFORGE_ANYWHERE __host__ __device__ inline
-#else
-#define TONGUEFORGE_ANYWHERE inline
-#endif
+#include "core/anywhere.h"
 
 namespace tongueforge::kernels {
 

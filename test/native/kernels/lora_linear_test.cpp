@@ -1,7 +1,7 @@
 // The hand-written node against the same of plain operators, forward and backward.
 #include "kernels/lora_linear.h"
 
-#include "doctest.h"
+#include "gpu.h"
 #include "kernels/aten.h"
 #include "kernels/linear.h"
 
@@ -112,4 +112,17 @@ TEST_CASE("dropping by plain operators drops the same places, to the bit") {
       CAPTURE(key);
       CHECK(kernels::drop_reference(x, {rate, key}).equal(kernels::drop(x, {rate, key})));
     }
+}
+
+TEST_CASE("cuda: the same places are dropped as on the CPU, to the bit") {
+  const auto device = test::gpu();
+  if (!device) return;
+  for (const int64_t size : {1, 255, 257, 1 << 21}) {
+    CAPTURE(size);
+    const auto x = at::randn({size}, at::detail::createCPUGenerator(8), at::kFloat);
+    for (const auto& dropout : {kernels::DropoutKey{0.1, 1}, {0.5, ~uint64_t{0}}}) {
+      CHECK(kernels::drop(x.to(*device), dropout).cpu().equal(kernels::drop(x, dropout)));
+      CHECK(kernels::drop_reference(x.to(*device), dropout).cpu().equal(kernels::drop(x, dropout)));
+    }
+  }
 }

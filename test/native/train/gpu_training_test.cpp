@@ -310,7 +310,8 @@ TEST_CASE("cuda: bfloat16 takes 16 bytes a parameter, and gradients are held onc
   auto options = gpu_options();
   options.compute = at::kBFloat16;
   SilentJob job;
-  kernels::release_kept(*device);
+  train::Trainer(on(tiny_decoder(), *device), options).step({packed_batch(1)}, {.lr = 0.001}, job);
+  kernels::release_kept(*device);  // what libraries work in is there by now
   const auto before = kernels::device_use(*device).used;
   train::Trainer trainer(on(tiny_decoder(spec), *device), options);
   const auto parameters = trainer.memory_use().weights / 2;
