@@ -50,21 +50,15 @@ void publish(const at::Tensor& wide, const at::Tensor& to, size_t tensor, const 
   }
 }
 
-/// Whether the update is taken.
-bool scale_gradients(const std::vector<at::Tensor>& gradients, const at::Tensor& maybe_scale) {
-  const double scale = maybe_scale.defined() ? maybe_scale.item<double>() : 1;
-  if (std::isnan(scale)) return false;
-  if (scale != 1)
-    for (const auto& gradient : gradients) gradient.mul_(scale);
-  return true;
-}
-
 void update_on_cpu(AdamWState& state, const std::vector<at::Tensor>& gradients, const AdamWUpdate& update,
                    const AdamWCoefficients& c) {
-  if (!scale_gradients(gradients, update.scale)) return;
-  const auto wide = in_float32(state.masters);
+  const double scale = update.scale.defined() ? update.scale.item<double>() : 1;
+  if (std::isnan(scale)) return;
+  const auto wide = in_float32(state.masters), wide_gradients = in_float32(gradients);
+  if (scale != 1)
+    for (const auto& gradient : wide_gradients) gradient.mul_(scale);
   const std::vector<at::Tensor> counts(wide.size(), update.count);
-  at::_fused_adamw_(wide, in_float32(gradients), state.first_moments, state.second_moments,
+  at::_fused_adamw_(wide, wide_gradients, state.first_moments, state.second_moments,
                     /*max_exp_avg_sqs=*/{}, counts, update.lr.item<double>(), c.beta1, c.beta2,
                     c.weight_decay, c.eps, /*amsgrad=*/false, /*maximize=*/false);
   for (size_t i = 0; i < wide.size(); i++) {
