@@ -55,7 +55,7 @@ function teacherActivations({ config, spec, teaching }: TrainPlan) {
   const width = bytesOf(dtype)
   const pairs = config.distil.hidden?.layers.length ?? 0
   const states = tokens * width * theirs.hidden_size * (1 + pairs)
-  const logits = logitRows(tokens, theirs.vocab_size, width) * theirs.vocab_size * width
+  const logits = logitBytes(config, theirs, width)
   const compared = 4 * tokens * pairs * (theirs.hidden_size + spec.hidden_size) // in float32, and their gradients
   return {
     passing: states + tokens * (largestBlockBytes(theirs, width) + 4 * width * theirs.hidden_size),
@@ -70,7 +70,7 @@ function ownActivations({ config, spec, trained }: TrainPlan): number {
   const { hidden_size: D } = spec
   const inFlight = width * (2 * D + 2 * widest(spec)) // gradients on their way through a block
   const head = width * 4 * D
-  const logits = logitRows(tokens, spec.vocab_size, width) * spec.vocab_size * width
+  const logits = logitBytes(config, spec, width)
   if (config.activation_checkpointing === 'none') {
     const blocks = recorded.reduce((sum, layer) => sum + blockBytes(spec, layer, width), 0)
     return tokens * blocks + Math.max(tokens * head + logits, tokens * inFlight)
@@ -100,9 +100,25 @@ function blockBytes(spec: ModelSpec, layer: LayerSpec, width: number): number {
 
 const rankSum = ({ ranks }: LayerSpec) => Object.values(ranks).reduce((sum, rank) => sum + rank, 0)
 
-// As native/kernels/linear_cross_entropy.cpp cuts them.
+// As native/kernels/head_chunks.cpp cuts them.
 export function logitRows(tokens: number, vocabulary: number, width: number): number {
   return Math.min(tokens, Math.max(256, Math.floor((64 * MIB) / (vocabulary * width))))
+}
+
+// On a GPU equal pieces of whole tiles.
+function gpuLogitRows(tokens: number, vocabulary: number, width: number): number {
+  const most = Math.max(2048, Math.floor((1024 * MIB) / (vocabulary * width)))
+  const pieces = Math.max(1, Math.ceil(tokens / most))
+  return Math.min(tokens, Math.ceil(tokens / pieces / 128) * 128)
+}
+
+function logitBytes(
+  { batch_size, sequence_length, device }: TrainConfig,
+  { vocab_size }: ModelSpec,
+  width: number,
+): number {
+  const rows = device === 'cpu' ? logitRows : gpuLogitRows
+  return rows(batch_size * sequence_length, vocab_size, width) * vocab_size * width
 }
 
 /** Node and libtorch, before any tensor: measured. */
