@@ -1,5 +1,6 @@
 // The frame of the CUDA twins, as far as it shows without a GPU. The twins themselves are tested by the op
 // harness.
+#include "core/error.h"
 #include "kernels/cuda/devices.h"
 #include "kernels/cuda/glue.h"
 #include "kernels/rms_norm_cuda.h"
@@ -30,7 +31,9 @@ TEST_CASE("the list of GPUs is empty for a reason that is told") {
 #if TONGUEFORGE_CUDA
 // More shared memory than any GPU has; without a GPU, no kernel at all can be started.
 TEST_CASE("a kernel that cannot be started is an error that names it, and the next one is not blamed") {
-  const cuda::RmsNormBackward wide{.rows = 1, .d = int64_t{1} << 24};
+  cuda::RmsNormBackward wide = {};
+  wide.rows = 1;
+  wide.d = int64_t{1} << 24;
   for (int i = 0; i < 2; i++) {
     try {
       cuda::rms_norm_backward(cuda::Element::f64, wide, nullptr);
@@ -44,13 +47,8 @@ TEST_CASE("a kernel that cannot be started is an error that names it, and the ne
   if (cuda::devices().list.empty()) return;
   const auto x = at::ones({2, 8}, at::kCUDA), weight = at::ones({8}, at::kCUDA), y = at::empty_like(x);
   const auto rstd = at::empty({2}, at::kCUDA);
-  const cuda::RmsNormForward f{.x = x.data_ptr(),
-                               .weight = weight.data_ptr(),
-                               .y = y.data_ptr(),
-                               .rstd = rstd.data_ptr(),
-                               .rows = 2,
-                               .d = 8,
-                               .eps = 0};
+  const cuda::RmsNormForward f = {
+      x.data_ptr(), nullptr, weight.data_ptr(), nullptr, y.data_ptr(), rstd.data_ptr(), 2, 8, 0};
   CHECK_NOTHROW(cuda::rms_norm_forward(cuda::element_of(x), f, cuda::stream_of(x)));
   CHECK(at::equal(y.cpu(), at::ones({2, 8})));
 }
