@@ -1,6 +1,7 @@
 #include "generate/token_step.h"
 
 #include "kernels/aten.h"
+#include "kernels/greedy_choice.h"
 
 namespace tongueforge::generate {
 namespace {
@@ -32,7 +33,8 @@ TokenStep::TokenStep(const models::Decoder& model, models::DecoderCache cache, c
       cache_(std::move(cache)),
       greedy_(greedy),
       recorded_(recorded && model.device().is_cuda()),
-      ids_B1_(ids_B1.clone()) {
+      ids_B1_(ids_B1.clone()),
+      best_B1_(at::empty(ids_B1.sizes(), ids_B1.options().dtype(at::kFloat))) {
   const int64_t filled = cache_.length;
   for_each_tensor(cache_, [&](const at::Tensor& cache_BKSH) {
     cache_BKSH.narrow(2, filled, cache_BKSH.size(2) - filled).zero_();
@@ -64,12 +66,11 @@ void TokenStep::run() {
 // What runs is the same for every token: it counts the places on the device itself.
 void TokenStep::step() {
   const auto hidden_B1D = model_.next_hidden(ids_B1_, cache_, next_);
-  logits_BV_ = model_.logits(hidden_B1D.select(1, 0)).to(at::kFloat);
-  if (greedy_) {
-    at::Tensor next_B1;
-    std::tie(best_B1_, next_B1) = logits_BV_.max(1, /*keepdim=*/true);
-    ids_B1_.copy_(next_B1);
-  }
+  const auto logits_BV = model_.logits(hidden_B1D.select(1, 0));
+  if (greedy_)
+    kernels::greedy_choice(logits_BV, ids_B1_, best_B1_);
+  else
+    logits_BV_ = logits_BV.to(at::kFloat);
   next_.place.add_(1);
 }
 
@@ -84,7 +85,7 @@ void TokenStep::keep(const std::vector<int64_t>& sequences) {
   const auto index = at::tensor(sequences, at::kLong).to(ids_B1_.device());
   for_each_tensor(cache_, [&](const at::Tensor& cache_BKSH) { return cache_BKSH.index_select(0, index); });
   ids_B1_ = ids_B1_.index_select(0, index);
-  if (best_B1_.defined()) best_B1_ = best_B1_.index_select(0, index);
+  best_B1_ = best_B1_.index_select(0, index);
   begin_at(cache_.length);
 }
 

@@ -25,7 +25,7 @@ class TokenStep {
 
   /// A step from ids(); the host does not wait for it.
   void run();
-  /// Of the last step, (B,V) float32; the next one overwrites them.
+  /// Of the last step that was not greedy, (B,V) float32; the next one overwrites them.
   const at::Tensor& logits() const { return logits_BV_; }
   /// (B,1) int64: what the next step begins with. Greedy steps write it, else it is set from outside.
   const at::Tensor& ids() const { return ids_B1_; }
