@@ -6,7 +6,7 @@
 namespace tongueforge::generate {
 namespace {
 
-constexpr int kRehearsals = 2;  // steps before the recording: libraries choose and prepare their kernels
+constexpr int kRehearsals = 1;  // steps before the recording: kernels are loaded, libraries prepare themselves
 
 int64_t room_of(const models::DecoderCache& cache) { return cache.layers.at(0).k_BKSH.size(2); }
 

@@ -1,3 +1,4 @@
+#include <ATen/core/grad_mode.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/core/Event.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -73,7 +74,9 @@ void Graph::capture(const std::function<void()>& body) {
   c10::cuda::device_synchronize();  // memory that other streams still use is free again afterwards
   const auto pool = at::cuda::graph_pool_handle();
   graph = std::make_unique<at::cuda::CUDAGraph>();
-  graph->capture_begin(pool);
+  // A backward pass has threads of its own, and all of them are watched; else other threads may go on.
+  graph->capture_begin(
+      pool, at::GradMode::is_enabled() ? cudaStreamCaptureModeGlobal : cudaStreamCaptureModeThreadLocal);
   try {
     body();
     graph->capture_end();
