@@ -115,6 +115,19 @@ export interface ValueCounts {
   zero: number
 }
 
+/** A weight that is stored as whole numbers, in several tensors. */
+export interface PackedDescription {
+  /** Of the weight itself: `X.weight`; and of the tensors that hold it. */
+  name: string
+  stored_as: string[]
+  shape: number[]
+  bits: 4 | 8
+  /** Of its scales: not a number, infinite. */
+  nan: number
+  inf: number
+  zero: number
+}
+
 export interface WeightsInspection {
   tensors: TensorDescription[]
   files: { name: string; real_path: string; size: number }[]
@@ -172,6 +185,7 @@ export interface SamplingSettings {
 /** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
 export interface NativeJobs extends CompressingJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
+  inspectPacked: [{ folder: string }, PackedDescription[]]
   stageFolder: [
     { out: string; overwrite: boolean; resume: boolean; inputs: readonly string[] },
     { path: string; removed_stale: string[]; resumed: boolean },

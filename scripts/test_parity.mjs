@@ -20,6 +20,12 @@ const ENVIRONMENTS = [
     variable: 'TONGUEFORGE_TRL_PYTHON',
   },
   {
+    name: 'compressed-tensors',
+    folder: 'build/parity-env-quantize',
+    requirements: ['test/parity/quantize_requirements.txt', 'test/parity/requirements.txt'],
+    variable: 'TONGUEFORGE_QUANTIZE_PYTHON',
+  },
+  {
     name: 'TensorBoard',
     folder: 'build/parity-env-tensorboard',
     requirements: ['test/parity/tensorboard_requirements.txt'],

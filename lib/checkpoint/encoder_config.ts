@@ -13,6 +13,7 @@ import {
 import type { JsonObject } from './json_file'
 import { checkRanks, type LayerLinear, type LayerSpec } from './layers'
 import { familyOf, hasOwnLayers, layerEntries } from './own_layers'
+import { quantizationOf } from './quantization_config'
 
 // config.json of a BERT or RoBERTa folder -> EncoderSpec, the one description of a text encoder that native code reads.
 
@@ -137,6 +138,7 @@ export const isEncoderConfig = (content: JsonObject): boolean =>
 export function encoderSpec(content: JsonObject, file = 'config.json'): EncoderSpec {
   const config = checkedConfig(configSchema, { ...content, model_type: familyOf(content.model_type) }, file)
   const refuse = refusing(file)
+  quantizationOf(content, file, { allowed: false })
   const family: Family = families[config.model_type]
   const hubClass = classOf(config, family, refuse)
   const head = family.classes[hubClass]!

@@ -14,6 +14,7 @@ import {
 import type { JsonObject } from './json_file'
 import { checkRanks, type LayerLinear, type LayerSpec } from './layers'
 import { familyOf, hasOwnLayers, layerEntries } from './own_layers'
+import { type Quantization, quantizationOf } from './quantization_config'
 import { type RopeSpec, ropeKeys, ropeSpec } from './rope_config'
 
 // config.json of a Hugging Face folder -> DecoderSpec, the one description of a decoder that native code reads.
@@ -107,6 +108,13 @@ export interface DecoderSpec {
   rope: RopeSpec
   /** What config.json says that the weights are stored in; null where it says nothing. */
   dtype: Dtype | null
+  /** Where linear layers are whole numbers with scales. */
+  quantization?: Quantization
+}
+
+export interface SpecOptions {
+  /** Whether whole numbers will do; else a quantised model is refused. */
+  quantized?: boolean
 }
 
 const DEFAULT_WINDOW = 4096
@@ -148,7 +156,6 @@ const configSchema = z.looseObject({
     )
     .nullish(),
   layers: layerEntries.optional(),
-  quantization_config: z.null({ error: 'no quantisation (save the model in bfloat16 first)' }).optional(),
   ...dtypeKeys,
   ...ropeKeys,
 })
@@ -162,7 +169,11 @@ export const isDecoderConfig = (content: JsonObject): boolean =>
  * Reads the content of a config.json. `file` is only named in errors. Throws ERR_MODEL_CONFIG that names file, key,
  * expected and received: for an unknown architecture, a value out of range, or values that contradict each other.
  */
-export function decoderSpec(content: JsonObject, file = 'config.json'): DecoderSpec {
+export function decoderSpec(
+  content: JsonObject,
+  file = 'config.json',
+  { quantized = false }: SpecOptions = {},
+): DecoderSpec {
   const ownLayers = hasOwnLayers(content)
   const config = checkedConfig(configSchema, { ...content, model_type: familyOf(content.model_type) }, file)
   const refuse = refusing(file)
@@ -170,6 +181,7 @@ export function decoderSpec(content: JsonObject, file = 'config.json'): DecoderS
   const headDim = headSize(config, family, refuse)
   const windows = layerWindows(config, family, refuse)
   const maxPositions = config.max_position_embeddings ?? family.maxPositions
+  const quantization = quantizationOf(content, file, { allowed: quantized })
   const attentionBias = family.attentionBias === 'config' && config.attention_bias
   const spec: DecoderSpec = {
     kind: 'decoder',
@@ -189,6 +201,7 @@ export function decoderSpec(content: JsonObject, file = 'config.json'): DecoderS
     layers: ownLayers ? listedLayers(config, windows, refuse) : equalLayers(config, family, windows),
     rope: ropeSpec(config, maxPositions, headDim, refuse),
     dtype: storedDtype(config, refuse),
+    ...(quantization && { quantization }),
   }
   checkSizes(spec, refuse)
   return spec

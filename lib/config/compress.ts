@@ -6,6 +6,7 @@ import { headsSchema } from './compress/heads'
 import { layersSchema } from './compress/layers'
 import { lowrankSchema } from './compress/lowrank'
 import { pruneSchema } from './compress/prune'
+import { quantizeSchema } from './compress/quantize'
 import { recoverSchema } from './compress/recover'
 import { recovery } from './compress/recovery'
 import { rowsSchema } from './compress/rows'
@@ -18,6 +19,7 @@ export const STAGE_SCHEMAS = [
   layersSchema,
   lowrankSchema,
   pruneSchema,
+  quantizeSchema,
   recoverSchema,
   distilSchema,
 ] as const

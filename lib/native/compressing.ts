@@ -13,6 +13,7 @@ export interface CompressInputs {
 export interface CompressingJobs {
   factorModel: [CompressInputs & FactorSettings, FactoredLayer[]]
   pruneWeights: [CompressInputs & PruneSettings, PrunedTensor[]]
+  quantizeWeights: [CompressInputs & QuantizeSettings, QuantizedTensor[]]
   pruneHeads: [RemovalInputs & HeadRemoval & UnitBudget, RemovedHeads]
   pruneRows: [RemovalInputs & RowRemoval & UnitBudget, RemovedRows]
   dropLayers: [RemovalInputs & LayerRemoval, DroppedLayers]
@@ -43,6 +44,31 @@ export interface PrunedTensor {
   /** On calibration inputs: || (W - W') X || / || W X ||. */
   error?: number
   /** Of sparsegpt: what it took, and how often it had to be raised. */
+  damping?: number
+  retries?: number
+}
+
+export interface QuantizeSettings {
+  bits: 4 | 8
+  /** Inputs that share a scale; 0: all of an output. */
+  group: number
+  symmetric: boolean
+  gptq: boolean
+  /** Of gptq: a share of the mean of the diagonal of H. */
+  damping: number
+  layers: readonly string[]
+}
+
+/** What has become of a weight. */
+export interface QuantizedTensor {
+  name: string
+  size: number
+  zeros: number
+  /** || W - W' || / || W || */
+  weight_error: number
+  /** gptq, on calibration inputs: || (W - W') X || / || W X ||; and that of nearest values. */
+  error?: number
+  error_of_nearest?: number
   damping?: number
   retries?: number
 }

@@ -8,6 +8,7 @@ import type { Provenance } from '../checkpoint/provenance'
 import { type ParameterParts, parameterParts, storedBytes } from '../counting/parameters'
 import { modelSize } from '../counting/registry'
 import { type ByteProgress, runJob, type TensorDescription, type ValueCounts } from '../native'
+import { heldWeights } from './inspecting/held_weights'
 import { countedMacs, type MacCounts, macTokens } from './inspecting/macs'
 
 export type { MacCounts } from './inspecting/macs'
@@ -52,11 +53,11 @@ export async function inspect(folder: string, options: InspectOptions = {}): Pro
   const { scan = false } = options
   const tokens = macTokens(options)
   const model = await openModelFolder(folder)
-  const spec = modelSpec(model.config, model.configFile)
+  const spec = modelSpec(model.config, model.configFile, { quantized: true })
   const size = modelSize(spec)
   const held =
     tokens === undefined || (await hasWeights(model.path))
-      ? await heldInFiles(model.path, options)
+      ? await heldWeights(model.path, spec, options)
       : await heldByConfig(spec)
   const provenance = await readJsonObjectIfPresent(join(model.path, 'provenance.json'), { code: 'ERR_DATA' })
   const total = held.tensors.reduce((sum, { shape }) => sum + count(shape), 0)
@@ -81,11 +82,6 @@ interface Held {
   bytes: number
   /** Where there are values. */
   scan?: ValueCounts[]
-}
-
-async function heldInFiles(folder: string, { signal, onProgress }: InspectOptions): Promise<Held> {
-  const weights = await runJob('inspectWeights', { folder, scan: true }, { signal, onProgress })
-  return { tensors: weights.tensors, bytes: weights.total_bytes, scan: weights.scan ?? [] }
 }
 
 const ON_DISK: Record<Dtype, string> = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' }

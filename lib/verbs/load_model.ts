@@ -14,7 +14,7 @@ export async function loadModel<Loaded extends Model | Encoder = Model>(
   options: LoadOptions = {},
 ): Promise<Loaded> {
   const { path, config, configFile } = await openModelFolder(folder)
-  modelSpec(config, configFile) // an unknown architecture is refused with all that are known
+  modelSpec(config, configFile, { quantized: true }) // an unknown architecture is refused with all that are known
   const load = isEncoderConfig(config) ? loadEncoder : loadDecoder
   return (await load(path, options)) as Loaded
 }

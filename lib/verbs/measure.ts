@@ -75,7 +75,7 @@ export async function measureSpeed(folder: string, options: SpeedOptions = {}): 
   checkCounts({ tokens, newTokens, runs })
   const { signal, onProgress } = options
   const { path, config, configFile } = await openModelFolder(folder)
-  const spec = modelSpec(config, configFile)
+  const spec = modelSpec(config, configFile, { quantized: true })
   checkRoom(spec.kind === 'decoder' ? tokens + newTokens : tokens, spec.max_positions)
   const model = await runJob('loadModel', { folder: path, spec, dtype, device, threads }, { signal })
   try {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
+import { quantised } from '../checkpoint/quantization_config'
 import { TongueforgeError } from '../errors'
 import {
   type ByteProgress,
@@ -67,7 +68,7 @@ export async function loadDecoder(
   { device = 'cpu', dtype = 'float32', threads = 0, adapter, sparse, signal, onProgress }: LoadOptions = {},
 ): Promise<Model> {
   const files = await openModelFolder(folder)
-  const spec = decoderSpec(files.config, files.configFile)
+  const spec = decoderSpec(files.config, files.configFile, { quantized: true })
   const options = { folder: files.path, spec, dtype, device, threads }
   const added = adapter === undefined ? undefined : await openAdapter(adapter)
   const handle = await runJob('loadModel', options, { signal, onProgress })
@@ -203,6 +204,7 @@ export class Model {
    */
   graft(delta: Delta, options: LiveGraftOptions = {}): Promise<LiveGraftReport> {
     return this.#swapping(async () => {
+      if (this.spec.quantization) throw quantised(this.files.configFile)
       const start = performance.now()
       const target = { folder: this.files, spec: this.spec, handle: this.#target, threads: this.threads }
       const { model, ...report } = await graftedModel(target, delta, options)

@@ -40,6 +40,7 @@ Napi::Value discard_folder(const Napi::CallbackInfo& info);
 Napi::Value lock_file(const Napi::CallbackInfo& info);
 // model.cpp
 Napi::Value describe_blocks(const Napi::CallbackInfo& info);
+Napi::Value inspect_packed(const Napi::CallbackInfo& info);
 Napi::Value load_model(const Napi::CallbackInfo& info);
 Napi::Value initialise_model(const Napi::CallbackInfo& info);
 Napi::Value move_model(const Napi::CallbackInfo& info);
@@ -68,6 +69,7 @@ Napi::Value train_resume(const Napi::CallbackInfo& info);
 Napi::Value factor_model(const Napi::CallbackInfo& info);
 // compress_prune.cpp
 Napi::Value prune_weights(const Napi::CallbackInfo& info);
+Napi::Value quantize_weights(const Napi::CallbackInfo& info);
 // compress_student.cpp
 Napi::Value make_student(const Napi::CallbackInfo& info);
 // adapter.cpp

@@ -70,7 +70,32 @@ at::Tensor logits_of(const models::Model& model, const at::Tensor& ids_BT, const
   return encoder.token_logits(encoder.hidden_packed(ids_BT, at::zeros_like(ids_BT), &job));
 }
 
+// {name, stored_as, shape, bits, nan, inf, zero} of a weight.
+Value to_value(const models::PackedWeight& weight) {
+  const auto& [bits, codes_OI, scales_OG, zeros_OG] = weight.quantized;
+  const auto scales = scales_OG.to(at::kFloat);
+  const auto count = [](const at::Tensor& flags) { return flags.sum().item<int64_t>(); };
+  const auto zero = weight.quantized.dense().eq(0);
+  return Value::Map{{"name", weight.name},
+                    {"stored_as", Value::List(weight.stored_as.begin(), weight.stored_as.end())},
+                    {"shape", Value::List{codes_OI.size(0), codes_OI.size(1)}},
+                    {"bits", bits},
+                    {"nan", count(scales.isnan())},
+                    {"inf", count(scales.isinf())},
+                    {"zero", count(zero)}};
+}
+
 }  // namespace
+
+// inspectPacked({folder}, on_event): {name, stored_as, shape, bits, nan, inf, zero}[]; quantised weights
+Napi::Value inspect_packed(const Napi::CallbackInfo& info) {
+  return start_job(info, [folder = Options(info[0]).text("folder")](Job& job) -> Value {
+    Value::List all;
+    models::for_packed_weights(folder, job,
+                               [&](const models::PackedWeight& weight) { all.push_back(to_value(weight)); });
+    return all;
+  });
+}
 
 // loadModel({folder, spec, dtype, device?}, on_event): Handle
 Napi::Value load_model(const Napi::CallbackInfo& info) {

@@ -9,8 +9,10 @@ int64_t Model::bytes() const {
   int64_t total = 0;
   for (const auto& parameter : parameters()) total += static_cast<int64_t>(parameter.tensor->nbytes());
   for (const auto& block : blocks())
-    for (const auto& [name, linear] : block.linears())
+    for (const auto& [name, linear] : block.linears()) {
       if (linear->execution) total += linear->execution->bytes();
+      if (linear->quantized) total += linear->quantized->bytes();
+    }
   return total;
 }
 

@@ -26,7 +26,7 @@ constexpr TypePair kTypes[] = {
 };
 
 at::Tensor read_tensor(const checkpoint::SafetensorsFile& file, const checkpoint::TensorInfo& info,
-                       Job& job) {
+                       const Job& job) {
   auto tensor = at::empty(info.shape, scalar_type(info.dtype, info.name));
   auto* bytes = static_cast<char*>(tensor.data_ptr());
   const auto total = static_cast<int64_t>(info.num_bytes());
@@ -77,14 +77,32 @@ class NamedWeights {
   std::map<std::string, const checkpoint::Weight*> by_name_;
 };
 
+// X.weight -> X.weight_packed
+std::string packed_name(const Parameter& parameter) { return parameter.name + "_packed"; }
+
+bool is_packed(const NamedWeights& named, const Parameter& parameter) {
+  return parameter.linear && !named.find(parameter.name) && named.find(packed_name(parameter));
+}
+
+/// What a parameter is read from: itself, or what it was quantised to.
+std::vector<std::string> stored_names(const NamedWeights& named, const Parameter& parameter) {
+  const auto& name = parameter.name;
+  if (!is_packed(named, parameter)) return {name};
+  std::vector<std::string> all = {packed_name(parameter), name + "_scale", name + "_shape"};
+  if (named.find(name + "_zero_point")) all.push_back(name + "_zero_point");
+  return all;
+}
+
 /// Gives the names that the model has no place for, though files of its family may hold them.
 std::vector<std::string> check_names(const checkpoint::ModelWeights& weights, const NamedWeights& named,
                                      const std::vector<Parameter>& parameters, const Model& model) {
   std::vector<std::string> missing, unexpected, unread;
   std::set<std::string> expected;
   for (const auto& parameter : parameters) {
-    expected.insert(parameter.name);
-    if (!named.find(parameter.name)) missing.push_back(parameter.name);
+    const auto stored = stored_names(named, parameter);
+    expected.insert(stored.begin(), stored.end());
+    for (const auto& name : stored)
+      if (!named.find(name)) missing.push_back(name);
   }
   for (const auto& [copy, original] : model.tied_copies()) expected.insert(copy);
   for (const auto& name : named.names()) {
@@ -103,13 +121,48 @@ std::vector<std::string> check_names(const checkpoint::ModelWeights& weights, co
   return unread;
 }
 
-void check_shape(const Parameter& parameter, const checkpoint::Weight& weight) {
-  if (weight.shape() == parameter.shape) return;
+void check_shape(const Parameter& parameter, const std::vector<int64_t>& shape, const std::string& file) {
+  if (shape == parameter.shape) return;
   throw Error("ERR_SHAPE_MISMATCH",
               str("Expected shape ", shape_text(parameter.shape), " for ", parameter.name, ", received ",
-                  shape_text(weight.shape())),
+                  shape_text(shape)),
               "config.json and the weights disagree: take both from the same model.",
-              {{"file", weight.file->path()}, {"tensor", parameter.name}});
+              {{"file", file}, {"tensor", parameter.name}});
+}
+
+std::shared_ptr<const nn::Quantized> read_packed(const NamedWeights& named, const Parameter& parameter,
+                                                 Job& job) {
+  const auto read = [&](const char* suffix) {
+    const auto* weight = named.find(parameter.name + suffix);
+    return weight ? read_tensor(*weight->file, *weight->info, job) : at::Tensor();
+  };
+  auto quantized =
+      nn::unpacked({read("_packed"), read("_scale"), read("_shape"), read("_zero_point")}, parameter.name);
+  check_shape(parameter, quantized.codes_OI.sizes().vec(), named.find(packed_name(parameter))->file->path());
+  return std::make_shared<const nn::Quantized>(std::move(quantized));
+}
+
+// As it is stored, or what its codes mean; the layer keeps those.
+at::Tensor read_parameter(const NamedWeights& named, const Parameter& parameter, Job& job) {
+  if (is_packed(named, parameter)) {
+    parameter.linear->quantized = read_packed(named, parameter, job);
+    return parameter.linear->quantized->dense();
+  }
+  const auto& weight = *named.find(parameter.name);
+  check_shape(parameter, weight.shape(), weight.file->path());
+  return read_tensor(*weight.file, *weight.info, job);
+}
+
+/// What a parameter is written as: itself in this dtype, or what it was quantised to, as that is.
+std::vector<std::pair<checkpoint::TensorSpec, at::Tensor>> stored_tensors(const Parameter& parameter,
+                                                                          at::ScalarType dtype) {
+  if (!parameter.linear || !parameter.linear->quantized)
+    return {{{parameter.name, dtype_of(dtype), parameter.shape}, *parameter.tensor}};
+  std::vector<std::pair<checkpoint::TensorSpec, at::Tensor>> all;
+  const std::string layer = parameter.name.substr(0, parameter.name.rfind('.') + 1);
+  for (const auto& [name, tensor] : nn::packed(*parameter.linear->quantized))
+    all.push_back({{layer + name, dtype_of(tensor.scalar_type()), tensor.sizes().vec()}, tensor});
+  return all;
 }
 
 // What is stored beside the tensor it is tied to must be the same, or one of the two is lost in silence.
@@ -158,13 +211,12 @@ void load_weights(Model& model, const std::string& folder, std::optional<at::Sca
   if (!unread.empty()) job.emit(Value::Map{{"unread", Value::List(unread.begin(), unread.end())}});
   int64_t done = 0;
   for (const auto& parameter : parameters) {
-    const auto& weight = *named.find(parameter.name);
-    check_shape(parameter, weight);
-    const auto stored = read_tensor(*weight.file, *weight.info, job);
+    const auto stored = read_parameter(named, parameter, job);
     for (const auto& tied : tied_copies)
       if (tied.original == parameter.name) check_tied_copy(folder, named, tied, stored, job);
     *parameter.tensor = stored.to(device, dtype.value_or(stored.scalar_type()));
-    done += static_cast<int64_t>(weight.num_bytes());
+    for (const auto& name : stored_names(named, parameter))
+      done += static_cast<int64_t>(named.find(name)->num_bytes());
     job.progress(Value::Map{{"done_bytes", done}, {"total_bytes", weights.total_bytes()}});
   }
   weights.check_unchanged();
@@ -174,17 +226,19 @@ int64_t save_weights(const Model& model, const std::string& folder, at::ScalarTy
                      int64_t max_shard_bytes, Job& job) {
   std::vector<checkpoint::TensorSpec> specs;
   std::map<std::string, at::Tensor> tensors;
-  for (const auto& parameter : model.parameters()) {
-    specs.push_back({parameter.name, dtype_of(dtype), parameter.shape});
-    tensors[parameter.name] = *parameter.tensor;
-  }
+  for (const auto& parameter : model.parameters())
+    for (const auto& [spec, tensor] : stored_tensors(parameter, dtype)) {
+      specs.push_back(spec);
+      tensors[spec.name] = tensor;
+    }
   const auto plan = checkpoint::plan_shards(specs, {{"format", "pt"}}, max_shard_bytes);
   int64_t done = 0;
   for (const auto& shard : plan.shards) {
     checkpoint::SafetensorsWriter writer(folder + "/" + shard.file_name, shard.plan);
     for (const auto& info : shard.plan.tensors) {
       job.check();
-      const auto tensor = tensors.at(info.name).detach().to(at::kCPU, dtype).contiguous();
+      const auto tensor =
+          tensors.at(info.name).detach().to(at::kCPU, scalar_type(info.dtype, info.name)).contiguous();
       writer.write(info.name, tensor.data_ptr(), info.num_bytes());
       done += static_cast<int64_t>(info.num_bytes());
       job.progress(Value::Map{{"done_bytes", done}, {"total_bytes", plan.total_size}});
@@ -194,6 +248,27 @@ int64_t save_weights(const Model& model, const std::string& folder, at::ScalarTy
   if (!plan.index_json.empty())
     checkpoint::write_file(folder + "/" + checkpoint::kIndexFileName, plan.index_json);
   return done;
+}
+
+void for_packed_weights(const std::string& folder, const Job& job,
+                        const std::function<void(const PackedWeight&)>& visit) {
+  constexpr std::string_view kEnd = ".weight_packed";
+  const auto weights = checkpoint::ModelWeights::open(folder);
+  for (const auto& weight : weights.tensors()) {
+    if (!weight.name().ends_with(kEnd)) continue;
+    PackedWeight packed;
+    packed.name = weight.name().substr(0, weight.name().rfind('_'));
+    const auto read = [&](const char* suffix) -> at::Tensor {
+      const auto* part = weights.find(packed.name + suffix);
+      if (!part) return {};
+      packed.stored_as.push_back(part->name());
+      return read_tensor(*part->file, *part->info, job);
+    };
+    for (const char* needed : {"_scale", "_shape"}) weights.at(packed.name + needed);
+    packed.quantized =
+        nn::unpacked({read("_packed"), read("_scale"), read("_shape"), read("_zero_point")}, packed.name);
+    visit(packed);
+  }
 }
 
 void save_tensors(const std::string& path, const std::vector<NamedTensor>& tensors, Job& job) {

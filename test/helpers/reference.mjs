@@ -54,6 +54,10 @@ export const torchPruningReference = (args, input) =>
 export const prunedTrainingReference = (args, input) =>
   ask('TONGUEFORGE_PARITY_PYTHON', 'pruned_training_reference.py', args, input)
 
+/** What compressed-tensors and transformers read of quantised folders, by `quantize_reference.py`. */
+export const quantizeReference = (input) =>
+  ask('TONGUEFORGE_QUANTIZE_PYTHON', 'quantize_reference.py', [], input)
+
 async function ask(interpreter, program, args, input) {
   const python = process.env[interpreter]
   if (!python) throw new Error(`expected ${interpreter}; start these tests with \`npm run test:parity\``)

@@ -2,11 +2,12 @@
 import type { LayerSpec } from '../../checkpoint/layers'
 import type { CompressConfig } from '../../config/compress'
 import { countMacs } from '../../counting/macs'
-import { blockMatrices, countParameters, storedBytes } from '../../counting/parameters'
+import { blockMatrices, countParameters, DTYPE_BYTES, storedBytes } from '../../counting/parameters'
 import { modelSize } from '../../counting/registry'
-import { runJob } from '../../native'
+import { heldWeights } from '../inspecting/held_weights'
 import { countedMacs, type MacCounts } from '../inspecting/macs'
 import type { ModelAtHand } from './model_at_hand'
+import { quantizedBytes } from './quantize'
 import type { Shape } from './stage'
 
 export interface Figures {
@@ -17,22 +18,34 @@ export interface Figures {
   macs: Pick<MacCounts, 'tokens' | 'core' | 'superb' | 'effective'>
 }
 
+/** Of a model to be quantised: how many weights round to zero is not foretold. */
+export interface ForetoldFigures extends Omit<Figures, 'parameters'> {
+  parameters: { total: number; nonzero: number | null }
+}
+
 export type Counted = Pick<CompressConfig, 'dtype' | 'macs_tokens'>
 
 /** Sizes as they are foretold; nothing where only the weights can tell. */
 export function foretoldFigures(
-  { spec, zeros, unknown }: Shape,
+  { spec, zeros, unknown, quantized }: Shape,
   { dtype, macs_tokens: tokens }: Counted,
-): Figures | undefined {
+): ForetoldFigures | undefined {
   if (unknown !== undefined) return undefined
   const size = modelSize(spec)
   const total = countParameters(spec)
   const { core, superb, positions } = countMacs(size, tokens)
   const spared = zeros * positions // all of them are in layers that each position goes through
   return {
-    parameters: { total, nonzero: total - zeros },
-    bytes: storedBytes(size, dtype!),
-    macs: { tokens, core, superb, effective: { core: core - spared, superb: superb - spared } },
+    parameters: { total, nonzero: quantized ? null : total - zeros },
+    bytes: storedBytes(size, dtype!, (matrix) =>
+      quantized && !quantized.ignore.includes(matrix.tensor.replace(/\.weight$/, ''))
+        ? quantizedBytes(quantized, matrix, DTYPE_BYTES[dtype!])
+        : undefined,
+    ),
+    macs: {
+      ...{ tokens, core, superb },
+      effective: quantized ? null : { core: core - spared, superb: superb - spared },
+    },
   }
 }
 
@@ -48,8 +61,7 @@ export async function foundFigures(
   { macs_tokens }: Counted,
   signal: AbortSignal,
 ): Promise<FoundFigures> {
-  const options = { folder: folder.path, scan: true }
-  const { tensors, total_bytes, scan = [] } = await runJob('inspectWeights', options, { signal })
+  const { tensors, bytes, scan } = await heldWeights(folder.path, spec, { signal })
   const numbers = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
   const total = tensors.reduce((sum, { shape }) => sum + numbers(shape), 0)
   const zeros = (counts: typeof scan) => counts.reduce((sum, { zero }) => sum + zero, 0)
@@ -58,7 +70,7 @@ export async function foundFigures(
   const { tokens, core, superb, effective } = countedMacs(size, macs_tokens, scan)
   return {
     parameters: { total, nonzero: total - zeros(scan) },
-    bytes: total_bytes,
+    bytes,
     macs: { tokens, core, superb, effective },
     layers: spec.layers,
     zeros: zeros(scan.filter(({ name }) => pruned.has(name))),

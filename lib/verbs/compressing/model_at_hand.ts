@@ -31,7 +31,7 @@ export class ModelAtHand {
   }
 
   static of(folder: ModelFolder, means: Means): ModelAtHand {
-    return new ModelAtHand(folder, modelSpec(folder.config, folder.configFile), means)
+    return new ModelAtHand(folder, specOf(folder), means)
   }
 
   /** In memory; loaded unless it is there, with a warning of what is not read. */
@@ -54,7 +54,7 @@ export class ModelAtHand {
     const folder = await openModelFolder(path)
     const handle = this.#handle
     this.#handle = undefined
-    return new ModelAtHand(folder, modelSpec(folder.config, folder.configFile), this.means, handle)
+    return new ModelAtHand(folder, specOf(folder), this.means, handle)
   }
 
   /** Frees the memory; the folder stays. */
@@ -63,3 +63,6 @@ export class ModelAtHand {
     this.#handle = undefined
   }
 }
+
+const specOf = ({ config, configFile }: ModelFolder): ModelSpec =>
+  modelSpec(config, configFile, { quantized: true })

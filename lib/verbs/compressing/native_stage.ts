@@ -42,7 +42,8 @@ export async function runNative(
     const context = { model, spec: start.spec, calibration, seed, threads, signal, onProgress }
     const figures = await stage.run(config, context)
     const layers = await blocksIn(model, start.spec, stage.keptBlocks?.(figures))
-    const changed = { ...configWith(start.folder.config, start.spec, layers), ...dtypeKeys }
+    const sizes = configWith(start.folder.config, start.spec, layers)
+    const changed = { ...sizes, ...dtypeKeys, ...stage.configKeys?.(config, start.spec) }
     await publishStage(place, start, changed, signal)
     return { model: await start.moved(place), figures }
   } catch (error) {

@@ -76,6 +76,12 @@ function partsOf(given: StageConfig, key: string, shape: Shape): Part[] {
 }
 
 function foretold(stage: Stage | TrainingStage, before: Shape, config: StageConfig, uniform: boolean): Shape {
+  if (before.quantized)
+    throw impossible(
+      'method',
+      `expected nothing after quantize, received ${config.method}`,
+      'Whole numbers are made of the weights as they are at the end: make quantize the last stage.',
+    )
   const after = stage.predict(before, config)
   const obstacle = after.open?.length ? 'layers that may differ' : stockObstacle(after.spec)
   if (!uniform || obstacle === undefined) return after

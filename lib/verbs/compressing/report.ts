@@ -1,7 +1,7 @@
 /** What a pipeline ends with, and what its plan foretells. */
 import { peakMemory } from '../training/speed'
 import type { CompressFolder } from './compress_folder'
-import type { Figures } from './figures'
+import type { ForetoldFigures } from './figures'
 import type { Outcome } from './pipeline'
 import type { StageRecord } from './records'
 import { stockObstacle } from './shapes'
@@ -22,7 +22,7 @@ export interface CompressReport {
 }
 
 /** A stage that has not run. */
-export interface ForetoldStage extends Partial<Figures> {
+export interface ForetoldStage extends Partial<ForetoldFigures> {
   stage: string
   method: string
   key: string

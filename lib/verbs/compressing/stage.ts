@@ -4,6 +4,7 @@
  */
 import type { JsonObject } from '../../checkpoint/json_file'
 import type { ModelSpec } from '../../checkpoint/model_spec'
+import type { Quantization } from '../../checkpoint/quantization_config'
 import { TongueforgeError } from '../../errors'
 import type { Handle, PackedBatch } from '../../native'
 
@@ -12,6 +13,8 @@ export interface Shape {
   spec: ModelSpec
   /** Exact zeros among the weights that pruning works on: those of the linear layers in the blocks. */
   zeros: number
+  /** How it is stored, where not as numbers of one dtype: nothing comes after it, and how many weights round to zero is open. */
+  quantized?: Quantization
   /** What only the weights can tell from here on, in words; sizes that depend on it are not foretold. */
   unknown?: string
   /**
@@ -39,6 +42,8 @@ export interface Stage<C extends { method: string } = { method: string }> {
   run(config: C, context: StageContext): Promise<JsonObject>
   /** Where `run` has taken blocks out: the numbers of those that stay, from its figures. Absent: all stay. */
   keptBlocks?(figures: JsonObject): readonly number[]
+  /** What it puts into config.json beside sizes, of a model that it found as `spec`. Absent: nothing. */
+  configKeys?(config: C, spec: ModelSpec): JsonObject
 }
 
 export interface StageContext {

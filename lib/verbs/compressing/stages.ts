@@ -5,6 +5,7 @@ import { heads } from './heads'
 import { layers } from './layers'
 import { lowrank } from './lowrank'
 import { prune } from './prune'
+import { quantize } from './quantize'
 import { recover } from './recover'
 import { rows } from './rows'
 import type { Stage, TrainingStage } from './stage'
@@ -19,6 +20,7 @@ export const STAGES: { readonly [Method in StageMethod]: Row<Method> } = {
   layers,
   lowrank,
   prune,
+  quantize,
   recover,
   distil,
 }

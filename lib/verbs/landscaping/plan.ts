@@ -8,7 +8,7 @@ import { applyOverrides, checkConfig, configError, readYaml } from '../../config
 import { TongueforgeError } from '../../errors'
 import { dataCacheFolder } from '../../text/cache/place'
 import { checkSources, readCompressConfig, sourcesOf } from '../compressing/config'
-import { type Figures, foretoldFigures } from '../compressing/figures'
+import { type ForetoldFigures, foretoldFigures } from '../compressing/figures'
 import { Identity } from '../compressing/identity'
 import type { Means, ModelAtHand } from '../compressing/model_at_hand'
 import { checkTrainings, type PlannedStage, planStages } from '../compressing/plan'
@@ -70,7 +70,7 @@ async function within<Result>(file: string, point: string, work: () => Promise<R
 }
 
 /** A point that has not run. */
-export interface ForetoldPoint extends Partial<Figures> {
+export interface ForetoldPoint extends Partial<ForetoldFigures> {
   point: string
   technique: string
   rate: Rate | null
