@@ -7,6 +7,7 @@
 #include "models/decoder.h"
 #include "models/device.h"
 #include "models/initialise.h"
+#include "models/packed_weights.h"
 #include "models/text_encoder.h"
 #include "models/token_rows.h"
 #include "models/weights.h"

@@ -8,11 +8,10 @@
 #include "checkpoint/safetensors_writer.h"
 #include "core/error.h"
 #include "kernels/aten.h"
+#include "models/packed_weights.h"
 
 namespace tongueforge::models {
 namespace {
-
-constexpr int64_t kBlock = 32 << 20;  // bytes between two looks at the cancel flag
 
 struct TypePair {
   DType file;
@@ -25,72 +24,10 @@ constexpr TypePair kTypes[] = {
     {DType::F64, at::kDouble},
 };
 
-at::Tensor read_tensor(const checkpoint::SafetensorsFile& file, const checkpoint::TensorInfo& info,
-                       const Job& job) {
-  auto tensor = at::empty(info.shape, scalar_type(info.dtype, info.name));
-  auto* bytes = static_cast<char*>(tensor.data_ptr());
-  const auto total = static_cast<int64_t>(info.num_bytes());
-  for (int64_t at = 0; at < total; at += kBlock) {
-    job.check();
-    file.read_range(info, at, std::min(kBlock, total - at), bytes + at);
-  }
-  return tensor;
-}
-
 std::string first_names(const std::vector<std::string>& names) {
   std::string listed;
   for (size_t i = 0; i < std::min<size_t>(names.size(), 20); i++) listed += (i ? ", " : "") + names[i];
   return names.size() > 20 ? str(listed, " and ", names.size() - 20, " more") : listed;
-}
-
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); i++) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-/// The weights of a folder by the names that the model gives them.
-class NamedWeights {
- public:
-  NamedWeights(const checkpoint::ModelWeights& weights, const Model& model) {
-    for (const auto& weight : weights.tensors()) {
-      const auto [it, added] = by_name_.try_emplace(model.name_of(weight.name()), &weight);
-      if (!added)
-        throw Error("ERR_UNEXPECTED_TENSOR",
-                    str(weights.folder(), " holds one tensor under two names: ", it->second->name(), " and ",
-                        weight.name()),
-                    "Save the model again with the library that made it.", {{"folder", weights.folder()}});
-    }
-  }
-
-  const checkpoint::Weight* find(const std::string& name) const {
-    const auto it = by_name_.find(name);
-    return it == by_name_.end() ? nullptr : it->second;
-  }
-  std::set<std::string> names() const {
-    std::set<std::string> all;
-    for (const auto& [name, weight] : by_name_) all.insert(name);
-    return all;
-  }
-
- private:
-  std::map<std::string, const checkpoint::Weight*> by_name_;
-};
-
-// X.weight -> X.weight_packed
-std::string packed_name(const Parameter& parameter) { return parameter.name + "_packed"; }
-
-bool is_packed(const NamedWeights& named, const Parameter& parameter) {
-  return parameter.linear && !named.find(parameter.name) && named.find(packed_name(parameter));
-}
-
-/// What a parameter is read from: itself, or what it was quantised to.
-std::vector<std::string> stored_names(const NamedWeights& named, const Parameter& parameter) {
-  const auto& name = parameter.name;
-  if (!is_packed(named, parameter)) return {name};
-  std::vector<std::string> all = {packed_name(parameter), name + "_scale", name + "_shape"};
-  if (named.find(name + "_zero_point")) all.push_back(name + "_zero_point");
-  return all;
 }
 
 /// Gives the names that the model has no place for, though files of its family may hold them.
@@ -121,48 +58,16 @@ std::vector<std::string> check_names(const checkpoint::ModelWeights& weights, co
   return unread;
 }
 
-void check_shape(const Parameter& parameter, const std::vector<int64_t>& shape, const std::string& file) {
-  if (shape == parameter.shape) return;
-  throw Error("ERR_SHAPE_MISMATCH",
-              str("Expected shape ", shape_text(parameter.shape), " for ", parameter.name, ", received ",
-                  shape_text(shape)),
-              "config.json and the weights disagree: take both from the same model.",
-              {{"file", file}, {"tensor", parameter.name}});
-}
-
-std::shared_ptr<const nn::Quantized> read_packed(const NamedWeights& named, const Parameter& parameter,
-                                                 Job& job) {
-  const auto read = [&](const char* suffix) {
-    const auto* weight = named.find(parameter.name + suffix);
-    return weight ? read_tensor(*weight->file, *weight->info, job) : at::Tensor();
-  };
-  auto quantized =
-      nn::unpacked({read("_packed"), read("_scale"), read("_shape"), read("_zero_point")}, parameter.name);
-  check_shape(parameter, quantized.codes_OI.sizes().vec(), named.find(packed_name(parameter))->file->path());
-  return std::make_shared<const nn::Quantized>(std::move(quantized));
-}
-
 // As it is stored, or what its codes mean; the layer keeps those.
-at::Tensor read_parameter(const NamedWeights& named, const Parameter& parameter, Job& job) {
+at::Tensor read_parameter(const NamedWeights& named, const Parameter& parameter, const Job& job) {
   if (is_packed(named, parameter)) {
-    parameter.linear->quantized = read_packed(named, parameter, job);
-    return parameter.linear->quantized->dense();
+    const auto quantized = std::make_shared<const nn::Quantized>(read_packed(named, parameter, job));
+    parameter.linear->quantized = quantized;
+    return quantized->dense();
   }
   const auto& weight = *named.find(parameter.name);
   check_shape(parameter, weight.shape(), weight.file->path());
   return read_tensor(*weight.file, *weight.info, job);
-}
-
-/// What a parameter is written as: itself in this dtype, or what it was quantised to, as that is.
-std::vector<std::pair<checkpoint::TensorSpec, at::Tensor>> stored_tensors(const Parameter& parameter,
-                                                                          at::ScalarType dtype) {
-  if (!parameter.linear || !parameter.linear->quantized)
-    return {{{parameter.name, dtype_of(dtype), parameter.shape}, *parameter.tensor}};
-  std::vector<std::pair<checkpoint::TensorSpec, at::Tensor>> all;
-  const std::string layer = parameter.name.substr(0, parameter.name.rfind('.') + 1);
-  for (const auto& [name, tensor] : nn::packed(*parameter.linear->quantized))
-    all.push_back({{layer + name, dtype_of(tensor.scalar_type()), tensor.sizes().vec()}, tensor});
-  return all;
 }
 
 // What is stored beside the tensor it is tied to must be the same, or one of the two is lost in silence.
@@ -248,27 +153,6 @@ int64_t save_weights(const Model& model, const std::string& folder, at::ScalarTy
   if (!plan.index_json.empty())
     checkpoint::write_file(folder + "/" + checkpoint::kIndexFileName, plan.index_json);
   return done;
-}
-
-void for_packed_weights(const std::string& folder, const Job& job,
-                        const std::function<void(const PackedWeight&)>& visit) {
-  constexpr std::string_view kEnd = ".weight_packed";
-  const auto weights = checkpoint::ModelWeights::open(folder);
-  for (const auto& weight : weights.tensors()) {
-    if (!weight.name().ends_with(kEnd)) continue;
-    PackedWeight packed;
-    packed.name = weight.name().substr(0, weight.name().rfind('_'));
-    const auto read = [&](const char* suffix) -> at::Tensor {
-      const auto* part = weights.find(packed.name + suffix);
-      if (!part) return {};
-      packed.stored_as.push_back(part->name());
-      return read_tensor(*part->file, *part->info, job);
-    };
-    for (const char* needed : {"_scale", "_shape"}) weights.at(packed.name + needed);
-    packed.quantized =
-        nn::unpacked({read("_packed"), read("_scale"), read("_shape"), read("_zero_point")}, packed.name);
-    visit(packed);
-  }
 }
 
 void save_tensors(const std::string& path, const std::vector<NamedTensor>& tensors, Job& job) {

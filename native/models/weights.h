@@ -2,7 +2,6 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,17 +27,6 @@ void load_weights(Model& model, const std::string& folder, std::optional<at::Sca
 /// max_shard_bytes. Returns the bytes written.
 int64_t save_weights(const Model& model, const std::string& folder, at::ScalarType dtype,
                      int64_t max_shard_bytes, Job& job);
-
-/// A weight X.weight that is stored as whole numbers: nn/quantized.h.
-struct PackedWeight {
-  std::string name;
-  std::vector<std::string> stored_as;  // names of its tensors
-  nn::Quantized quantized;
-};
-
-/// Calls visit(PackedWeight) for all that a folder holds, in the order of its files.
-void for_packed_weights(const std::string& folder, const Job& job,
-                        const std::function<void(const PackedWeight&)>& visit);
 
 /// Writes tensors, in any layout and as they are, into one safetensors file: optimizer states, small extras.
 void save_tensors(const std::string& path, const std::vector<NamedTensor>& tensors, Job& job);

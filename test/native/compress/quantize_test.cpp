@@ -204,7 +204,7 @@ TEST_CASE("a quantised model is what its files say, and no layer is worse by GPT
       std::filesystem::create_directories(folder / "b");
       models::save_weights(*model, (folder / "a").string(), at::kFloat, 1 << 30, job);
       const auto again = std::make_shared<models::Decoder>(model->spec());
-      models::load_weights(*again, (folder / "a").string(), at::kFloat, job);
+      models::load_weights(*again, (folder / "a").string(), at::kFloat, at::kCPU, job);
       CHECK(answer(*again).equal(answer(*model)));
       models::save_weights(*again, (folder / "b").string(), at::kFloat, 1 << 30, job);
       const auto read = [&](const char* name) {
