@@ -27,7 +27,7 @@ import type {
   RowExtensionStatistics,
   StreamCheck,
 } from './native/merging'
-import type { MeasuredSpeed, SparseLayer } from './native/speed'
+import type { MeasuredSpeed, PackedLayer, SparseLayer } from './native/speed'
 import type { BpeMerges, BpeTraining } from './native/text'
 import type { LossSettings, LossSums, MaskCounts, OptimizerSettings, StepOutcome } from './native/training'
 
@@ -253,6 +253,7 @@ export interface NativeJobs extends CompressingJobs {
     MeasuredSpeed,
   ]
   useSparseLayers: [{ model: Handle; rows: number; threads: number }, SparseLayer[]]
+  usePackedLayers: [{ model: Handle; keep_weights: boolean; rows: number; threads: number }, PackedLayer[]]
   describeModel: [{ spec: object }, ParameterDescription[]]
   inspectAdapter: [{ path: string }, TensorDescription[]]
   attachAdapter: [

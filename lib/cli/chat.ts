@@ -11,7 +11,7 @@ import {
   type SamplingValues,
   samplingOptions,
 } from './options'
-import { sparseSummary } from './sparse_table'
+import { timedSummary } from './timed_layers'
 import { defineVerb, type Io } from './verb'
 
 interface Values extends ModelValues, SamplingValues {
@@ -31,7 +31,7 @@ export default defineVerb<Values>({
   async run([folder], values, io) {
     const { loadDecoder } = library()
     await using model = await loadDecoder(folder, { ...modelOptions(values), signal: io.signal })
-    if (model.sparse) io.say(sparseSummary(model.sparse))
+    for (const line of timedSummary(model)) io.say(line)
     const first: Message[] = values.system === undefined ? [] : [{ role: 'system', content: values.system }]
     io.say('/reset forgets the conversation, /quit or Ctrl-D leaves, Ctrl-C stops an answer')
     const lines = new Lines(io)

@@ -12,7 +12,7 @@ import {
   usageError,
 } from './options'
 import { jsonText } from './print'
-import { sparseSummary } from './sparse_table'
+import { timedSummary } from './timed_layers'
 import { defineVerb } from './verb'
 
 interface Values extends ModelValues, SamplingValues {
@@ -43,7 +43,7 @@ export default defineVerb<Values>({
       throw usageError('--chat: expected --prompt, received --prompt-ids')
     const { loadDecoder } = library()
     await using model = await loadDecoder(folder, { ...modelOptions(values), signal: io.signal })
-    if (model.sparse) io.say(sparseSummary(model.sparse))
+    for (const line of timedSummary(model)) io.say(line)
     const options = { ...samplingOptions(values), signal: io.signal }
     const answer =
       values.chat && values.prompt !== undefined

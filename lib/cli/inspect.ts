@@ -2,7 +2,7 @@ import type { Inspection, SpeedReport } from '../index'
 import { library } from './library'
 import { integer, JSON_OPTION, pick, SPARSE_OPTION, THREADS_OPTION, usageError } from './options'
 import { factsText, jsonText, tableText } from './print'
-import { sparseText } from './sparse_table'
+import { sparseText } from './timed_layers'
 import { defineVerb, type Io } from './verb'
 
 interface Values {

@@ -51,12 +51,20 @@ export interface ModelValues {
   dtype?: Dtype
   threads?: number
   sparse?: 'auto' | 'never'
+  quantized?: 'dense' | 'auto' | 'packed'
 }
 
 export const SPARSE_OPTION: Option = {
   flags: '--sparse <how>',
   description: 'auto: leave zeros out of the products of pruned layers that get faster by it; default: never',
   parse: oneOf('auto', 'never'),
+}
+
+const QUANTIZED_OPTION: Option = {
+  flags: '--quantized <how>',
+  description:
+    'of a quantised model in bfloat16, auto: multiply whole numbers in the layers that get faster by it; packed: in all, for less memory; default: dense',
+  parse: oneOf('dense', 'auto', 'packed'),
 }
 
 export const THREADS_OPTION: Option = {
@@ -75,10 +83,11 @@ export const MODEL_OPTIONS: Option[] = [
   },
   THREADS_OPTION,
   SPARSE_OPTION,
+  QUANTIZED_OPTION,
 ]
 
 export function modelOptions(values: ModelValues): ModelValues {
-  return pick(values, ['adapter', 'device', 'dtype', 'threads', 'sparse'])
+  return pick(values, ['adapter', 'device', 'dtype', 'threads', 'sparse', 'quantized'])
 }
 
 export interface SamplingValues {

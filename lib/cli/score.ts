@@ -3,7 +3,7 @@ import { TongueforgeError } from '../errors'
 import { library } from './library'
 import { exactlyOne, JSON_OPTION, MODEL_OPTIONS, type ModelValues, modelOptions } from './options'
 import { factsText, jsonText } from './print'
-import { sparseSummary } from './sparse_table'
+import { timedSummary } from './timed_layers'
 import { defineVerb } from './verb'
 
 interface Values extends ModelValues {
@@ -30,7 +30,7 @@ export default defineVerb<Values>({
     const text = values.text ?? (await readText(values.file ?? ''))
     const { loadDecoder } = library()
     await using model = await loadDecoder(folder, { ...modelOptions(values), signal: io.signal })
-    if (model.sparse) io.say(sparseSummary(model.sparse))
+    for (const line of timedSummary(model)) io.say(line)
     const result = await model.score(text, { signal: io.signal })
     io.write(io.json ? jsonText(result) : factsText(result))
     return 0

@@ -15,7 +15,7 @@ export const TEXTS_OPTIONS: Option[] = [
   { flags: '--text <text>', description: 'the text' },
   { flags: '--file <file>', description: 'a text file, UTF-8, one text a line; empty lines are left out' },
   { flags: '--truncate', description: 'cut texts that are longer than the model has positions' },
-  ...MODEL_OPTIONS.filter(({ flags }) => !flags.startsWith('--adapter')),
+  ...MODEL_OPTIONS.filter(({ flags }) => !/^--(adapter|quantized)/.test(flags)),
   JSON_OPTION,
 ]
 

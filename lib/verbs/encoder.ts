@@ -11,7 +11,7 @@ import { Random } from '../text/random'
 import { HeldHandle } from './held_handle'
 import { int32Rows } from './id_rows'
 import type { LoadOptions } from './model'
-import { sparseLayers } from './sparse_layers'
+import { timedLayers } from './timed_layers'
 import type { Unread } from './unread_tensors'
 
 export interface TextsDone {
@@ -55,7 +55,16 @@ export interface MaskedLossOptions extends JobCallbacks<TextsDone>, Partial<Mask
 /** Loads the folder of a text encoder, or the result of a run folder. */
 export async function loadEncoder(
   folder: string,
-  { device = 'cpu', dtype = 'float32', threads = 0, adapter, sparse, signal, onProgress }: LoadOptions = {},
+  {
+    device = 'cpu',
+    dtype = 'float32',
+    threads = 0,
+    adapter,
+    sparse,
+    quantized,
+    signal,
+    onProgress,
+  }: LoadOptions = {},
 ): Promise<Encoder> {
   if (adapter !== undefined) throw noAdapter()
   const files = await openModelFolder(folder)
@@ -64,8 +73,8 @@ export async function loadEncoder(
   const onItem = (item: Unread) => unread.push(...item.unread)
   const options = { folder: files.path, spec, dtype, device, threads }
   const handle = await runJob('loadModel', options, { signal, onProgress, onItem })
-  const layers = await sparseLayers(handle, sparse, { threads, signal })
-  return new Encoder(files, spec, unread, handle, threads, layers)
+  const timed = await timedLayers(handle, { sparse, quantized }, { threads, signal })
+  return new Encoder(files, spec, unread, handle, threads, timed.sparse)
 }
 
 export class Encoder {
@@ -93,8 +102,8 @@ export class Encoder {
     return this.#text
   }
 
-  /** A vector for each text. Throws ERR_DATA for a text that is too long. */
-  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+  /** A vector for each text, or for the one that is given. Throws ERR_DATA for a text that is too long. */
+  async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     return this.embedIds(await this.#encode(texts, options), options)
   }
 
@@ -106,7 +115,7 @@ export class Encoder {
   }
 
   /** The label of each text. Throws ERR_MODEL_CONFIG for a model without a classification head. */
-  async classify(texts: readonly string[], options: TextsOptions = {}): Promise<Classification[]> {
+  async classify(texts: string | readonly string[], options: TextsOptions = {}): Promise<Classification[]> {
     const logits = await this.classifyIds(await this.#encode(texts, options), options)
     return logits.map((row) => this.#classification(row))
   }
@@ -182,9 +191,12 @@ export class Encoder {
     return this.dispose()
   }
 
-  async #encode(texts: readonly string[], { truncate = false }: TextsOptions): Promise<Int32Array[]> {
+  async #encode(
+    texts: string | readonly string[],
+    { truncate = false }: TextsOptions,
+  ): Promise<Int32Array[]> {
     const { tokenizer } = await this.text()
-    const rows = await tokenizer.encodeBatch(texts)
+    const rows = await tokenizer.encodeBatch([texts].flat())
     if (!truncate) return rows
     const room = this.spec.max_positions - this.spec.first_position
     const { suffix } = await tokenizer.addedAround()

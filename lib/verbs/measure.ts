@@ -3,10 +3,11 @@ import type { Dtype } from '../checkpoint/config_checks'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { modelSpec } from '../checkpoint/model_spec'
 import { TongueforgeError } from '../errors'
-import { type CountProgress, native, runJob, type SparseLayer } from '../native'
-import { type SparseChoice, sparseLayers } from './sparse_layers'
+import { type CountProgress, native, runJob } from '../native'
+import { type LayerChoices, type TimedLayers, timedLayers } from './timed_layers'
 
-export interface SpeedOptions {
+/** `sparse` and `quantized` are as for loadModel. */
+export interface SpeedOptions extends LayerChoices {
   /** Of the row, or of the prompt; default: 128. */
   tokens?: number | undefined
   /** Tokens decoded after the first one; default: 32. */
@@ -17,8 +18,6 @@ export interface SpeedOptions {
   threads?: number | undefined
   /** Of weights and arithmetic; default: float32. */
   dtype?: Dtype | undefined
-  /** As for loadModel. */
-  sparse?: SparseChoice | undefined
   /** Default: 30. */
   runs?: number | undefined
   /** After so many there are no more runs than 5; default: 20. */
@@ -33,7 +32,8 @@ export interface Seconds {
   median: number
 }
 
-export interface SpeedReport {
+/** `sparse` and `packed`: the layers that were timed, where that was asked for. */
+export interface SpeedReport extends TimedLayers {
   batch: 1
   tokens: number
   dtype: Dtype
@@ -51,8 +51,6 @@ export interface SpeedReport {
   /** Of the median: of the row or prompt, and new ones. */
   tokens_per_second: number
   new_tokens_per_second?: number
-  /** With sparse: auto. */
-  sparse?: SparseLayer[]
 }
 
 const WARM_UP = 5
@@ -69,6 +67,7 @@ export async function measureSpeed(folder: string, options: SpeedOptions = {}): 
     threads = 0,
     dtype = 'float32',
     sparse,
+    quantized,
     runs = 30,
     seconds = 20,
   } = options
@@ -79,7 +78,7 @@ export async function measureSpeed(folder: string, options: SpeedOptions = {}): 
   checkRoom(spec.kind === 'decoder' ? tokens + newTokens : tokens, spec.max_positions)
   const model = await runJob('loadModel', { folder: path, spec, dtype, device, threads }, { signal })
   try {
-    const layers = await sparseLayers(model, sparse, { rows: tokens, threads, signal })
+    const timed = await timedLayers(model, { sparse, quantized }, { rows: tokens, threads, signal })
     const work = { model, tokens, new_tokens: newTokens, warm_up: WARM_UP, runs, seconds, threads }
     const measured = await runJob('measureSpeed', work, { signal, onProgress })
     const { warm_up, pass, first_token, token } = measured
@@ -91,7 +90,7 @@ export async function measureSpeed(folder: string, options: SpeedOptions = {}): 
       ...(pass.length > 0 ? { pass_seconds: first } : { first_token_seconds: first }),
       tokens_per_second: tokens / first.median,
       ...(token.length > 0 && answering(newTokens, fastestAndMiddle(token))),
-      ...(layers && { sparse: layers }),
+      ...timed,
     }
   } finally {
     native().dispose(model)

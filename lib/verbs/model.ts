@@ -12,6 +12,7 @@ import {
   type JobCallbacks,
   type NativeJobs,
   native,
+  type PackedLayer,
   runJob,
   type SparseLayer,
 } from '../native'
@@ -30,7 +31,7 @@ import { int32Row, int32Rows } from './id_rows'
 import type { Delta } from './live/deltas'
 import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
 import type { Run } from './run'
-import { type SparseChoice, sparseLayers } from './sparse_layers'
+import { type LayerChoices, type TimedLayers, timedLayers } from './timed_layers'
 
 export interface LoadOptions {
   /** cpu (default), cuda, or cuda:N: one GPU, in a build for CUDA. Throws ERR_DEVICE where there is none. */
@@ -42,7 +43,12 @@ export interface LoadOptions {
   /** Folder of a LoRA adapter as PEFT writes it, or run folder of one: applied unmerged. */
   adapter?: string | undefined
   /** auto: pruned layers multiply only what is not zero, where timing each says that it is faster; default: never. */
-  sparse?: SparseChoice | undefined
+  sparse?: LayerChoices['sparse']
+  /**
+   * Of a quantised model in bfloat16. auto: layers multiply their whole numbers, where timing each says that it is
+   * faster; packed: all that can, and their weights leave memory; default: dense.
+   */
+  quantized?: LayerChoices['quantized']
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
@@ -65,7 +71,16 @@ export interface IdOptions extends Omit<GenerateOptions, 'stop'> {
 /** Loads the folder of a model that writes text, or the result of a run folder. */
 export async function loadDecoder(
   folder: string,
-  { device = 'cpu', dtype = 'float32', threads = 0, adapter, sparse, signal, onProgress }: LoadOptions = {},
+  {
+    device = 'cpu',
+    dtype = 'float32',
+    threads = 0,
+    adapter,
+    sparse,
+    quantized,
+    signal,
+    onProgress,
+  }: LoadOptions = {},
 ): Promise<Model> {
   const files = await openModelFolder(folder)
   const spec = decoderSpec(files.config, files.configFile, { quantized: true })
@@ -74,7 +89,8 @@ export async function loadDecoder(
   const handle = await runJob('loadModel', options, { signal, onProgress })
   try {
     if (added) await putAdapter(handle, added)
-    return new Model(files, spec, handle, threads, await sparseLayers(handle, sparse, { threads, signal }))
+    const timed = await timedLayers(handle, { sparse, quantized }, { threads, signal })
+    return new Model(files, spec, handle, threads, timed)
   } catch (error) {
     native().dispose(handle)
     throw error
@@ -95,6 +111,10 @@ export class Model {
   #swap: Promise<unknown> = Promise.resolve()
   #text: Promise<ModelText> | undefined
   #disposed = false
+  /** With sparse: auto, the layers that were timed and how they are multiplied. */
+  readonly sparse: readonly SparseLayer[] | undefined
+  /** With quantized: auto or packed, the same of quantised layers. */
+  readonly packed: readonly PackedLayer[] | undefined
 
   /** Made by loadModel. */
   constructor(
@@ -103,9 +123,10 @@ export class Model {
     readonly spec: DecoderSpec,
     handle: Handle,
     private readonly threads: number,
-    /** With sparse: auto, the layers that were timed and how they are multiplied. */
-    readonly sparse?: readonly SparseLayer[],
+    timed: TimedLayers = {},
   ) {
+    this.sparse = timed.sparse
+    this.packed = timed.packed
     this.#target = handle
     this.#weights = handle
   }

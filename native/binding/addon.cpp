@@ -68,6 +68,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"quantizeWeights", quantize_weights},
       {"measureSpeed", measure_speed},
       {"useSparseLayers", use_sparse_layers},
+      {"usePackedLayers", use_packed_layers},
       {"trainBpe", train_bpe},
       {"planGraft", plan_graft},
       {"graft", graft},

@@ -88,6 +88,7 @@ Napi::Value graft_model(const Napi::CallbackInfo& info);
 // speed.cpp
 Napi::Value measure_speed(const Napi::CallbackInfo& info);
 Napi::Value use_sparse_layers(const Napi::CallbackInfo& info);
+Napi::Value use_packed_layers(const Napi::CallbackInfo& info);
 // text.cpp
 Napi::Value train_bpe(const Napi::CallbackInfo& info);
 // graft.cpp

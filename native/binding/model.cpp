@@ -73,14 +73,14 @@ at::Tensor logits_of(const models::Model& model, const at::Tensor& ids_BT, const
 
 // {name, stored_as, shape, bits, nan, inf, zero} of a weight.
 Value to_value(const models::PackedWeight& weight) {
-  const auto& [bits, codes_OI, scales_OG, zeros_OG] = weight.quantized;
-  const auto scales = scales_OG.to(at::kFloat);
+  const auto& codes = weight.quantized.codes;
+  const auto scales = weight.quantized.scales_OG.to(at::kFloat);
   const auto count = [](const at::Tensor& flags) { return flags.sum().item<int64_t>(); };
   const auto zero = weight.quantized.dense().eq(0);
   return Value::Map{{"name", weight.name},
                     {"stored_as", Value::List(weight.stored_as.begin(), weight.stored_as.end())},
-                    {"shape", Value::List{codes_OI.size(0), codes_OI.size(1)}},
-                    {"bits", bits},
+                    {"shape", Value::List{codes.outputs(), codes.inputs()}},
+                    {"bits", codes.bits()},
                     {"nan", count(scales.isnan())},
                     {"inf", count(scales.isinf())},
                     {"zero", count(zero)}};

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "kernels/aten.h"
 #include "kernels/matrix_product.h"
+#include "nn/quantized_execution.h"
 
 namespace tongueforge::compress {
 namespace {
@@ -58,9 +59,9 @@ double squared_norm(const at::Tensor& matrix) { return matrix.to(at::kDouble).sq
 QuantizedFigures put(const models::Projection& layer, nn::Quantized quantized) {
   auto& weight = layer.linear->weight;
   const auto before = weight.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
-  layer.linear->execution.reset();  // it holds the numbers of before
   weight.copy_(quantized.dense());
-  layer.linear->quantized = std::make_shared<const nn::Quantized>(std::move(quantized));
+  layer.linear->execution = std::make_shared<nn::QuantizedExecution>(
+      std::make_shared<const nn::Quantized>(std::move(quantized)), weight);
   QuantizedFigures figures = {layer.name + ".weight", weight.numel(),
                               weight.numel() - at::count_nonzero(weight).item<int64_t>()};
   figures.weight_error = ratio(squared_norm(before - weight), squared_norm(before));

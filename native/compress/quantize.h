@@ -33,8 +33,8 @@ struct QuantizedFigures {
   int retries = 0;
 };
 
-/// In the order of the forward pass. A layer keeps its numbers in nn::Linear::quantized, and their products
-/// as its weight. With gptq the blocks are taken in turn, each hears what the quantised ones before it make
+/// In the order of the forward pass. A layer keeps its numbers as its execution, and their products as its
+/// weight. With gptq the blocks are taken in turn, each hears what the quantised ones before it make
 /// of the rows; where nearest values are the better ones on these inputs, they are taken, so that no layer
 /// comes out worse. Progress: {done, total} blocks. Throws ERR_NON_FINITE, ERR_CONFIG, before anything is
 /// changed.

@@ -11,33 +11,30 @@ constexpr int64_t kRowsPerThread = 16;
 
 /// Codes, scales and zeros yet to be written, and pointers to a row of each.
 struct Target {
-  nn::Quantized quantized;
+  at::Tensor codes_RC, scales_RG, zeros_RG;
   int64_t columns, groups;
 
   Target(const at::Tensor& weight_RC, const QuantizeSettings& settings)
       : columns(weight_RC.size(1)), groups(settings.group > 0 ? columns / settings.group : 1) {
     const int64_t rows = weight_RC.size(0);
-    quantized.bits = settings.kind.bits;
-    quantized.codes_OI = at::empty({rows, columns}, at::kChar);
-    quantized.scales_OG = at::empty({rows, groups}, at::kFloat);
-    quantized.maybe_zeros_OG = at::empty({rows, groups}, at::kChar);
+    codes_RC = at::empty({rows, columns}, at::kChar);
+    scales_RG = at::empty({rows, groups}, at::kFloat);
+    zeros_RG = at::empty({rows, groups}, at::kChar);
   }
 
-  int8_t* codes(int64_t row) const { return quantized.codes_OI.mutable_data_ptr<int8_t>() + row * columns; }
+  int8_t* codes(int64_t row) const { return codes_RC.mutable_data_ptr<int8_t>() + row * columns; }
   void put(int64_t row, int64_t group, const Grid& grid) const {
-    quantized.scales_OG.mutable_data_ptr<float>()[row * groups + group] = grid.scale;
-    quantized.maybe_zeros_OG.mutable_data_ptr<int8_t>()[row * groups + group] =
-        static_cast<int8_t>(grid.zero);
+    scales_RG.mutable_data_ptr<float>()[row * groups + group] = grid.scale;
+    zeros_RG.mutable_data_ptr<int8_t>()[row * groups + group] = static_cast<int8_t>(grid.zero);
   }
   Grid grid(int64_t row, int64_t group) const {
-    return {quantized.scales_OG.const_data_ptr<float>()[row * groups + group],
-            quantized.maybe_zeros_OG.const_data_ptr<int8_t>()[row * groups + group]};
+    return {scales_RG.const_data_ptr<float>()[row * groups + group],
+            zeros_RG.const_data_ptr<int8_t>()[row * groups + group]};
   }
 
-  nn::Quantized finish(const GridKind& kind) {
-    if (kind.bfloat16) quantized.scales_OG = quantized.scales_OG.to(at::kBFloat16);
-    if (kind.symmetric) quantized.maybe_zeros_OG = at::Tensor();
-    return std::move(quantized);
+  nn::Quantized finish(const GridKind& kind) const {
+    return {nn::Codes::of_bytes(codes_RC, kind.bits), kind.bfloat16 ? scales_RG.to(at::kBFloat16) : scales_RG,
+            kind.symmetric ? at::Tensor() : zeros_RG};
   }
 };
 
@@ -82,7 +79,7 @@ void check_group(const std::string& name, int64_t columns, int64_t group) {
 
 nn::Quantized round_to_nearest(const at::Tensor& weight_RC, const QuantizeSettings& settings) {
   check_group("the matrix", weight_RC.size(1), settings.group);
-  Target target(weight_RC, settings);
+  const Target target(weight_RC, settings);
   const auto& kind = settings.kind;
   const float* const weights = weight_RC.const_data_ptr<float>();
   const int64_t size = target.columns / target.groups;
@@ -102,7 +99,7 @@ nn::Quantized round_to_nearest(const at::Tensor& weight_RC, const QuantizeSettin
 nn::Quantized round_by_inputs(const at::Tensor& weight_RC, const InverseFactor& factor,
                               const QuantizeSettings& settings, const Job& job) {
   check_group("the matrix", weight_RC.size(1), settings.group);
-  Target target(weight_RC, settings);
+  const Target target(weight_RC, settings);
   const auto& [kind, group] = settings;
   const auto fixed_RC = weight_RC.eq(0).to(at::kByte);
   const bool any_fixed = fixed_RC.any().item<bool>();

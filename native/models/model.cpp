@@ -7,12 +7,11 @@ namespace tongueforge::models {
 
 int64_t Model::bytes() const {
   int64_t total = 0;
-  for (const auto& parameter : parameters()) total += static_cast<int64_t>(parameter.tensor->nbytes());
+  for (const auto& parameter : parameters())
+    if (parameter.tensor->defined()) total += static_cast<int64_t>(parameter.tensor->nbytes());
   for (const auto& block : blocks())
-    for (const auto& [name, linear] : block.linears()) {
+    for (const auto& [name, linear] : block.linears())
       if (linear->execution) total += linear->execution->bytes();
-      if (linear->quantized) total += linear->quantized->bytes();
-    }
   return total;
 }
 

@@ -1,6 +1,7 @@
 #include "models/packed_weights.h"
 
 #include "models/weights.h"
+#include "nn/quantized_execution.h"
 
 namespace tongueforge::models {
 namespace {
@@ -36,18 +37,18 @@ nn::Quantized read_packed(const NamedWeights& named, const Parameter& parameter,
     const auto* weight = named.find(parameter.name + suffix);
     return weight ? read_tensor(*weight->file, *weight->info, job) : at::Tensor();
   });
-  check_shape(parameter, quantized.codes_OI.sizes().vec(),
+  check_shape(parameter, {quantized.codes.outputs(), quantized.codes.inputs()},
               named.find(parameter.name + kPacked)->file->path());
   return quantized;
 }
 
 std::vector<std::pair<checkpoint::TensorSpec, at::Tensor>> stored_tensors(const Parameter& parameter,
                                                                           at::ScalarType dtype) {
-  if (!parameter.linear || !parameter.linear->quantized)
-    return {{{parameter.name, dtype_of(dtype), parameter.shape}, *parameter.tensor}};
+  const auto numbers = parameter.linear ? nn::quantized_numbers(*parameter.linear) : nullptr;
+  if (!numbers) return {{{parameter.name, dtype_of(dtype), parameter.shape}, *parameter.tensor}};
   std::vector<std::pair<checkpoint::TensorSpec, at::Tensor>> all;
   const std::string layer = parameter.name.substr(0, parameter.name.rfind('.') + 1);
-  for (const auto& [name, tensor] : nn::packed(*parameter.linear->quantized))
+  for (const auto& [name, tensor] : nn::packed(*numbers))
     all.push_back({{layer + name, dtype_of(tensor.scalar_type()), tensor.sizes().vec()}, tensor});
   return all;
 }

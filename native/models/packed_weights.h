@@ -8,6 +8,7 @@
 
 #include "checkpoint/safetensors_writer.h"
 #include "models/named_weights.h"
+#include "nn/quantized.h"
 
 namespace tongueforge::models {
 

@@ -6,23 +6,18 @@
 
 #include "core/job.h"
 #include "models/model.h"
+#include "models/timed_products.h"
 #include "nn/sparse.h"
 
 namespace tongueforge::models {
-
-/// Seconds of one product, the least of several.
-struct ProductTimes {
-  double dense = 0, sparse = 0;
-};
 
 struct SparseLayer {
   std::string name;  // on disk
   double zeros = 0;  // share of its weights
   ProductTimes one, more;
-  nn::SparseUse use;  // where sparse takes at most kLargestShare of dense
+  nn::RowUse use;  // where it pays
 };
 
-constexpr double kLargestShare = 0.95;
 /// Below this share of zeros nothing was ever faster (bench/csr_product.md); such layers are not timed.
 constexpr double kLeastZeros = 0.4;
 

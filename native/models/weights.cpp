@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "kernels/aten.h"
 #include "models/packed_weights.h"
+#include "nn/quantized_execution.h"
 
 namespace tongueforge::models {
 namespace {
@@ -58,13 +59,7 @@ std::vector<std::string> check_names(const checkpoint::ModelWeights& weights, co
   return unread;
 }
 
-// As it is stored, or what its codes mean; the layer keeps those.
 at::Tensor read_parameter(const NamedWeights& named, const Parameter& parameter, const Job& job) {
-  if (is_packed(named, parameter)) {
-    const auto quantized = std::make_shared<const nn::Quantized>(read_packed(named, parameter, job));
-    parameter.linear->quantized = quantized;
-    return quantized->dense();
-  }
   const auto& weight = *named.find(parameter.name);
   check_shape(parameter, weight.shape(), weight.file->path());
   return read_tensor(*weight.file, *weight.info, job);
@@ -116,10 +111,15 @@ void load_weights(Model& model, const std::string& folder, std::optional<at::Sca
   if (!unread.empty()) job.emit(Value::Map{{"unread", Value::List(unread.begin(), unread.end())}});
   int64_t done = 0;
   for (const auto& parameter : parameters) {
-    const auto stored = read_parameter(named, parameter, job);
+    std::shared_ptr<const nn::Quantized> numbers;
+    if (is_packed(named, parameter))
+      numbers = std::make_shared<const nn::Quantized>(read_packed(named, parameter, job));
+    const auto stored = numbers ? numbers->dense() : read_parameter(named, parameter, job);
     for (const auto& tied : tied_copies)
       if (tied.original == parameter.name) check_tied_copy(folder, named, tied, stored, job);
     *parameter.tensor = stored.to(device, dtype.value_or(stored.scalar_type()));
+    if (numbers)
+      parameter.linear->execution = std::make_shared<nn::QuantizedExecution>(numbers, *parameter.tensor);
     for (const auto& name : stored_names(named, parameter))
       done += static_cast<int64_t>(named.find(name)->num_bytes());
     job.progress(Value::Map{{"done_bytes", done}, {"total_bytes", weights.total_bytes()}});

@@ -23,8 +23,8 @@ using NamedTensor = std::pair<std::string, at::Tensor>;
 void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype,
                   at::Device device, Job& job);
 
-/// Writes the weights into `folder` as `dtype`, quantised ones as they are, sharded where they exceed
-/// max_shard_bytes. Returns the bytes written.
+/// Writes the weights into `folder` as `dtype`, sharded where they exceed max_shard_bytes. Returns the bytes
+/// written.
 int64_t save_weights(const Model& model, const std::string& folder, at::ScalarType dtype,
                      int64_t max_shard_bytes, Job& job);
 

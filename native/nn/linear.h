@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "kernels/lora_linear.h"
-#include "nn/quantized.h"
 
 namespace tongueforge::nn {
 
@@ -61,7 +60,6 @@ struct Linear {
   at::Tensor weight;  // (out, in); undefined where it is factored
   at::Tensor bias;    // (out), or undefined
   std::optional<Factors> factors;
-  std::shared_ptr<const Quantized> quantized;         // what the weight is the product of, and is stored as
   std::optional<Adapter> adapter;                     // not on top of factors
   std::shared_ptr<const Execution> execution;         // in place of the weight, where no gradient is recorded
   std::function<void(const at::Tensor& x)> observer;  // sees what goes in; set by ObserverScope alone

@@ -8,23 +8,24 @@
 #include <utility>
 #include <vector>
 
+#include "nn/codes.h"
+
 namespace tongueforge::nn {
 
 struct Quantized {
-  int64_t bits = 8;           // 4 or 8
-  at::Tensor codes_OI;        // int8, -2^(bits-1) .. 2^(bits-1)-1
+  Codes codes;
   at::Tensor scales_OG;       // of the dtype that products have; G divides I
   at::Tensor maybe_zeros_OG;  // int8, as codes; undefined: 0, the grid is symmetric
 
   /// (O,I) of the scales' dtype: rounded where that cannot hold a product.
   at::Tensor dense() const;
-  /// Memory of its numbers, beside dense ones.
+  /// Memory of its numbers.
   int64_t bytes() const;
 };
 
 /// What a quantised weight X.weight is stored as: {"weight_packed", int32 (O, I*bits/32 rounded up)},
 /// {"weight_scale", (O,G)}, {"weight_shape", int64 (2)}, {"weight_zero_point", int32 (O*bits/32 rounded up,
-/// G)}. A word holds 32/bits codes, each plus 2^(bits-1), the first one lowest.
+/// G)}; words as pack_rows makes them.
 std::vector<std::pair<std::string, at::Tensor>> packed(const Quantized& weight);
 
 /// As stored under these names; maybe_zero_point may be undefined.

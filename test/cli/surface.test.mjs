@@ -10,8 +10,9 @@ const MODEL = [
   '--dtype <dtype>',
   '--threads <n>',
   '--sparse <how>',
+  '--quantized <how>',
 ]
-const TEXTS = ['--text <text>', '--file <file>', '--truncate', ...MODEL.slice(1), '--json']
+const TEXTS = ['--text <text>', '--file <file>', '--truncate', ...MODEL.slice(1, -1), '--json']
 const SAMPLING = [
   '--max-new-tokens <n>',
   '--temperature <t>',

@@ -1,19 +1,31 @@
 // Quantising as the stage of compress: what it refuses, what its folder is to other verbs, what inspect counts.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { compress, graft, inspect, loadModel, merge, train } from 'tongueforge'
+import {
+  applyDelta,
+  compress,
+  extendVocabulary,
+  extractDelta,
+  graft,
+  inspect,
+  loadModel,
+  merge,
+  mergeAdapter,
+  train,
+} from 'tongueforge'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { quantizationConfig, quantizationOf } from '#lib/checkpoint/quantization_config'
 import { quantizeSchema } from '#lib/config/compress/quantize'
 import { quantize } from '#lib/verbs/compressing/quantize'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { readTensors } from '../helpers/safetensors.mjs'
+import { numbersOf, readTensors, writeArrays } from '../helpers/safetensors.mjs'
 import { tinyCompression } from '../helpers/tiny_compression.mjs'
 import { tinyConfig } from '../helpers/tiny_model.mjs'
 
 const stageOf = (keys) => quantizeSchema.parse({ method: 'quantize', ...keys })
+const ROWS = [Array.from({ length: 20 }, (_, i) => (7 * i * i + 3 * i + 5) % 40)]
 const PACKED = /\.weight_(packed|scale|shape|zero_point)$/
 
 /** Rejects with ERR_MODEL_CONFIG that says to take the model it was made from. */
@@ -107,18 +119,47 @@ describe('a quantised model', () => {
     assert.ok(found.tensors.every(({ name }) => !PACKED.test(name)))
   })
 
-  test('writes the same text after it is loaded again, in either dtype', async () => {
+  test('answers and writes as the dense model does that holds the products of its numbers', async () => {
+    const dense = join(root, 'dense')
+    writeDense(dense, model)
     for (const dtype of ['float32', 'bfloat16']) {
-      const loaded = await loadModel(model, { dtype, threads: 1 })
-      const [one] = await loaded.generateIds([[3, 4, 5]], { maxNewTokens: 4, temperature: 0, stopIds: [] })
-      assert.equal(one.ids.length, 4)
-      await loaded.dispose()
+      const [packed, plain] = await Promise.all(
+        [model, dense].map(async (folder) => {
+          const loaded = await loadModel(folder, { dtype, threads: 1 })
+          const { data } = await loaded.logits(ROWS)
+          const options = { maxNewTokens: 12, temperature: 0, stopIds: [] }
+          const [{ ids }] = await loaded.generateIds([[3, 4, 5]], options)
+          await loaded.dispose()
+          return { data, ids }
+        }),
+      )
+      assert.deepEqual(packed, plain)
     }
   })
 
-  test('is refused by what changes weights: train, merge, graft, compress', async () => {
+  test('is refused by what changes weights: train, LoRA, adapter merge, vocab extend', async () => {
     const { recovery, data_cache } = given
-    await refusesNumbers(() => train({ ...recovery, data_cache, model, out: join(root, 'trained') }).result)
+    const config = { ...recovery, data_cache, out: join(root, 'trained') }
+    await refusesNumbers(() => train({ ...config, model }).result)
+    await refusesNumbers(() => train({ ...config, model, lora: { rank: 2 } }).result)
+    const distil = { ...config, objective: 'distil', model: given.model, teacher: model }
+    await refusesNumbers(() => train(distil).result)
+    await refusesNumbers(() => mergeAdapter({ model, adapter: root, out: join(root, 'merged') }))
+    const more = { specialTokens: ['<user>'], out: join(root, 'extended') }
+    await refusesNumbers(() => extendVocabulary({ model, ...more }))
+  })
+
+  test('is refused by delta extract and apply, and by a graft on a loaded model', async () => {
+    await refusesNumbers(() => extractDelta({ base: given.model, chat: model, out: join(root, 'delta') }))
+    const delta = join(root, 'a.delta')
+    await extractDelta({ base: given.model, chat: given.model, out: delta })
+    await refusesNumbers(() => applyDelta({ target: model, delta, out: join(root, 'applied') }))
+    const loaded = await loadModel(model, { threads: 1 })
+    await refusesNumbers(() => loaded.graft(delta))
+    await loaded.dispose()
+  })
+
+  test('is refused by merge, graft, compress', async () => {
     const models = [{ model }, { model: given.model }]
     await refusesNumbers(() =>
       merge(
@@ -146,5 +187,38 @@ describe('a quantised model', () => {
     })
   })
 })
+
+/** The model with floats in place of four bits with zero points in groups, by the words of docs/file_formats.md. */
+function writeDense(folder, model) {
+  cpSync(model, folder, { recursive: true })
+  const tensors = readTensors(join(model, 'model.safetensors'))
+  const plain = Object.entries(tensors)
+    .filter(([name]) => !PACKED.test(name))
+    .map(([name, tensor]) => ({ name, ...tensor, dtype: 'float32', data: numbersOf(tensor) }))
+  const unpacked = Object.keys(tensors)
+    .filter((name) => name.endsWith('_packed'))
+    .map((name) => unpackedWeight(tensors, name.slice(0, -'_packed'.length)))
+  writeArrays(join(folder, 'model.safetensors'), [...plain, ...unpacked])
+  const { quantization_config: _, ...config } = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
+}
+
+function unpackedWeight(tensors, name) {
+  const part = (end) => tensors[`${name}_${end}`]
+  const words = (end) => new Uint32Array(part(end).bytes.buffer)
+  const [packed, scales, zeros] = [words('packed'), numbersOf(part('scale')), words('zero_point')]
+  const [rows, columns] = [...new BigInt64Array(part('shape').bytes.buffer)].map(Number)
+  const groups = scales.length / rows
+  const code = (word, place) => ((word >>> (4 * (place % 8))) & 15) - 8
+  const data = Array.from({ length: rows * columns }, (_, i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns]
+    const group = Math.floor(column / (columns / groups))
+    const weight = code(packed[row * Math.ceil(columns / 8) + Math.floor(column / 8)], column)
+    // Zero points lie along the outputs.
+    const zero = code(zeros[Math.floor(row / 8) * groups + group], row)
+    return (weight - zero) * scales[row * groups + group]
+  })
+  return { name, shape: [rows, columns], dtype: 'float32', data }
+}
 
 const layersOf = (model) => JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')).num_hidden_layers

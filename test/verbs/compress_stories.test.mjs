@@ -7,6 +7,7 @@ import { describe } from 'node:test'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
 import { Random } from '#lib/text/random'
+import { namedLinears } from '#lib/verbs/compressing/named_linears'
 import { dataTest } from '../helpers/data.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { numbersOf, readTensors, writeTensors } from '../helpers/safetensors.mjs'
@@ -110,6 +111,34 @@ describe('stories260K without some of its parts', () => {
     assert.equal(influence, Math.min(...without))
     assert.equal(angle, influence)
   })
+
+  dataTest(
+    'eight bits cost next to nothing; of four, GPTQ loses less than nearest values, and groups less than rows',
+    MODEL,
+    async (t, folder) => {
+      const { spec, after, whole } = await opened(folder)
+      const layers = namedLinears(spec).map(({ name }) => name)
+      const quantised = (options) =>
+        after('quantizeWeights', {
+          group: 0,
+          symmetric: true,
+          gptq: false,
+          damping: 0.01,
+          layers,
+          ...options,
+        })
+      const [dense, int8] = [await whole(), await quantised({ bits: 8 })]
+      const [nearest, gptq] = [await quantised({ bits: 4 }), await quantised({ bits: 4, gptq: true })]
+      const [groups, both] = [
+        await quantised({ bits: 4, group: 4 }), // the one size that divides 64 and 172
+        await quantised({ bits: 4, group: 4, gptq: true }),
+      ]
+      t.diagnostic(JSON.stringify({ dense, int8, nearest, gptq, groups, both }))
+      assert.ok(Math.abs(int8 / dense - 1) < 0.01)
+      assert.ok(int8 < gptq && gptq < nearest)
+      assert.ok(both <= groups && groups < nearest)
+    },
+  )
 })
 
 async function each(count, work) {

@@ -99,7 +99,7 @@ describe('speed', () => {
       [{ tokens: 0 }, /tokens: expected a whole number from 1, received 0/],
       [{ runs: 1.5 }, /runs: expected/],
       [{ tokens: 250 }, /at most 256 tokens, .* received 282/, /--tokens/],
-      [{ sparse: 'yes' }, /sparse: expected auto or never, received 'yes'/],
+      [{ sparse: 'yes' }, /sparse: expected auto, never, received 'yes'/],
     ]) {
       await assert.rejects(measureSpeed(model, options), (error) => {
         assert.equal(error.code, 'ERR_USAGE')

@@ -13,7 +13,11 @@ export const quantize: Stage<QuantizeStage> = {
   predict(shape, config) {
     const { spec, open } = shape
     if (spec.kind !== 'decoder')
-      throw impossible('method', 'expected a decoder, received a text encoder', 'Leave this stage out.')
+      throw impossible(
+        'method',
+        'expected a decoder, received a text encoder',
+        'Leave this stage out: other loaders would look for whole numbers in the heads of an encoder too.',
+      )
     const group = groupOf(config)
     for (const linear of chosenLayers(namedLinears(spec), config)) checkLinear(linear, group)
     const quantized = quantizationBy(config, spec)

@@ -33,14 +33,15 @@ InverseFactor factor_of(const at::Tensor& gram_CC) {
 }
 
 at::Tensor scale_of_each(const nn::Quantized& quantized) {
-  const int64_t inputs = quantized.codes_OI.size(1), groups = quantized.scales_OG.size(1);
+  const int64_t inputs = quantized.codes.inputs(), groups = quantized.scales_OG.size(1);
   return quantized.scales_OG.to(at::kFloat).repeat_interleave(inputs / groups, 1);
 }
 
 bool same(const nn::Quantized& a, const nn::Quantized& b) {
   const bool zeros =
       a.maybe_zeros_OG.defined() ? a.maybe_zeros_OG.equal(b.maybe_zeros_OG) : !b.maybe_zeros_OG.defined();
-  return a.bits == b.bits && a.codes_OI.equal(b.codes_OI) && a.scales_OG.equal(b.scales_OG) && zeros;
+  return a.codes.bits() == b.codes.bits() && a.codes.bytes().equal(b.codes.bytes()) &&
+         a.scales_OG.equal(b.scales_OG) && zeros;
 }
 
 std::set<std::string> all_layers(const models::Model& model) {

@@ -2,40 +2,21 @@
 // thread's processor time:
 //   native_tests --no-skip -tc="products with non-zeros*"
 #include <cstdio>
-#include <ctime>
-#include <limits>
 
 #include "doctest.h"
 #include "kernels/aten.h"
 #include "kernels/csr_product.h"
 #include "kernels/linear.h"
+#include "kernels/processor_time.h"
 
 using namespace tongueforge;
+using test::seconds_of;
 
 namespace {
 
 constexpr double kZeros[] = {0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
 constexpr int64_t kSizes[][2] = {{768, 768}, {768, 3072}, {3072, 768}, {4096, 4096}};  // in, out
 constexpr int64_t kRows[] = {1, 8, 64, 512};
-
-double processor_seconds() {
-  timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-// The best of nine.
-template <class Work>
-double seconds_of(const Work& work) {
-  work();
-  double best = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < 9; i++) {
-    const double start = processor_seconds();
-    work();
-    best = std::min(best, processor_seconds() - start);
-  }
-  return best;
-}
 
 }  // namespace
 

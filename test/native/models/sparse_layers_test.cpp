@@ -48,8 +48,8 @@ TEST_CASE("a pruned model answers the same to 1e-5, for one row and for more") {
   for (const auto& layer : layers) {
     used += layer.use.one || layer.use.more;
     CHECK(layer.zeros > 0.95);
-    CHECK(layer.use.one == (layer.one.sparse <= 0.95 * layer.one.dense));
-    CHECK(layer.use.more == (layer.more.sparse <= 0.95 * layer.more.dense));
+    CHECK(layer.use.one == (layer.one.other <= 0.95 * layer.one.dense));
+    CHECK(layer.use.more == (layer.more.other <= 0.95 * layer.more.dense));
   }
   CHECK(used > 0);
   CHECK(difference(model->hidden(ids(1)), one) < 1e-5);
@@ -91,7 +91,7 @@ TEST_CASE("where a gradient is recorded the weight itself is used") {
   const auto model = pruned_decoder(0.97);
   auto& linear = *model->blocks()[0].q.linear;
   linear.execution =
-      std::make_shared<nn::SparseExecution>(linear.weight.clone().zero_(), nn::SparseUse{true, true});
+      std::make_shared<nn::SparseExecution>(linear.weight.clone().zero_(), nn::RowUse{true, true});
   const auto x = at::randn({3, 256}, at::detail::createCPUGenerator(3), at::kFloat).requires_grad_();
   CHECK(torch::autograd::grad({linear(x).sum()}, {x})[0].abs().max().item<double>() > 0);
   const at::NoGradGuard no_grad;

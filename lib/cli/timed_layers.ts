@@ -17,10 +17,20 @@ export function sparseText(layers: Layers): string {
   return tableText(rows)
 }
 
-/** The same in a line, for stderr. */
-export function sparseSummary(layers: Layers): string {
-  const count = (of: 'one' | 'more') => layers.filter((layer) => layer[of].sparse).length
-  return `sparse: of ${layers.length} layers with zeros ${count('one')} when decoding, ${count('more')} on a prompt`
+/** The same of a model in lines, for stderr; nothing where no layer was timed. */
+export const timedSummary = ({ sparse, packed }: Pick<Model, 'sparse' | 'packed'>): string[] => [
+  ...(sparse ? [inLine('sparse', 'with zeros', sparse, ({ sparse }) => sparse)] : []),
+  ...(packed ? [inLine('packed', 'of whole numbers', packed, ({ packed }) => packed)] : []),
+]
+
+function inLine<Times>(
+  way: string,
+  kind: string,
+  layers: readonly { one: Times; more: Times }[],
+  isUsed: (times: Times) => boolean,
+): string {
+  const count = (of: 'one' | 'more') => layers.filter((layer) => isUsed(layer[of])).length
+  return `${way}: of ${layers.length} layers ${kind} ${count('one')} when decoding, ${count('more')} on a prompt`
 }
 
 const microseconds = (seconds: number) => (seconds * 1e6).toFixed(0)
