@@ -14,6 +14,7 @@ const technique = z.strictObject({
   name: z
     .string({ error: NAME })
     .regex(/^[A-Za-z0-9][\w.-]*$/, NAME)
+    .refine((name) => name !== 'original', 'expected another name than that of the model as it is')
     .describe('What its points are called; the name of a colour in the charts.'),
   rates: z
     .array(rate, { error: 'expected a list of rates' })

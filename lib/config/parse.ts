@@ -49,8 +49,15 @@ export function toYaml(config: unknown): string {
   return yaml().stringify(config, { aliasDuplicateObjects: false })
 }
 
-/** Sets `key.path=value` pairs; values are YAML scalars or flow collections. Returns a new object. */
+/** Sets `key.path=value` pairs; values are YAML scalars or flow collections. Returns a new object. Throws ERR_USAGE, ERR_CONFIG. */
 export function applyOverrides(config: unknown, overrides: readonly string[]): unknown {
+  if (!Array.isArray(overrides) || overrides.some((one) => typeof one !== 'string')) {
+    throw new TongueforgeError(
+      'ERR_USAGE',
+      `overrides: expected a list of key.path=value, received ${shown(overrides)}`,
+      { hint: "For example: ['optimizer.lr=1e-4']" },
+    )
+  }
   const result = copyOf(config) as Record<string, unknown>
   for (const override of overrides) {
     const cut = override.indexOf('=')

@@ -12,7 +12,7 @@ import { Identity } from './compressing/identity'
 import { type Means, ModelAtHand } from './compressing/model_at_hand'
 import { checkNeeds, type Needs, needsOf } from './compressing/needs'
 import { type CompressEvent, runStages, type Session } from './compressing/pipeline'
-import { checkTrainings, type PlannedStage, planStages } from './compressing/plan'
+import { calibrates, checkTrainings, type PlannedStage, planStages } from './compressing/plan'
 import { publish } from './compressing/publish'
 import { type CompressReport, type ForetoldStage, reportOf } from './compressing/report'
 import type { Shape } from './compressing/stage'
@@ -147,6 +147,7 @@ async function compressIn(
     const dtypeKeys = { [dtypeKey(original.folder.config)]: means.dtype }
     const session: Session = {
       ...{ config, file, folder, identity, means, original, text, heldOut, dtypeKeys },
+      lastCalibrated: stages.findLast(calibrates)?.number ?? 0,
       evaluation: await identity.evaluation(),
       ...{ signal, emit, warn, onProgress, onKept },
     }

@@ -1,8 +1,10 @@
 #include "compress/sensitivity.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "compress/to_list.h"
+#include "core/error.h"
 #include "kernels/aten.h"
 
 namespace tongueforge::compress {
@@ -76,6 +78,7 @@ Scores sensitivities(models::Model& model, const std::vector<Watched>& watched, 
   std::vector<at::Tensor> sums(watched.size());
   for_each_batch(rows, job, [&](size_t batch) {
     const auto loss = rows.loss(batch, job);
+    if (!loss.defined()) return;
     const auto x = inputs.take();
     const auto gradients = torch::autograd::grad({loss}, x);
     const at::NoGradGuard no_grad;
@@ -86,6 +89,11 @@ Scores sensitivities(models::Model& model, const std::vector<Watched>& watched, 
       sums[i] = sums[i].defined() ? sums[i] + sum_U : sum_U;
     }
   });
+  const bool none =
+      std::any_of(sums.begin(), sums.end(), [](const at::Tensor& sum_U) { return !sum_U.defined(); });
+  if (none)
+    throw Error("ERR_CALIBRATION", "Expected tokens to predict in the calibration rows, received none",
+                "Texts of one token each predict nothing: name longer ones.");
   const at::NoGradGuard no_grad;
   Scores scores;
   for (const auto& sum_U : sums) scores.push_back(of_length_one(sum_U));

@@ -4,6 +4,15 @@
 #include "kernels/aten.h"
 
 namespace tongueforge::train {
+namespace {
+
+// A bias that is zero throughout may never have been anything else: nothing says that it was pruned.
+at::Tensor mask_of_zeros(const at::Tensor& master) {
+  auto mask = master.eq(0);
+  return master.dim() == 1 && mask.all().item<bool>() ? mask.zero_() : mask;
+}
+
+}  // namespace
 
 Masking masking_from_name(const std::string& name) {
   if (name == "none") return Masking::none;
@@ -18,7 +27,7 @@ Masks::Masks(const TrainedTensors& tensors, const std::set<std::string>& pool, M
     const auto& tensor = tensors.all()[i];
     if (!pool.contains(tensor.name)) continue;
     const auto master = tensor.master.detach();
-    const auto mask = masking == Masking::zeros ? master.eq(0) : at::zeros_like(master, at::kBool);
+    const auto mask = masking == Masking::zeros ? mask_of_zeros(master) : at::zeros_like(master, at::kBool);
     all_.push_back({tensor.name, i, master, mask});
   }
 }

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { checkConfig, readYaml } from '#lib/config/parse'
+import { applyOverrides, checkConfig, readYaml } from '#lib/config/parse'
 import { temporaryFolder } from '../helpers/folders.mjs'
 
 const schema = z.strictObject({
@@ -81,4 +81,23 @@ describe('a refused config', () => {
       hint: 'Give the YAML file; recipes/ holds configs to start from.',
     })
   })
+})
+
+test('overrides that are no list of pairs are refused in one sentence', () => {
+  for (const [overrides, received] of [
+    ['steps=3', /received "steps=3"$/],
+    [{ steps: 3 }, /received \{"steps":3\}$/],
+    [[3], /received \[3\]$/],
+  ])
+    assert.throws(
+      () => applyOverrides({}, overrides),
+      (error) => {
+        assert.equal(error.code, 'ERR_USAGE')
+        assert.match(error.message, /^overrides: expected a list of key\.path=value, /)
+        assert.match(error.message, received)
+        assert.match(error.hint, /optimizer\.lr/)
+        return true
+      },
+    )
+  assert.deepEqual(applyOverrides({ a: 1 }, ['a=2']), { a: 2 })
 })

@@ -1,6 +1,6 @@
 // The pipeline of compression as a run: record, result, resume after every stage, refusals, stop.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, inspect, train } from 'tongueforge'
@@ -65,6 +65,35 @@ describe('compress', () => {
     const { parameters, bytes } = await inspect(model)
     assert.deepEqual(report.stages[2].parameters, parameters)
     assert.equal(report.stages[2].bytes, bytes)
+  })
+
+  test('a run folder in the model that is read is refused, to be overwritten or not', async () => {
+    for (const overwrite of [false, true])
+      for (const [model, out] of [
+        [given.model, join(given.model, 'small')],
+        [given.model, join(given.model, 'runs/small')],
+        [given.model, given.model],
+      ])
+        await assert.rejects(compress(configOf({ model, out }), { overwrite }).result, (error) => {
+          assert.match(
+            error.message,
+            /expected (a run folder outside of model folders|another folder than model)/,
+          )
+          return true
+        })
+    assert.ok(!existsSync(join(given.model, 'small')))
+  })
+
+  test('calibration texts that cannot be read are met before a training, not after it', async () => {
+    const broken = place('broken.jsonl')
+    writeFileSync(broken, '{"text": "one"}\n{"text": \n')
+    const calibration = { ...given.calibration, data: [{ path: broken, format: 'text' }] }
+    const config = configOf({ calibration, stages: [{ method: 'recover' }, { method: 'heads', keep: 2 }] })
+    await assert.rejects(compress(config).result, { code: 'ERR_DATA' })
+    assert.deepEqual(
+      lines(config.out).map(({ stage }) => stage),
+      ['00-start'],
+    )
   })
 
   test('models of stages go once the next one is whole; curves of trainings stay', async () => {

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, inspect, loadModel } from 'tongueforge'
+import { decoderSpec } from '#lib/checkpoint/model_config'
+import { native, runJob } from '#lib/native'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { tinyCompression } from '../helpers/tiny_compression.mjs'
 
@@ -60,6 +62,35 @@ describe('compress, parts that leave', () => {
       await loaded.dispose()
     })
   }
+
+  test('a calibration batch that predicts nothing is passed over, and one that is all of them is refused', async () => {
+    const { model: folder } = given
+    const spec = decoderSpec(configFile(folder))
+    const batch = (ids, segments) => ({
+      ids: Int32Array.from(ids),
+      labels: Int32Array.from(ids, (id, i) => (i > 0 && segments[i] === segments[i - 1] ? id : -100)),
+      segments: Int32Array.from(segments),
+      rows: 1,
+    })
+    const told = batch([3, 4, 5, 6], [0, 0, 0, 0])
+    const silent = batch([3, 4, 5, 6], [0, 1, 2, 3])
+    const scores = async (batches) => {
+      const model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads: 1 })
+      const heads = { criterion: 'taylor', unit: 'group', keep: spec.layers.map(() => 2) }
+      try {
+        return await runJob('pruneHeads', { model, batches, loss: 'language', threads: 1, ...heads })
+      } finally {
+        native().dispose(model)
+      }
+    }
+    assert.deepEqual(await scores([silent, told]), await scores([told]))
+    await assert.rejects(scores([silent, silent]), (error) => {
+      assert.equal(error.code, 'ERR_CALIBRATION')
+      assert.match(error.message, /Expected tokens to predict in the calibration rows, received none/)
+      assert.match(error.hint, /name longer ones/)
+      return true
+    })
+  })
 
   test('of all layers together: sums are foretold, layers come out as they do', async () => {
     const stages = [

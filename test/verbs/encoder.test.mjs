@@ -38,6 +38,7 @@ describe('an encoder in memory', () => {
     assert.ok(Math.abs(first.reduce((sum, x) => sum + x * x, 0) - 1) < 1e-5)
     assert.ok(!close(first, vectors[0], 1e-3))
     assert.deepEqual(await model.embed([]), [])
+    assert.deepEqual(await model.embed(texts[0]), await model.embed([texts[0]]))
     await model.dispose()
     await assert.rejects(model.embed(texts), {
       code: 'ERR_DISPOSED',

@@ -192,6 +192,15 @@ describe('landscape', () => {
       ],
       [{ evaluate: { data: [{ path: missing }] } }, { code: 'ERR_NOT_FOUND' }],
       [{ calibration: { data: [{ path: missing }] } }, { code: 'ERR_NOT_FOUND' }],
+      [
+        { measure: { ...measure, tokens: 255 } },
+        {
+          code: 'ERR_CONFIG',
+          message:
+            /^config: measure\.tokens: expected at most 254 of 256 positions, as 3 new ones come after them, received 255$/,
+          hint: /measure\.new_tokens/,
+        },
+      ],
     ]) {
       const config = { ...configOf(), ...changes }
       await assert.rejects(landscape(config, { dryRun: true }).result, expected)

@@ -11,8 +11,8 @@ import type { Stage, StageContext } from './stage'
 
 export interface NativeWork extends Pick<StageContext, 'seed' | 'threads' | 'onProgress'> {
   signal: AbortSignal
-  /** Asked for by techniques that calibrate. */
-  calibration: () => Promise<PackedBatch[]>
+  /** For techniques that calibrate. */
+  calibration: PackedBatch[]
   /** Hears of tensors that are not read. */
   warn: (message: string) => void
   /** What config.json says of the numbers: `{ torch_dtype: 'float32' }`. */
@@ -38,7 +38,7 @@ export async function runNative(
   const { seed, threads, signal, warn, onProgress, dtypeKeys } = work
   try {
     const model = await start.loaded({ signal, warn })
-    const calibration = stage.calibrates(config) ? await work.calibration() : []
+    const calibration = stage.calibrates(config) ? work.calibration : []
     const context = { model, spec: start.spec, calibration, seed, threads, signal, onProgress }
     const figures = await stage.run(config, context)
     const layers = await blocksIn(model, start.spec, stage.keptBlocks?.(figures))

@@ -28,6 +28,8 @@ export interface Session {
   original: ModelAtHand
   text: ModelText
   heldOut: HeldOut | undefined
+  /** Number of the last stage that looks at calibration rows; 0: none does. */
+  lastCalibrated: number
   /** Hash of the texts of heldOut. */
   evaluation: string | undefined
   /** What config.json says of the dtype of the results. */
@@ -69,13 +71,15 @@ export async function runStages(session: Session): Promise<Outcome> {
   const others = folder.book.dropOtherLosses(session.evaluation)
   if (others > 0)
     session.warn(`the losses of ${others} finished stages were measured on other texts: they are left out`)
+  // Texts that cannot be read are met before a training of hours, not after it.
+  const rows = found < session.lastCalibrated ? await calibration(session) : []
   let model = await openLeft(session, lefts)
   try {
     for (const planned of stagesOf(config, file, (number) => lefts[number]!.shape)) {
       if (planned.number <= found) continue
       const before = lefts.at(-1)!
       const hash = await session.identity.of(planned, before.hash)
-      model = await runStage(session, planned, model, hash)
+      model = await runStage(session, planned, { model, hash, rows })
       lefts.push({
         name: planned.name,
         hash,
@@ -125,19 +129,21 @@ async function openLeft({ folder, means, original }: Session, lefts: readonly Le
   return ModelAtHand.open((await folder.modelOf(lefts.at(-1)!))!, means)
 }
 
-async function runStage(
-  session: Session,
-  planned: PlannedStage,
-  start: ModelAtHand,
-  hash: string,
-): Promise<ModelAtHand> {
+/** What a stage begins with: the model before it, the hash of all that decides what comes out, rows to look at. */
+interface Start {
+  model: ModelAtHand
+  hash: string
+  rows: PackedBatch[]
+}
+
+async function runStage(session: Session, planned: PlannedStage, start: Start): Promise<ModelAtHand> {
   const { number, name, key, step, config, stage } = planned
   const run = trains(stage) ? train : compute
-  const { model, figures, seconds } = await run(session, planned, start, hash)
+  const { model, figures, seconds } = await run(session, planned, start)
   const facts = { step: number, stage: name, method: config.method, key, ...(step && { part: step }) }
   try {
     const record = await measured(session, model, { ...facts, figures, seconds })
-    await keep(session, { ...record, inputs_sha256: hash })
+    await keep(session, { ...record, inputs_sha256: start.hash })
     return model
   } catch (error) {
     model.release()
@@ -152,12 +158,12 @@ interface Done {
   seconds: number
 }
 
-async function compute(session: Session, planned: PlannedStage, start: ModelAtHand): Promise<Done> {
+async function compute(session: Session, planned: PlannedStage, start: Start): Promise<Done> {
   const { config, folder, means, dtypeKeys, signal, warn, onProgress } = session
   const begun = performance.now()
-  const { model, figures } = await runNative(planned, start, folder.place(planned.name), {
+  const { model, figures } = await runNative(planned, start.model, folder.place(planned.name), {
     ...{ threads: means.threads, seed: config.seed + planned.number, dtypeKeys, signal, warn },
-    calibration: () => calibration(session),
+    calibration: start.rows,
     onProgress: onProgress && ((progress) => onProgress({ label: planned.name, ...progress })),
   })
   return { model, figures, seconds: (performance.now() - begun) / 1000 }
@@ -167,17 +173,12 @@ function calibration({ config, text, original, signal, warn }: Session): Promise
   return calibrationRows(config, text, { kind: original.spec.kind, signal, onWarning: warn })
 }
 
-async function train(
-  session: Session,
-  planned: PlannedStage,
-  start: ModelAtHand,
-  hash: string,
-): Promise<Done> {
+async function train(session: Session, planned: PlannedStage, { model, hash }: Start): Promise<Done> {
   const { config, folder, means, original, signal, emit, warn, onProgress, onKept } = session
   const { name } = planned
-  start.release() // training loads its own
+  model.release() // training loads its own
   await folder.begin(name, hash)
-  const places = { model: start.folder.path, original: original.folder.path }
+  const places = { model: model.folder.path, original: original.folder.path }
   const trained = await runTraining(trainingOf(planned, config, places), {
     ...{ signal, onKept, onWarning: warn },
     onStep: (update) => emit({ event: 'step', stage: name, ...update }),

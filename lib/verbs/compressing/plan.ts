@@ -57,6 +57,10 @@ export function planStages(config: CompressConfig, file: string, start: Shape): 
   return planned
 }
 
+/** Whether a stage looks at calibration rows. */
+export const calibrates = ({ stage, config }: PlannedStage): boolean =>
+  !trains(stage) && stage.calibrates(config)
+
 interface Part extends Pick<PlannedStage, 'step' | 'config'> {
   place?: string
 }

@@ -41,6 +41,7 @@ export async function planPoints(
   folder: string,
 ): Promise<PlannedPoint[]> {
   await checkSources(config.evaluate.data)
+  checkRoom(config, file, spec)
   const planned: PlannedPoint[] = []
   for (const point of pointsOf(config, file)) {
     planned.push(
@@ -55,6 +56,27 @@ export async function planPoints(
     )
   }
   return planned
+}
+
+// Met here, as timing comes after the first point is made. No technique changes positions.
+function checkRoom(
+  { measure }: LandscapeConfig,
+  file: string,
+  { kind, max_positions: most }: ModelSpec,
+): void {
+  const { tokens, new_tokens } = measure
+  const after = kind === 'decoder' ? new_tokens - 1 : 0 // the first new one comes with the prompt, the last is not read
+  if (tokens + after <= most) return
+  const how = after > 0 ? `, as ${new_tokens} new ones come after them` : ''
+  const room = Math.max(most - after, 0)
+  throw configError(
+    file,
+    `measure.tokens: expected at most ${room} of ${most} positions${how}, received ${tokens}`,
+    {
+      hint: 'Set measure.tokens or measure.new_tokens lower.',
+      key: 'measure.tokens',
+    },
+  )
 }
 
 /** Says which point a config is of that `compress` would refuse. */

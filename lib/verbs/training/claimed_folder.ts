@@ -1,7 +1,7 @@
 /** The folder of a run, of training or another verb: claimed at the start, kept from others, cleared to start again. */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
-import { join, resolve, sep } from 'node:path'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import { makeFolder, writeJson, writeText } from '../../checkpoint/write_folder'
 import { readYaml, toYaml } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
@@ -32,9 +32,10 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
 
   /**
    * Whether an earlier run has to go. Throws ERR_EXISTS unless told what to do with what is there, or where what is to
-   * be gone on with is of another verb; ERR_USAGE if something to be read lies in it.
+   * be gone on with is of another verb; ERR_USAGE if something to be read lies in it, or it in a model folder that is read.
    */
   async check({ resume, overwrite }: Claim): Promise<boolean> {
+    await this.#checkOutsideModels()
     const isRun = existsSync(join(this.path, CONFIG_FILE))
     if (!existsSync(this.path) || (await hasNothing(this.path))) return false
     if (resume && isRun) return this.#checkVerb()
@@ -105,6 +106,18 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
     }
   }
 
+  // A model folder is copied and hashed whole: a run must not grow in it.
+  async #checkOutsideModels(): Promise<void> {
+    const place = await realPlace(this.path)
+    for (const input of this.inputs) {
+      if (input === undefined) continue
+      for (const folder of [input, join(input, 'model')]) {
+        if (!existsSync(join(folder, 'config.json'))) continue
+        if (place.startsWith((await realpath(folder)) + sep)) throw insideModel(this.path, folder)
+      }
+    }
+  }
+
   #taken(isRun: boolean): TongueforgeError {
     return new TongueforgeError('ERR_EXISTS', `${this.path}: expected a new run folder, and it exists`, {
       hint: isRun ? 'Use --resume to go on with it, or --overwrite to start again.' : 'Choose another out.',
@@ -127,6 +140,22 @@ const hasNothing = (path: string) =>
     (names) => names.every((name) => name === LOCK_FILE || LEFT_OVER.test(name)),
     () => false,
   )
+
+/** Where a folder lies that need not be there. */
+async function realPlace(path: string): Promise<string> {
+  const parent = dirname(path)
+  return realpath(path).catch(async () =>
+    parent === path ? path : join(await realPlace(parent), basename(path)),
+  )
+}
+
+function insideModel(path: string, model: string): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_USAGE',
+    `${path}: expected a run folder outside of model folders, received one in ${model}`,
+    { hint: 'Choose another out.', details: { path, input: model } },
+  )
+}
 
 // A run that starts from its own result would delete it first.
 function inputInside(path: string, input: string): TongueforgeError {

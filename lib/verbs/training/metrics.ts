@@ -3,8 +3,15 @@ import type { AnomalyKind } from './anomalies'
 import type { PruningFigures } from './pruner'
 import type { SpeedFigures } from './speed'
 
+/** distil: of the targets under the student, the divergence from the teacher, and how far hidden states are. */
+export interface LossParts {
+  nll?: number | undefined
+  divergence?: number | undefined
+  hidden?: number | undefined
+}
+
 /** One line of metrics.jsonl. */
-export interface Metrics extends SpeedFigures, PruningFigures {
+export interface Metrics extends SpeedFigures, PruningFigures, LossParts {
   /** From 1. */
   step: number
   /** Mean over the targets, before the update. */
@@ -21,10 +28,6 @@ export interface Metrics extends SpeedFigures, PruningFigures {
   stop_rate?: number
   /** What part of what was made small z_loss is: it comes on top of loss. */
   z_loss?: number
-  /** distil: of the targets under the student, the divergence from the teacher, and how far hidden states are. */
-  nll?: number
-  divergence?: number
-  hidden?: number
   /** Why batches were left out just before this update. */
   skipped?: AnomalyKind[]
   /** The update that was refused, on the first one after a rollback. */

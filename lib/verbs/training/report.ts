@@ -3,6 +3,7 @@ import type { MaskCounts } from '../../native'
 import type { Anomaly } from './anomalies'
 import type { Difference } from './difference'
 import type { Identity } from './identity'
+import type { LossParts } from './metrics'
 import type { PerplexityReport } from './perplexity_report'
 import { type PlanSummary, summarise, type TrainPlan } from './plan'
 import { type MasksReport, masksReport, type PruningReport, pruningReport } from './prune_report'
@@ -20,9 +21,17 @@ export interface TrainReport {
   result_step: number
   /** Mean over the last tenth of the updates. */
   loss: number
+  /** distil: the same of what the loss is made of. */
+  nll?: number
+  divergence?: number
+  hidden?: number
   /** On the held-out data, of the weights in model/. */
   eval_loss?: number
   eval_losses?: Record<string, number>
+  /** distil: what that one is made of. */
+  eval_nll?: number
+  eval_divergence?: number
+  eval_hidden?: number
   /** Share of the last samples of the weights in model/ that ended by themselves. */
   stop_rate?: number
   stop_rate_before?: number
@@ -78,10 +87,10 @@ export interface Ending {
 
 export function reportOf(
   plan: TrainPlan,
-  { state, losses }: Session,
+  { state, losses, lossParts }: Session,
   { resumedFrom, identity, resultStep, speed, masked }: Ending,
 ): TrainReport {
-  const tail = losses.slice(-Math.ceil(losses.length / 10))
+  const tenth = Math.ceil(losses.length / 10)
   const [first] = state.evaluations
   const { tokens, seconds } = totals(state)
   const chosen = state.evaluations.find(({ step }) => step === resultStep)
@@ -90,9 +99,11 @@ export function reportOf(
     steps: plan.config.steps,
     ...(state.step < plan.config.steps && { stopped_at: state.step }),
     result_step: resultStep,
-    loss: tail.reduce((sum, loss) => sum + loss, 0) / tail.length,
+    loss: mean(losses.slice(-tenth)),
+    ...meanParts(lossParts.slice(-tenth)),
     ...(chosen && { eval_loss: chosen.loss }),
     ...(chosen?.losses && { eval_losses: chosen.losses }),
+    ...chosen?.figures,
     ...(chosen?.stop_rate !== undefined && { stop_rate: chosen.stop_rate }),
     ...(first?.step === 0 && { eval_loss_before: first.loss }),
     ...(first?.step === 0 && first.stop_rate !== undefined && { stop_rate_before: first.stop_rate }),
@@ -112,4 +123,16 @@ export function reportOf(
     plan: summarise(plan),
     ...(plan.perplexity?.report && { perplexity: plan.perplexity.report }),
   }
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+
+/** Of those that every update has told. */
+function meanParts(parts: readonly LossParts[]): Partial<Record<keyof LossParts, number>> {
+  const means: Partial<Record<keyof LossParts, number>> = {}
+  for (const key of ['nll', 'divergence', 'hidden'] as const) {
+    const values = parts.map((part) => part[key])
+    if (values.length > 0 && values.every((value) => value !== undefined)) means[key] = mean(values)
+  }
+  return means
 }

@@ -4,7 +4,7 @@ import { limitsOf, marksOf, mayRollBack, remember } from './anomalies'
 import type { Checkpoint, Checkpoints, SavedRun } from './checkpoints'
 import { evaluateHeldOut } from './held_out'
 import { checkpointBytes } from './memory'
-import type { Metrics } from './metrics'
+import type { LossParts, Metrics } from './metrics'
 import type { TrainPlan } from './plan'
 import { Pruner } from './pruner'
 import { type EvaluationFigures, RunRecord } from './record'
@@ -41,6 +41,8 @@ export class Session {
   readonly state: RunState
   /** Of all updates, those of earlier sessions included. */
   readonly losses: number[] = []
+  /** distil: what each of them is made of. */
+  readonly lossParts: LossParts[] = []
   private readonly config: TrainConfig
   private readonly figures: SessionFigures
   private readonly started = performance.now()
@@ -72,7 +74,7 @@ export class Session {
   /** Trains to the end. Stopped by the signal, it saves what was learned and rejects with the signal's reason. */
   async run(): Promise<void> {
     const earlier = await this.record.open(this.state)
-    for (const { loss } of earlier) this.losses.push(loss) // one by one: a call takes some 100,000 arguments
+    for (const line of earlier) this.#keep(line) // one by one: a call takes some 100,000 arguments
     try {
       // Step 0, or a step whose evaluation the signal interrupted: its line lacks the loss.
       const held_out = await this.#evaluate()
@@ -118,7 +120,7 @@ export class Session {
     state.step++ // from here on the weights are those of this step, whatever fails
     figures.steps++
     this.#count(real_tokens)
-    this.losses.push(result.loss)
+    this.#keep(result)
     remember(state.recent, result, this.config.anomaly)
     this.pruner?.taken(result.loss)
     const { step } = state
@@ -129,6 +131,11 @@ export class Session {
       ...this.pruner?.figures(step),
       ...marksOf(state.anomalies, step),
     }
+  }
+
+  #keep({ loss, nll, divergence, hidden }: Pick<Metrics, 'loss' | keyof LossParts>): void {
+    this.losses.push(loss)
+    this.lossParts.push({ nll, divergence, hidden })
   }
 
   async #recover(refusal: Refusal): Promise<void> {
@@ -142,7 +149,7 @@ export class Session {
     }
     const { back_to } = await recover(run, refusal)
     if (back_to === undefined) return
-    this.losses.length = back_to
+    this.losses.length = this.lossParts.length = back_to
     await this.record.open(this.state)
     await this.#save() // with what this rollback leaves out
   }
@@ -173,8 +180,9 @@ export class Session {
     if (step % evaluation.every !== 0 && step !== steps) return undefined
     const { loss, losses, figures } = await evaluateHeldOut(this.parts.trainer, held_out, this.audience)
     const sampled = await this.#sample()
-    evaluations.push({ step, loss, losses, ...sampled, ...this.pruner?.mark })
     const named = Object.entries(figures).map(([name, value]) => [`eval_${name}`, value])
+    const told = named.length > 0 && { figures: Object.fromEntries(named) }
+    evaluations.push({ step, loss, losses, ...told, ...sampled, ...this.pruner?.mark })
     return { eval_loss: loss, eval_losses: losses, ...sampled, ...Object.fromEntries(named) }
   }
 

@@ -20,6 +20,8 @@ export interface Evaluation {
   loss: number
   /** By source. */
   losses?: Record<string, number>
+  /** What else the loss tells, as `eval_nll`. */
+  figures?: Record<string, number>
   /** Share of the samples that ended by themselves. */
   stop_rate?: number
   /** Of a run that prunes: how many of its targets had been reached. */

@@ -99,6 +99,23 @@ TEST_CASE("masked weights are exactly zero after every update, whatever updates,
   }
 }
 
+TEST_CASE(
+    "of zeros that are there a bias that is nothing else is free to learn, one with some is masked there") {
+  SilentJob job;
+  const auto model = dense_decoder();
+  const auto blocks = model->blocks();
+  blocks[0].q.linear->bias.zero_();
+  blocks[0].k.linear->bias.slice(0, 0, 2).zero_();
+  blocks[1].o.linear->weight[0].zero_();
+  train::Trainer trainer(model, with_masks(train::Masking::zeros));
+  const int64_t inputs = blocks[1].o.linear->weight.size(1);
+  CHECK(trainer.masked().masked == 2 + inputs);
+  for (int i = 0; i < 3; i++) trainer.step({random_batch(2, 10, 1)}, kStep, job);
+  CHECK(blocks[0].q.linear->bias.ne(0).all().item<bool>());
+  CHECK(blocks[0].k.linear->bias.eq(0).sum().item<int64_t>() == 2);
+  CHECK(blocks[1].o.linear->weight.eq(0).sum().item<int64_t>() == inputs);
+}
+
 TEST_CASE("masks that hide nothing change no bit of training") {
   SilentJob job;
   for (const auto masks : {train::Masking::empty, train::Masking::zeros})

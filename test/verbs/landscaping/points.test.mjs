@@ -81,11 +81,19 @@ test('a name that no rate has, and a rate that stands nowhere, are refused with 
 test('points that could not be told apart are refused', () => {
   const technique = { name: 'x', rates: [1, 1], stages: [prune] }
   refuses([technique], /received x-1 twice/, /name of the technique/)
-  refuses([{ name: 'original', stages: [{ method: 'a' }] }], /received original twice/, /told apart/)
 })
 
 test('names are fit for folders', () => {
   assert.throws(() => configOf({ name: '../x', stages: [prune] }), {
     message: /techniques\.0\.name: expected letters, digits/,
   })
+})
+
+test('a technique is not called as the model is that nothing was done to, at whatever rates', () => {
+  for (const rates of [undefined, [0.5]])
+    assert.throws(() => configOf({ name: 'original', ...(rates && { rates }), stages: [prune] }), {
+      code: 'ERR_CONFIG',
+      message:
+        /techniques\.0\.name: expected another name than that of the model as it is, received "original"/,
+    })
 })
