@@ -16,11 +16,28 @@ const tiny = { ...(await tinyTraining(home, { steps: 20 })), device: 'cuda' }
 let runs = 0
 const newRun = (changes = {}) => ({ ...tiny, ...changes, out: join(home, `run-${runs++}`) })
 const weights = ({ out }) => readFileSync(join(out, 'model/model.safetensors'))
-const losses = ({ out }) =>
+const lines = ({ out }) =>
   readFileSync(join(out, 'metrics.jsonl'), 'utf8')
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line).loss)
+    .map((line) => JSON.parse(line))
+const losses = (run) => lines(run).map(({ loss }) => loss)
+
+cudaTest('every line tells the memory of the GPU, and recorded steps learn what others do', async () => {
+  const [recorded, plain] = [
+    newRun({ dtype: 'bfloat16', graph: 'auto' }),
+    newRun({ dtype: 'bfloat16', graph: 'off' }),
+  ]
+  const { report } = await train(recorded).result
+  await train(plain).result
+  for (const { device_memory_bytes, device_peak_memory_bytes } of lines(recorded)) {
+    assert.ok(device_memory_bytes > 0 && device_memory_bytes <= device_peak_memory_bytes)
+    assert.ok(device_peak_memory_bytes <= report.device_peak_memory_bytes)
+  }
+  const expected = losses(plain)
+  for (const [i, loss] of losses(recorded).entries())
+    assert.ok(Math.abs(loss / expected[i] - 1) < 0.02, `step ${i + 1}: ${loss}, not recorded ${expected[i]}`)
+})
 
 /** Stops a run as soon as a step was shown. */
 async function stopped(config, step) {
@@ -41,12 +58,17 @@ cudaTest('losses are those of the CPU', async () => {
 })
 
 cudaTest('a run that was stopped and resumed ends with the bytes of one that was not', async () => {
-  for (const dtype of ['float32', 'bfloat16']) {
-    const [whole, halted] = [newRun({ dtype }), newRun({ dtype })]
+  for (const how of [
+    { dtype: 'float32' },
+    { dtype: 'bfloat16' },
+    { dtype: 'bfloat16', graph: 'auto' },
+    { dtype: 'bfloat16', graph: 'auto', deterministic: true, activation_checkpointing: 'block' },
+  ]) {
+    const [whole, halted] = [newRun(how), newRun(how)]
     await train(whole).result
     await stopped(halted, 9)
     await train(halted, { resume: true }).result
-    assert.deepEqual(weights(halted), weights(whole), dtype)
+    assert.deepEqual(weights(halted), weights(whole), JSON.stringify(how))
   }
 })
 
