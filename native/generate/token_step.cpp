@@ -6,7 +6,8 @@
 namespace tongueforge::generate {
 namespace {
 
-constexpr int kRehearsals = 1;  // steps before the recording: kernels are loaded, libraries prepare themselves
+constexpr int kRehearsals =
+    1;  // steps before the recording: kernels are loaded, libraries prepare themselves
 
 int64_t room_of(const models::DecoderCache& cache) { return cache.layers.at(0).k_BKSH.size(2); }
 
