@@ -107,8 +107,8 @@ const std::vector<std::vector<int64_t>> kRowSizes = {{1, 1},  {3, 5},    {7, 13}
 const std::vector<std::vector<int64_t>> kHeadSizes = {{1, 1, 1},    {3, 5, 7},     {7, 16, 8},   {17, 63, 13},
                                                       {64, 65, 32}, {31, 257, 64}, {600, 129, 4}};
 const std::vector<std::vector<int64_t>> kChunkedSizes = {{7, 9, 3}, {31, 64, 17}, {40, 33, 8}};
-const std::vector<std::vector<int64_t>> kCudaRowSizes = {{0, 8},     {1, 16384},   {3, 8191},
-                                                         {2, 16368}, {2053, 1024}, {1100, 4096}};
+const std::vector<std::vector<int64_t>> kCudaRowSizes = {{0, 8},       {1, 16384},   {3, 8191},   {2, 16368},
+                                                         {2053, 1024}, {1030, 2048}, {1100, 4096}};
 const std::vector<std::vector<int64_t>> kCudaHeadSizes = {
     {0, 9, 3}, {2, 1025, 8}, {3, 50257, 16}, {5, 262144, 8}, {2055, 4099, 64}};
 const std::vector<std::vector<int64_t>> kCudaChunkedSizes = {{13, 8191, 24}};
