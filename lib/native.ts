@@ -285,6 +285,8 @@ export interface NativeJobs extends CompressingJobs {
       deterministic?: boolean
       /** Weights that stay zero: none of them can, none do yet, or all that are zero; default: none. */
       masks?: 'none' | 'empty' | 'zeros'
+      /** With other processes, each on its share of every update. */
+      together?: { group: Handle; bucket_mb: number; share_state: boolean }
     },
     Handle,
   ]
@@ -298,6 +300,12 @@ export interface NativeJobs extends CompressingJobs {
       /** An update above one of them is a spike, and refused. */
       loss_limit?: number
       grad_norm_limit?: number
+      /** Number of the first one in the update; default: 0. Other processes have others. */
+      first_micro_batch?: number
+      /** Of the batches, as the caller counts them; default: 0. */
+      real_tokens?: number
+      /** Take no step, in none of the processes. */
+      stop?: boolean
       threads: number
     },
     StepOutcome,
@@ -313,8 +321,27 @@ export interface NativeJobs extends CompressingJobs {
   ]
   trainSave: [{ trainer: Handle; path: string }, undefined]
   trainSnapshot: [{ trainer: Handle }, Handle]
+  /** Where the state is shared out: while rank 0 saves or copies it, each of the others sends its part. */
+  trainSendState: [{ trainer: Handle }, undefined]
   saveSnapshot: [{ snapshot: Handle; path: string }, undefined]
   trainResume: [{ trainer: Handle; path: string }, undefined]
+  joinGroup: [
+    {
+      rank: number
+      size: number
+      address: string
+      port: number
+      serves_store: boolean
+      agent_serves: boolean
+      prefix: string
+      nccl: boolean
+      timeout_seconds: number
+    },
+    Handle,
+  ]
+  groupPost: [{ group: Handle; name: string; text: string }, undefined]
+  groupAwait: [{ group: Handle; name: string; from: number }, string]
+  leaveGroup: [{ group: Handle; failure?: { code: string; message: string } }, undefined]
   trainBpe: [BpeTraining, BpeMerges]
   planGraft: [GraftInputs, GraftPlan]
   graft: [GraftInputs & { staged: string; threads: number }, GraftStatistics]

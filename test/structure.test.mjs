@@ -21,7 +21,8 @@ test('native: each folder includes its own files and those of the floors below',
     generate: ['models', 'nn', 'kernels', 'core'],
     encode: ['models', 'nn', 'kernels', 'core'],
     score: ['models', 'nn', 'kernels', 'core'],
-    train: ['models', 'nn', 'kernels', 'checkpoint', 'core'],
+    distributed: ['kernels', 'core'],
+    train: ['distributed', 'models', 'nn', 'kernels', 'checkpoint', 'core'],
     compress: ['models', 'nn', 'kernels', 'core'],
     merge: ['checkpoint', 'core'],
     live: ['models', 'nn', 'kernels', 'merge', 'checkpoint', 'core'],
@@ -65,7 +66,7 @@ test('lib: an import goes down', () => {
     ['index'],
     ['verbs'],
     ['report', 'world'],
-    ['text', 'counting', 'checkpoint', 'config'],
+    ['text', 'counting', 'checkpoint', 'config', 'distributed'],
     ['native'],
   ]
   const bottom = ['libtorch', 'setup', 'libtorch_folders', 'version', 'errors']

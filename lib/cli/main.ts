@@ -56,8 +56,10 @@ function makeIo(signal: AbortSignal, { json, quiet }: { json: boolean; quiet: bo
   }
 }
 
+// Of several processes that train together, one may be stopped by what another was sent.
 function exitCode(error: TongueforgeError, signal: AbortSignal): number {
-  if (signal.aborted) return error.details.resumable === true ? EXIT.resumable : EXIT.interrupted
+  if (signal.aborted || error.code === 'ERR_INTERRUPTED')
+    return error.details.resumable === true ? EXIT.resumable : EXIT.interrupted
   return USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed
 }
 

@@ -1,3 +1,4 @@
+import { rendezvous } from '../distributed/rendezvous'
 import { TongueforgeError, toTongueforgeError } from '../errors'
 import type { DryRunReport, TrainResult } from '../index'
 import { histogramText } from './histogram'
@@ -36,6 +37,7 @@ export default defineVerb<Values>({
   examples: ['train config.yaml', 'train config.yaml steps=100 optimizer.lr=1e-4 --resume'],
   async run([config, overrides], values, io) {
     const { train } = library()
+    const rank = rendezvous(process.env)?.rank ?? 0
     const view = new TrainingView(io)
     const run = train(config, {
       ...pick(values, ['dryRun', 'showBatch', 'resume', 'overwrite']),
@@ -49,13 +51,21 @@ export default defineVerb<Values>({
       for await (const step of run) view.step(step)
       const result = await run.result
       io.progress.end()
-      io.write(io.json ? jsonText(result) : resultText(result, values, io))
+      if (rank === 0) io.write(io.json ? jsonText(result) : resultText(result, values, io))
       return 0
-    } catch (error) {
-      throw io.signal.aborted ? interruption(error, run.latest.checkpoint, [config, ...overrides]) : error
+    } catch (thrown) {
+      const error = rank === 0 ? thrown : ofRank(rank, thrown)
+      const isStopped = io.signal.aborted || toTongueforgeError(error).code === 'ERR_INTERRUPTED'
+      throw isStopped ? interruption(error, run.latest.checkpoint, [config, ...overrides]) : error
     }
   },
 })
+
+/** Several processes may share one log. */
+function ofRank(rank: number, thrown: unknown): TongueforgeError {
+  const { code, message, hint, details } = toTongueforgeError(thrown)
+  return new TongueforgeError(code, `rank ${rank}: ${message}`, { hint, details, cause: thrown })
+}
 
 function resultText(result: TrainResult, { dryRun, showBatch }: Values, { colour }: Io): string {
   const { batch, perplexity, ...rest } = withoutTargets(result.report as DryRunReport)

@@ -11,6 +11,7 @@ import generate from './generate'
 import graft from './graft'
 import inspect from './inspect'
 import landscape from './landscape'
+import launch from './launch'
 import merge from './merge'
 import score from './score'
 import setup from './setup'
@@ -27,6 +28,7 @@ export const VERBS: Verb[] = [
   merge,
   compress,
   landscape,
+  launch,
   delta,
   sweep,
   adapter,

@@ -5,6 +5,7 @@ import { count, oneOf, text } from './checks'
 import { replaySources, sources } from './data'
 import { device } from './device'
 import { distil, student, teacher } from './distil'
+import { distributed } from './distributed'
 import { dpo } from './dpo'
 import { initialization } from './initialization'
 import { inscp } from './inscp'
@@ -100,6 +101,7 @@ export const trainSchema = z.strictObject({
     .describe(
       'block: of each block only what goes in is kept, and computed again for the gradient: less memory, more time, the same bytes.',
     ),
+  distributed,
   threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
   seed: count(0).default(1).describe('Of the order of the data and of random weights.'),
 })

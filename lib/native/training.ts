@@ -48,10 +48,12 @@ export interface StepOutcome {
   loss: number
   /** Before clipping. */
   grad_norm: number
-  /** Target tokens. */
+  /** Target tokens, of all processes. */
   tokens: number
-  /** Why nothing was changed: not finite, or above a limit; empty: the update was taken. */
-  refused: '' | 'non_finite' | 'spike'
+  /** As the callers have counted them. */
+  real_tokens: number
+  /** Why nothing was changed: not finite, above a limit, or one was told to stop; empty: the update was taken. */
+  refused: '' | 'non_finite' | 'spike' | 'stop'
   /** What else the loss tells, as means. */
   figures: Record<string, number>
   /** Of a GPU: memory of tensors after the update, and at its most since training began. */

@@ -36,8 +36,13 @@ export interface RowSource {
 
 /** Rows `step * rows` and the following ones: a pure function of source and step, so that resuming needs no state. */
 export async function packedBatch(source: RowSource, rows: number, step: number): Promise<PackedBatch> {
+  return packedRows(source, step * rows, rows)
+}
+
+/** Rows from `first` on. */
+export async function packedRows(source: RowSource, first: number, rows: number): Promise<PackedBatch> {
   const batch = emptyBatch(rows, source.rowLength)
-  for (let at = 0; at < rows; at++) await source.fill(step * rows + at, batch, at)
+  for (let at = 0; at < rows; at++) await source.fill(first + at, batch, at)
   return batch
 }
 

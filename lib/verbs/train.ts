@@ -1,5 +1,7 @@
 /** Training: load -> plan -> run -> save -> report. The loop is training/session.ts, the step is native. */
 import type { TrainConfig } from '../config/train'
+import type { Environment } from '../distributed/rendezvous'
+import type { Team } from '../distributed/team'
 import type { TongueforgeError } from '../errors'
 import { packedBatch } from '../text/packing'
 import { describeBatch, type ShownRow } from '../text/shown_batch'
@@ -29,11 +31,13 @@ import { publish } from './training/publish'
 import { reportOf, type TrainReport } from './training/report'
 import { bestOf } from './training/result'
 import { RunFolder } from './training/run_folder'
+import type { RunLock } from './training/run_lock'
 import { keepBest, resultKind } from './training/selection'
 import { Session } from './training/session'
 import { Speed } from './training/speed'
 import type { PreparationProgress } from './training/starting_model'
 import { foretellTime, type TimeEstimate } from './training/time'
+import { checkSameData, checkTeam, joinTeam, onDevice } from './training/together'
 import { Trainer } from './training/trainer'
 
 export type { PerplexityReport } from './training/perplexity_report'
@@ -59,6 +63,8 @@ export interface TrainOptions {
   onNote?: ((message: string) => void) | undefined
   /** Hears of the work between updates and before them: held-out data, what a model says of the data. */
   onProgress?: ((progress: PreparationProgress) => void) | undefined
+  /** Tells whether this process is one of several that train together (docs/distributed.md); default: process.env. */
+  environment?: Environment | undefined
 }
 
 /** One update, as metrics.jsonl has it, and how many there will be. */
@@ -107,7 +113,7 @@ export class TrainRun extends Run<TrainStep, TrainResult> {
 /**
  * Trains as a YAML file or an object says (docs/train.md). Same machine, build and config: the same bytes, also when
  * it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE, ERR_OUT_OF_MEMORY,
- * ERR_NON_FINITE, ERR_SPIKE and what loading throws.
+ * ERR_NON_FINITE, ERR_SPIKE, ERR_DISTRIBUTED and what loading throws.
  */
 export function train(config: string | object, options: TrainOptions = {}): TrainRun {
   return new TrainRun(config, options)
@@ -125,25 +131,56 @@ async function runTraining(
   context: Context,
 ): Promise<TrainResult> {
   const config = await readTrainConfig(source, options.overrides ?? [])
+  if (options.dryRun || options.showBatch) return planOnly(config, options, context)
+  const team = await joinTeam(config, options, context.signal)
+  try {
+    const result = await trainTogether(team, config, options, context)
+    await team.leave()
+    return result
+  } catch (error) {
+    await team.leave(error)
+    throw error
+  }
+}
+
+async function planOnly(config: TrainConfig, options: TrainOptions, context: Context): Promise<TrainResult> {
   const folder = new RunFolder(config)
-  const claim = { resume: options.resume ?? false, overwrite: options.overwrite ?? false }
-  const replaces = await folder.check(claim) // before anything is read, which may take long
+  await folder.check(claimOf(options)) // before anything is read, which may take long
   const inputs = await openInputs(config)
-  if (options.dryRun || options.showBatch)
-    return { ...folder.places(inputs.model), report: await dryRun(config, inputs, options, context) }
-  const identity = await identify(config, inputs, context.signal)
-  const finished = claim.resume && (await folder.result(identity.sha256))
+  return { ...folder.places(inputs.model), report: await dryRun(config, inputs, options, context) }
+}
+
+const claimOf = ({ resume = false, overwrite = false }: TrainOptions) => ({ resume, overwrite })
+
+async function trainTogether(
+  team: Team,
+  config: TrainConfig,
+  options: TrainOptions,
+  context: Context,
+): Promise<TrainResult> {
+  await checkTeam(team, config)
+  const folder = new RunFolder(config)
+  const claim = claimOf(options)
+  const replaces = await team.lead(() => folder.check(claim)) // before anything is read, which may take long
+  const inputs = await openInputs(config)
+  const identity = await team.lead(() => identify(config, inputs, context.signal))
+  const finished = claim.resume && (await team.lead(() => folder.result(identity.sha256)))
   if (finished) {
-    await folder.writeReport(finished) // an end by force may have come before it
+    if (team.leads) await folder.writeReport(finished) // an end by force may have come before it
     return { ...folder.places(inputs.model), report: finished as TrainReport }
   }
-  const { onWarning: warn = () => {}, onNote, onProgress } = options
-  const lock = await folder.open(warn)
+  const told = team.leads ? options : {} // the others would say the same
+  const { onWarning: warn = () => {}, onNote, onProgress } = told
+  const emit = team.leads ? context.emit : () => {}
+  let lock: RunLock | undefined
+  await team.lead(async () => {
+    lock = await folder.open(warn)
+  })
   try {
-    const told = { warn, onNote, onProgress }
-    return await trainIn(folder, { config, inputs, identity, replaces, ...told, ...context })
+    const job = { ...{ team, config: onDevice(team, config), inputs, identity, replaces }, ...context }
+    return await trainIn(folder, { ...job, warn, onNote, onProgress, emit })
   } finally {
-    await lock.release()
+    await lock?.release()
   }
 }
 
@@ -190,6 +227,7 @@ async function warnOfMemory(plan: TrainPlan, warn: (message: string) => void = (
 const firstBatch = ({ config, data }: TrainPlan) => packedBatch(data.rows, config.batch_size, 0)
 
 interface Job extends Context {
+  team: Team
   config: TrainConfig
   inputs: RunInputs
   identity: Identity
@@ -201,8 +239,8 @@ interface Job extends Context {
 }
 
 async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
-  const { config, identity, signal, latest } = job
-  const here = environment(config)
+  const { team, config, identity, latest } = job
+  const here = environment(config, team.size)
   const checkpoints = new Checkpoints(folder.path, {
     keep: config.checkpoint.keep,
     keepBest: keepBest(config),
@@ -212,19 +250,33 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
     configHash: identity.sha256,
     environment: here,
   })
-  const start = job.replaces ? undefined : await checkpoints.newest(job.warn)
+  const start = await team.lead(async () => (job.replaces ? undefined : await checkpoints.newest(job.warn)))
   latest.checkpoint = start // also for a signal that comes while the data are read
   const doubt = start && inexactness(start.environment, here)
   if (doubt) job.warn(doubt)
-  const earlier = job.replaces ? undefined : folder.path // what a run has measured counts when it goes on
-  const { warn: onWarning, onNote, onProgress } = job
-  const options = { identity, folder: earlier, signal, onWarning, onNote, onProgress }
-  const plan = await planTraining(config, job.inputs, options)
+  const plan = await team.first(() => planIn(folder, job, checkpoints))
   try {
-    await prepare(folder, plan, job, checkpoints)
+    await checkSameData(team, plan)
     return await trainPlanned(folder, plan, { job, checkpoints, start })
   } finally {
     await closeData(plan)
+  }
+}
+
+/** The plan, with all that is to be known and to lie in the folder before the first update. */
+async function planIn(folder: RunFolder, job: Job, checkpoints: Checkpoints): Promise<TrainPlan> {
+  const { team, config, identity, signal, warn: onWarning, onNote, onProgress } = job
+  // What a run has measured counts when it goes on, and for the others.
+  const earlier = job.replaces && team.leads ? undefined : folder.path
+  const options = { identity, folder: earlier, signal, onWarning, onNote, onProgress }
+  const plan = await planTraining(config, job.inputs, options)
+  try {
+    if (team.leads) await prepare(folder, plan, job, checkpoints)
+    await addReferences(plan, identity, { folder: folder.path, signal, onProgress })
+    return plan
+  } catch (error) {
+    await closeData(plan)
+    throw error
   }
 }
 
@@ -232,7 +284,7 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
 async function prepare(
   folder: RunFolder,
   plan: TrainPlan,
-  { identity, replaces, signal, warn, onProgress }: Job,
+  { replaces, warn }: Job,
   checkpoints: Checkpoints,
 ): Promise<void> {
   await warnOfEnds(plan, warn)
@@ -242,7 +294,6 @@ async function prepare(
   await checkRoom(plan, checkpoints)
   await folder.writeConfig()
   await plan.perplexity?.keep(folder.path)
-  await addReferences(plan, identity, { folder: folder.path, signal, onProgress })
 }
 
 interface Beginning {
@@ -256,28 +307,53 @@ async function trainPlanned(
   plan: TrainPlan,
   { job, checkpoints, start }: Beginning,
 ): Promise<TrainResult> {
-  const { config, identity, signal, latest } = job
-  const speed = await Speed.of(plan, signal)
-  let trainer = await Trainer.open(plan, start?.path, { signal, warn: job.warn })
+  const { team, config, signal, latest } = job
+  const speed = await Speed.of(plan, signal, team.size)
+  const trainer = await Trainer.open(plan, start?.path, { signal, warn: job.warn, team })
+  const session = new Session({ team, plan, trainer, folder, checkpoints, speed }, start, {
+    signal,
+    emit: (metrics) => job.emit({ ...metrics, steps: config.steps }),
+    onProgress: job.onProgress,
+    warn: job.warn,
+    onSaved: (checkpoint) => {
+      latest.checkpoint = checkpoint
+    },
+  })
   try {
-    const session = new Session({ plan, trainer, folder, checkpoints, speed }, start, {
-      signal,
-      emit: (metrics) => job.emit({ ...metrics, steps: config.steps }),
-      onProgress: job.onProgress,
-      warn: job.warn,
-      onSaved: (checkpoint) => {
-        latest.checkpoint = checkpoint
-      },
-    })
     await session.run()
-    const best = resultKind(config) === 'best' && (await bestOf(session.state, checkpoints, job.warn))
-    if (best) {
-      trainer.dispose()
-      trainer = await Trainer.open(plan, best.path, { signal, warn: () => {} }) // it has said so before
-    }
+    const resumedFrom = start?.step
+    return await team.lead(() =>
+      finish(folder, plan, { job, checkpoints, session, trainer, speed, resumedFrom }),
+    )
+  } finally {
+    trainer.dispose()
+  }
+}
+
+interface Finish {
+  job: Job
+  checkpoints: Checkpoints
+  session: Session
+  trainer: Trainer
+  speed: Speed
+  resumedFrom: number | undefined
+}
+
+/** Publishes the result: of the last weights, or of a checkpoint that was better. */
+async function finish(
+  folder: RunFolder,
+  plan: TrainPlan,
+  { job, checkpoints, session, trainer: last, speed, resumedFrom }: Finish,
+): Promise<TrainResult> {
+  const { config, identity, signal } = job
+  const best = resultKind(config) === 'best' && (await bestOf(session.state, checkpoints, job.warn))
+  if (best) last.dispose()
+  const silent = { signal, warn: () => {} } // it has said so before
+  const trainer = best ? await Trainer.open(plan, best.path, silent) : last
+  try {
     const resultStep = best ? best.step : session.state.step
     const masked = await trainer.masked()
-    const report = reportOf(plan, session, { resumedFrom: start?.step, identity, resultStep, speed, masked })
+    const report = reportOf(plan, session, { resumedFrom, identity, resultStep, speed, masked })
     const result = await publish(folder, plan, { trainer, report, inputs: identity.inputs })
     await writeCurves(folder, session).catch((error: Error) =>
       job.warn(`${folder.path}: the run is done, but curves.svg could not be drawn: ${error.message}`),

@@ -63,8 +63,14 @@ Napi::Value model_loss(const Napi::CallbackInfo& info);
 Napi::Value segment_log_probs(const Napi::CallbackInfo& info);
 Napi::Value train_save(const Napi::CallbackInfo& info);
 Napi::Value train_snapshot(const Napi::CallbackInfo& info);
+Napi::Value train_send_state(const Napi::CallbackInfo& info);
 Napi::Value save_snapshot(const Napi::CallbackInfo& info);
 Napi::Value train_resume(const Napi::CallbackInfo& info);
+// distributed.cpp
+Napi::Value join_group(const Napi::CallbackInfo& info);
+Napi::Value group_post(const Napi::CallbackInfo& info);
+Napi::Value group_await(const Napi::CallbackInfo& info);
+Napi::Value leave_group(const Napi::CallbackInfo& info);
 // compress_lowrank.cpp
 Napi::Value factor_model(const Napi::CallbackInfo& info);
 // compress_prune.cpp

@@ -82,6 +82,14 @@ train::LossOptions read_loss(const Options& options) {
   return loss;
 }
 
+train::TogetherOptions read_together(const Options& options) {
+  train::TogetherOptions together;
+  together.group = unwrap<distributed::Group>(options.value("group"));
+  together.bucket_bytes = static_cast<int64_t>(options.number("bucket_mb") * (1 << 20));
+  together.share_state = options.flag("share_state");
+  return together;
+}
+
 Value::List to_list(const at::Tensor& values) {
   const auto doubles = values.to(at::kDouble).contiguous();
   const auto* data = doubles.data_ptr<double>();
@@ -92,12 +100,13 @@ Value::List to_list(const at::Tensor& values) {
 
 // makeTrainer({model, optimizer, loss: {kind, z_loss?, preference?: {kind, beta, label_smoothing, gamma},
 // distillation?: {teacher, temperature, alpha, squared, divergence, hidden?: {student_layers, teacher_layers,
-// weight, cosine, seed}}}, dtype, frozen: names, seed, recompute_blocks, masks, deterministic?, graph?},
+// weight, cosine, seed}}}, dtype, frozen: names, seed, recompute_blocks, masks, deterministic?, graph?,
+// together?: {group, bucket_mb, share_state}},
 // on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const auto frozen = options.texts("frozen");
-  const train::TrainerOptions trainer = {
+  train::TrainerOptions trainer = {
       read_optimizer(options.object("optimizer")),
       read_loss(options.object("loss")),
       models::scalar_type_from_name(options.text("dtype")),
@@ -107,26 +116,29 @@ Napi::Value make_trainer(const Napi::CallbackInfo& info) {
       options.has("masks") ? train::masking_from_name(options.text("masks")) : train::Masking::none,
       options.has("deterministic") && options.flag("deterministic"),
       options.has("graph") && options.flag("graph")};
+  if (options.has("together")) trainer.together = read_together(options.object("together"));
   return start_job(info, [model = unwrap<models::Model>(options.value("model")), trainer](Job&) -> Value {
     return std::make_shared<train::Trainer>(model, trainer);
   });
 }
 
-// trainStep({trainer, batches, lr, clip, step, loss_limit?, grad_norm_limit?}, on_event):
-// {loss, grad_norm, tokens, refused, figures, device?: {used_bytes, peak_bytes}}
+// trainStep({trainer, batches, lr, clip, step, loss_limit?, grad_norm_limit?, first_micro_batch?,
+// real_tokens?, stop?}, on_event): {loss, grad_norm, tokens, real_tokens, refused, figures, device?:
+// {used_bytes, peak_bytes}}
 Napi::Value train_step(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   train::StepOptions step = {options.number("lr"), options.number("clip"), options.integer("step")};
   if (options.has("loss_limit")) step.loss_limit = options.number("loss_limit");
   if (options.has("grad_norm_limit")) step.grad_norm_limit = options.number("grad_norm_limit");
+  if (options.has("first_micro_batch")) step.first_micro_batch = options.integer("first_micro_batch");
+  if (options.has("real_tokens")) step.real_tokens = options.integer("real_tokens");
+  if (options.has("stop")) step.stop = options.flag("stop");
   return start_job(
       info, [trainer = trainer_of(options), packed = read_batches(options), step](Job& job) -> Value {
         const auto result = trainer->step(to_batches(packed, trainer->model().vocab_size()), step, job);
-        Value::Map outcome = {{"loss", result.loss},
-                              {"grad_norm", result.grad_norm},
-                              {"tokens", result.tokens},
-                              {"refused", result.refused},
-                              {"figures", to_value(result.figures)}};
+        Value::Map outcome = {{"loss", result.loss},       {"grad_norm", result.grad_norm},
+                              {"tokens", result.tokens},   {"real_tokens", result.real_tokens},
+                              {"refused", result.refused}, {"figures", to_value(result.figures)}};
         if (const auto device = trainer->model().device(); device.is_cuda())
           outcome.emplace_back("device", to_value(kernels::device_use(device)));
         return outcome;
@@ -210,8 +222,17 @@ Napi::Value train_save(const Napi::CallbackInfo& info) {
 
 // trainSnapshot({trainer}, on_event): Handle; a copy of what trainSave writes
 Napi::Value train_snapshot(const Napi::CallbackInfo& info) {
-  return start_job(info,
-                   [trainer = trainer_of(Options(info[0]))](Job&) -> Value { return trainer->snapshot(); });
+  return start_job(
+      info, [trainer = trainer_of(Options(info[0]))](Job& job) -> Value { return trainer->snapshot(job); });
+}
+
+// trainSendState({trainer}, on_event): void; of a state that is shared out, this process's part, for
+// trainSave or trainSnapshot in the first
+Napi::Value train_send_state(const Napi::CallbackInfo& info) {
+  return start_job(info, [trainer = trainer_of(Options(info[0]))](Job& job) -> Value {
+    trainer->send_state(job);
+    return {};
+  });
 }
 
 // saveSnapshot({snapshot, path}, on_event): void; as trainSave

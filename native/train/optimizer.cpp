@@ -1,8 +1,20 @@
 #include "train/optimizer.h"
 
 #include "core/error.h"
+#include "kernels/aten.h"
 
 namespace tongueforge::train {
+
+std::vector<models::ComingTensor> Optimizer::whole_state(Job&) const {
+  std::vector<models::ComingTensor> whole;
+  for (const auto& tensor : state()) whole.push_back(models::ComingTensor::of(tensor));
+  return whole;
+}
+
+void Optimizer::load(const FindTensor& find) {
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : state()) tensor.copy_(find(name, tensor.sizes()));
+}
 
 std::unique_ptr<Optimizer> make_optimizer(const std::vector<TrainedTensor>& tensors,
                                           const OptimizerOptions& options) {

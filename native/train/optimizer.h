@@ -2,10 +2,13 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/job.h"
+#include "models/coming_tensors.h"
 #include "models/weights.h"
 #include "train/trained_tensors.h"
 
@@ -24,6 +27,9 @@ struct Update {
   double scale = 1;  // multiplies the gradients
 };
 
+/// A part of a stored state by name and shape. Throws where there is none.
+using FindTensor = std::function<at::Tensor(const std::string& name, at::IntArrayRef shape)>;
+
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -35,8 +41,17 @@ class Optimizer {
   /// Whether an update also rounds the masters into the weights.
   virtual bool writes_weights() const { return false; }
 
-  /// All that an exact resume needs besides the masters, as "<what>.<parameter>": loading writes into these.
+  /// All that an exact resume needs besides the masters, as "<what>.<parameter>"; of a state that is shared
+  /// out, what this process has.
   virtual std::vector<models::NamedTensor> state() const = 0;
+
+  /// The whole of it. Of a state that is shared out only the first process may ask for it, tensor by tensor
+  /// in this order, while each of the others sends its own.
+  virtual std::vector<models::ComingTensor> whole_state(Job& job) const;
+  virtual void send_state(Job&) const {}
+
+  /// Takes the whole over from elsewhere, or what of it is this process's own.
+  virtual void load(const FindTensor& find);
 };
 
 /// AdamW with two float32 moments (Loshchilov & Hutter 2019, arXiv 1711.05101).

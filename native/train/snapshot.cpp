@@ -4,11 +4,13 @@
 
 namespace tongueforge::train {
 
-Snapshot::Snapshot(const std::vector<models::NamedTensor>& state) {
+Snapshot::Snapshot(const std::vector<models::ComingTensor>& state) {
   const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : state)
-    state_.emplace_back(
-        name, tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true));
+  for (const auto& coming : state) {
+    const auto tensor = coming.get().detach();
+    state_.emplace_back(coming.name,
+                        tensor.to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true));
+  }
 }
 
 void Snapshot::save_state(const std::string& path, Job& job) const {

@@ -5,6 +5,7 @@
 
 #include "core/job.h"
 #include "core/value.h"
+#include "models/coming_tensors.h"
 #include "models/weights.h"
 
 namespace tongueforge::train {
@@ -12,7 +13,7 @@ namespace tongueforge::train {
 class Snapshot final : public Object {
  public:
   /// Copies every tensor: as much memory again as float32 weights and the optimizer's state take.
-  explicit Snapshot(const std::vector<models::NamedTensor>& state);
+  explicit Snapshot(const std::vector<models::ComingTensor>& state);
 
   /// As Trainer::save_state().
   void save_state(const std::string& path, Job& job) const;

@@ -1,5 +1,10 @@
 #include "train/trained_tensors.h"
 
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <utility>
+
 #include "core/error.h"
 #include "kernels/aten.h"
 #include "models/adapters.h"
@@ -10,6 +15,16 @@ namespace {
 bool is_matrix(models::ParameterKind kind) {
   return kind != models::ParameterKind::norm && kind != models::ParameterKind::bias;
 }
+
+// Called by autograd when the gradient of a weight is whole.
+class WholeGradient final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit WholeGradient(std::function<void()> heard) : heard_(std::move(heard)) {}
+  void operator()(const at::Tensor&) override { heard_(); }
+
+ private:
+  std::function<void()> heard_;
+};
 
 }  // namespace
 
@@ -35,26 +50,48 @@ void TrainedTensors::add(const models::Parameter& parameter, at::ScalarType comp
   all_.push_back({parameter.name, weight, master, decay_all || is_matrix(parameter.kind)});
 }
 
-void TrainedTensors::collect_gradients() {
-  const at::NoGradGuard no_grad;
+void TrainedTensors::sum_into(std::vector<at::Tensor> places) {
+  places_ = std::move(places);
   for (size_t i = 0; i < all_.size(); i++) {
-    auto& gradient = all_[i].weight.mutable_grad();
-    if (!gradient.defined()) continue;
-    auto& sum = sums_[i];
-    if (!sum.defined())
-      sum = gradient.is_cuda() ? gradient : gradient.to(at::kFloat);
-    else if (sum.scalar_type() == at::kFloat)
-      sum.add_(gradient);
-    else
-      sum = sum.to(at::kFloat).add_(gradient);
-    gradient.reset();
+    const auto heard = [this, i] {
+      if (!collected_) return;
+      collect(i);
+      collected_(i);
+    };
+    torch::autograd::impl::set_post_acc_grad_hooks(all_[i].weight, std::make_unique<WholeGradient>(heard));
   }
+}
+
+// The model may live on.
+TrainedTensors::~TrainedTensors() {
+  for (size_t i = 0; i < places_.size(); i++)
+    torch::autograd::impl::set_post_acc_grad_hooks(all_[i].weight, nullptr);
+}
+
+void TrainedTensors::collect_gradients() {
+  for (size_t i = 0; i < all_.size(); i++) collect(i);
+}
+
+void TrainedTensors::collect(size_t i) {
+  const at::NoGradGuard no_grad;
+  auto& gradient = all_[i].weight.mutable_grad();
+  if (!gradient.defined()) return;
+  auto& sum = sums_[i];
+  if (!sum.defined() && !places_.empty())
+    sum = places_[i].copy_(gradient);
+  else if (!sum.defined())
+    sum = gradient.is_cuda() ? gradient : gradient.to(at::kFloat);
+  else if (sum.scalar_type() == at::kFloat)
+    sum.add_(gradient);
+  else
+    sum = sum.to(at::kFloat).add_(gradient);
+  gradient.reset();
 }
 
 const std::vector<at::Tensor>& TrainedTensors::gradients() {
   const at::NoGradGuard no_grad;
   for (size_t i = 0; i < all_.size(); i++)
-    if (!sums_[i].defined()) sums_[i] = at::zeros_like(all_[i].master);
+    if (!sums_[i].defined()) sums_[i] = places_.empty() ? at::zeros_like(all_[i].master) : places_[i].zero_();
   return sums_;
 }
 

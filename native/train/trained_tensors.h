@@ -2,8 +2,10 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/model.h"
@@ -27,8 +29,17 @@ class TrainedTensors {
   /// and biases only if `decay_all`. Throws ERR_CONFIG if nothing is left to train.
   TrainedTensors(models::Model& model, const std::vector<models::Parameter>& beside, at::ScalarType compute,
                  const FrozenNames& frozen, bool decay_all);
+  ~TrainedTensors();
+  TrainedTensors(const TrainedTensors&) = delete;
+  TrainedTensors& operator=(const TrainedTensors&) = delete;
 
   const std::vector<TrainedTensor>& all() const { return all_; }
+
+  /// From now on gradients are summed there: float32 tensors in the order of all().
+  void sum_into(std::vector<at::Tensor> places);
+  /// After sum_into: from now on each gradient of a backward pass is collected as soon as it is whole, and
+  /// this hears of it by its place in all(). Empty: no longer.
+  void collect_each(std::function<void(size_t)> collected) { collected_ = std::move(collected); }
 
   /// Takes what the last backward pass has left on the weights into the sums, and clears it there. Sums are
   /// float32; on a GPU, whose memory is dear, one gradient alone stays as it came.
@@ -46,9 +57,12 @@ class TrainedTensors {
 
  private:
   void add(const models::Parameter& parameter, at::ScalarType compute, bool decay_all);
+  void collect(size_t i);
 
   std::vector<TrainedTensor> all_;
-  std::vector<at::Tensor> sums_;  // undefined where no gradient came yet
+  std::vector<at::Tensor> sums_;    // undefined where no gradient came yet
+  std::vector<at::Tensor> places_;  // where they are to lie; empty: anywhere
+  std::function<void(size_t)> collected_;
 };
 
 }  // namespace tongueforge::train

@@ -8,9 +8,12 @@
 #include "kernels/deterministic.h"
 #include "kernels/device_memory.h"
 #include "models/prunable.h"
+#include "train/shared_adamw.h"
 
 namespace tongueforge::train {
 namespace {
+
+const std::string kLoss = "loss";  // among figures: no loss tells one of this name
 
 // Norms of the gradients, a float32 row.
 at::Tensor norms_of(const std::vector<at::Tensor>& gradients) {
@@ -51,14 +54,54 @@ Trainer::Trainer(std::shared_ptr<models::Model> model, const TrainerOptions& opt
       loss_(make_loss(options.loss, *model_)),
       tensors_(*model_, loss_->parameters(), options.compute, options.frozen, options.optimizer.decay_all),
       masks_(tensors_, models::prunable_names(*model_), options.masks),
-      optimizer_(make_optimizer(tensors_.all(), options.optimizer)),
+      sync_(make_sync(options.together)),
+      optimizer_(make_optimizer(options)),
+      shares_state_(options.together.share_state),
       seed_(options.seed),
       deterministic_(options.deterministic),
-      wants_graph_(options.graph && model_->device().is_cuda() && model_->adapter_dropout()->rate == 0) {
+      wants_graph_(options.graph && !sync_ && model_->device().is_cuda() &&
+                   model_->adapter_dropout()->rate == 0) {
+  if (sync_) tensors_.sum_into(sync_->places());
   model_->recompute_blocks(options.recompute_blocks);
   kernels::begin_peak(model_->device());
   for (const auto& block : model_->blocks())  // an execution holds the numbers of before
     for (const auto& [name, linear] : block.linears()) linear->execution.reset();
+}
+
+std::unique_ptr<distributed::GradientSync> Trainer::make_sync(const TogetherOptions& options) const {
+  if (!options.group) return nullptr;
+  return std::make_unique<distributed::GradientSync>(options.group, masters(), options.bucket_bytes);
+}
+
+std::unique_ptr<Optimizer> Trainer::make_optimizer(const TrainerOptions& options) const {
+  if (options.together.share_state) return make_shared_adamw(tensors_.all(), options.optimizer, *sync_);
+  return train::make_optimizer(tensors_.all(), options.optimizer);
+}
+
+std::vector<at::Tensor> Trainer::masters() const {
+  std::vector<at::Tensor> masters;
+  for (const auto& tensor : tensors_.all()) masters.push_back(tensor.master.detach());
+  return masters;
+}
+
+int64_t Trainer::count(const std::vector<Batch>& micro_batches) const {
+  int64_t count = 0;
+  for (const auto& batch : micro_batches) count += loss_->count(batch);
+  return count;
+}
+
+// Sums over all processes.
+Figures Trainer::together(const Figures& figures, const Job& job) const {
+  return sync_ ? sync_->group().sum(figures, job) : figures;
+}
+
+Evaluation Trainer::together(const Evaluation& own, const Job& job) const {
+  auto figures = own.figures;
+  figures[kLoss] = own.sum;
+  auto all = together(figures, job);
+  const double sum = all.at(kLoss);
+  all.erase(kLoss);
+  return {sum, own.count, all};
 }
 
 Evaluation Trainer::Told::mean(const std::vector<double>& read) const {
@@ -92,10 +135,18 @@ LossSum Trainer::pass(const Batch& batch, double count, StepGraph* maybe_graph, 
   return loss;
 }
 
-// Leaves the gradient of the mean over everything in tensors_.
-Trainer::Told Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t step, Job& job) {
+// From the next backward pass on, each gradient goes its way to the other processes as soon as it is whole.
+void Trainer::send_gradients() {
+  sync_->begin();
+  tensors_.collect_each([this](size_t place) { sync_->ready(place); });
+}
+
+// Leaves the gradient of the mean over everything in tensors_. all_count: of what it is a mean over, in all
+// processes.
+Trainer::Told Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t all_count,
+                                  const StepOptions& options, Job& job) {
   Told told;
-  for (const auto& batch : micro_batches) told.count += loss_->count(batch);
+  told.count = all_count;
   if (told.count == 0) throw Error("ERR_DATA", "Expected at least one target token in a step, received none");
   const auto count = static_cast<double>(told.count);
   tensors_.clear_gradients();
@@ -104,11 +155,18 @@ Trainer::Told Trainer::accumulate(const std::vector<Batch>& micro_batches, int64
   for (size_t i = 0; i < micro_batches.size(); i++) {
     const auto& batch = micro_batches[i];
     job.check();
+    if (sync_ && i + 1 == micro_batches.size()) send_gradients();
     if (loss_->count(batch) == 0) continue;
-    const nn::DropoutScope dropout(*model_->adapter_dropout(), dropout_key(seed_, step, i));
+    const auto number = static_cast<size_t>(options.first_micro_batch) + i;
+    const nn::DropoutScope dropout(*model_->adapter_dropout(), dropout_key(seed_, options.step, number));
     told.parts.emplace_back(pass(batch, count, graph, job), told.readings);
   }
-  masks_.clear_gradients(tensors_.gradients());
+  const auto& gradients = tensors_.gradients();
+  if (sync_) {
+    tensors_.collect_each({});
+    sync_->finish(job);
+  }
+  masks_.clear_gradients(gradients);
   return told;
 }
 
@@ -127,19 +185,31 @@ StepResult Trainer::taken_step(const std::vector<Batch>& micro_batches, const St
                                Job& job) {
   StepResult result;
   for (const auto& batch : micro_batches) result.tokens += Targets(batch).count();
-  auto told = accumulate(micro_batches, options.step, job);
+  auto all = together({{"count", count(micro_batches)},
+                       {"tokens", result.tokens},
+                       {"real_tokens", options.real_tokens},
+                       {"stop", options.stop ? 1 : 0}},
+                      job);
+  result.tokens = static_cast<int64_t>(all["tokens"]);
+  result.real_tokens = static_cast<int64_t>(all["real_tokens"]);
+  if (all["stop"] > 0) {
+    result.refused = "stop";
+    return result;
+  }
+  auto told = accumulate(micro_batches, static_cast<int64_t>(all["count"]), options, job);
 
   const at::NoGradGuard no_grad;
   const auto& gradients = tensors_.gradients();
   const size_t norms = told.readings.note(norms_of(gradients));
   const auto read = told.readings.read();
-  const auto loss = told.mean(read);
+  const auto loss = together(told.mean(read), job);
   result.loss = loss.sum;
   result.figures = loss.figures;
   result.grad_norm = whole_norm(read, norms);
   result.refused = refusal(result, options);
   if (result.refused.empty()) {
     optimizer_->step(gradients, {options.lr, clip_scale(result.grad_norm, options.clip)});
+    if (shares_state_) sync_->exchange(masters(), job);
     masks_.clear_weights();
     if (masks_.any() || !optimizer_->writes_weights()) tensors_.publish_masters();
   }
@@ -154,10 +224,11 @@ Evaluation Trainer::evaluate(const Batch& batch, const Job* job) const {
 
 std::vector<models::NamedTensor> Trainer::gradients(const std::vector<Batch>& micro_batches, Job& job) {
   const kernels::DeterministicScope deterministic(deterministic_);
-  accumulate(micro_batches, 0, job);
+  auto all = together({{"count", count(micro_batches)}}, job);
+  accumulate(micro_batches, static_cast<int64_t>(all["count"]), {}, job);
   std::vector<models::NamedTensor> named;
   const auto& gradients = tensors_.gradients();
-  const bool copy = graph_ != nullptr;  // whose memory is written again
+  const bool copy = graph_ || sync_;  // whose memory is written again
   for (size_t i = 0; i < gradients.size(); i++)
     named.emplace_back(tensors_.all()[i].name, gradients[i].to(at::kFloat, /*non_blocking=*/false, copy));
   tensors_.clear_gradients();
@@ -175,9 +246,10 @@ MemoryUse Trainer::memory_use() const {
   MemoryUse use;
   use.weights = model_->bytes() + loss_->bytes();
   for (const auto& tensor : tensors_.all()) {
-    use.gradients += bytes(tensor.weight);
+    if (!sync_) use.gradients += bytes(tensor.weight);
     if (!tensor.weight.is_same(tensor.master)) use.masters += bytes(tensor.master);
   }
+  if (sync_) use.gradients = sync_->bytes();
   for (const auto& state : {optimizer_->state(), masks_.state()})
     for (const auto& [name, tensor] : state) use.state += bytes(tensor);
   return use;

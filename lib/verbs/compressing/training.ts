@@ -47,7 +47,7 @@ export async function runTraining(
   config: object,
   { signal, onWarning, onProgress, onStep, onKept }: TrainingWork,
 ): Promise<TrainingResult> {
-  const run = train(config, { resume: true, signal, onWarning, onProgress })
+  const run = train(config, { resume: true, signal, onWarning, onProgress, environment: {} })
   try {
     for await (const step of run) onStep(step)
     const { model: folder, report } = await run.result

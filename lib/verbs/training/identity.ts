@@ -108,8 +108,8 @@ export async function recordWhole(
 }
 
 // Not among them: where the result goes, how often it is saved, what is only looked at, what is kept in memory, what is
-// done about an anomaly, so that a run that one has stopped can go on otherwise, and threads and device, which may change
-// the last bits.
+// done about an anomaly, so that a run that one has stopped can go on otherwise, and threads, device and
+// processes, which may change the last bits.
 function decisiveKeys(config: TrainConfig): object {
   const {
     out: _out,
@@ -123,6 +123,7 @@ function decisiveKeys(config: TrainConfig): object {
     eval: _eval,
     tensorboard: _tensorboard,
     anomaly: _anomaly,
+    distributed: _distributed,
     inscp: { perplexity_sample: _sample, ...inscp },
     ...decisive
   } = config

@@ -11,6 +11,14 @@ import type { RunState } from './state'
 /** Of a held-out evaluation, as a line of metrics.jsonl has them. */
 export type EvaluationFigures = Pick<Metrics, 'eval_loss' | 'eval_losses' | 'stop_rate'>
 
+/** Of a process that leaves it to another. */
+export const NO_RECORD: Pick<RunRecord, 'open' | 'update' | 'samples' | 'complete'> = {
+  open: async () => [],
+  update: async () => {},
+  samples: async () => {},
+  complete: async () => {},
+}
+
 export class RunRecord {
   private kept: Metrics[] = []
   private events: EventFile | undefined

@@ -1,4 +1,5 @@
 /** Going on after an update that was refused: its batch is left out, the run goes back, or it ends. */
+import type { Team } from '../../distributed/team'
 import { TongueforgeError } from '../../errors'
 import {
   type Anomaly,
@@ -14,6 +15,7 @@ import type { RunState } from './state'
 import type { StepResult, Trainer } from './trainer'
 
 export interface Recoverable {
+  team: Team
   plan: TrainPlan
   trainer: Trainer
   checkpoints: Checkpoints
@@ -58,10 +60,13 @@ export async function recover(run: Recoverable, refusal: Refusal): Promise<Anoma
  * What is saved of data and sessions is kept, as it is of the way here.
  */
 async function rollBack(run: Recoverable, met: Anomaly): Promise<number> {
-  const { plan, trainer, checkpoints, state, warn } = run
-  const target = await checkpoints.nearest(rollbackTarget(state.step, plan.config), warn)
-  if (!target) throw nowhere(checkpoints.folder)
-  await checkpoints.discardAfter(target.step)
+  const { team, plan, trainer, checkpoints, state, warn } = run
+  const target = await team.lead(async () => {
+    const found = await checkpoints.nearest(rollbackTarget(state.step, plan.config), warn)
+    if (!found) throw nowhere(checkpoints.folder)
+    await checkpoints.discardAfter(found.step)
+    return found
+  })
   await trainer.load(target.path)
   Object.assign(state, backAt(target, state))
   state.skipped_batches += rollbackSkip(plan.config)

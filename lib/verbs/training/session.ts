@@ -1,5 +1,7 @@
 /** The loop: updates, and what belongs to the step that each of them reaches. */
 import type { TrainConfig } from '../../config/train'
+import type { Team } from '../../distributed/team'
+import { TongueforgeError } from '../../errors'
 import { limitsOf, marksOf, mayRollBack, remember } from './anomalies'
 import type { Checkpoint, Checkpoints, SavedRun } from './checkpoints'
 import { evaluateHeldOut } from './held_out'
@@ -7,7 +9,7 @@ import { checkpointBytes } from './memory'
 import type { LossParts, Metrics } from './metrics'
 import type { TrainPlan } from './plan'
 import { Pruner } from './pruner'
-import { type EvaluationFigures, RunRecord } from './record'
+import { type EvaluationFigures, NO_RECORD, RunRecord } from './record'
 import { type Refusal, recover } from './recovery'
 import type { RunFolder } from './run_folder'
 import { stopRate, takeSamples } from './samples'
@@ -30,6 +32,8 @@ export interface Audience {
 }
 
 export interface SessionParts {
+  /** All of them go through the same session; rank 0 alone evaluates, records and saves. */
+  team: Team
   plan: TrainPlan
   trainer: Trainer
   folder: RunFolder
@@ -48,9 +52,12 @@ export class Session {
   private readonly started = performance.now()
   /** What the newest checkpoint knows: its step, and how many evaluations; undefined: there is none. */
   private saved: { step: number; evaluations: number } | undefined
+  private newest: Checkpoint | undefined
   private readonly saver: Saver
-  private readonly record: RunRecord
+  private readonly record: Pick<RunRecord, 'open' | 'update' | 'samples' | 'complete'>
   private readonly pruner: Pruner | undefined
+  /** Of what processes do in step: none of them may leave it alone. They stop at an update, together. */
+  private readonly lockstep: AbortSignal
 
   constructor(
     private readonly parts: SessionParts,
@@ -61,11 +68,15 @@ export class Session {
     this.state = start?.state ?? newState()
     this.saved = start && { step: start.step, evaluations: this.state.evaluations.length }
     this.pruner = Pruner.of(parts.plan, parts.trainer, this.state)
-    this.record = new RunRecord(parts.folder, this.config)
+    this.record = parts.team.leads ? new RunRecord(parts.folder, this.config) : NO_RECORD
+    this.lockstep = parts.team.group ? new AbortController().signal : audience.signal
     this.saver = new Saver(parts.checkpoints, {
       async: this.config.checkpoint.async,
       bytes: checkpointBytes(parts.plan),
-      onSaved: audience.onSaved,
+      onSaved: (checkpoint) => {
+        this.newest = checkpoint
+        audience.onSaved(checkpoint)
+      },
     })
     this.figures = { first_step: this.state.step, steps: 0, tokens: 0, seconds: 0, tokens_per_second: 0 }
     this.state.sessions.push(this.figures)
@@ -93,7 +104,11 @@ export class Session {
         (failure: unknown) => ({ failure }),
       )
       // Stopped by the signal: the step was not taken, or taken whole.
-      if (this.audience.signal.aborted && (unwritten !== undefined || this.#hasLearned())) await this.#save()
+      const { team } = this.parts
+      if (team.group ? team.stopped : this.audience.signal.aborted) {
+        const isNew = await team.lead(async () => unwritten !== undefined || this.#hasLearned())
+        if (isNew) await this.#save()
+      }
       throw error
     } finally {
       this.#count(0)
@@ -105,14 +120,24 @@ export class Session {
     const { state } = this
     for (;;) {
       const began = performance.now()
-      await this.pruner?.beforeUpdate(this.audience.signal)
+      await this.pruner?.beforeUpdate(this.lockstep)
       const { step, skipped_batches, recent } = state
       const limits = limitsOf(recent, this.config.anomaly)
       const update = { step, batch: step + skipped_batches, limits }
       const result = await this.parts.trainer.step(update, this.audience.signal)
+      if (result.refused === 'stop') throw this.#stopped()
       if (result.refused !== '') await this.#recover({ result, limits })
       else return this.#take(result, (performance.now() - began) / 1000)
     }
+  }
+
+  // In all processes at once, whichever was told to.
+  #stopped(): unknown {
+    this.parts.team.stopped = true
+    const { signal } = this.audience
+    return signal.aborted
+      ? signal.reason
+      : new TongueforgeError('ERR_INTERRUPTED', 'stopped together with another process')
   }
 
   #take({ real_tokens, device, refused: _, ...result }: StepResult, seconds: number): Metrics {
@@ -139,10 +164,10 @@ export class Session {
   }
 
   async #recover(refusal: Refusal): Promise<void> {
-    const { plan, trainer, checkpoints } = this.parts
+    const { team, plan, trainer, checkpoints } = this.parts
     await this.saver.settle()
     const run = {
-      ...{ plan, trainer, checkpoints, state: this.state, warn: this.audience.warn },
+      ...{ team, plan, trainer, checkpoints, state: this.state, warn: this.audience.warn },
       saveLearned: async () => {
         if (this.#hasLearned()) await this.#save()
       },
@@ -174,12 +199,16 @@ export class Session {
   /** The held-out loss and its figures, if it is time for them and they are not known yet. */
   async #evaluate(): Promise<EvaluationFigures | undefined> {
     const { eval: evaluation, steps } = this.config
-    const { held_out } = this.parts.plan
+    const { team, plan, trainer } = this.parts
+    const { held_out } = plan
     const { step, evaluations } = this.state
     if (!evaluation || !held_out || evaluations.at(-1)?.step === step) return undefined
     if (step % evaluation.every !== 0 && step !== steps) return undefined
-    const { loss, losses, figures } = await evaluateHeldOut(this.parts.trainer, held_out, this.audience)
-    const sampled = await this.#sample()
+    const measure = async () => ({
+      ...(await evaluateHeldOut(trainer, held_out, this.audience)),
+      sampled: await this.#sample(),
+    })
+    const { loss, losses, figures, sampled } = await team.lead(measure, this.audience)
     const named = Object.entries(figures).map(([name, value]) => [`eval_${name}`, value])
     const told = named.length > 0 && { figures: Object.fromEntries(named) }
     evaluations.push({ step, loss, losses, ...told, ...sampled, ...this.pruner?.mark })
@@ -212,8 +241,14 @@ export class Session {
 
   async #save(): Promise<void> {
     this.#count(0)
-    await this.saver.save(this.parts.trainer, this.state)
-    if (this.audience.signal.aborted) await this.saver.settle()
+    const { team, trainer } = this.parts
+    const save = async () => {
+      await this.saver.save(trainer, this.state)
+      if (this.audience.signal.aborted || team.stopped) await this.saver.settle()
+      return this.newest
+    }
+    const newest = await team.lead(save, { meanwhile: () => trainer.sendState() })
+    if (!team.leads && newest) this.audience.onSaved(newest)
     this.saved = { step: this.state.step, evaluations: this.state.evaluations.length }
   }
 

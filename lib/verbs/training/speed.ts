@@ -40,10 +40,12 @@ export class Speed {
     readonly peakRate: number | undefined,
     /** Places of an update, padding included. */
     private readonly places: number,
+    /** As fast as this one each. */
+    private readonly processes: number,
   ) {}
 
   /** Measures for a moment how fast this machine multiplies matrices in the dtype and on the threads of the run. */
-  static async of(plan: TrainPlan, signal: AbortSignal): Promise<Speed> {
+  static async of(plan: TrainPlan, signal: AbortSignal, processes: number): Promise<Speed> {
     const { config } = plan
     const { batch_size, accumulation, sequence_length } = config
     return new Speed(
@@ -51,6 +53,7 @@ export class Speed {
       await matrixRate(config, signal),
       await dataSheetRate(config),
       batch_size * accumulation * sequence_length,
+      processes,
     )
   }
 
@@ -86,7 +89,7 @@ export class Speed {
   }
 
   #shareOf(rate: number | undefined, tokens: number, seconds: number): number | undefined {
-    return rate && (tokens * this.flopsPerToken) / seconds / rate
+    return rate && (tokens * this.flopsPerToken) / seconds / (rate * this.processes)
   }
 }
 

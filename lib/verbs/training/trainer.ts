@@ -5,6 +5,7 @@ import { writeJson } from '../../checkpoint/write_folder'
 import { initialization } from '../../config/initialization'
 import { optimizerChoice } from '../../config/optimizer'
 import type { TrainConfig } from '../../config/train'
+import { Team } from '../../distributed/team'
 import { TongueforgeError } from '../../errors'
 import {
   type Handle,
@@ -49,7 +50,7 @@ export interface Update {
 
 export interface StepResult {
   /** Why the update was not taken and nothing has changed; empty: it was taken. */
-  refused: '' | 'non_finite' | 'spike'
+  refused: '' | 'non_finite' | 'spike' | 'stop'
   /** Mean over the targets, before the update. */
   loss: number
   grad_norm: number
@@ -66,6 +67,8 @@ export interface OpenOptions {
   signal: AbortSignal
   /** Hears of tensors of the model that are not read. */
   warn: (message: string) => void
+  /** Who trains it together; default: this process alone. */
+  team?: Team
 }
 
 export class Trainer implements StateWriter {
@@ -75,16 +78,18 @@ export class Trainer implements StateWriter {
     private readonly plan: TrainPlan,
     private readonly model: Handle,
     private readonly handle: Handle,
+    private readonly team: Team,
   ) {
     const { batch_size: rows, accumulation } = plan.config
-    this.batches = new Batches(plan.data.rows, { rows, accumulation })
+    const share = { index: team.rank, of: team.size }
+    this.batches = new Batches(plan.data.rows, { rows, accumulation, share })
   }
 
   /** Weights from the plan's model, or random; then all that training had changed from a checkpoint folder. */
   static async open(
     plan: TrainPlan,
     checkpoint: string | undefined,
-    { signal, warn }: OpenOptions,
+    { signal, warn, team = Team.alone }: OpenOptions,
   ): Promise<Trainer> {
     const { config } = plan
     const { device, threads } = config
@@ -103,25 +108,35 @@ export class Trainer implements StateWriter {
       deterministic: isDeterministic(config),
       graph: config.graph === 'auto',
       masks: masksOf(config),
+      ...(team.group && { together: togetherOf(config, team.group) }),
     })
     if (teacher) native().dispose(teacher) // the trainer holds it
-    const trainer = new Trainer(plan, model, handle)
+    const trainer = new Trainer(plan, model, handle, team)
     if (checkpoint !== undefined) await trainer.load(checkpoint)
     return trainer
   }
 
-  /** One update. Its data are a function of the batch's number, so resuming needs no cursor. */
+  /**
+   * One update. Its data are a function of the batch's number, so resuming needs no cursor. A process of several is not
+   * stopped within it: where one was told to, none of them takes it.
+   */
   async step({ step, batch, limits }: Update, signal: AbortSignal): Promise<StepResult> {
     const { config, data } = this.plan
     const batches = await this.batches.of(batch, step + 1 < config.steps)
     const lr = learningRate(config, step)
     const { clip, threads } = config
     const micro = batches.map((one) => nativeBatch(one, data))
-    const options = { trainer: this.handle, batches: micro, lr, clip, step, threads, ...limits }
-    const { figures, ...result } = await runJob('trainStep', options, { signal }).catch(
+    const isAlone = this.team.group === undefined
+    const options = {
+      ...{ trainer: this.handle, batches: micro, lr, clip, step, threads, ...limits },
+      first_micro_batch: this.batches.firstMicroBatch,
+      real_tokens: batches.reduce((sum, { tokens }) => sum + tokens, 0),
+      stop: !isAlone && signal.aborted,
+    }
+    const outcome = await runJob('trainStep', options, isAlone ? { signal } : {}).catch(
       outOfMemory(this.plan),
     )
-    const real_tokens = batches.reduce((sum, { tokens }) => sum + tokens, 0)
+    const { figures, real_tokens, ...result } = outcome
     return { ...result, lr, ...figures, real_tokens }
   }
 
@@ -140,7 +155,7 @@ export class Trainer implements StateWriter {
   async beginnings(batch: number): Promise<string[]> {
     const { tokenizer } = this.plan.text
     const texts: Promise<string>[] = []
-    for (const { ids, segments, rows, row_length } of await this.batches.read(batch)) {
+    for (const { ids, segments, rows, row_length } of await this.batches.readAll(batch)) {
       for (let first = 0; first < rows * row_length && texts.length < SHOWN_ROWS; first += row_length) {
         const shown = ids.slice(first, first + Math.min(SHOWN_TOKENS, row_length))
         texts.push(tokenizer.decode(shown.filter((_, i) => segments[first + i] !== PADDING)))
@@ -203,6 +218,11 @@ export class Trainer implements StateWriter {
     await runJob('trainSave', { trainer: this.handle, path: stateFile(folder) })
   }
 
+  /** This process's part of the state, to rank 0, which saves it or copies it meanwhile. */
+  async sendState(): Promise<void> {
+    await runJob('trainSendState', { trainer: this.handle })
+  }
+
   /** A copy of what `saveState` writes, to be written later; as much memory again, until it is disposed of. */
   async snapshot(): Promise<StateWriter & { dispose(): void }> {
     const snapshot = await runJob('trainSnapshot', { trainer: this.handle })
@@ -229,6 +249,12 @@ const outOfMemory = (plan: TrainPlan) => (error: unknown) => {
 export async function logitsOf(model: Handle, ids: Int32Array, threads: number): Promise<Float32Array> {
   return new Float32Array((await runJob('logits', { model, rows: [ids], threads })).data)
 }
+
+const togetherOf = ({ distributed: { bucket_mb, zero } }: TrainConfig, group: Handle) => ({
+  group,
+  bucket_mb,
+  share_state: zero === 1,
+})
 
 async function putAdapters(
   model: Handle,

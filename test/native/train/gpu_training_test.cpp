@@ -204,7 +204,7 @@ TEST_CASE("cuda: what goes on from a saved state is to the bit what never stoppe
       updates(whole, setting, 0, 3);
       updates(stopped, setting, 0, 3);
       save(stopped, job);
-      const auto snapshot = stopped.snapshot();
+      const auto snapshot = stopped.snapshot(job);
       train::Trainer resumed(on(tiny_decoder(tiny_spec(), 99), *device), options);
       resumed.load_state(state_path(), job);
       updates(whole, setting, 3, 7);

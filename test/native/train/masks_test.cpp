@@ -218,7 +218,7 @@ TEST_CASE("what is pruned comes back from a checkpoint and a snapshot as if neve
     whole.prune(MaskScope::global, 0.3, job);
     whole.step({packed_batch(2)}, kStep, job);
     whole.save_state(path, job);
-    const auto snapshot = whole.snapshot();
+    const auto snapshot = whole.snapshot(job);
     // Of other weights, with other zeros.
     auto other = dense_decoder(99);
     other->parameters()[5].tensor->fill_(0);

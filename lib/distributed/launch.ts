@@ -1,0 +1,105 @@
+/** Starts one command in several processes, and ends with them: what torchrun is where there is Python. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { type Environment, rendezvous } from './rendezvous'
+
+export interface LaunchOptions {
+  /** Of this host. */
+  processes: number
+  /** Program and arguments. */
+  command: readonly string[]
+  env: Environment
+  /** Aborted: all are asked to stop, as by SIGTERM. */
+  signal: AbortSignal
+  /** Hears of processes that end as they should not. */
+  say: (line: string) => void
+}
+
+/** Once one has failed: how long the others have to find out who it was, and then to stop. */
+const [TO_FIND_OUT, TO_STOP] = [20_000, 10_000]
+const FAILED = 1
+
+/** Gives the exit code of the first that fails, 1 where it was killed; 0 once all are done. */
+export async function launch({ processes, command, env, signal, say }: LaunchOptions): Promise<number> {
+  const environments = await environmentsOf(env, processes)
+  const children = environments.map((own) => start(command, own))
+  const killAll = () => stopAll(children, 'SIGKILL')
+  const stop = () => stopAll(children, 'SIGTERM')
+  process.once('exit', killAll)
+  signal.addEventListener('abort', stop, { once: true })
+  let first: number | undefined
+  const timers: NodeJS.Timeout[] = []
+  const ended = children.map(async (child, i) => {
+    const code = await endOf(child, environments[i]!.RANK!, say)
+    if (code === 0 || first !== undefined) return
+    first = code
+    timers.push(setTimeout(stop, TO_FIND_OUT), setTimeout(killAll, TO_FIND_OUT + TO_STOP))
+  })
+  try {
+    await Promise.all(ended)
+    return first ?? 0
+  } finally {
+    for (const timer of timers) clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
+    process.removeListener('exit', killAll)
+  }
+}
+
+/** What each process of this host is told; where hosts are told of each other, they have as many processes each. */
+export async function environmentsOf(env: Environment, processes: number): Promise<Environment[]> {
+  const { TORCHELASTIC_USE_AGENT_STORE: _, ...others } = env
+  const host = rendezvous(others)
+  const port = host?.port ?? (await freePort())
+  const common = {
+    ...others,
+    WORLD_SIZE: String(processes * (host?.world_size ?? 1)),
+    LOCAL_WORLD_SIZE: String(processes),
+    MASTER_ADDR: host?.address ?? '127.0.0.1',
+    MASTER_PORT: String(port),
+    OMP_NUM_THREADS:
+      env.OMP_NUM_THREADS ?? String(Math.max(1, Math.floor(availableParallelism() / processes))),
+  }
+  return Array.from({ length: processes }, (_, i) => ({
+    ...common,
+    RANK: String((host?.rank ?? 0) * processes + i),
+    LOCAL_RANK: String(i),
+  }))
+}
+
+// A group of its own: Ctrl-C reaches it by way of this process, once. Results are those of rank 0.
+function start([program, ...args]: readonly string[], env: Environment): ChildProcess {
+  const isFirst = env.RANK === '0'
+  return spawn(program!, args, {
+    env,
+    detached: true,
+    stdio: isFirst ? ['inherit', 'inherit', 'inherit'] : ['ignore', 2, 'inherit'],
+  })
+}
+
+function endOf(child: ChildProcess, rank: string, say: LaunchOptions['say']): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code, signal) => {
+      if (code !== 0)
+        say(`rank ${rank} (process ${child.pid}) ended ${signal ? `by ${signal}` : `with exit code ${code}`}`)
+      resolve(code ?? FAILED)
+    })
+  })
+}
+
+function stopAll(children: readonly ChildProcess[], signal: NodeJS.Signals): void {
+  for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+}
+
+/** One that nobody listens on now. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
