@@ -20,7 +20,9 @@ test('every command has a page, and its examples stand there', () => {
 })
 
 test('every error code of the code has a row on the page of errors, and no other has', () => {
-  const sources = [...filesUnder('lib'), ...filesUnder('native')].filter((file) => /\.(ts|cpp|h|cu|cuh)$/.test(file))
+  const sources = [...filesUnder('lib'), ...filesUnder('native')].filter((file) =>
+    /\.(ts|cpp|h|cu|cuh)$/.test(file),
+  )
   const used = new Set(sources.flatMap((file) => read(file).match(/(?<=['"])ERR_[A-Z_]+(?=['"])/g) ?? []))
   const listed = [...read('docs/errors.md').matchAll(/^\| `(ERR_[A-Z_]+)`/gm)].map((match) => match[1])
   assert.deepEqual(listed, [...used].sort())
