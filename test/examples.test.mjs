@@ -255,12 +255,13 @@ describe('recipes', () => {
 
   /** What a recipe foretells for a model of which there is nothing but its config.json. */
   async function planCompression(name, config) {
-    const root = temporaryFolder({ 'data.jsonl': JSON.stringify(text), 'config.json': config })
-    await writeTokenizer(root, { endOfTurn: true })
+    const root = temporaryFolder({ 'data.jsonl': JSON.stringify(text), 'model/config.json': config })
+    const model = join(root, 'model')
+    await writeTokenizer(model, { endOfTurn: true })
     const given = await read(name)
     const parts = ['recovery', 'evaluate', 'calibration'].filter((part) => given[part])
     const overrides = [
-      `model=${root}`,
+      `model=${model}`,
       `out=${join(root, 'run')}`,
       ...parts.map((part) => `${part}.data.0.path=${join(root, 'data.jsonl')}`),
     ]
@@ -270,14 +271,15 @@ describe('recipes', () => {
 
   /** The plan of a recipe for an 8B Llama 3, by its shapes alone: there are no weights. */
   async function plan8B(name, record) {
-    const root = temporaryFolder({ 'data.jsonl': JSON.stringify(record), 'config.json': LLAMA })
-    await writeTokenizer(root, { endOfTurn: true })
+    const root = temporaryFolder({ 'data.jsonl': JSON.stringify(record), 'model/config.json': LLAMA })
+    const model = join(root, 'model')
+    await writeTokenizer(model, { endOfTurn: true })
     const { tokenizer, inscp } = await read(name)
     const overrides = [
-      `model=${root}`,
+      `model=${model}`,
       `out=${join(root, 'run')}`,
       `data.0.path=${join(root, 'data.jsonl')}`,
-      ...(tokenizer ? [`tokenizer=${root}`] : []),
+      ...(tokenizer ? [`tokenizer=${model}`] : []),
       ...(inscp ? ['inscp={}'] : []), // to measure perplexities takes weights
     ]
     const { train } = await import('tongueforge')
