@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
+import { packedRows, uniform } from './packed_rows.mjs'
 
 const MODELS = {
   '15m': { hidden: 384, intermediate: 1024, layers: 8, heads: 6, kv_heads: 2, vocab: 8192 },
@@ -40,9 +41,10 @@ export async function writeCase(folder, { model, length, documents }, steps) {
   const handle = await runJob('initialiseModel', options)
   await runJob('saveModel', { model: handle, folder, dtype: 'float32', max_shard_bytes: 1e10 })
   native().dispose(handle)
+  const shape = { rows: TOKENS_A_STEP / length, length, vocabulary: config.vocab_size }
   const random = uniform(7)
   const batches = Array.from({ length: steps }, () =>
-    makeBatch(random, config.vocab_size, length, documents === 'whole'),
+    packedRows(random, { ...shape, spread: 384, whole: documents === 'whole' }),
   )
   writeFileSync(join(folder, 'batches.json'), JSON.stringify(batches))
 }
@@ -63,36 +65,5 @@ function llamaConfig({ hidden, intermediate, layers, heads, kv_heads, vocab }) {
     rope_theta: 10000,
     tie_word_embeddings: true,
     torch_dtype: 'float32',
-  }
-}
-
-// Rows full of documents of 16 to 400 tokens (the last one of a row is cut), or of one document each.
-function makeBatch(random, vocab, length, whole) {
-  const rows = TOKENS_A_STEP / length
-  const batch = { rows, ids: [], labels: [], segments: [], positions: [] }
-  for (let row = 0; row < rows; row++) {
-    for (let segment = 0, filled = 0; filled < length; segment++) {
-      const size = whole ? length : Math.min(16 + Math.floor(384 * random()), length - filled)
-      for (let position = 0; position < size; position++) {
-        const id = Math.floor(vocab ** random()) - 1 // few tokens are frequent, many are rare
-        batch.ids.push(id)
-        batch.labels.push(position === 0 ? -100 : id)
-        batch.segments.push(segment)
-        batch.positions.push(position)
-      }
-      filled += size
-    }
-  }
-  return batch
-}
-
-// Numbers from 0 to 1 (mulberry32).
-function uniform(seed) {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
   }
 }

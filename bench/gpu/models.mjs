@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
+import { packedRows, uniform } from '../packed_rows.mjs'
 
 const BATCHES = 4 // of an update each, taken in turn
 const VOCABULARY = 32000
@@ -77,38 +78,9 @@ function lengths({ positions }) {
 }
 
 function batches(documents, { tokens, length }) {
+  const shape = { rows: tokens / length, length, vocabulary: VOCABULARY }
   const random = uniform(7)
   return Array.from({ length: BATCHES }, () =>
-    makeBatch(random, tokens / length, length, documents === 'whole'),
+    packedRows(random, { ...shape, spread: 984, whole: documents === 'whole' }),
   )
-}
-
-// Rows full of documents of 16 to 1000 tokens (the last one of a row is cut), or of one document each.
-function makeBatch(random, rows, length, whole) {
-  const batch = { rows, ids: [], labels: [], segments: [], positions: [] }
-  for (let row = 0; row < rows; row++) {
-    for (let segment = 0, filled = 0; filled < length; segment++) {
-      const size = whole ? length : Math.min(16 + Math.floor(984 * random()), length - filled)
-      for (let position = 0; position < size; position++) {
-        const id = Math.floor(VOCABULARY ** random()) - 1 // few tokens are frequent, many are rare
-        batch.ids.push(id)
-        batch.labels.push(position === 0 ? -100 : id)
-        batch.segments.push(segment)
-        batch.positions.push(position)
-      }
-      filled += size
-    }
-  }
-  return batch
-}
-
-// Numbers from 0 to 1 (mulberry32).
-function uniform(seed) {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
 }

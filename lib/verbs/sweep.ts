@@ -4,7 +4,7 @@ import type { SweepConfig } from '../config/sweep'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, runJob } from '../native'
 import { graft } from './graft'
-import { Run } from './run'
+import { type ConfiguredOptions, Run } from './run'
 import { named } from './sweep/dimensions'
 import { inputsHash } from './sweep/identity'
 import { isBetter, judge, type Verdict } from './sweep/judge'
@@ -26,20 +26,11 @@ import { ClaimedFolder } from './training/claimed_folder'
 export type { SweepPoint } from './sweep/points'
 export type { JudgedPoint, SweepReport } from './sweep/report'
 
-export interface SweepOptions {
-  /** `key.path=value` pairs, set over the config. */
-  overrides?: readonly string[] | undefined
-  /** Check everything and return the plan; measure nothing. */
-  dryRun?: boolean | undefined
-  /** Keep the points that an earlier session measured, else start. */
-  resume?: boolean | undefined
-  /** Replace an earlier run, and what is at `write_best`. */
-  overwrite?: boolean | undefined
-  signal?: AbortSignal | undefined
-  onWarning?: ((message: string) => void) | undefined
-  /** Hears of bytes while models are read, then of rows: `total` is that of all points, as many as the search may need. */
-  onProgress?: ((progress: SweepProgress) => void) | undefined
-}
+/**
+ * `overwrite` replaces what is at `write_best` too. Hears of bytes while models are read, then of rows: `total` is that of
+ * all points, as many as the search may need.
+ */
+export type SweepOptions = ConfiguredOptions<SweepProgress>
 
 export interface SweepProgress {
   label: string
