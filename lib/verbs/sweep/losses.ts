@@ -2,7 +2,9 @@
 import type { ObjectiveConfig, SweepConfig } from '../../config/sweep'
 import type { Handle } from '../../native'
 import type { ModelText } from '../../text/model_text'
-import type { DataConfig, DataStatistics, TrainingData } from '../training/data'
+import type { TrainingData } from '../training/data'
+import type { DataConfig } from '../training/data_rows'
+import type { DataStatistics } from '../training/data_statistics'
 import { evaluateHeldOut, type Measured } from '../training/held_out'
 import { measuredModel, openRows } from '../training/measured_model'
 

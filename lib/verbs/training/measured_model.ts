@@ -4,7 +4,8 @@ import { trainSchema } from '../../config/train'
 import { type Handle, runJob } from '../../native'
 import type { ModelText } from '../../text/model_text'
 import { epochBatches, type RowSource } from '../../text/packing'
-import { type DataConfig, type LoadOptions, loadData, type TrainingData } from './data'
+import { type LoadOptions, loadData, type TrainingData } from './data'
+import type { DataConfig } from './data_rows'
 import type { Measured } from './held_out'
 
 /** Opens sources as an objective of training reads them. Throws ERR_DATA, ERR_TEMPLATE. */
