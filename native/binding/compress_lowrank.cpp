@@ -41,7 +41,7 @@ Napi::Value factor_model(const Napi::CallbackInfo& info) {
                     settings = read_factor_options(options)](Job& job) -> Value {
                      std::vector<models::Rows> rows;
                      for (const auto& batch : to_batches(packed, model->vocab_size()))
-                       rows.push_back({batch.ids_BT, batch.segments_BT});
+                       rows.push_back(batch.rows());
                      Value::List all;
                      for (const auto& layer : compress::factor_model(*model, settings, std::move(rows), job))
                        all.push_back(to_value(layer));

@@ -45,7 +45,7 @@ Napi::Value prune_weights(const Napi::CallbackInfo& info) {
                     prune = read_options(options)](Job& job) -> Value {
                      std::vector<models::Rows> rows;
                      for (const auto& batch : to_batches(packed, model->vocab_size()))
-                       rows.push_back({batch.ids_BT, batch.segments_BT});
+                       rows.push_back(batch.rows());
                      Value::List tensors;
                      for (const auto& tensor : compress::prune_weights(*model, prune, std::move(rows), job))
                        tensors.push_back(to_value(tensor));

@@ -45,7 +45,7 @@ Napi::Value quantize_weights(const Napi::CallbackInfo& info) {
        quantize = read_options(options)](Job& job) -> Value {
         std::vector<models::Rows> rows;
         for (const auto& batch : to_batches(packed, model->vocab_size()))
-          rows.push_back({batch.ids_BT, batch.segments_BT});
+          rows.push_back(batch.rows());
         Value::List all;
         for (const auto& figures : compress::quantize_weights(*model, quantize, std::move(rows), job))
           all.push_back(to_value(figures));

@@ -24,7 +24,7 @@ struct Pruning {
   compress::CalibrationRows rows() const {
     const auto batches = to_batches(packed, model->vocab_size());
     compress::CalibrationRows rows;
-    for (const auto& batch : batches) rows.batches.push_back({batch.ids_BT, batch.segments_BT});
+    for (const auto& batch : batches) rows.batches.push_back(batch.rows());
     const std::shared_ptr<const train::Loss> made = train::make_loss({loss}, *model);
     rows.loss = [made, batches](size_t batch, const Job& job) {
       return made->count(batches[batch]) == 0 ? at::Tensor() : made->sum(batches[batch], &job).sum;

@@ -68,7 +68,7 @@ at::Tensor logits_of(const models::Model& model, const at::Tensor& ids_BT, const
   if (const auto* decoder = dynamic_cast<const models::Decoder*>(&model))
     return decoder->logits(decoder->hidden(ids_BT, nullptr, &job));
   const auto& encoder = models::as_masked_lm(model);
-  return encoder.token_logits(encoder.hidden_packed(ids_BT, at::zeros_like(ids_BT), &job));
+  return encoder.token_logits(encoder.hidden_packed({ids_BT, at::zeros_like(ids_BT)}, &job));
 }
 
 // {name, stored_as, shape, bits, nan, inf, zero} of a weight.

@@ -28,7 +28,7 @@ Calibration::Calibration(models::Model& model, std::vector<models::Rows> rows, c
   for (auto& of : rows) {
     job.check();
     Batch batch = {of, {}, places_of(of)};
-    const int64_t places = batch.maybe_places_P.defined() ? batch.maybe_places_P.numel() : of.ids_BT.numel();
+    const int64_t places = batch.maybe_places_P.defined() ? batch.maybe_places_P.numel() : of.places();
     if (places == 0) continue;
     places_ += places;
     batch.x_BTD = model.embed(of);

@@ -39,7 +39,7 @@ void for_each_pack(const models::TextEncoder& model, const Texts& texts, Job& jo
   models::check_token_rows(texts, model.vocab_size());
   for (size_t first = 0; first < texts.size();) {
     const auto pack = make_pack(texts, first);
-    body(pack, model.hidden_packed(pack.rows.ids_BT, pack.rows.segments_BT, &job).squeeze(0));
+    body(pack, model.hidden_packed(pack.rows, &job).squeeze(0));
     first = pack.last;
     job.progress(
         Value::Map{{"done", static_cast<int64_t>(first)}, {"total", static_cast<int64_t>(texts.size())}});

@@ -32,9 +32,9 @@ void wait_for(at::Device device) {
 }
 
 void time_pass(const models::Model& model, const at::Tensor& ids_BT, const Job& job, Speed& speed) {
-  const auto segments_BT = at::zeros_like(ids_BT);
+  const models::Rows rows = {ids_BT, at::zeros_like(ids_BT)};
   const auto start = Clock::now();
-  model.hidden_packed(ids_BT, segments_BT, &job);
+  model.hidden_packed(rows, &job);
   wait_for(model.device());
   speed.pass.push_back(seconds_since(start));
 }

@@ -225,9 +225,7 @@ std::optional<NextPlace> Decoder::make_places(int64_t capacity) const {
                    rotation_of(at::arange(capacity), capacity)};
 }
 
-at::Tensor Decoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
-                                  const Job* job) const {
-  const Rows rows = {ids_BT, segments_BT};
+at::Tensor Decoder::hidden_packed(const Rows& rows, const Job* job) const {
   return run_layers(embed(rows), packed_pass(rows, job));
 }
 

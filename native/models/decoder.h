@@ -76,8 +76,7 @@ class Decoder final : public Model {
   std::optional<NextPlace> make_places(int64_t capacity) const;
   at::Tensor embed(const Rows& rows) const override;
   at::Tensor run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const override;
-  at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
-                           const Job* job = nullptr) const override;
+  at::Tensor hidden_packed(const Rows& rows, const Job* job = nullptr) const override;
   HiddenStates hidden_states(const Rows& rows, const std::vector<size_t>& behind,
                              const Job* job = nullptr) const override;
   /// As hidden_packed(), and without a look at memory of the CPU: the rows of a fixed plan may change between

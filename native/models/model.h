@@ -12,15 +12,10 @@
 #include "core/value.h"
 #include "models/block.h"
 #include "models/parameter.h"
+#include "models/rows.h"
 #include "nn/linear.h"
 
 namespace tongueforge::models {
-
-/// Packed rows, (B,T) int64 each, on the CPU: token ids, and the number of the document within its row, -1
-/// for none.
-struct Rows {
-  at::Tensor ids_BT, segments_BT;
-};
 
 /// What one forward pass leaves on its way.
 struct HiddenStates {
@@ -74,8 +69,7 @@ class Model : public Object {
   virtual at::Tensor run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const = 0;
   /// Hidden states before the head, (B,T,D): attention and positions restart at each document. A job is asked
   /// before every block whether it was cancelled.
-  virtual at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
-                                   const Job* job = nullptr) const = 0;
+  virtual at::Tensor hidden_packed(const Rows& rows, const Job* job = nullptr) const = 0;
 
   /// hidden_packed(), and beside it what comes out of the n-th block for each n of `behind`; 0: what goes
   /// into the first. This one is for models without a final norm, and recomputes nothing.

@@ -256,9 +256,8 @@ at::Tensor TextEncoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows&
   return layers_[i](x_BTD, nn::whole_documents(rows.segments_BT, dtype(), device(), job));
 }
 
-at::Tensor TextEncoder::hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
-                                      const Job* job) const {
-  return hidden_states({ids_BT, segments_BT}, {}, job).last_BTD;
+at::Tensor TextEncoder::hidden_packed(const Rows& rows, const Job* job) const {
+  return hidden_states(rows, {}, job).last_BTD;
 }
 
 HiddenStates TextEncoder::hidden_states(const Rows& rows, const std::vector<size_t>& behind,

@@ -50,8 +50,7 @@ class TextEncoder final : public Model {
   /// Throws ERR_DATA for a document that is longer than the model has positions.
   at::Tensor embed(const Rows& rows) const override;
   at::Tensor run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const override;
-  at::Tensor hidden_packed(const at::Tensor& ids_BT, const at::Tensor& segments_BT,
-                           const Job* job = nullptr) const override;
+  at::Tensor hidden_packed(const Rows& rows, const Job* job = nullptr) const override;
   HiddenStates hidden_states(const Rows& rows, const std::vector<size_t>& behind,
                              const Job* job = nullptr) const override;
 

@@ -6,13 +6,20 @@
 #include <utility>
 #include <vector>
 
+#include "models/rows.h"
+
 namespace tongueforge::train {
 
 /// Packed rows, (B,T) each. labels: the token that stands at each place where it is to be predicted from
-/// those before it, else -100. segments: number of the document within its row.
+/// those before it, or the cluster of a place of sound, else -100. segments: number of the document within
+/// its row.
 struct Batch {
-  at::Tensor ids_BT, labels_BT, segments_BT;  // int64
+  at::Tensor ids_BT, labels_BT, segments_BT;  // int64; there are no ids where there is sound
   at::Tensor reference_S{};  // float64: what the reference model says of each document, for preferences
+  std::vector<at::Tensor> sounds{};  // as models::Rows has them
+  at::Tensor hidden_BT{};
+
+  models::Rows rows() const { return {ids_BT, segments_BT, sounds, hidden_BT}; }
 };
 
 /// From rows of ids, labels and segments laid end to end. Throws ERR_DATA for sizes that do not match or ids

@@ -64,7 +64,7 @@ States states_at(const models::Model& model, const Batch& batch, const at::Tenso
   const auto at_places = [&](const at::Tensor& x_BTD) {
     return x_BTD.flatten(0, 1).index_select(0, places_M);
   };
-  const auto all = model.hidden_states({batch.ids_BT, batch.segments_BT}, layers, job);
+  const auto all = model.hidden_states(batch.rows(), layers, job);
   States states = {head_inputs(model, at_places(all.last_BTD)), {}};
   for (const auto& x_BTD : all.behind_BTD) states.behind.push_back(at_places(x_BTD));
   return states;

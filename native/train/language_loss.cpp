@@ -71,7 +71,7 @@ class LanguageLoss final : public Loss {
   // Logits only where there is a target: padding and prompts cost no head.
   LossSum sum(const Batch& batch, const Job* job) const override {
     const auto targets = Targets(batch).on(model_.device());
-    const auto hidden_BTD = model_.hidden_packed(batch.ids_BT, batch.segments_BT, job);
+    const auto hidden_BTD = model_.hidden_packed(batch.rows(), job);
     const auto hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, targets.places_M);
     return told_apart(kernels::linear_cross_entropy_parts(hidden_MD, model_.head(), targets.tokens_M,
                                                           {.z_loss = z_loss_, .chunks = {.job = job}}),

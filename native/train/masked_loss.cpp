@@ -17,7 +17,7 @@ class MaskedLoss final : public Loss {
   // The head, its first half too, only where a token is hidden: one place in seven.
   LossSum sum(const Batch& batch, const Job* job) const override {
     const auto targets = Targets::hidden(batch).on(model_.device());
-    const auto hidden_BTD = model_.hidden_packed(batch.ids_BT, batch.segments_BT, job);
+    const auto hidden_BTD = model_.hidden_packed(batch.rows(), job);
     const auto states_MD = model_.prediction(hidden_BTD.flatten(0, 1).index_select(0, targets.places_M));
     return told_apart(kernels::linear_cross_entropy_parts(
                           states_MD, model_.decoder(), targets.tokens_M,

@@ -20,7 +20,7 @@ StepGraph::StepGraph(std::unique_ptr<FixedLoss> loss, int64_t rows, int64_t time
 }
 
 bool StepGraph::takes(const Batch& batch) const {
-  return batch.ids_BT.size(0) == rows_ && batch.ids_BT.size(1) == time_ && loss_->fits(batch);
+  return batch.segments_BT.size(0) == rows_ && batch.segments_BT.size(1) == time_ && loss_->fits(batch);
 }
 
 void StepGraph::begin() {

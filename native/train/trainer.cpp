@@ -115,12 +115,11 @@ Evaluation Trainer::Told::mean(const std::vector<double>& read) const {
 // Made for the first step's shape and number of micro-batches; others go without.
 StepGraph* Trainer::graph_for(const std::vector<Batch>& micro_batches) {
   if (wants_graph_ && !graph_) {
-    const auto& ids_BT = micro_batches[0].ids_BT;
-    auto fixed = loss_->fixed(ids_BT.size(0), ids_BT.size(1));
+    const int64_t rows = micro_batches[0].segments_BT.size(0), time = micro_batches[0].segments_BT.size(1);
+    auto fixed = loss_->fixed(rows, time);
     wants_graph_ = fixed != nullptr;
     if (fixed)
-      graph_ = std::make_unique<StepGraph>(std::move(fixed), ids_BT.size(0), ids_BT.size(1),
-                                           micro_batches.size() > 1, tensors_);
+      graph_ = std::make_unique<StepGraph>(std::move(fixed), rows, time, micro_batches.size() > 1, tensors_);
   }
   return graph_ && graph_->is_for(micro_batches.size()) ? graph_.get() : nullptr;
 }

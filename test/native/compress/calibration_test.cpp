@@ -36,7 +36,7 @@ TEST_CASE("listeners hear what goes into a layer in a whole forward pass, withou
   at::Tensor whole;
   {
     const nn::ObserverScope scope(*down, [&](const at::Tensor& x) { whole = x; });
-    model->hidden_packed(rows.ids_BT, rows.segments_BT);
+    model->hidden_packed(rows);
   }
   const auto heard = heard_by(*model, 1, down, {rows});
   CHECK(heard.sizes() == at::IntArrayRef({3 * 28, 40}));

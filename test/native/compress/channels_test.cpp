@@ -18,7 +18,7 @@ const models::Rows kRows = {at::arange(10).view({2, 5}), at::zeros({2, 5}, at::k
 
 at::Tensor logits_of(const models::Decoder& model) {
   const at::NoGradGuard no_grad;
-  return model.logits(model.hidden_packed(kRows.ids_BT, kRows.segments_BT));
+  return model.logits(model.hidden_packed(kRows));
 }
 
 // Nothing is ever written into channels whose number is a multiple of three.

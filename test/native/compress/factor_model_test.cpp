@@ -52,13 +52,13 @@ at::Tensor inputs_of(const models::Model& model, nn::Linear& linear, const model
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> seen;
   const nn::ObserverScope scope(linear, [&](const at::Tensor& x) { seen.push_back(x.flatten(0, 1)); });
-  model.hidden_packed(rows.ids_BT, rows.segments_BT);
+  model.hidden_packed(rows);
   return at::cat(seen).index_select(0, rows.segments_BT.ge(0).flatten().nonzero().squeeze(1));
 }
 
 at::Tensor hidden(const models::Model& model, const models::Rows& rows) {
   const at::NoGradGuard no_grad;
-  return model.hidden_packed(rows.ids_BT, rows.segments_BT);
+  return model.hidden_packed(rows);
 }
 
 double largest_difference(const at::Tensor& a, const at::Tensor& b) {

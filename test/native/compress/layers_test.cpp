@@ -27,7 +27,7 @@ void make_identity(const models::Block& block) {
 // Into each layer, and out of the last, by the model's own steps.
 std::vector<at::Tensor> streams(const models::Model& model, const train::Batch& batch) {
   const at::NoGradGuard no_grad;
-  const models::Rows rows = {batch.ids_BT, batch.segments_BT};
+  const auto rows = batch.rows();
   std::vector<at::Tensor> all = {model.embed(rows)};
   for (size_t layer = 0; layer < model.blocks().size(); layer++)
     all.push_back(model.run_block(layer, all.back(), rows, nullptr));

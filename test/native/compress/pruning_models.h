@@ -65,7 +65,7 @@ inline train::Batch calibration_batch(uint64_t seed) {
 inline compress::CalibrationRows calibration_rows(const models::Model& model,
                                                   const std::vector<train::Batch>& batches) {
   compress::CalibrationRows rows;
-  for (const auto& batch : batches) rows.batches.push_back({batch.ids_BT, batch.segments_BT});
+  for (const auto& batch : batches) rows.batches.push_back(batch.rows());
   const std::shared_ptr<train::Loss> loss = train::make_loss({}, model);
   rows.loss = [loss, batches](size_t batch, const Job& job) { return loss->sum(batches[batch], &job).sum; };
   return rows;
@@ -78,7 +78,7 @@ inline compress::CalibrationRows calibration_rows(const models::Model& model, ui
 inline at::Tensor answer(const models::Model& model, uint64_t seed = 77) {
   const at::NoGradGuard no_grad;
   const auto batch = calibration_batch(seed);
-  return model.hidden_packed(batch.ids_BT, batch.segments_BT);
+  return model.hidden_packed(batch.rows());
 }
 
 inline double distance(const at::Tensor& a, const at::Tensor& b) {

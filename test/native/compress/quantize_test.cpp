@@ -55,7 +55,7 @@ std::set<std::string> all_layers(const models::Model& model) {
 
 std::vector<models::Rows> rows_of(uint64_t seed) {
   const auto batch = calibration_batch(seed);
-  return {{batch.ids_BT, batch.segments_BT}};
+  return {batch.rows()};
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ double mean_activation(const models::Model& model, size_t layer, int64_t row, co
   const at::NoGradGuard no_grad;
   at::Tensor seen;
   const nn::ObserverScope scope(*model.blocks()[layer].narrow.linear, [&](const at::Tensor& x) { seen = x; });
-  model.hidden_packed(batch.ids_BT, batch.segments_BT);
+  model.hidden_packed(batch.rows());
   return seen.select(-1, row).abs().masked_select(batch.segments_BT.ge(0)).mean().item<double>();
 }
 
@@ -76,7 +76,7 @@ class PlainStack final : public models::Model {
   at::Tensor run_block(size_t, const at::Tensor& x, const models::Rows&, const Job*) const override {
     return x;
   }
-  at::Tensor hidden_packed(const at::Tensor&, const at::Tensor&, const Job*) const override { return {}; }
+  at::Tensor hidden_packed(const models::Rows&, const Job*) const override { return {}; }
 
  private:
   struct Layer {

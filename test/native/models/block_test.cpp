@@ -37,7 +37,7 @@ TEST_CASE("blocks run one by one, and the final norm, are the whole forward pass
   auto x_BTD = model->embed(rows);
   for (size_t i = 0; i < model->blocks().size(); i++) x_BTD = model->run_block(i, x_BTD, rows, nullptr);
   const auto last = kernels::rms_norm(x_BTD, tensor_of(*model, "model.norm.weight"), 1e-6);
-  const auto whole = model->hidden_packed(rows.ids_BT, rows.segments_BT);
+  const auto whole = model->hidden_packed(rows);
   CHECK(largest_difference(last, whole) < 1e-5);
 }
 
@@ -67,9 +67,9 @@ TEST_CASE("an observer sees what goes into a linear layer, and only while its sc
   {
     const nn::ObserverScope scope(*model->blocks()[1].o.linear,
                                   [&seen](const at::Tensor& x) { seen.push_back(x); });
-    model->hidden_packed(rows.ids_BT, rows.segments_BT);
+    model->hidden_packed(rows);
   }
-  model->hidden_packed(rows.ids_BT, rows.segments_BT);
+  model->hidden_packed(rows);
   REQUIRE(seen.size() == 1);
   CHECK(seen[0].sizes() == at::IntArrayRef({2, 8, 4 * 8}));
 }
@@ -89,15 +89,15 @@ TEST_CASE("a factored layer multiplies as its product does, is two tensors and l
     for (size_t k = 0; k < from.size(); k++) to[k].linear->weight = from[k].linear->dense();
   }
   const auto rows = random_rows(3);
-  const auto a = factored->hidden_packed(rows.ids_BT, rows.segments_BT);
-  const auto b = dense->hidden_packed(rows.ids_BT, rows.segments_BT);
+  const auto a = factored->hidden_packed(rows);
+  const auto b = dense->hidden_packed(rows);
   CHECK(largest_difference(a, b) < 1e-5);
   CHECK(factored->parameters().size() == dense->parameters().size() + 2);
   auto& in_RI = factored_blocks[1].widen[1].linear->factors->in_RI;
   CHECK(in_RI.sizes() == at::IntArrayRef({5, 24}));
   CHECK(tensor_of(*factored, "model.layers.1.mlp.up_proj.in.weight").is_same(in_RI));
   in_RI.requires_grad_(true);
-  factored->hidden_packed(rows.ids_BT, rows.segments_BT).sum().backward();
+  factored->hidden_packed(rows).sum().backward();
   CHECK(in_RI.grad().abs().max().item<double>() > 0);
 }
 

@@ -41,7 +41,7 @@ TEST_CASE("a cancelled job leaves the forward pass at its next layer") {
   CHECK_THROWS_AS(model->hidden(ids, nullptr, &one), Cancelled);
   CHECK_NOTHROW(model->hidden(ids, nullptr, &enough));
   const StopsAfter none(0);
-  CHECK_THROWS_AS(model->hidden_packed(ids, at::zeros_like(ids), &none), Cancelled);
+  CHECK_THROWS_AS(model->hidden_packed({ids, at::zeros_like(ids)}, &none), Cancelled);
 }
 
 TEST_CASE("reading in pieces through the cache gives what reading at once gives") {
@@ -73,7 +73,7 @@ TEST_CASE("documents packed into a row are read as if each stood alone") {
     const auto packed = at::cat({first, second, at::zeros({1, 3}, at::kLong)}, 1);
     const auto segments =
         at::tensor({0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1}, at::kLong).unsqueeze(0);
-    const auto hidden = model->hidden_packed(packed, segments);
+    const auto hidden = model->hidden_packed({packed, segments});
     CHECK(distance(hidden.slice(1, 0, 6), model->hidden(first)) < kTolerance);
     CHECK(distance(hidden.slice(1, 6, 15), model->hidden(second)) < kTolerance);
     CHECK(hidden.isfinite().all().item<bool>());
@@ -89,7 +89,7 @@ TEST_CASE("positions restart at each document of a row: a rope that stretches wi
   const auto model = tiny_decoder(spec);
   const auto first = random_ids(1, 6, 2), second = random_ids(1, 9, 3);
   const auto segments = at::tensor({0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1}, at::kLong).unsqueeze(0);
-  const auto hidden = model->hidden_packed(at::cat({first, second}, 1), segments);
+  const auto hidden = model->hidden_packed({at::cat({first, second}, 1), segments});
   CHECK(distance(hidden.slice(1, 0, 6), model->hidden(first)) < kTolerance);
   CHECK(distance(hidden.slice(1, 6, 15), model->hidden(second)) < kTolerance);
 }

@@ -25,11 +25,11 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 }
 
 at::Tensor hidden(const models::Model& model, const models::Rows& rows) {
-  return model.hidden_packed(rows.ids_BT, rows.segments_BT);
+  return model.hidden_packed(rows);
 }
 
 at::Tensor alone(const models::Model& model, const at::Tensor& ids_T) {
-  return model.hidden_packed(ids_T.unsqueeze(0), at::zeros({1, ids_T.size(0)}, at::kLong)).squeeze(0);
+  return model.hidden_packed({ids_T.unsqueeze(0), at::zeros({1, ids_T.size(0)}, at::kLong)}).squeeze(0);
 }
 
 const at::Tensor& tensor_of(const models::Model& model, const std::string& name) {
@@ -133,9 +133,9 @@ TEST_CASE("a document longer than the table of positions is refused with both fi
   const auto model = test::tiny_encoder(spec);
   const auto ids = at::zeros({1, 60}, at::kLong);
   const auto two = at::arange(60).floor_divide(30).unsqueeze(0);
-  CHECK(model->hidden_packed(ids, two).size(1) == 60);
+  CHECK(model->hidden_packed({ids, two}).size(1) == 60);
   try {
-    model->hidden_packed(ids, at::arange(60).ge(29).to(at::kLong).unsqueeze(0));
+    model->hidden_packed({ids, at::arange(60).ge(29).to(at::kLong).unsqueeze(0)});
     FAIL("expected an error");
   } catch (const Error& error) {
     CHECK(error.code() == "ERR_DATA");

@@ -58,7 +58,7 @@ std::vector<at::Tensor> copies(const models::Model& model) {
 TEST_CASE("hidden states behind blocks are those of blocks run one by one, and the last that of the whole") {
   const auto model = tiny_decoder();
   const auto batch = packed_batch(1);
-  const models::Rows rows = {batch.ids_BT, batch.segments_BT};
+  const auto rows = batch.rows();
   const at::NoGradGuard no_grad;
   const auto states = model->hidden_states(rows, {0, 2, 1, 2});
   auto x_BTD = model->embed(rows);
@@ -68,7 +68,7 @@ TEST_CASE("hidden states behind blocks are those of blocks run one by one, and t
     CHECK(at::allclose(states.behind_BTD[i == 0 ? 2 : 1], x_BTD, 1e-6, 1e-6));
   }
   CHECK(states.behind_BTD[3].equal(states.behind_BTD[1]));
-  CHECK(at::allclose(states.last_BTD, model->hidden_packed(batch.ids_BT, batch.segments_BT), 1e-6, 1e-6));
+  CHECK(at::allclose(states.last_BTD, model->hidden_packed(batch.rows()), 1e-6, 1e-6));
 }
 
 TEST_CASE("from itself a model learns nothing") {
@@ -214,7 +214,7 @@ TEST_CASE("the divergence of an encoder is that of whole logits at the hidden to
   const at::NoGradGuard no_grad;
   const auto places = batch.labels_BT.ne(-100);
   const auto log_probs = [&](const models::TextEncoder& model) {
-    const auto hidden_MD = model.hidden_packed(batch.ids_BT, batch.segments_BT).index({places});
+    const auto hidden_MD = model.hidden_packed(batch.rows()).index({places});
     return model.token_logits(hidden_MD).narrow(1, 0, 50).div(2).log_softmax(1);
   };
   const auto p = log_probs(*teacher), q = log_probs(*student);

@@ -25,7 +25,7 @@ train::TrainerOptions masked_options(double z_loss = 0) {
 TEST_CASE("the loss of hidden tokens is that of the logits at their own places") {
   const auto model = tiny_encoder();
   const auto batch = masked_batch(1);
-  const auto logits = model->token_logits(model->hidden_packed(batch.ids_BT, batch.segments_BT));
+  const auto logits = model->token_logits(model->hidden_packed(batch.rows()));
   const auto labels = batch.labels_BT.flatten();
   const auto expected = at::cross_entropy_loss(logits.flatten(0, 1), labels, {}, at::Reduction::Sum);
   const train::Trainer trainer(model, masked_options());

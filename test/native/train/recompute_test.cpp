@@ -79,7 +79,7 @@ TEST_CASE("backward of recomputed blocks drops what forward dropped, whatever th
     at::Tensor loss;
     {
       const nn::DropoutScope scope(dropout, 11);
-      loss = trainer.model().hidden_packed(batch.ids_BT, batch.segments_BT).square().sum();
+      loss = trainer.model().hidden_packed(batch.rows()).square().sum();
     }
     const nn::DropoutScope scope(dropout, key_of_backward);
     const auto added = trainer.model().parameters();

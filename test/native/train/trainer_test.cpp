@@ -133,7 +133,7 @@ TEST_CASE("z-loss is made small beside the loss, and told apart from it") {
   train::Trainer plain(test::tiny_decoder(), kOptions), with(test::tiny_decoder(), options);
   const auto mean_square = [&batch](const train::Trainer& trainer) {
     const at::NoGradGuard no_grad;
-    const auto hidden_BTD = trainer.model().hidden_packed(batch.ids_BT, batch.segments_BT, nullptr);
+    const auto hidden_BTD = trainer.model().hidden_packed(batch.rows());
     const auto logits_BTV = at::linear(hidden_BTD, models::as_decoder(trainer.model()).head());
     return logits_BTV.slice(1, 0, -1).to(at::kDouble).logsumexp(-1).square().mean().item<double>();
   };
