@@ -126,3 +126,38 @@ TEST_CASE("the error of an output is relative to what it was") {
   CHECK(relative_error(before, after, inputs) == doctest::Approx(0.6));
   CHECK(relative_error(at::zeros({2, 2}), at::zeros({2, 2}), inputs) == 0);
 }
+
+namespace {
+
+/// Multiplies as the weight does, and counts how often.
+class Counted final : public nn::Execution {
+ public:
+  explicit Counted(at::Tensor weight) : weight_(std::move(weight)) {}
+  at::Tensor operator()(const at::Tensor& x, const at::Tensor& maybe_bias) const override {
+    calls++;
+    return at::linear(x, weight_, maybe_bias);
+  }
+  int64_t bytes() const override { return 0; }
+
+  mutable int calls = 0;
+
+ private:
+  at::Tensor weight_;
+};
+
+}  // namespace
+
+TEST_CASE("of a block that is only listened to, the product that nobody hears is left out") {
+  const at::NoGradGuard no_grad;
+  const auto model = tiny_decoder();
+  nn::Linear* const down = model->blocks()[0].narrow.linear;
+  const auto counted = std::make_shared<Counted>(down->weight);
+  down->execution = counted;
+  const SilentJob job;
+  Calibration calibration(*model, {tiny_rows(7)}, job);
+  calibration.observe({});
+  CHECK(counted->calls == 0);
+  CHECK(down->execution == counted);
+  calibration.advance();
+  CHECK(counted->calls == 1);
+}
