@@ -96,12 +96,17 @@ export interface ByteProgress {
   total_bytes: number
 }
 
-/** Rows of packed documents laid end to end: Int32Array(rows * T) each. */
+/** Rows of packed documents laid end to end: Int32Array(rows * T) each. Of sound there are no ids. */
 export interface PackedBatch {
   ids: Int32Array
   labels: Int32Array
   segments: Int32Array
   rows: number
+  /** A row each: frames of `frame_width` values laid end to end, or samples where that is 0. */
+  sounds?: Float32Array[]
+  frame_width?: number
+  /** 1 where sound is not heard. */
+  hidden?: Int32Array
   /** Preferences: the log-probability of each document's targets under the reference, row after row. */
   reference?: number[]
 }

@@ -22,6 +22,11 @@ export interface PackedBatch {
   targets: number
   /** Which of the source's documents the segments are, row after row. */
   documents: number[]
+  /** Of sound, which has no ids: a row's frames laid end to end, of so many values each; 0: samples. */
+  sounds?: Float32Array[]
+  frame_width?: number
+  /** (rows x row_length) Of sound: 1 where it is not heard. */
+  hidden?: Int32Array
 }
 
 export const PADDING = -1
@@ -43,7 +48,7 @@ export async function packedBatch(source: RowSource, rows: number, step: number)
 export async function packedRows(source: RowSource, first: number, rows: number): Promise<PackedBatch> {
   const batch = emptyBatch(rows, source.rowLength)
   for (let at = 0; at < rows; at++) await source.fill(first + at, batch, at)
-  return batch
+  return trimmed(batch)
 }
 
 /** The batches of the first epoch, each row once: for evaluation. The last batch may have fewer rows. */
@@ -51,7 +56,7 @@ export async function* epochBatches(source: RowSource, rows: number): AsyncGener
   for (let row = 0; row < source.rowsPerEpoch; row += rows) {
     const batch = emptyBatch(Math.min(rows, source.rowsPerEpoch - row), source.rowLength)
     for (let at = 0; at < batch.rows; at++) await source.fill(row + at, batch, at)
-    yield batch
+    yield trimmed(batch)
   }
 }
 
@@ -152,6 +157,29 @@ export async function writeRow(
     })
   })
   await Promise.all(writes)
+}
+
+// Rows of text are full, or nearly; utterances have any length, and padding up to the longest in the batch is enough.
+function trimmed(batch: PackedBatch): PackedBatch {
+  if (!batch.sounds) return batch
+  const { rows, row_length: length, segments } = batch
+  let longest = 0
+  for (const [place, segment] of segments.entries())
+    if (segment !== PADDING) longest = Math.max(longest, (place % length) + 1)
+  const cut = (values: Int32Array) => {
+    const kept = new Int32Array(rows * longest)
+    for (let row = 0; row < rows; row++)
+      kept.set(values.subarray(row * length, row * length + longest), row * longest)
+    return kept
+  }
+  return {
+    ...batch,
+    ids: new Int32Array(0),
+    labels: cut(batch.labels),
+    segments: cut(segments),
+    hidden: cut(batch.hidden!),
+    row_length: longest,
+  }
 }
 
 function emptyBatch(rows: number, rowLength: number): PackedBatch {

@@ -44,8 +44,7 @@ Napi::Value quantize_weights(const Napi::CallbackInfo& info) {
       [model = unwrap<models::Model>(options.value("model")), packed = read_batches(options),
        quantize = read_options(options)](Job& job) -> Value {
         std::vector<models::Rows> rows;
-        for (const auto& batch : to_batches(packed, model->vocab_size()))
-          rows.push_back(batch.rows());
+        for (const auto& batch : to_batches(packed, model->vocab_size())) rows.push_back(batch.rows());
         Value::List all;
         for (const auto& figures : compress::quantize_weights(*model, quantize, std::move(rows), job))
           all.push_back(to_value(figures));

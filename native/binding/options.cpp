@@ -5,11 +5,28 @@
 namespace tongueforge::binding {
 namespace {
 
+template <class Array>
+auto copied(const Napi::Value& value, napi_typedarray_type type, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type)
+    throw Error("ERR_INTERNAL", str("Expected ", name));
+  auto array = value.As<Array>();
+  return std::vector(array.Data(), array.Data() + array.ElementLength());
+}
+
 std::vector<int32_t> copy_int32s(const Napi::Value& value) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array)
-    throw Error("ERR_INTERNAL", "Expected an Int32Array");
-  auto array = value.As<Napi::Int32Array>();
-  return {array.Data(), array.Data() + array.ElementLength()};
+  return copied<Napi::Int32Array>(value, napi_int32_array, "an Int32Array");
+}
+
+std::vector<float> copy_float32s(const Napi::Value& value) {
+  return copied<Napi::Float32Array>(value, napi_float32_array, "a Float32Array");
+}
+
+template <class Copy>
+auto list_of(const Napi::Value& list, const Copy& copy) {
+  auto array = list.As<Napi::Array>();
+  std::vector<decltype(copy(list))> all;
+  for (uint32_t i = 0; i < array.Length(); i++) all.push_back(copy(Napi::Value(array.Get(i))));
+  return all;
 }
 
 }  // namespace
@@ -87,10 +104,11 @@ std::vector<std::pair<std::string, double>> Options::table(const char* key) cons
 }
 
 std::vector<std::vector<int32_t>> Options::rows(const char* key) const {
-  auto array = value(key).As<Napi::Array>();
-  std::vector<std::vector<int32_t>> all;
-  for (uint32_t i = 0; i < array.Length(); i++) all.push_back(copy_int32s(Napi::Value(array.Get(i))));
-  return all;
+  return list_of(value(key), copy_int32s);
+}
+
+std::vector<std::vector<float>> Options::float32_rows(const char* key) const {
+  return list_of(value(key), copy_float32s);
 }
 
 }  // namespace tongueforge::binding

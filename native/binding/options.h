@@ -31,6 +31,8 @@ class Options {
   std::vector<std::pair<std::string, double>> table(const char* key) const;
   /// An Int32Array, copied: native work outlives the call.
   std::vector<int32_t> int32s(const char* key) const;
+  /// A list of Float32Array, copied.
+  std::vector<std::vector<float>> float32_rows(const char* key) const;
   /// A Float64Array of whole numbers, copied: counts beyond 2^31.
   std::vector<int64_t> counts(const char* key) const;
   /// A list of Int32Array, copied.

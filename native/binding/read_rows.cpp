@@ -5,13 +5,22 @@
 namespace tongueforge::binding {
 
 PackedRows::PackedRows(const Options& options)
-    : ids(options.int32s("ids")),
-      labels(options.int32s("labels")),
+    : labels(options.int32s("labels")),
       segments(options.int32s("segments")),
       reference(options.has("reference") ? options.numbers("reference") : std::vector<double>()),
-      rows(options.integer("rows")) {}
+      rows(options.integer("rows")) {
+  if (!options.has("sounds")) {
+    ids = options.int32s("ids");
+    return;
+  }
+  sounds = options.float32_rows("sounds");
+  frame_width = options.integer("frame_width");
+  if (options.has("hidden")) hidden = options.int32s("hidden");
+}
 
 train::Batch PackedRows::batch(int64_t vocab_size) const {
+  if (!sounds.empty())
+    return train::make_sound_batch({sounds, frame_width, hidden}, labels, segments, vocab_size);
   auto made = train::make_batch(ids, labels, segments, rows, vocab_size);
   if (!reference.empty()) made.reference_S = at::tensor(reference, at::kDouble);
   return made;

@@ -8,11 +8,15 @@
 
 namespace tongueforge::binding {
 
-/// {ids, labels, segments: Int32Array(rows * T), rows, reference?: number[]}, copied: native work outlives
-/// the call.
+/// {ids, labels, segments: Int32Array(rows * T), rows, reference?: number[]}, or of sound, without ids,
+/// {labels, segments, rows, sounds: Float32Array[], frame_width, hidden?: Int32Array(rows * T)}; copied:
+/// native work outlives the call.
 struct PackedRows {
   std::vector<int32_t> ids, labels, segments;
   std::vector<double> reference;  // of each document, row after row
+  std::vector<std::vector<float>> sounds;
+  int64_t frame_width = 0;  // 0: samples
+  std::vector<int32_t> hidden;
   int64_t rows;
 
   explicit PackedRows(const Options& options);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/encoder_spec.h"
+#include "models/masked_predictor.h"
 #include "models/model.h"
 #include "nn/encoder_layer.h"
 
@@ -26,7 +27,7 @@ struct ClassificationHead {
   nn::Linear dense, out;
 };
 
-class TextEncoder final : public Model {
+class TextEncoder final : public Model, public MaskedPredictor {
  public:
   explicit TextEncoder(EncoderSpec spec);
 
@@ -54,12 +55,10 @@ class TextEncoder final : public Model {
   HiddenStates hidden_states(const Rows& rows, const std::vector<size_t>& behind,
                              const Job* job = nullptr) const override;
 
-  /// The masked-LM head in two steps: logits = prediction decoder^T + bias. (M,D) -> (M,D)
-  at::Tensor prediction(const at::Tensor& hidden_MD) const;
-  /// (V,D)
-  const at::Tensor& decoder() const { return spec_.tied_head ? words_ : masked_.decoder; }
-  /// (V)
-  const at::Tensor& decoder_bias() const { return masked_.bias; }
+  at::Tensor prediction(const at::Tensor& hidden_MD) const override;
+  const at::Tensor& decoder() const override { return spec_.tied_head ? words_ : masked_.decoder; }
+  const at::Tensor& decoder_bias() const override { return masked_.bias; }
+  bool predicts_masked() const override { return spec_.head == EncoderHead::masked_lm; }
   /// (M,D) -> (M,V)
   at::Tensor token_logits(const at::Tensor& hidden_MD) const;
   /// Hidden states of the first token of each document -> (M,C)

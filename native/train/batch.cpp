@@ -23,7 +23,32 @@ void check_ids(const std::vector<int32_t>& ids, int32_t lowest_allowed, int64_t 
                   "Does the tokenizer belong to this model?");
 }
 
+// A row's values as frames (T,C), or as samples (S).
+at::Tensor sound_of(const std::vector<float>& values, int64_t frame_width) {
+  if (frame_width > 0 && static_cast<int64_t>(values.size()) % frame_width != 0)
+    throw Error("ERR_DATA",
+                str("Expected frames of ", frame_width, " values, received ", values.size(), " values"));
+  const auto sound = at::tensor(at::ArrayRef<float>(values), at::kFloat);
+  return frame_width > 0 ? sound.view({-1, frame_width}) : sound;
+}
+
 }  // namespace
+
+Batch make_sound_batch(const Sounds& sounds, const std::vector<int32_t>& labels,
+                       const std::vector<int32_t>& segments, int64_t num_clusters) {
+  const size_t size = labels.size();
+  const auto rows = static_cast<int64_t>(sounds.values.size());
+  const bool fits = segments.size() == size && (sounds.hidden.empty() || sounds.hidden.size() == size);
+  if (size == 0 || size % sounds.values.size() != 0 || !fits)
+    throw Error("ERR_DATA",
+                str("Expected labels, segments and hidden places of ", rows, " equal rows, received ", size,
+                    ", ", segments.size(), " and ", sounds.hidden.size(), " values"));
+  check_ids(labels, -100, num_clusters, "clusters (or -100)");
+  Batch batch = {{}, as_rows(labels, rows), as_rows(segments, rows)};
+  for (const auto& values : sounds.values) batch.sounds.push_back(sound_of(values, sounds.frame_width));
+  if (!sounds.hidden.empty()) batch.hidden_BT = as_rows(sounds.hidden, rows).ne(0);
+  return batch;
+}
 
 Batch make_batch(const std::vector<int32_t>& ids, const std::vector<int32_t>& labels,
                  const std::vector<int32_t>& segments, int64_t rows, int64_t vocab_size) {

@@ -27,6 +27,18 @@ struct Batch {
 Batch make_batch(const std::vector<int32_t>& ids, const std::vector<int32_t>& labels,
                  const std::vector<int32_t>& segments, int64_t rows, int64_t vocab_size);
 
+/// Utterances as the facade hands them over.
+struct Sounds {
+  const std::vector<std::vector<float>>& values;  // of each row: frames laid end to end, or samples
+  int64_t frame_width = 0;                        // 0: samples
+  const std::vector<int32_t>& hidden;             // 1 where a place is not heard; empty: all are
+};
+
+/// From utterances, and labels and segments of their places laid end to end. Throws ERR_DATA for sizes that
+/// do not match or labels that are no cluster.
+Batch make_sound_batch(const Sounds& sounds, const std::vector<int32_t>& labels,
+                       const std::vector<int32_t>& segments, int64_t num_clusters);
+
 /// Where a token is to be predicted: the places before it, as indexes into the flattened rows, and the
 /// tokens.
 struct Targets {

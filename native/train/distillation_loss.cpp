@@ -10,7 +10,7 @@
 #include "kernels/aten.h"
 #include "kernels/hidden_match.h"
 #include "models/decoder.h"
-#include "models/text_encoder.h"
+#include "models/masked_predictor.h"
 #include "train/loss.h"
 
 namespace tongueforge::train {
@@ -37,19 +37,20 @@ void check_layers(const std::vector<size_t>& layers, const models::Model& model,
 }
 
 bool hides_tokens(const models::Model& model) {
-  return dynamic_cast<const models::TextEncoder*>(&model) != nullptr;
+  return dynamic_cast<const models::MaskedPredictor*>(&model) != nullptr;
 }
 
 /// The same model. Throws ERR_MODEL_CONFIG where it is not of the kind of the student, or has no head.
 const models::Model& with_head(const models::Model& model, bool hides) {
-  if (hides) return models::as_masked_lm(model);
-  return models::as_decoder(model);
+  if (!hides) return models::as_decoder(model);
+  models::as_masked_predictor(model);
+  return model;
 }
 
 /// Of the last states at the places that are learnt, (M,D). The head's first half, too, is an encoder's own.
 kernels::HeadInputs head_inputs(const models::Model& model, const at::Tensor& last_MD) {
   if (!hides_tokens(model)) return {last_MD, models::as_decoder(model).head()};
-  const auto& encoder = models::as_masked_lm(model);
+  const auto& encoder = models::as_masked_predictor(model);
   return {encoder.prediction(last_MD), encoder.decoder(), encoder.decoder_bias()};
 }
 

@@ -86,7 +86,8 @@ class Loss {
 /// Negative log-likelihood of the target tokens. z-loss is made small beside it and told as a figure.
 std::unique_ptr<Loss> make_language_loss(const LossOptions& options, const models::Model& model);
 
-/// Negative log-likelihood of hidden tokens, each at its own place: labels are not shifted. z-loss as above.
+/// Negative log-likelihood of hidden tokens, or of the clusters of hidden sound, each at its own place:
+/// labels are not shifted. z-loss as above.
 std::unique_ptr<Loss> make_masked_loss(const LossOptions& options, const models::Model& model);
 
 /// Chosen before rejected answers: the mean over pairs. Batches hold whole pairs, segments 2k and 2k+1 of a

@@ -23,8 +23,7 @@ SegmentLogProbs segment_log_probs(const models::Decoder& model, const Batch& bat
   const int64_t documents = per_row_B.sum().item<int64_t>();
   // A target stands one place after the one that predicts it, in the same document.
   const auto document_M = document_of_places(batch.segments_BT, per_row_B).index_select(0, targets.places_M);
-  const auto hidden_MD =
-      model.hidden_packed(batch.rows(), job).flatten(0, 1).index_select(0, there.places_M);
+  const auto hidden_MD = model.hidden_packed(batch.rows(), job).flatten(0, 1).index_select(0, there.places_M);
   const auto log_probs_M = kernels::token_log_probs(hidden_MD, model.head(), there.tokens_M, {.job = job})
                                .to(at::kCPU, at::kDouble);
   return {at::zeros({documents}, at::kDouble).index_add(0, document_M, log_probs_M),

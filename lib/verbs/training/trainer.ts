@@ -268,10 +268,11 @@ async function putAdapters(
 const stateFile = (folder: string) => `${folder}/state.safetensors`
 
 function nativeBatch(
-  { ids, labels, segments, rows, documents }: PackedRows,
+  { documents, sounds, frame_width, hidden, ...packed }: PackedRows,
   { reference }: TrainingData,
 ): PackedBatch {
-  const batch = { ids, labels, segments, rows }
+  const { ids, labels, segments, rows } = packed
+  const batch = { ids, labels, segments, rows, ...(sounds && { sounds, frame_width, hidden }) }
   return reference ? { ...batch, reference: documents.map((number) => reference[number]!) } : batch
 }
 

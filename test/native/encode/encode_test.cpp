@@ -87,7 +87,8 @@ TEST_CASE("each mask is filled with the likeliest words at its place") {
   CHECK(fillings[2].place == 0);
   const auto probabilities =
       model
-          ->token_logits(model->hidden_packed({at::tensor(texts[0], at::kLong).unsqueeze(0), at::zeros({1, 9}, at::kLong)})[0][7])
+          ->token_logits(model->hidden_packed(
+              {at::tensor(texts[0], at::kLong).unsqueeze(0), at::zeros({1, 9}, at::kLong)})[0][7])
           .softmax(-1);
   CHECK(fillings[1].ids[0] == probabilities.argmax().item<int64_t>());
   CHECK(fillings[1].probabilities[0] == doctest::Approx(probabilities.max().item<double>()).epsilon(1e-5));

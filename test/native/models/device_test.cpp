@@ -44,5 +44,6 @@ TEST_CASE("cuda: hidden states on the GPU are those of the CPU, packed or not") 
   };
   CHECK(near(there->hidden(ids), here->hidden(ids)));
   const auto kept = segments.ge(0).unsqueeze(2);
-  CHECK(near(there->hidden_packed({ids, segments}).cpu() * kept, here->hidden_packed({ids, segments}) * kept));
+  CHECK(
+      near(there->hidden_packed({ids, segments}).cpu() * kept, here->hidden_packed({ids, segments}) * kept));
 }

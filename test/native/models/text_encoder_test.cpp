@@ -24,9 +24,7 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
-at::Tensor hidden(const models::Model& model, const models::Rows& rows) {
-  return model.hidden_packed(rows);
-}
+at::Tensor hidden(const models::Model& model, const models::Rows& rows) { return model.hidden_packed(rows); }
 
 at::Tensor alone(const models::Model& model, const at::Tensor& ids_T) {
   return model.hidden_packed({ids_T.unsqueeze(0), at::zeros({1, ids_T.size(0)}, at::kLong)}).squeeze(0);

@@ -181,6 +181,22 @@ TEST_CASE("batches of sizes or ids that do not fit are refused") {
   CHECK_THROWS_AS(train::make_batch(ids, {-1, 2, 3, 4}, segments, 2, 50), Error);
 }
 
+TEST_CASE("utterances that do not fit their places or clusters are refused") {
+  const std::vector<std::vector<float>> frames = {{1, 2, 3, 4, 5, 6}, {7, 8}};
+  const std::vector<int32_t> labels = {0, -100, 4, 2, -100, -100}, segments = {0, 0, 0, 0, -1, -1},
+                             hidden = {1, 0, 1, 1, 0, 0};
+  const auto batch = train::make_sound_batch({frames, 2, hidden}, labels, segments, 5);
+  CHECK(batch.sounds[0].sizes().vec() == std::vector<int64_t>{3, 2});
+  CHECK(batch.sounds[1][0][1].item<float>() == 8);
+  CHECK(batch.rows().places() == 6);
+  CHECK(batch.hidden_BT.sum().item<int64_t>() == 3);
+  CHECK(train::Targets::hidden(batch).count() == 3);
+  CHECK_THROWS_AS(train::make_sound_batch({frames, 4, hidden}, labels, segments, 5), Error);
+  CHECK_THROWS_AS(train::make_sound_batch({frames, 2, {1}}, labels, segments, 5), Error);
+  CHECK_THROWS_AS(train::make_sound_batch({frames, 2, hidden}, labels, {0, 0}, 5), Error);
+  CHECK_THROWS_AS(train::make_sound_batch({frames, 2, hidden}, labels, segments, 4), Error);
+}
+
 TEST_CASE(
     "frozen parameters keep every bit and get no state; the others learn what they would have learned") {
   const auto batch = random_batch(2, 12, 6);
