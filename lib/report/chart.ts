@@ -1,4 +1,5 @@
 /** Charts as SVG text, drawn by Vega-Lite without a browser. */
+import { escapeHtml } from './page'
 
 export interface Line {
   x: number
@@ -32,23 +33,27 @@ export interface HistogramChart {
 }
 
 /** Draws lines over a common x axis. */
-export const lineChart = (chart: LineChart): Promise<string> => draw(lines(chart))
+export const lineChart = (chart: LineChart): Promise<string> => draw(lines(chart), chart.title)
 
 /** Draws bars over an x axis in equal steps of the logarithm. */
-export const histogramChart = (chart: HistogramChart): Promise<string> => draw(bars(chart))
+export const histogramChart = (chart: HistogramChart): Promise<string> => draw(bars(chart), chart.title)
 
-/** SVG of a Vega-Lite specification. */
-export async function draw(specification: object): Promise<string> {
+/** SVG of a Vega-Lite specification; `name` is what those hear who do not see it. */
+export async function draw(specification: object, name: string): Promise<string> {
   // ESM-only packages, and heavy: loaded by the first chart.
   const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')])
   const { spec } = vegaLite.compile(specification as Parameters<typeof vegaLite.compile>[0])
   const view = new vega.View(vega.parse(spec), { renderer: 'none' })
   try {
-    return renumbered(await view.toSVG())
+    return named(renumbered(await view.toSVG()), name)
   } finally {
     view.finalize()
   }
 }
+
+// Its parts have names of their own, and are read after it.
+const named = (svg: string, name: string) =>
+  svg.replace('<svg ', `<svg role="graphics-document" aria-label="${escapeHtml(name)}" `)
 
 /** Vega counts its clip paths over the whole process; equal charts are to be equal text. */
 function renumbered(svg: string): string {

@@ -64,7 +64,7 @@ const SIZE = { width: 330, height: 250 }
 
 /** SVG text. Axes and the front are in the colour of the text around it. */
 export async function tradeOffChart(chart: TradeOffChart): Promise<string> {
-  const svg = await draw(specification(chart))
+  const svg = await draw(specification(chart), `${chart.y} against ${chart.x}`)
   return withTitles(svg)
 }
 

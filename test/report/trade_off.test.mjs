@@ -33,6 +33,22 @@ test('each point says what it is, escaped, and the front has a ring for each of 
   assert.equal(signs(svg) - signs(lonely), 3)
 })
 
+test('the chart has a name for those who do not see it, and so have its axes', async () => {
+  const svg = await chart({ x: 'cost <of> a pass' })
+  const [root, ...parts] = [...svg.matchAll(/<(svg|g) [^>]*aria-label="([^"]*)"/g)]
+  assert.deepEqual(root.slice(1), ['svg', 'loss against cost &lt;of&gt; a pass'])
+  assert.match(svg, /^<svg role="graphics-document"/)
+  const labels = parts.map(([, , label]) => label)
+  assert.ok(
+    labels.some((label) => label.startsWith('X-axis titled')),
+    labels.join('; '),
+  )
+  assert.ok(
+    labels.some((label) => label.startsWith('Y-axis titled')),
+    labels.join('; '),
+  )
+})
+
 test('series look the same whatever a chart shows of them, and the first is drawn as text is', () => {
   assert.deepEqual([...looks.keys()], ['original', 'a', 'b'])
   assert.equal(looks.get('original').colour, 'currentColor')

@@ -96,7 +96,10 @@ test('the table has every number under its path, quoted as CSV asks', () => {
 test('the page is one file: four charts with their fronts, the table, what failed, and no address to fetch from', async () => {
   const html = await landscapePage(report, config)
   assert.equal(html.match(/<svg /g).length, 4)
-  for (const cost of COST_NAMES) assert.ok(html.includes(`>${COSTS[cost].title}<`), cost)
+  for (const cost of COST_NAMES) {
+    assert.ok(html.includes(`>${COSTS[cost].title}<`), cost)
+    assert.ok(html.includes(`aria-label="perplexity against ${COSTS[cost].title}"`), cost)
+  }
   for (const text of ['&lt;rows&gt; 0.5', 'a &amp; b.txt', 'ERR_CONFIG: expected &lt;less&gt;', 'loads in'])
     assert.ok(html.includes(text), text)
   assert.doesNotMatch(html, /<rows>|some\/where/)
