@@ -13,7 +13,7 @@ import {
 import type { JsonObject } from './json_file'
 import { checkRanks, type LayerLinear, type LayerSpec } from './layers'
 import { familyOf, hasOwnLayers, layerEntries } from './own_layers'
-import { quantizationOf } from './quantization_config'
+import { type Quantization, quantizationOf, type SpecOptions } from './quantization_config'
 
 // config.json of a BERT or RoBERTa folder -> EncoderSpec, the one description of a text encoder that native code reads.
 
@@ -88,6 +88,8 @@ export interface EncoderSpec {
   layers: LayerSpec[]
   /** What config.json says that the weights are stored in; null where it says nothing. */
   dtype: Dtype | null
+  /** Where linear layers are whole numbers with scales. */
+  quantization?: Quantization
 }
 
 const ACTIVATIONS = ['gelu', 'gelu_new', 'gelu_pytorch_tanh', 'gelu_fast', 'relu'] as const
@@ -135,10 +137,14 @@ export const isEncoderConfig = (content: JsonObject): boolean =>
  * Reads the content of a config.json. `file` is only named in errors. Throws ERR_MODEL_CONFIG that names file, key,
  * expected and received.
  */
-export function encoderSpec(content: JsonObject, file = 'config.json'): EncoderSpec {
+export function encoderSpec(
+  content: JsonObject,
+  file = 'config.json',
+  { quantized = false }: SpecOptions = {},
+): EncoderSpec {
   const config = checkedConfig(configSchema, { ...content, model_type: familyOf(content.model_type) }, file)
   const refuse = refusing(file)
-  quantizationOf(content, file, { allowed: false })
+  const quantization = quantizationOf(content, file, { allowed: quantized })
   const family: Family = families[config.model_type]
   const hubClass = classOf(config, family, refuse)
   const head = family.classes[hubClass]!
@@ -164,6 +170,7 @@ export function encoderSpec(content: JsonObject, file = 'config.json'): EncoderS
     pad_token_id: padTokenId,
     layers: hasOwnLayers(content) ? listedLayers(config, refuse) : equalLayers(config),
     dtype: storedDtype(config, refuse),
+    ...(quantization && { quantization }),
   }
   for (const layer of spec.layers) checkRanks(encoderLinears(spec, layer), layer, refuse)
   if (spec.first_position >= spec.max_positions) {

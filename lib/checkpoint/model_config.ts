@@ -14,7 +14,7 @@ import {
 import type { JsonObject } from './json_file'
 import { checkRanks, type LayerLinear, type LayerSpec } from './layers'
 import { familyOf, hasOwnLayers, layerEntries } from './own_layers'
-import { type Quantization, quantizationOf } from './quantization_config'
+import { type Quantization, quantizationOf, type SpecOptions } from './quantization_config'
 import { type RopeSpec, ropeKeys, ropeSpec } from './rope_config'
 
 // config.json of a Hugging Face folder -> DecoderSpec, the one description of a decoder that native code reads.
@@ -110,11 +110,6 @@ export interface DecoderSpec {
   dtype: Dtype | null
   /** Where linear layers are whole numbers with scales. */
   quantization?: Quantization
-}
-
-export interface SpecOptions {
-  /** Whether whole numbers will do; else a quantised model is refused. */
-  quantized?: boolean
 }
 
 const DEFAULT_WINDOW = 4096

@@ -18,6 +18,11 @@ export interface Quantization {
   ignore: string[]
 }
 
+export interface SpecOptions {
+  /** Whether whole numbers will do; else a quantised model is refused. */
+  quantized?: boolean
+}
+
 const none = (what: string) => z.null({ error: `no ${what}` }).optional()
 
 const weightsSchema = z.looseObject({

@@ -90,3 +90,9 @@ export function matricesOf({ name, inputs, outputs, rank }: LinearSize): Matrix[
 }
 
 export const attentionLinears = ({ q, k, v, o }: AttentionSize): LinearSize[] => [q, k, v, o]
+
+/** In the order of the forward pass. */
+export const blockLinears = ({ attention, feed_forward }: BlockSize): LinearSize[] => [
+  ...attentionLinears(attention),
+  ...feed_forward,
+]

@@ -2,7 +2,14 @@
 import type { Dtype } from '../checkpoint/config_checks'
 import type { ModelSpec } from '../checkpoint/model_spec'
 import { convolutionParameters } from './convolution'
-import { attentionLinears, type LinearSize, type Matrix, type ModelSize, matricesOf } from './model_size'
+import {
+  attentionLinears,
+  blockLinears,
+  type LinearSize,
+  type Matrix,
+  type ModelSize,
+  matricesOf,
+} from './model_size'
 import { modelSize } from './registry'
 
 /** Parameters by what they are for; biases are with what they are added to. */
@@ -68,8 +75,7 @@ export function storedBytes(
 
 /** What pruning and quantisation work on: the weights of all linear layers in the blocks. */
 export function* blockMatrices({ blocks }: ModelSize): Generator<Matrix> {
-  for (const { attention, feed_forward } of blocks)
-    for (const linear of [...attentionLinears(attention), ...feed_forward]) yield* matricesOf(linear)
+  for (const linear of blocks.flatMap(blockLinears)) yield* matricesOf(linear)
 }
 
 function linearParameters(linear: LinearSize): number {

@@ -3,7 +3,7 @@ import type { EncoderSpec } from '../checkpoint/encoder_config'
 import { encoderSpec } from '../checkpoint/encoder_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { TongueforgeError } from '../errors'
-import { type Handle, type JobCallbacks, runJob, type SparseLayer } from '../native'
+import { type Handle, type JobCallbacks, native, type PackedLayer, runJob, type SparseLayer } from '../native'
 import { IGNORE } from '../text/conversation'
 import { hideTokens, type MaskingShares, maskingOf } from '../text/masking'
 import { loadModelText, type ModelText } from '../text/model_text'
@@ -11,7 +11,7 @@ import { Random } from '../text/random'
 import { HeldHandle } from './held_handle'
 import { int32Rows } from './id_rows'
 import type { LoadOptions } from './model'
-import { timedLayers } from './timed_layers'
+import { type TimedLayers, timedLayers } from './timed_layers'
 import type { Unread } from './unread_tensors'
 
 export interface TextsDone {
@@ -68,18 +68,27 @@ export async function loadEncoder(
 ): Promise<Encoder> {
   if (adapter !== undefined) throw noAdapter()
   const files = await openModelFolder(folder)
-  const spec = encoderSpec(files.config, files.configFile)
+  const spec = encoderSpec(files.config, files.configFile, { quantized: true })
   const unread: string[] = []
   const onItem = (item: Unread) => unread.push(...item.unread)
   const options = { folder: files.path, spec, dtype, device, threads }
   const handle = await runJob('loadModel', options, { signal, onProgress, onItem })
-  const timed = await timedLayers(handle, { sparse, quantized }, { threads, signal })
-  return new Encoder(files, spec, unread, handle, threads, timed.sparse)
+  try {
+    const timed = await timedLayers(handle, { sparse, quantized }, { threads, signal })
+    return new Encoder(files, spec, unread, handle, threads, timed)
+  } catch (error) {
+    native().dispose(handle)
+    throw error
+  }
 }
 
 export class Encoder {
   readonly #model: HeldHandle
   #text: Promise<ModelText> | undefined
+  /** With sparse: auto, the layers that were timed and how they are multiplied. */
+  readonly sparse: readonly SparseLayer[] | undefined
+  /** With quantized: auto or packed, the same of quantised layers. */
+  readonly packed: readonly PackedLayer[] | undefined
 
   /** Made by loadEncoder. */
   constructor(
@@ -90,9 +99,10 @@ export class Encoder {
     readonly unread: readonly string[],
     handle: Handle,
     private readonly threads: number,
-    /** With sparse: auto, the layers that were timed and how they are multiplied. */
-    readonly sparse?: readonly SparseLayer[],
+    timed: TimedLayers = {},
   ) {
+    this.sparse = timed.sparse
+    this.packed = timed.packed
     this.#model = new HeldHandle(handle, 'encoder')
   }
 

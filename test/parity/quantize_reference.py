@@ -1,8 +1,8 @@
 """What compressed-tensors and transformers make of quantised folders.
 
 Reads {folders, rows, out} from standard input. Writes, for folder i, out/i.safetensors: its quantised weights as the
-package unpacks them and `logits` as transformers computes them. Prints [{packed_again}]: whether the package packs
-these weights, with the scales of the folder, to the very tensors of the folder.
+package unpacks them and `logits` as transformers computes them. Prints [{packed_again, class}]: whether the package
+packs these weights, with the scales of the folder, to the very tensors of the folder, and the class that config.json names.
 """
 import json
 import sys
@@ -12,7 +12,8 @@ import torch
 from compressed_tensors.compressors.pack_quantized import PackedQuantizationCompressor
 from compressed_tensors.quantization import QuantizationConfig
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, CompressedTensorsConfig
+import transformers
+from transformers import CompressedTensorsConfig
 
 
 def modules(tensors):
@@ -41,10 +42,14 @@ def unpacked(folder):
     return weights, again, scheme.weights.symmetric
 
 
+def class_of(folder):
+    return json.loads((folder / "config.json").read_text())["architectures"][0]
+
+
 def logits(folder, rows, symmetric):
     # As they stand, these versions lay out zero points unpacked before they read them, and refuse packed ones.
     how = {} if symmetric else {"quantization_config": CompressedTensorsConfig(dequantize=True)}
-    model, info = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **how)
+    model, info = getattr(transformers, class_of(folder)).from_pretrained(folder, output_loading_info=True, **how)
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
     with torch.no_grad():
         return model.eval()(torch.tensor(rows)).logits.float()
@@ -58,7 +63,7 @@ def main():
         arrays = {name: weight.float().contiguous() for name, weight in weights.items()}
         arrays["logits"] = logits(folder, job["rows"], symmetric).contiguous()
         save_file(arrays, Path(job["out"]) / f"{i}.safetensors")
-        told.append({"packed_again": bool(again)})
+        told.append({"packed_again": bool(again), "class": class_of(folder)})
     print(json.dumps(told))
 
 

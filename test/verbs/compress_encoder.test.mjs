@@ -30,6 +30,7 @@ describe('a text encoder', () => {
     ['layers', { method: 'layers', keep: 2 }, { model_type: 'bert', num_hidden_layers: 2 }],
     ['prune', { method: 'prune', criterion: 'sparsegpt', sparsity: 0.5 }, { model_type: 'bert' }],
     ['lowrank', { method: 'lowrank', ratio: 0.5 }, { model_type: 'tongueforge_bert' }],
+    ['quantize', { method: 'quantize', group: 8, gptq: true }, { model_type: 'bert' }],
     [
       'recover',
       { method: 'recover', objective: 'masked', steps: 3, batch_size: 2, ...read },

@@ -1,6 +1,6 @@
 // Quantising as the stage of compress: what it refuses, what its folder is to other verbs, what inspect counts.
 import assert from 'node:assert/strict'
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import {
@@ -20,13 +20,13 @@ import { quantizationConfig, quantizationOf } from '#lib/checkpoint/quantization
 import { quantizeSchema } from '#lib/config/compress/quantize'
 import { quantize } from '#lib/verbs/compressing/quantize'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { numbersOf, readTensors, writeArrays } from '../helpers/safetensors.mjs'
+import { isPackedPart, writeDense } from '../helpers/quantized.mjs'
+import { readTensors } from '../helpers/safetensors.mjs'
 import { tinyCompression } from '../helpers/tiny_compression.mjs'
 import { tinyConfig } from '../helpers/tiny_model.mjs'
 
 const stageOf = (keys) => quantizeSchema.parse({ method: 'quantize', ...keys })
 const ROWS = [Array.from({ length: 20 }, (_, i) => (7 * i * i + 3 * i + 5) % 40)]
-const PACKED = /\.weight_(packed|scale|shape|zero_point)$/
 
 /** Rejects with ERR_MODEL_CONFIG that says to take the model it was made from. */
 const refusesNumbers = (work) =>
@@ -56,11 +56,16 @@ describe('the stage quantize', () => {
     })
   })
 
-  test('refuses factored layers unless they are excluded, and text encoders', () => {
+  test('refuses factored layers unless they are excluded, and says how to go on', () => {
     const layers = spec.layers.map((layer) => ({ ...layer, ranks: { 'mlp.up_proj': 8 } }))
-    assert.throws(foretold({ bits: 8 }, { layers }), /expected whole matrices, received layers.0.mlp.up_proj/)
+    assert.throws(foretold({ bits: 8 }, { layers }), (error) => {
+      assert.equal(error.code, 'ERR_CONFIG')
+      const problem = 'expected whole matrices, received layers.0.mlp.up_proj, which is factored'
+      assert.equal(error.message, problem)
+      assert.match(error.hint, /Exclude this layer, or multiply it back: lowrank with dense: true/)
+      return true
+    })
     foretold({ bits: 8, exclude: ['up_proj'] }, { layers })()
-    assert.throws(foretold({ bits: 8 }, { kind: 'encoder' }), /expected a decoder/)
   })
 
   test('takes damping beside gptq alone, and 4 or 8 bits', () => {
@@ -116,7 +121,7 @@ describe('a quantised model', () => {
     const bytes = Object.values(stored).reduce((sum, tensor) => sum + tensor.bytes.length, 0)
     assert.equal(found.bytes, bytes)
     assert.equal(found.tensors.filter(({ dtype }) => dtype === 'I4').length, 7 * layersOf(model))
-    assert.ok(found.tensors.every(({ name }) => !PACKED.test(name)))
+    assert.ok(found.tensors.every(({ name }) => !isPackedPart(name)))
   })
 
   test('answers and writes as the dense model does that holds the products of its numbers', async () => {
@@ -187,38 +192,5 @@ describe('a quantised model', () => {
     })
   })
 })
-
-/** The model with floats in place of four bits with zero points in groups, by the words of docs/file_formats.md. */
-function writeDense(folder, model) {
-  cpSync(model, folder, { recursive: true })
-  const tensors = readTensors(join(model, 'model.safetensors'))
-  const plain = Object.entries(tensors)
-    .filter(([name]) => !PACKED.test(name))
-    .map(([name, tensor]) => ({ name, ...tensor, dtype: 'float32', data: numbersOf(tensor) }))
-  const unpacked = Object.keys(tensors)
-    .filter((name) => name.endsWith('_packed'))
-    .map((name) => unpackedWeight(tensors, name.slice(0, -'_packed'.length)))
-  writeArrays(join(folder, 'model.safetensors'), [...plain, ...unpacked])
-  const { quantization_config: _, ...config } = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
-}
-
-function unpackedWeight(tensors, name) {
-  const part = (end) => tensors[`${name}_${end}`]
-  const words = (end) => new Uint32Array(part(end).bytes.buffer)
-  const [packed, scales, zeros] = [words('packed'), numbersOf(part('scale')), words('zero_point')]
-  const [rows, columns] = [...new BigInt64Array(part('shape').bytes.buffer)].map(Number)
-  const groups = scales.length / rows
-  const code = (word, place) => ((word >>> (4 * (place % 8))) & 15) - 8
-  const data = Array.from({ length: rows * columns }, (_, i) => {
-    const [row, column] = [Math.floor(i / columns), i % columns]
-    const group = Math.floor(column / (columns / groups))
-    const weight = code(packed[row * Math.ceil(columns / 8) + Math.floor(column / 8)], column)
-    // Zero points lie along the outputs.
-    const zero = code(zeros[Math.floor(row / 8) * groups + group], row)
-    return (weight - zero) * scales[row * groups + group]
-  })
-  return { name, shape: [rows, columns], dtype: 'float32', data }
-}
 
 const layersOf = (model) => JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')).num_hidden_layers

@@ -2,11 +2,15 @@
 import type { LayerLinear } from '../../checkpoint/layers'
 import { linearsOf } from '../../checkpoint/model_spec'
 import { matchNames } from '../../config/name_patterns'
+import { blockLinears } from '../../counting/model_size'
+import { modelSize } from '../../counting/registry'
 import { impossible, type Shape } from './stage'
 
 export interface NamedLinear extends Omit<LayerLinear, 'name'> {
   /** `layers.3.self_attn.q_proj`, for native code too. */
   name: string
+  /** Its name on disk, without `.weight`: `model.layers.3.self_attn.q_proj`. */
+  stored: string
   /** Number of the block, and the name within it. */
   block: number
   part: string
@@ -15,16 +19,20 @@ export interface NamedLinear extends Omit<LayerLinear, 'name'> {
 }
 
 /** In the order of the forward pass. */
-export const namedLinears = (spec: Shape['spec']): NamedLinear[] =>
-  spec.layers.flatMap((layer, block) =>
-    linearsOf(spec, layer).map(({ name: part, ...linear }) => ({
+export function namedLinears(spec: Shape['spec']): NamedLinear[] {
+  const { blocks } = modelSize(spec)
+  return spec.layers.flatMap((layer, block) => {
+    const stored = blockLinears(blocks[block]!)
+    return linearsOf(spec, layer).map(({ name: part, ...linear }, i) => ({
       ...linear,
       name: `layers.${block}.${part}`,
+      stored: stored[i]!.name,
       block,
       part,
       rank: layer.ranks[part],
-    })),
-  )
+    }))
+  })
+}
 
 /** Those that a stage takes. Throws ERR_CONFIG for a pattern that fits none, and where none is left. */
 export function chosenLayers<Layer extends { name: string }>(

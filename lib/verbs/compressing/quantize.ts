@@ -3,6 +3,7 @@ import type { JsonObject } from '../../checkpoint/json_file'
 import { type Quantization, quantizationConfig } from '../../checkpoint/quantization_config'
 import { DAMPING } from '../../config/compress/prune'
 import type { QuantizeStage } from '../../config/compress/quantize'
+import { modelSize } from '../../counting/registry'
 import { type QuantizedTensor, runJob } from '../../native'
 import { chosenLayers, type NamedLinear, namedLinears } from './named_linears'
 import { impossible, type Shape, type Stage } from './stage'
@@ -12,12 +13,6 @@ export const quantize: Stage<QuantizeStage> = {
 
   predict(shape, config) {
     const { spec, open } = shape
-    if (spec.kind !== 'decoder')
-      throw impossible(
-        'method',
-        'expected a decoder, received a text encoder',
-        'Leave this stage out: other loaders would look for whole numbers in the heads of an encoder too.',
-      )
     const group = groupOf(config)
     for (const linear of chosenLayers(namedLinears(spec), config)) checkLinear(linear, group)
     const quantized = quantizationBy(config, spec)
@@ -41,12 +36,15 @@ export const quantize: Stage<QuantizeStage> = {
 
 const groupOf = ({ group, bits }: QuantizeStage) => group ?? (bits === 4 ? 128 : 0)
 
+// Other loaders look for whole numbers in every linear layer that is not named.
 function quantizationBy(config: QuantizeStage, spec: Shape['spec']): Quantization {
   const all = namedLinears(spec)
   const chosen = new Set(chosenLayers(all, config).map(({ name }) => name))
-  const others = all.filter(({ name }) => !chosen.has(name)).map(({ name }) => `model.${name}`)
+  const others = all.filter(({ name }) => !chosen.has(name)).map(({ stored }) => stored)
+  const { projections, heads } = modelSize(spec)
+  const outside = [...projections, ...heads].map(({ name }) => name)
   const { bits, symmetric } = config
-  return { bits, group: groupOf(config), symmetric, ignore: ['lm_head', ...others] }
+  return { bits, group: groupOf(config), symmetric, ignore: [...outside, ...others] }
 }
 
 const LEAST = 8 // inputs: with fewer, 4 and 8 bits take as many words
