@@ -1,7 +1,8 @@
 import { library } from './library'
-import { pick } from './options'
+import { modelOptions } from './options'
 import { jsonText, tableText } from './print'
 import { callOptions, TEXTS_OPTIONS, type TextsValues, textsOf } from './texts'
+import { timedSummary } from './timed_layers'
 import { defineVerb } from './verb'
 
 export default defineVerb<TextsValues>({
@@ -16,8 +17,8 @@ export default defineVerb<TextsValues>({
   async run([folder], values, io) {
     const texts = await textsOf(values)
     const { loadEncoder } = library()
-    const options = pick(values, ['device', 'dtype', 'threads'])
-    await using model = await loadEncoder(folder, { ...options, signal: io.signal })
+    await using model = await loadEncoder(folder, { ...modelOptions(values), signal: io.signal })
+    for (const line of timedSummary(model)) io.say(line)
     const labels = await model.classify(texts, callOptions(values, io))
     io.progress.end()
     const results = labels.map((one, i) => ({ text: texts[i]!, ...one }))

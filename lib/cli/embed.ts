@@ -1,7 +1,8 @@
 import { library } from './library'
-import { oneOf, pick } from './options'
+import { modelOptions, oneOf, pick } from './options'
 import { jsonText } from './print'
 import { callOptions, TEXTS_OPTIONS, type TextsValues, textsOf } from './texts'
+import { timedSummary } from './timed_layers'
 import { defineVerb } from './verb'
 
 interface Values extends TextsValues {
@@ -29,8 +30,8 @@ export default defineVerb<Values>({
   async run([folder], values, io) {
     const texts = await textsOf(values)
     const { loadEncoder } = library()
-    const options = pick(values, ['device', 'dtype', 'threads'])
-    await using model = await loadEncoder(folder, { ...options, signal: io.signal })
+    await using model = await loadEncoder(folder, { ...modelOptions(values), signal: io.signal })
+    for (const line of timedSummary(model)) io.say(line)
     const how = pick(values, ['pooling', 'normalize'])
     const vectors = await model.embed(texts, { ...how, ...callOptions(values, io) })
     io.progress.end()

@@ -1,17 +1,23 @@
 import type { Inspection, SpeedReport } from '../index'
 import { library } from './library'
-import { integer, JSON_OPTION, pick, SPARSE_OPTION, THREADS_OPTION, usageError } from './options'
+import {
+  integer,
+  JSON_OPTION,
+  type ModelValues,
+  modelOptions,
+  PLAIN_MODEL_OPTIONS,
+  pick,
+  usageError,
+} from './options'
 import { factsText, jsonText, tableText } from './print'
-import { sparseText } from './timed_layers'
+import { packedText, sparseText } from './timed_layers'
 import { defineVerb, type Io } from './verb'
 
-interface Values {
+interface Values extends Omit<ModelValues, 'adapter'> {
   scan?: boolean
   macs?: boolean
   tokens?: number
   speed?: boolean
-  threads?: number
-  sparse?: 'auto' | 'never'
 }
 
 export default defineVerb<Values>({
@@ -30,8 +36,7 @@ export default defineVerb<Values>({
       description: 'with --macs: how long the row is; with --speed: the prompt, default: 128',
       parse: integer,
     },
-    THREADS_OPTION,
-    SPARSE_OPTION,
+    ...PLAIN_MODEL_OPTIONS,
     JSON_OPTION,
   ],
   examples: [
@@ -55,24 +60,26 @@ export default defineVerb<Values>({
       return 0
     }
     const { tensors, scan, speed, ...facts } = report
-    const { sparse, ...times } = speed ?? {}
+    const { sparse, packed, ...times } = speed ?? {}
     io.write(factsText({ ...grouped(facts), ...(speed && { speed: times }) }))
     if (sparse) io.write(`\n${sparseText(sparse)}`)
+    if (packed) io.write(`\n${packedText(packed)}`)
     io.write(`\n${tableText(tensors.map((tensor) => ({ ...tensor, shape: tensor.shape.join(' x ') })))}`)
     if (scan) io.write(`\n${tableText(scan.map((counts) => ({ ...counts })))}`)
     return 0
   },
 })
 
-/** Threads and sparse products belong to what is timed. */
-function checkTimed({ speed, threads, sparse }: Values): void {
-  const given = [threads !== undefined && '--threads', sparse !== undefined && '--sparse'].find(Boolean)
-  if (given && !speed) throw usageError(`${given}: expected --speed beside it, received none`)
+/** How a model is loaded belongs to what is timed. */
+function checkTimed({ speed, ...values }: Values): void {
+  const [given] = Object.keys(modelOptions(values))
+  if (given && !speed) throw usageError(`--${given}: expected --speed beside it, received none`)
 }
 
 function speedOf(folder: string, values: Values, io: Io): Promise<SpeedReport> {
   return library().measureSpeed(folder, {
-    ...pick(values, ['tokens', 'threads', 'sparse']),
+    ...pick(values, ['tokens']),
+    ...modelOptions(values),
     signal: io.signal,
     onProgress: ({ done, total }) => io.progress.update({ label: 'timing', done, total, unit: 'runs' }),
   })

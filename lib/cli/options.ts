@@ -73,8 +73,8 @@ export const THREADS_OPTION: Option = {
   parse: integer,
 }
 
-export const MODEL_OPTIONS: Option[] = [
-  { flags: '--adapter <folder>', description: 'a LoRA adapter to put on the model, as PEFT writes it' },
+/** Of whatever loads a model without an adapter. */
+export const PLAIN_MODEL_OPTIONS: Option[] = [
   { flags: '--device <device>', description: 'cpu (default), cuda or cuda:N: a GPU, in a build for CUDA' },
   {
     flags: '--dtype <dtype>',
@@ -84,6 +84,11 @@ export const MODEL_OPTIONS: Option[] = [
   THREADS_OPTION,
   SPARSE_OPTION,
   QUANTIZED_OPTION,
+]
+
+export const MODEL_OPTIONS: Option[] = [
+  { flags: '--adapter <folder>', description: 'a LoRA adapter to put on the model, as PEFT writes it' },
+  ...PLAIN_MODEL_OPTIONS,
 ]
 
 export function modelOptions(values: ModelValues): ModelValues {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { TongueforgeError } from '../errors'
 import type { TextsDone } from '../verbs/encoder'
-import { exactlyOne, JSON_OPTION, MODEL_OPTIONS, type ModelValues } from './options'
+import { exactlyOne, JSON_OPTION, type ModelValues, PLAIN_MODEL_OPTIONS } from './options'
 import type { Io, Option } from './verb'
 
 export interface TextsValues extends Omit<ModelValues, 'adapter'> {
@@ -15,7 +15,7 @@ export const TEXTS_OPTIONS: Option[] = [
   { flags: '--text <text>', description: 'the text' },
   { flags: '--file <file>', description: 'a text file, UTF-8, one text a line; empty lines are left out' },
   { flags: '--truncate', description: 'cut texts that are longer than the model has positions' },
-  ...MODEL_OPTIONS.filter(({ flags }) => !/^--(adapter|quantized)/.test(flags)),
+  ...PLAIN_MODEL_OPTIONS,
   JSON_OPTION,
 ]
 

@@ -2,6 +2,7 @@ import type { Model } from '../index'
 import { tableText } from './print'
 
 type Layers = NonNullable<Model['sparse']>
+type PackedLayers = NonNullable<Model['packed']>
 
 /** What timing has found: a row a layer, times in microseconds; marked is what is used. */
 export function sparseText(layers: Layers): string {
@@ -10,9 +11,23 @@ export function sparseText(layers: Layers): string {
     layer: name,
     zeros: zeros.toFixed(3),
     'one row, dense': microseconds(one.dense_seconds),
-    'sparse ': timed(one),
+    'sparse ': timed(one.sparse_seconds, one.sparse),
     'prompt, dense': microseconds(more.dense_seconds),
-    sparse: timed(more),
+    sparse: timed(more.sparse_seconds, more.sparse),
+  }))
+  return tableText(rows)
+}
+
+/** The same of quantised layers. */
+export function packedText(layers: PackedLayers): string {
+  if (layers.length === 0) return 'no layer can be multiplied packed: that takes bfloat16 on the CPU\n'
+  const rows = layers.map(({ name, bits, one, more }) => ({
+    layer: name,
+    bits: String(bits),
+    'one row, dense': microseconds(one.dense_seconds),
+    'packed ': timed(one.packed_seconds, one.packed),
+    'prompt, dense': microseconds(more.dense_seconds),
+    packed: timed(more.packed_seconds, more.packed),
   }))
   return tableText(rows)
 }
@@ -34,5 +49,4 @@ function inLine<Times>(
 }
 
 const microseconds = (seconds: number) => (seconds * 1e6).toFixed(0)
-const timed = ({ sparse_seconds, sparse }: Layers[number]['one']) =>
-  `${microseconds(sparse_seconds)}${sparse ? ' *' : ''}`
+const timed = (seconds: number, used: boolean) => `${microseconds(seconds)}${used ? ' *' : ''}`

@@ -12,7 +12,7 @@ const MODEL = [
   '--sparse <how>',
   '--quantized <how>',
 ]
-const TEXTS = ['--text <text>', '--file <file>', '--truncate', ...MODEL.slice(1, -1), '--json']
+const TEXTS = ['--text <text>', '--file <file>', '--truncate', ...MODEL.slice(1), '--json']
 const SAMPLING = [
   '--max-new-tokens <n>',
   '--temperature <t>',
@@ -106,16 +106,7 @@ const SURFACE = {
   score: ['<model>', '--file <file>', '--text <text>', ...MODEL, '--json'],
   embed: ['<model>', '--pooling <how>', '--normalize', ...TEXTS],
   classify: ['<model>', ...TEXTS],
-  inspect: [
-    '<model>',
-    '--scan',
-    '--macs',
-    '--speed',
-    '--tokens <n>',
-    '--threads <n>',
-    '--sparse <how>',
-    '--json',
-  ],
+  inspect: ['<model>', '--scan', '--macs', '--speed', '--tokens <n>', ...MODEL.slice(1), '--json'],
   verify: ['<model>', '--chunks <n>', '--all', '--seed <n>', '--json'],
   doctor: ['--json'],
   setup: ['--from <folder>', '--clean', '--cuda', '--json'],

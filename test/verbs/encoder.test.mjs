@@ -27,6 +27,14 @@ before(async () => {
 })
 
 describe('an encoder in memory', () => {
+  test('takes --sparse from the command line, as loadModel does', async () => {
+    for (const verb of ['embed', 'classify']) {
+      const { code, err } = await cli([verb, classifier, '--text', texts[0], '--sparse', 'auto'])
+      assert.equal(code, 0, err)
+      assert.match(err, /sparse: of 0 layers with zeros 0 when decoding/)
+    }
+  })
+
   test('embeds many texts as each alone, in their order, and on request to length 1', async () => {
     const model = await loadModel(masked, { threads: 1 })
     const vectors = await model.embed(texts)

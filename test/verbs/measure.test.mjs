@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { loadModel, measureSpeed } from 'tongueforge'
+import { compress, loadModel, measureSpeed } from 'tongueforge'
 import { cli } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays, writeArrays } from '../helpers/safetensors.mjs'
@@ -94,12 +94,58 @@ describe('speed', () => {
     assert.match(out, /model\.layers\.1\.mlp\.down_proj/)
   })
 
+  test('a quantised model is timed by its whole numbers too, in the dtype that is asked for', async () => {
+    const stages = [{ method: 'quantize', group: 32 }]
+    const given = { model, out: join(root, 'quantised'), stages, threads: 1 }
+    const { model: quantised } = await compress(given).result
+    const flags = ['--speed', '--tokens', '16', '--threads', '1', '--dtype', 'bfloat16', '--device', 'cpu']
+    const timed = [...flags, '--quantized', 'auto']
+    const { speed } = JSON.parse((await cli(['inspect', quantised, ...timed, '--json'])).out)
+    assert.equal(speed.dtype, 'bfloat16')
+    assert.equal(speed.packed.length, 14)
+    for (const { one, more } of speed.packed)
+      for (const { dense_seconds, packed_seconds, packed } of [one, more])
+        assert.equal(packed, packed_seconds <= 0.95 * dense_seconds)
+    const { out } = await cli(['inspect', quantised, ...timed])
+    assert.match(out, /layer +bits +one row, dense +packed +prompt, dense +packed/)
+    assert.match(out, /model\.layers\.1\.mlp\.down_proj +4 /)
+    const none = await cli(['inspect', model, ...timed])
+    assert.match(none.out, /no layer can be multiplied packed/)
+  })
+
+  test('quantized: packed is refused where no layer can be, with the ways that can', async () => {
+    for (const load of [loadModel, measureSpeed])
+      await assert.rejects(load(model, { threads: 1, quantized: 'packed' }), (error) => {
+        assert.equal(error.code, 'ERR_USAGE')
+        const problem = 'quantized: expected layers that can be multiplied packed, received none'
+        assert.equal(error.message, problem)
+        assert.match(
+          error.hint,
+          /bfloat16 on the CPU: 8 bits .* or 4 bits .* Set dtype, or leave quantized out/,
+        )
+        return true
+      })
+  })
+
+  test('how a model is loaded is refused beside an inspection that loads none', async () => {
+    for (const flags of [
+      ['--dtype', 'bfloat16'],
+      ['--device', 'cpu'],
+      ['--quantized', 'auto'],
+    ]) {
+      const { code, err } = await cli(['inspect', model, ...flags])
+      assert.equal(code, 2)
+      assert.match(err, new RegExp(`${flags[0]}: expected --speed beside it, received none`))
+    }
+  })
+
   test('counts that are none, too many tokens and unknown words are refused', async () => {
     for (const [options, message, hint] of [
       [{ tokens: 0 }, /tokens: expected a whole number from 1, received 0/],
       [{ runs: 1.5 }, /runs: expected/],
       [{ tokens: 250 }, /at most 256 tokens, .* received 282/, /--tokens/],
       [{ sparse: 'yes' }, /sparse: expected auto, never, received 'yes'/],
+      [{ quantized: 'yes' }, /quantized: expected dense, auto, packed, received 'yes'/],
     ]) {
       await assert.rejects(measureSpeed(model, options), (error) => {
         assert.equal(error.code, 'ERR_USAGE')
