@@ -1,11 +1,10 @@
 // Sizes and options of a text encoder, as read from its config.json by the facade.
 #pragma once
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "models/block.h"
+#include "models/encoder_layer_spec.h"
 #include "nn/activation.h"
 
 namespace tongueforge::models {
@@ -13,11 +12,6 @@ namespace tongueforge::models {
 enum class EncoderHead { none, masked_lm, classification };
 /// Whose names the tensors have on disk.
 enum class EncoderNames { bert, roberta };
-
-/// Sizes may differ from layer to layer; an encoder has as many kv heads as heads.
-struct EncoderLayerSpec : LayerSizes {
-  std::map<std::string, int64_t> ranks;  // of linear layers that are factored, by "attention.self.query"
-};
 
 struct EncoderSpec {
   EncoderNames names = EncoderNames::bert;
@@ -31,7 +25,7 @@ struct EncoderSpec {
   nn::Activation activation = nn::Activation::gelu;
   nn::Activation head_activation = nn::Activation::gelu;  // of the masked-LM head
   bool tied_head = true;                                  // the masked-LM head ends in the embedding
-  std::vector<EncoderLayerSpec> layers;
+  std::vector<EncoderLayerSpec> layers;                   // of the model as it is made
 };
 
 }  // namespace tongueforge::models

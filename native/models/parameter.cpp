@@ -14,4 +14,9 @@ void append_linear(std::vector<Parameter>& all, const std::string& name, nn::Lin
   if (bias) all.push_back({name + ".bias", &linear.bias, {out}, ParameterKind::bias});
 }
 
+void append_norm(std::vector<Parameter>& all, const std::string& name, nn::LayerNorm& norm, int64_t size) {
+  all.push_back({name + ".weight", &norm.weight, {size}, ParameterKind::norm});
+  all.push_back({name + ".bias", &norm.bias, {size}, ParameterKind::bias});
+}
+
 }  // namespace tongueforge::models

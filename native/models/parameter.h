@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/layer_norm.h"
 #include "nn/linear.h"
 
 namespace tongueforge::models {
@@ -38,5 +39,8 @@ struct Parameter {
 /// (out,R) where it is factored, and its bias where it has one.
 void append_linear(std::vector<Parameter>& all, const std::string& name, nn::Linear& linear, int64_t out,
                    int64_t in, bool bias, ParameterKind kind);
+
+/// Appends scale and shift of a layer norm.
+void append_norm(std::vector<Parameter>& all, const std::string& name, nn::LayerNorm& norm, int64_t size);
 
 }  // namespace tongueforge::models

@@ -6,7 +6,6 @@
 #include "kernels/linear.h"
 #include "kernels/packed_documents.h"
 #include "kernels/transfer.h"
-#include "nn/recompute.h"
 
 namespace tongueforge::models {
 namespace {
@@ -16,10 +15,16 @@ using K = ParameterKind;
 // ---- names on disk ----
 
 // Within a layer; the same in both families.
-constexpr const char *kQ = "attention.self.query", *kK = "attention.self.key", *kV = "attention.self.value",
-                     *kO = "attention.output.dense", *kAttentionNorm = "attention.output.LayerNorm",
-                     *kWiden = "intermediate.dense", *kNarrow = "output.dense",
-                     *kMlpNorm = "output.LayerNorm";
+constexpr EncoderLayerNames kLayerNames = {
+    .q = "attention.self.query",
+    .k = "attention.self.key",
+    .v = "attention.self.value",
+    .o = "attention.output.dense",
+    .attention_norm = "attention.output.LayerNorm",
+    .widen = "intermediate.dense",
+    .narrow = "output.dense",
+    .mlp_norm = "output.LayerNorm",
+};
 // After the name of the base model.
 constexpr const char *kWords = "embeddings.word_embeddings.weight", *kPooler = "pooler.dense";
 
@@ -38,27 +43,15 @@ constexpr Names kNames[] = {
 
 const Names& names_of(const EncoderSpec& spec) { return kNames[static_cast<size_t>(spec.names)]; }
 
-nn::Linear& linear_of(nn::EncoderLayer& l, const std::string& name) {
-  const std::pair<const char*, nn::Linear*> all[] = {{kQ, &l.q}, {kK, &l.k},         {kV, &l.v},
-                                                     {kO, &l.o}, {kWiden, &l.widen}, {kNarrow, &l.narrow}};
-  for (const auto& [known, linear] : all)
-    if (name == known) return *linear;
-  throw Error("ERR_MODEL_CONFIG", str("Expected a linear layer of a block to be factored, received ", name));
-}
+std::string prefix_of(const EncoderSpec& spec) { return spec.bare ? "" : names_of(spec).base; }
 
-void append_norm(std::vector<Parameter>& all, const std::string& name, nn::LayerNorm& norm, int64_t size) {
-  all.push_back({name + ".weight", &norm.weight, {size}, K::norm});
-  all.push_back({name + ".bias", &norm.bias, {size}, K::bias});
-}
-
-nn::EncoderLayer make_layer(const EncoderSpec& spec, const EncoderLayerSpec& sizes) {
-  nn::EncoderLayer layer;
-  layer.num_heads = sizes.num_heads;
-  layer.head_dim = spec.head_dim;
-  layer.activation = spec.activation;
-  layer.attention_norm.eps = layer.mlp_norm.eps = spec.layer_norm_eps;
-  for (const auto& [name, rank] : sizes.ranks) linear_of(layer, name).factors = {rank, {}, {}};
-  return layer;
+EncoderStackSpec stack_spec(const EncoderSpec& spec) {
+  return {.names = kLayerNames,
+          .prefix = prefix_of(spec) + "encoder.layer.",
+          .hidden_size = spec.hidden_size,
+          .head_dim = spec.head_dim,
+          .layer_norm_eps = spec.layer_norm_eps,
+          .activation = spec.activation};
 }
 
 // Releases before 2019 called scale and shift of a norm gamma and beta.
@@ -83,9 +76,9 @@ at::Tensor positions_of(const EncoderSpec& spec, const at::Tensor& segments_BT) 
 
 }  // namespace
 
-TextEncoder::TextEncoder(EncoderSpec spec) : spec_(std::move(spec)), own_bias_(!spec_.tied_head) {
+TextEncoder::TextEncoder(EncoderSpec spec)
+    : spec_(std::move(spec)), stack_(stack_spec(spec_), spec_.layers), own_bias_(!spec_.tied_head) {
   embedding_norm_.eps = masked_.norm.eps = spec_.layer_norm_eps;
-  for (const auto& layer : spec_.layers) layers_.push_back(make_layer(spec_, layer));
   const int64_t d = spec_.hidden_size, v = spec_.vocab_size;
   const bool unused_pooler = spec_.head == EncoderHead::none || spec_.next_sentence;
   if (unused_pooler) {
@@ -103,16 +96,12 @@ void TextEncoder::keep(const std::string& name, std::vector<int64_t> shape) {
   kept_.push_back({name, std::move(shape), {}});
 }
 
-std::string TextEncoder::prefix() const { return spec_.bare ? "" : names_of(spec_).base; }
-
-std::string TextEncoder::layer_prefix(size_t i) const {
-  return prefix() + "encoder.layer." + std::to_string(i) + ".";
-}
+std::string TextEncoder::prefix() const { return prefix_of(spec_); }
 
 std::vector<Parameter> TextEncoder::parameters() {
   std::vector<Parameter> all;
   append_embeddings(all);
-  for (size_t i = 0; i < layers_.size(); i++) append_layer(all, i);
+  stack_.append_parameters(all);
   append_head(all);
   for (auto& [name, shape, tensor] : kept_) all.push_back({name, &tensor, shape, K::kept});
   return all;
@@ -130,23 +119,6 @@ void TextEncoder::append_embeddings(std::vector<Parameter>& all) {
                  {spec_.type_vocab_size, d},
                  K::position});
   append_norm(all, prefix() + "embeddings.LayerNorm", embedding_norm_, d);
-}
-
-void TextEncoder::append_layer(std::vector<Parameter>& all, size_t i) {
-  auto& layer = layers_[i];
-  const int64_t d = spec_.hidden_size, n = layer.num_heads * layer.head_dim,
-                f = spec_.layers[i].intermediate_size;
-  const auto linear = [&](const char* name, nn::Linear& l, int64_t out, int64_t in, K kind) {
-    append_linear(all, layer_prefix(i) + name, l, out, in, /*bias=*/true, kind);
-  };
-  linear(kQ, layer.q, n, d, K::matrix);
-  linear(kK, layer.k, n, d, K::matrix);
-  linear(kV, layer.v, n, d, K::matrix);
-  linear(kO, layer.o, d, n, K::attention_output);
-  append_norm(all, layer_prefix(i) + kAttentionNorm, layer.attention_norm, d);
-  linear(kWiden, layer.widen, f, d, K::matrix);
-  linear(kNarrow, layer.narrow, d, f, K::mlp_output);
-  append_norm(all, layer_prefix(i) + kMlpNorm, layer.mlp_norm, d);
 }
 
 void TextEncoder::append_head(std::vector<Parameter>& all) {
@@ -206,43 +178,6 @@ void TextEncoder::fit_to(const std::set<std::string>& names) {
   });
 }
 
-std::vector<Block> TextEncoder::blocks() {
-  std::vector<Block> all;
-  for (size_t i = 0; i < layers_.size(); i++) {
-    auto& l = layers_[i];
-    const std::string layer = layer_prefix(i);
-    Block block;
-    block.prefix = layer;
-    block.q = {layer + kQ, &l.q};
-    block.k = {layer + kK, &l.k};
-    block.v = {layer + kV, &l.v};
-    block.o = {layer + kO, &l.o};
-    block.widen = {{layer + kWiden, &l.widen}};
-    block.narrow = {layer + kNarrow, &l.narrow};
-    block.head_dim = l.head_dim;
-    block.sizes = spec_.layers[i];
-    all.push_back(std::move(block));
-  }
-  return all;
-}
-
-void TextEncoder::resize_block(size_t i, const LayerSizes& sizes) {
-  TORCH_CHECK(sizes.num_kv_heads == sizes.num_heads, "an encoder has as many kv heads as heads");
-  static_cast<LayerSizes&>(spec_.layers.at(i)) = sizes;
-  layers_[i].num_heads = sizes.num_heads;
-}
-
-void TextEncoder::keep_blocks(const std::vector<size_t>& kept) {
-  std::vector<EncoderLayerSpec> specs;
-  std::vector<nn::EncoderLayer> layers;
-  for (const size_t i : kept) {
-    specs.push_back(spec_.layers.at(i));
-    layers.push_back(layers_.at(i));
-  }
-  spec_.layers = std::move(specs);
-  layers_ = std::move(layers);
-}
-
 at::Tensor TextEncoder::embed(const Rows& rows) const {
   const auto ids_BT = kernels::to_device(rows.ids_BT, device());
   const auto positions_BT = kernels::to_device(positions_of(spec_, rows.segments_BT), device());
@@ -253,7 +188,7 @@ at::Tensor TextEncoder::embed(const Rows& rows) const {
 
 at::Tensor TextEncoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const {
   if (job) job->check();
-  return layers_[i](x_BTD, nn::whole_documents(rows.segments_BT, dtype(), device(), job));
+  return stack_.run_block(i, x_BTD, nn::whole_documents(rows.segments_BT, dtype(), device(), job));
 }
 
 at::Tensor TextEncoder::hidden_packed(const Rows& rows, const Job* job) const {
@@ -264,31 +199,7 @@ HiddenStates TextEncoder::hidden_states(const Rows& rows, const std::vector<size
                                         const Job* job) const {
   const auto visibility =
       std::make_shared<const nn::Visibility>(nn::whole_documents(rows.segments_BT, dtype(), device(), job));
-  HiddenStates states = {embed(rows), std::vector<at::Tensor>(behind.size())};
-  auto& x_BTD = states.last_BTD;
-  // What comes back from the blocks above is one sum before what is kept adds to it, recomputed or not.
-  const auto keep = [&](size_t passed) {
-    if (states.keep(behind, passed, x_BTD)) x_BTD = x_BTD.view_as(x_BTD);
-  };
-  keep(0);
-  for (size_t i = 0; i < layers_.size(); i++) {
-    if (job) job->check();
-    x_BTD = recompute_blocks_ ? recomputed_block(i, x_BTD, visibility) : layers_[i](x_BTD, *visibility);
-    keep(i + 1);
-  }
-  return states;
-}
-
-// The second time, too, adapters drop by the key of the forward pass, whatever it is by then.
-at::Tensor TextEncoder::recomputed_block(size_t i, const at::Tensor& x_BTD,
-                                         const std::shared_ptr<const nn::Visibility>& visibility) const {
-  const auto dropout = adapter_dropout();
-  const auto block = [this, i, visibility, dropout,
-                      key = dropout->key](const std::vector<at::Tensor>& inputs) {
-    const nn::DropoutScope scope(*dropout, key);
-    return std::vector<at::Tensor>{layers_[i](inputs[0], *visibility)};
-  };
-  return nn::recomputed(block, {x_BTD}, layers_[i].tensors())[0];
+  return stack_.run(embed(rows), behind, {visibility, job, recompute_blocks_ ? adapter_dropout() : nullptr});
 }
 
 at::Tensor TextEncoder::prediction(const at::Tensor& hidden_MD) const {

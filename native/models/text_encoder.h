@@ -9,9 +9,10 @@
 #include <vector>
 
 #include "models/encoder_spec.h"
+#include "models/encoder_stack.h"
 #include "models/masked_predictor.h"
 #include "models/model.h"
-#include "nn/encoder_layer.h"
+#include "models/model.h"
 
 namespace tongueforge::models {
 
@@ -44,9 +45,9 @@ class TextEncoder final : public Model, public MaskedPredictor {
   at::ScalarType dtype() const override { return words_.scalar_type(); }
   at::Device device() const override { return words_.device(); }
 
-  std::vector<Block> blocks() override;
-  void resize_block(size_t i, const LayerSizes& sizes) override;
-  void keep_blocks(const std::vector<size_t>& kept) override;
+  std::vector<Block> blocks() override { return stack_.blocks(); }
+  void resize_block(size_t i, const LayerSizes& sizes) override { stack_.resize_block(i, sizes); }
+  void keep_blocks(const std::vector<size_t>& kept) override { stack_.keep_blocks(kept); }
 
   /// Throws ERR_DATA for a document that is longer than the model has positions.
   at::Tensor embed(const Rows& rows) const override;
@@ -73,18 +74,14 @@ class TextEncoder final : public Model, public MaskedPredictor {
   };
 
   std::string prefix() const;
-  std::string layer_prefix(size_t i) const;
   void keep(const std::string& name, std::vector<int64_t> shape);
   void append_embeddings(std::vector<Parameter>& all);
-  void append_layer(std::vector<Parameter>& all, size_t i);
   void append_head(std::vector<Parameter>& all);
-  at::Tensor recomputed_block(size_t i, const at::Tensor& x_BTD,
-                              const std::shared_ptr<const nn::Visibility>& visibility) const;
 
   EncoderSpec spec_;
   at::Tensor words_, positions_, types_;  // (V,D), (P,D), (types,D)
   nn::LayerNorm embedding_norm_;
-  std::vector<nn::EncoderLayer> layers_;
+  EncoderStack stack_;
   MaskedHead masked_;
   ClassificationHead classification_;
   bool own_bias_;  // the head's bias is the decoder's, not the one beside it

@@ -20,8 +20,16 @@ Visibility whole_documents(const at::Tensor& segments_BT, at::ScalarType dtype, 
 }
 
 at::Tensor EncoderLayer::operator()(const at::Tensor& x_BTD, const Visibility& visibility) const {
+  if (norm_first) {
+    const auto a_BTD = x_BTD + attention(attention_norm(x_BTD), visibility);
+    return a_BTD + feed_forward(mlp_norm(a_BTD));
+  }
   const auto a_BTD = attention_norm(x_BTD + attention(x_BTD, visibility));
-  return mlp_norm(a_BTD + narrow(activated(widen(a_BTD), activation)));
+  return mlp_norm(a_BTD + feed_forward(a_BTD));
+}
+
+at::Tensor EncoderLayer::feed_forward(const at::Tensor& x_BTD) const {
+  return narrow(activated(widen(x_BTD), activation));
 }
 
 at::Tensor EncoderLayer::attention(const at::Tensor& x_BTD, const Visibility& visibility) const {

@@ -1,5 +1,6 @@
-// A Transformer block that looks both ways and norms after each of its two parts, as in BERT, RoBERTa and
-// HuBERT (the original order of Vaswani et al. 2017, arXiv 1706.03762).
+// A Transformer block that looks both ways. It norms after each of its two parts, as in BERT, RoBERTa and
+// HuBERT base (the original order of Vaswani et al. 2017, arXiv 1706.03762), or before each, as in HuBERT
+// large (Xiong et al. 2020, arXiv 2002.04745).
 // Letters: B batch, T time, D model, N heads, H head dim, F feed-forward.
 #pragma once
 #include <ATen/core/Tensor.h>
@@ -22,9 +23,10 @@ Visibility whole_documents(const at::Tensor& segments_BT, at::ScalarType dtype, 
 
 struct EncoderLayer {
   Linear q, k, v, o;         // (N*H,D) three times, (D,N*H)
-  LayerNorm attention_norm;  // of x + attention
+  LayerNorm attention_norm;  // of x + attention, or of what attention reads
   Linear widen, narrow;      // (F,D), (D,F)
-  LayerNorm mlp_norm;        // of that + feed-forward
+  LayerNorm mlp_norm;        // of that + feed-forward, or of what feed-forward reads
+  bool norm_first = false;   // before each part
   int64_t num_heads = 0, head_dim = 0;
   Activation activation = Activation::gelu;
 
@@ -35,6 +37,7 @@ struct EncoderLayer {
 
  private:
   at::Tensor attention(const at::Tensor& x_BTD, const Visibility& visibility) const;
+  at::Tensor feed_forward(const at::Tensor& x_BTD) const;
 };
 
 }  // namespace tongueforge::nn
