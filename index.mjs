@@ -17,6 +17,7 @@ export const {
   loadEncoder,
   landscape,
   loadModel,
+  loadSpeechEncoder,
   measureSpeed,
   merge,
   mergeAdapter,

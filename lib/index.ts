@@ -66,6 +66,13 @@ export { type MergeOptions, type MergeReport, merge } from './verbs/merge'
 export { type LoadOptions, loadDecoder, type Model, type Score } from './verbs/model'
 export type { Run } from './verbs/run'
 export {
+  type HiddenStatesOptions,
+  loadSpeechEncoder,
+  type SoundStates,
+  type SpeechEncoder,
+  type SpeechLayer,
+} from './verbs/speech_encoder'
+export {
   type JudgedPoint,
   type SweepOptions,
   type SweepPlanReport,

@@ -244,6 +244,19 @@ export interface NativeJobs extends CompressingJobs {
     { model: Handle; rows: Int32Array[]; mask_id: number; top_k: number; threads: number },
     { text: number; place: number; ids: ArrayBuffer; probabilities: number[] }[],
   ]
+  /** Sounds are frames laid end to end, or samples where frame_width is 0; layer -1 is what the whole model gives. */
+  hiddenStates: [
+    {
+      model: Handle
+      sounds: readonly Float32Array[]
+      frame_width: number
+      /** Of each sound, 1 where a place is not heard. */
+      hidden?: readonly Int32Array[]
+      layers: readonly number[]
+      threads: number
+    },
+    { places: number; data: ArrayBuffer }[],
+  ]
   measureSpeed: [
     {
       model: Handle

@@ -10,9 +10,10 @@ import {
   refusing,
   storedDtype,
 } from './config_checks'
+import { encoderLayers, headSize } from './encoder_layers'
 import type { JsonObject } from './json_file'
 import { checkRanks, type LayerLinear, type LayerSpec } from './layers'
-import { familyOf, hasOwnLayers, layerEntries } from './own_layers'
+import { familyOf, layerEntries } from './own_layers'
 import { type Quantization, quantizationOf, type SpecOptions } from './quantization_config'
 
 // config.json of a BERT or RoBERTa folder -> EncoderSpec, the one description of a text encoder that native code reads.
@@ -168,7 +169,7 @@ export function encoderSpec(
     head_act: family.headAct ?? config.hidden_act,
     tie_word_embeddings: config.tie_word_embeddings,
     pad_token_id: padTokenId,
-    layers: hasOwnLayers(content) ? listedLayers(config, refuse) : equalLayers(config),
+    layers: encoderLayers(content, config, refuse),
     dtype: storedDtype(config, refuse),
     ...(quantization && { quantization }),
   }
@@ -204,30 +205,6 @@ function classOf({ architectures, model_type }: Config, family: Family, refuse: 
   const hubClass = given!.replace(/^Tongueforge/, '')
   if (hubClass in family.classes) return hubClass
   return refuse('architectures', `a class of ${model_type}: ${Object.keys(family.classes).join(', ')}`, given)
-}
-
-function headSize({ head_dim, hidden_size: hidden, num_attention_heads: heads }: Config, refuse: RefuseKey) {
-  if (head_dim != null) return head_dim
-  if (hidden % heads === 0) return hidden / heads
-  return refuse('hidden_size', `a multiple of num_attention_heads (${heads})`, hidden)
-}
-
-function equalLayers({
-  num_hidden_layers,
-  num_attention_heads: heads,
-  intermediate_size,
-}: Config): LayerSpec[] {
-  const layer = { num_heads: heads, num_kv_heads: heads, intermediate_size, window: 0 }
-  return Array.from({ length: num_hidden_layers }, () => ({ ...layer, ranks: {} }))
-}
-
-// Of a compressed model: layer_config.ts writes them.
-function listedLayers({ layers, num_hidden_layers: count }: Config, refuse: RefuseKey): LayerSpec[] {
-  if (layers?.length !== count) return refuse('layers', `one entry for each of ${count} layers`, layers)
-  return layers.map(({ num_attention_heads: heads, num_key_value_heads: kv, intermediate_size, ranks }) => {
-    if (kv !== heads) refuse('layers.num_key_value_heads', `${heads}, as many as heads`, kv)
-    return { num_heads: heads, num_kv_heads: heads, intermediate_size, window: 0, ranks }
-  })
 }
 
 // transformers' configs say their number by the names; two where they say nothing.

@@ -7,6 +7,7 @@ import { isEncoderConfig } from './encoder_config'
 import type { JsonObject } from './json_file'
 import { areUniform, type LayerSpec } from './layers'
 import { familyOf, PREFIX } from './own_layers'
+import { isSpeechConfig } from './speech_config'
 
 const CLASS_PREFIX = 'Tongueforge'
 
@@ -20,7 +21,7 @@ export function withLayers(
   { head_dim }: { head_dim: number },
 ): JsonObject {
   const family = familyOf(config.model_type) as string
-  const grouped = !isEncoderConfig(config) // heads may share keys and values
+  const grouped = !isEncoderConfig(config) && !isSpeechConfig(config) // heads may share keys and values
   const fillWidth = layers.every(({ num_heads }) => num_heads * head_dim === config.hidden_size)
   const stock = areUniform(layers) && (grouped || fillWidth)
   const { num_key_value_heads, ...sizes } = largest(layers)

@@ -11,17 +11,34 @@ import type { JsonObject } from './json_file'
 import type { LayerLinear, LayerSpec } from './layers'
 import { ARCHITECTURES, type DecoderSpec, decoderSpec, isDecoderConfig, layerLinears } from './model_config'
 import type { SpecOptions } from './quantization_config'
+import {
+  isSpeechConfig,
+  SPEECH_ARCHITECTURES,
+  type SpeechSpec,
+  speechLinears,
+  speechSpec,
+} from './speech_config'
 
-export type ModelSpec = DecoderSpec | EncoderSpec
+export type ModelSpec = DecoderSpec | EncoderSpec | SpeechSpec
 
-/** As decoderSpec and encoderSpec, by `model_type`. Throws ERR_MODEL_CONFIG. */
+/** As decoderSpec, encoderSpec and speechSpec, by `model_type`. Throws ERR_MODEL_CONFIG. */
 export function modelSpec(content: JsonObject, file = 'config.json', options: SpecOptions = {}): ModelSpec {
   if (isEncoderConfig(content)) return encoderSpec(content, file, options)
+  if (isSpeechConfig(content)) return speechSpec(content, file)
   if (isDecoderConfig(content)) return decoderSpec(content, file, options)
-  const known = [...ARCHITECTURES, ...ENCODER_ARCHITECTURES].join(', ')
+  const known = [...ARCHITECTURES, ...ENCODER_ARCHITECTURES, ...SPEECH_ARCHITECTURES].join(', ')
   return refusing(file)('model_type', `a supported architecture (${known})`, content.model_type)
 }
 
+/** Whether its head is the table that it begins with. */
+export const hasTiedHead = (spec: ModelSpec): boolean => spec.kind !== 'speech' && spec.tie_word_embeddings
+
+/** The longest row that it can take. */
+export const mostPositions = (spec: ModelSpec): number =>
+  spec.kind === 'speech' ? Number.POSITIVE_INFINITY : spec.max_positions
+
 /** The linear layers of a block, in the order of the forward pass. */
-export const linearsOf = (spec: ModelSpec, layer: LayerSpec): LayerLinear[] =>
-  spec.kind === 'encoder' ? encoderLinears(spec, layer) : layerLinears(spec, layer)
+export function linearsOf(spec: ModelSpec, layer: LayerSpec): LayerLinear[] {
+  if (spec.kind === 'encoder') return encoderLinears(spec, layer)
+  return spec.kind === 'speech' ? speechLinears(spec, layer) : layerLinears(spec, layer)
+}

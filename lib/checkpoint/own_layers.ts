@@ -16,6 +16,8 @@ export const layerEntries = z.array(
   { error: 'a list of sizes, one entry a layer' },
 )
 
+export type LayerEntry = z.infer<typeof layerEntries>[number]
+
 /** `tongueforge_llama` -> `llama`; others as they are. */
 export const familyOf = (modelType: unknown): unknown =>
   typeof modelType === 'string' && modelType.startsWith(PREFIX) ? modelType.slice(PREFIX.length) : modelType

@@ -5,6 +5,7 @@ import {
   JSON_OPTION,
   type ModelValues,
   modelOptions,
+  number,
   PLAIN_MODEL_OPTIONS,
   pick,
   usageError,
@@ -17,6 +18,7 @@ interface Values extends Omit<ModelValues, 'adapter'> {
   scan?: boolean
   macs?: boolean
   tokens?: number
+  seconds?: number
   speed?: boolean
 }
 
@@ -28,13 +30,23 @@ export default defineVerb<Values>({
     { flags: '--scan', description: 'also count NaN, infinities and zeros of every tensor' },
     {
       flags: '--macs',
-      description: 'also count the multiplications of a pass over --tokens; config.json alone is enough',
+      description:
+        'also count the multiplications of a pass over --tokens or --seconds; config.json alone is enough',
     },
-    { flags: '--speed', description: 'also time the model: a prompt of --tokens, and tokens after it' },
+    {
+      flags: '--speed',
+      description: 'also time the model: a prompt of --tokens and tokens after it, or sound of --seconds',
+    },
     {
       flags: '--tokens <n>',
       description: 'with --macs: how long the row is; with --speed: the prompt, default: 128',
       parse: integer,
+    },
+    {
+      flags: '--seconds <s>',
+      description:
+        'of speech encoders, in place of --tokens: how long the sound is; with --speed, default: 10',
+      parse: number,
     },
     ...PLAIN_MODEL_OPTIONS,
     JSON_OPTION,
@@ -48,7 +60,7 @@ export default defineVerb<Values>({
     checkTimed(values)
     const { inspect } = library()
     const described = await inspect(folder, {
-      ...pick(values, values.macs || !values.speed ? ['scan', 'macs', 'tokens'] : ['scan']),
+      ...pick(values, values.macs || !values.speed ? ['scan', 'macs', 'tokens', 'seconds'] : ['scan']),
       signal: io.signal,
       onProgress: ({ done_bytes, total_bytes }) =>
         io.progress.update({ label: 'reading weights', done: done_bytes, total: total_bytes, unit: 'bytes' }),
@@ -80,6 +92,7 @@ function speedOf(folder: string, values: Values, io: Io): Promise<SpeedReport> {
   return library().measureSpeed(folder, {
     ...pick(values, ['tokens']),
     ...modelOptions(values),
+    clipSeconds: values.seconds,
     signal: io.signal,
     onProgress: ({ done, total }) => io.progress.update({ label: 'timing', done, total, unit: 'runs' }),
   })

@@ -71,6 +71,17 @@ export function positionsOf({ input }: ModelSize, length: number): number {
   return Math.ceil(frames / input.stacked)
 }
 
+/** The shortest row that gives so many positions: tokens, or samples. */
+export function lengthFor({ input }: ModelSize, positions: number): number {
+  if (input.kind === 'tokens') return positions
+  if (input.kind === 'convolutions')
+    return input.layers.reduceRight(
+      (length, { kernel, stride, padding }) => (length - 1) * stride + kernel - 2 * padding,
+      positions,
+    )
+  return (positions * input.stacked - input.stacked) * input.hop + input.window
+}
+
 /** A weight, and how often each of its numbers is multiplied. */
 export interface Product extends Matrix {
   part: Exclude<keyof MacParts, 'scores'>

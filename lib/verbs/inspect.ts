@@ -9,16 +9,20 @@ import { type ParameterParts, parameterParts, storedBytes } from '../counting/pa
 import { modelSize } from '../counting/registry'
 import { type ByteProgress, runJob, type TensorDescription, type ValueCounts } from '../native'
 import { heldWeights } from './inspecting/held_weights'
-import { countedMacs, type MacCounts, macTokens } from './inspecting/macs'
+import { countedMacs, type MacCounts, macRow } from './inspecting/macs'
+import { samplingRate } from './sampling_rate'
 
 export type { MacCounts } from './inspecting/macs'
 
 export interface InspectOptions {
   /** Also report NaN, infinities and zeros of every tensor. */
   scan?: boolean | undefined
-  /** Also count the multiplications of a pass over `tokens`; then config.json alone is enough. */
+  /** Also count the multiplications of a pass over `tokens` or `seconds`; then config.json alone is enough. */
   macs?: boolean | undefined
+  /** Of a text; of a speech encoder: places, as its blocks see them. */
   tokens?: number | undefined
+  /** Of sound. */
+  seconds?: number | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
@@ -34,6 +38,7 @@ export interface Inspection {
   bytes: number
   /** The one that most parameters have, "BF16". */
   dtype: string
+  /** Of a speech encoder: clusters that it foretells, 0 where it foretells none. */
   vocab_size: number
   /** From `config`: there are no weights, and the figures are what config.json implies. */
   counted_from: 'weights' | 'config'
@@ -47,16 +52,16 @@ export interface Inspection {
 
 /**
  * Reads config, headers and, to count the zeros, the weights of a model folder or run folder. With `macs` a folder
- * without weights will do. Throws ERR_USAGE for `macs` without `tokens`.
+ * without weights will do. Throws ERR_USAGE for `macs` without a length.
  */
 export async function inspect(folder: string, options: InspectOptions = {}): Promise<Inspection> {
   const { scan = false } = options
-  const tokens = macTokens(options)
   const model = await openModelFolder(folder)
   const spec = modelSpec(model.config, model.configFile, { quantized: true })
   const size = modelSize(spec)
+  const row = macRow(options, spec, await samplingRate(model.path, spec))
   const held =
-    tokens === undefined || (await hasWeights(model.path))
+    row === undefined || (await hasWeights(model.path))
       ? await heldWeights(model.path, spec, options)
       : await heldByConfig(spec)
   const provenance = await readJsonObjectIfPresent(join(model.path, 'provenance.json'), { code: 'ERR_DATA' })
@@ -70,7 +75,7 @@ export async function inspect(folder: string, options: InspectOptions = {}): Pro
     dtype: commonDtype(held.tensors),
     vocab_size: spec.vocab_size,
     counted_from: held.scan ? 'weights' : 'config',
-    ...(tokens !== undefined && { macs: countedMacs(size, tokens, held.scan) }),
+    ...(row !== undefined && { macs: countedMacs(size, row, held.scan) }),
     tensors: held.tensors,
     ...(scan && { scan: held.scan ?? [] }),
     ...(provenance !== undefined && { provenance: provenance as unknown as Provenance }),

@@ -1,20 +1,27 @@
 /** A model folder of any kind into memory. */
-import { isEncoderConfig } from '../checkpoint/encoder_config'
 import { openModelFolder } from '../checkpoint/model_folder'
-import { modelSpec } from '../checkpoint/model_spec'
+import { type ModelSpec, modelSpec } from '../checkpoint/model_spec'
 import { type Encoder, loadEncoder } from './encoder'
 import { type LoadOptions, loadDecoder, type Model } from './model'
+import { loadSpeechEncoder, type SpeechEncoder } from './speech_encoder'
+
+type Loaded = Model | Encoder | SpeechEncoder
+
+const LOADERS: Record<ModelSpec['kind'], (folder: string, options: LoadOptions) => Promise<Loaded>> = {
+  decoder: loadDecoder,
+  encoder: loadEncoder,
+  speech: loadSpeechEncoder,
+}
 
 /**
- * Loads a model folder, or the result of a run folder: a Model that writes text, or an Encoder, as config.json says.
- * In TypeScript: `await loadModel<Encoder>(folder)`.
+ * Loads a model folder, or the result of a run folder: a Model that writes text, an Encoder of text, or a SpeechEncoder,
+ * as config.json says. In TypeScript: `await loadModel<Encoder>(folder)`.
  */
-export async function loadModel<Loaded extends Model | Encoder = Model>(
+export async function loadModel<Kind extends Loaded = Model>(
   folder: string,
   options: LoadOptions = {},
-): Promise<Loaded> {
+): Promise<Kind> {
   const { path, config, configFile } = await openModelFolder(folder)
-  modelSpec(config, configFile, { quantized: true }) // an unknown architecture is refused with all that are known
-  const load = isEncoderConfig(config) ? loadEncoder : loadDecoder
-  return (await load(path, options)) as Loaded
+  const { kind } = modelSpec(config, configFile, { quantized: true }) // refuses an unknown architecture with all that are known
+  return (await LOADERS[kind](path, options)) as Kind
 }

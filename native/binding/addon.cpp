@@ -40,6 +40,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"embed", embed},
       {"classify", classify},
       {"fillMasks", fill_masks},
+      {"hiddenStates", hidden_states},
       {"makeTrainer", make_trainer},
       {"trainStep", train_step},
       {"trainPrune", train_prune},

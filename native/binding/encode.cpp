@@ -1,8 +1,9 @@
-// Text encoders: vectors, labels, hidden words.
+// Text encoders: vectors, labels, hidden words. Speech encoders: hidden states.
 #include "encode/encode.h"
 
 #include "binding/exports.h"
 #include "binding/handle.h"
+#include "encode/sound.h"
 #include "kernels/aten.h"
 
 namespace tongueforge::binding {
@@ -17,6 +18,20 @@ Value to_value(const at::Tensor& rows) {
   const auto* data = dense.const_data_ptr<float>();
   return Value::Map{{"data", std::vector<float>(data, data + dense.numel())},
                     {"shape", Value::List{dense.size(0), dense.size(1)}}};
+}
+
+// Each sound, and where `hidden` is given which of its places are not heard: Int32Array[], 1 where so.
+std::vector<encode::Sound> read_marked_sounds(const Options& options) {
+  const int64_t width = options.integer("frame_width");
+  std::vector<encode::Sound> all;
+  for (const auto& values : options.float32_rows("sounds")) {
+    const auto data = at::tensor(values, at::kFloat);
+    all.push_back({width > 0 ? data.view({-1, width}) : data});
+  }
+  if (!options.has("hidden")) return all;
+  const auto marks = options.rows("hidden");
+  for (size_t i = 0; i < all.size(); i++) all[i].hidden_T = at::tensor(marks.at(i), at::kInt).ne(0);
+  return all;
 }
 
 }  // namespace
@@ -56,6 +71,24 @@ Napi::Value fill_masks(const Napi::CallbackInfo& info) {
                                                                               one.probabilities.end())}});
                      return all;
                    });
+}
+
+// hiddenStates({model, sounds, frame_width, hidden?, layers}, on_event): {places, data: Float32 ArrayBuffer
+// (L,T,D)}[]; layer -1 is what the whole model gives
+Napi::Value hidden_states(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(
+      info,
+      [model = unwrap<models::SpeechEncoder>(options.value("model")), sounds = read_marked_sounds(options),
+       layers = options.integers("layers")](Job& job) -> Value {
+        Value::List all;
+        for (const auto& states_LTD : encode::sound_states(*model, sounds, layers, job)) {
+          const auto* data = states_LTD.const_data_ptr<float>();
+          all.push_back(Value::Map{{"places", states_LTD.size(1)},
+                                   {"data", std::vector<float>(data, data + states_LTD.numel())}});
+        }
+        return all;
+      });
 }
 
 }  // namespace tongueforge::binding

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "models/decoder.h"
+#include "models/speech_encoder.h"
 #include "models/text_encoder.h"
 
 namespace tongueforge::binding {
@@ -22,7 +23,7 @@ nn::RopeSpec read_rope_spec(const Options& rope) {
   return spec;
 }
 
-// Layers of both kinds have sizes and ranks.
+// Layers of all kinds have sizes and ranks.
 template <class Layer>
 Layer read_sizes(const Options& o) {
   Layer layer;
@@ -43,6 +44,24 @@ models::EncoderHead head_from_name(const std::string& name) {
   if (name == "masked_lm") return models::EncoderHead::masked_lm;
   if (name == "classification") return models::EncoderHead::classification;
   return models::EncoderHead::none;
+}
+
+models::SpeechNames names_from_architecture(const std::string& name) {
+  if (name == "hubert") return models::SpeechNames::hubert;
+  return name == "wav2vec2" ? models::SpeechNames::wav2vec2 : models::SpeechNames::melhubert;
+}
+
+nn::SampleNorm norm_from_name(const std::string& name) {
+  if (name == "channel") return nn::SampleNorm::channel;
+  return name == "frame" ? nn::SampleNorm::frame : nn::SampleNorm::none;
+}
+
+models::SampleConvolutionSpec read_convolution(const Options& o) {
+  return {.channels = o.integer("channels"),
+          .kernel = o.integer("kernel"),
+          .stride = o.integer("stride"),
+          .bias = o.flag("bias"),
+          .norm = norm_from_name(o.text("norm"))};
 }
 
 }  // namespace
@@ -87,11 +106,36 @@ models::EncoderSpec read_encoder_spec(const Options& o) {
   return spec;
 }
 
+models::SpeechSpec read_speech_spec(const Options& o) {
+  models::SpeechSpec spec;
+  spec.names = names_from_architecture(o.text("architecture"));
+  spec.bare = o.flag("bare");
+  spec.frame_width = o.integer("frame_width");
+  for (const auto& convolution : o.objects("convolutions"))
+    spec.convolutions.push_back(read_convolution(convolution));
+  spec.convolution_activation = nn::activation_from_name(o.text("convolution_act"));
+  spec.projection_norm = o.flag("projection_norm");
+  spec.masked_embedding = o.flag("masked_embedding");
+  spec.hidden_size = o.integer("hidden_size");
+  spec.head_dim = o.integer("head_dim");
+  spec.position_kernel = o.integer("position_kernel");
+  spec.position_groups = o.integer("position_groups");
+  spec.position_weight_norm = o.flag("position_weight_norm");
+  spec.num_clusters = o.integer("vocab_size");
+  spec.layer_norm_eps = o.number("layer_norm_eps");
+  spec.activation = nn::activation_from_name(o.text("hidden_act"));
+  spec.norm_first = o.flag("norm_first");
+  for (const auto& layer : o.objects("layers"))
+    spec.layers.push_back(read_sizes<models::EncoderLayerSpec>(layer));
+  return spec;
+}
+
 std::shared_ptr<models::Model> make_model(const Options& spec) {
   const auto kind = spec.text("kind");
   if (kind == "decoder") return std::make_shared<models::Decoder>(read_decoder_spec(spec));
   if (kind == "encoder") return std::make_shared<models::TextEncoder>(read_encoder_spec(spec));
-  throw Error("ERR_INTERNAL", str("Expected a spec of kind decoder or encoder, received ", kind));
+  if (kind == "speech") return std::make_shared<models::SpeechEncoder>(read_speech_spec(spec));
+  throw Error("ERR_INTERNAL", str("Expected a spec of a known kind, received ", kind));
 }
 
 }  // namespace tongueforge::binding

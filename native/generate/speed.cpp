@@ -8,6 +8,7 @@
 
 #include "generate/token_step.h"
 #include "kernels/aten.h"
+#include "models/speech_encoder.h"
 
 namespace tongueforge::generate {
 namespace {
@@ -21,9 +22,16 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The row, (1,T).
-at::Tensor random_ids(int64_t vocab_size, int64_t tokens) {
-  return at::randint(vocab_size, {1, tokens}, at::detail::createCPUGenerator(kSeed), at::kLong);
+// Noise as a speech encoder hears it, or a text.
+models::Rows random_row(const models::Model& model, int64_t length) {
+  const auto generator = at::detail::createCPUGenerator(kSeed);
+  if (const auto* speech = dynamic_cast<const models::SpeechEncoder*>(&model)) {
+    const int64_t width = speech->spec().frame_width;
+    const auto shape = width > 0 ? std::vector<int64_t>{length, width} : std::vector<int64_t>{length};
+    return {{}, at::zeros({1, speech->places(length)}, at::kLong), {at::randn(shape, generator)}};
+  }
+  const auto ids_BT = at::randint(model.vocab_size(), {1, length}, generator, at::kLong);
+  return {ids_BT, at::zeros_like(ids_BT)};
 }
 
 // A GPU is given work and done with it later.
@@ -31,8 +39,7 @@ void wait_for(at::Device device) {
   if (device.is_cuda()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
 }
 
-void time_pass(const models::Model& model, const at::Tensor& ids_BT, const Job& job, Speed& speed) {
-  const models::Rows rows = {ids_BT, at::zeros_like(ids_BT)};
+void time_pass(const models::Model& model, const models::Rows& rows, const Job& job, Speed& speed) {
   const auto start = Clock::now();
   model.hidden_packed(rows, &job);
   wait_for(model.device());
@@ -94,12 +101,12 @@ void time_answer(const models::Decoder& decoder, const at::Tensor& ids_BT, int64
 
 Speed measure_speed(const models::Model& model, const SpeedOptions& options, Job& job) {
   const at::NoGradGuard no_grad;
-  const auto ids_BT = random_ids(model.vocab_size(), options.tokens);
+  const auto rows = random_row(model, options.tokens);
   const auto* const decoder = dynamic_cast<const models::Decoder*>(&model);
   const auto run = [&](Speed& speed) {
     job.check();
-    decoder ? time_answer(*decoder, ids_BT, options.new_tokens, job, speed)
-            : time_pass(model, ids_BT, job, speed);
+    decoder ? time_answer(*decoder, rows.ids_BT, options.new_tokens, job, speed)
+            : time_pass(model, rows, job, speed);
   };
   const auto start = Clock::now();
   const auto is_spent = [&] { return seconds_since(start) > options.seconds; };

@@ -10,7 +10,7 @@
 namespace tongueforge::generate {
 
 struct SpeedOptions {
-  int64_t tokens = 128;     // of the row, or of the prompt
+  int64_t tokens = 128;     // of the row, or of the prompt; of sound: frames, or samples
   int64_t new_tokens = 32;  // that are decoded after the first
   int64_t warm_up = 5;      // runs that are not told
   int64_t runs = 30;
@@ -26,7 +26,7 @@ struct Speed {
       token;  // each token after it, the mean over a run; decoders. On a GPU of recorded steps
 };
 
-/// Batch 1, random ids, greedy. Decoders answer; others make a pass. Progress: {done, total} runs.
+/// Batch 1, random ids or noise, greedy. Decoders answer; others make a pass. Progress: {done, total} runs.
 Speed measure_speed(const models::Model& model, const SpeedOptions& options, Job& job);
 
 }  // namespace tongueforge::generate

@@ -1,6 +1,5 @@
-// The blocks of an encoder, of text or of speech: under which names, cut to which sizes, and run one after the
-// other. What stands before and behind them is the model's.
-// Letters: B batch, T time, D model.
+// The blocks of an encoder, of text or of speech: under which names, cut to which sizes, and run one after
+// the other. What stands before and behind them is the model's. Letters: B batch, T time, D model.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -32,7 +31,7 @@ struct EncoderStackSpec {
 /// What a pass through the blocks goes by; the job must live until backward.
 struct EncoderPass {
   std::shared_ptr<const nn::Visibility> visibility;
-  const Job* job = nullptr;                          // asked before every block
+  const Job* job = nullptr;                         // asked before every block
   std::shared_ptr<nn::AdapterDropout> recompute{};  // of the model, where backward computes blocks again
 };
 

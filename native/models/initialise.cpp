@@ -11,6 +11,10 @@ namespace {
 double standard_deviation(const Parameter& parameter, const InitOptions& options) {
   if (parameter.kind == ParameterKind::embedding || parameter.kind == ParameterKind::position)
     return options.embedding_std;
+  if (parameter.kind == ParameterKind::convolution)  // He et al. 2015, arXiv 1502.01852
+    return std::sqrt(2.0 / static_cast<double>(parameter.shape[1] * parameter.shape[2]));
+  if (parameter.kind == ParameterKind::positional)  // as wav2vec 2.0 and its kin draw it
+    return std::sqrt(4.0 / static_cast<double>(parameter.shape[0] * parameter.shape[2]));
   const double fan_in = static_cast<double>(parameter.shape[1]);
   double std = options.matrix_std > 0 ? options.matrix_std : options.matrix_gain / std::sqrt(fan_in);
   if (parameter.kind == ParameterKind::attention_output) std *= options.attention_output_gain;
@@ -48,6 +52,7 @@ void initialise(Model& model, const InitOptions& options) {
     if (parameter.kind == ParameterKind::embedding || parameter.kind == ParameterKind::head)
       relate_rows(tensor, options);
   }
+  model.complete_drawn();
 }
 
 }  // namespace tongueforge::models

@@ -21,8 +21,8 @@ struct InitOptions {
   double correlation = 0.0;
 };
 
-/// Gives a model float32 tensors: normally distributed matrices, unit norms and zero biases. Same seed, same
-/// bits.
+/// Gives a model float32 tensors: normally distributed matrices and convolutions, unit norms and zero biases.
+/// Same seed, same bits.
 void initialise(Model& model, const InitOptions& options);
 
 }  // namespace tongueforge::models

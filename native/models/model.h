@@ -46,6 +46,8 @@ class Model : public Object {
   virtual std::string name_of(const std::string& name_in_file) const { return name_in_file; }
   /// Told the names in a folder, as name_of gives them, before its tensors are read: some are optional.
   virtual void fit_to(const std::set<std::string>&) {}
+  /// Told that its tensors have been drawn (models/initialise.h): some follow from others.
+  virtual void complete_drawn() {}
 
   virtual int64_t vocab_size() const = 0;
   virtual at::ScalarType dtype() const = 0;

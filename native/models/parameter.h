@@ -11,8 +11,9 @@
 
 namespace tongueforge::models {
 
-/// position: a table of places or of types. kept: read and written, but part of nothing that we compute, so
-/// never trained.
+/// position: a table of places or of types. convolution: (outputs,inputs,places), with as many inputs as a
+/// group has. positional: one that tells places of their neighbours. kept: read and written, but part of
+/// nothing that we compute, so never trained.
 enum class ParameterKind {
   embedding,
   position,
@@ -20,6 +21,8 @@ enum class ParameterKind {
   norm,
   bias,
   matrix,
+  convolution,
+  positional,
   attention_output,
   mlp_output,
   kept

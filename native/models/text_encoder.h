@@ -12,7 +12,6 @@
 #include "models/encoder_stack.h"
 #include "models/masked_predictor.h"
 #include "models/model.h"
-#include "models/model.h"
 
 namespace tongueforge::models {
 

@@ -109,8 +109,8 @@ test('a model of unknown type is refused with all that are known, a decoder wher
   assert.throws(
     () => modelSpec({ model_type: 't5' }),
     (error) => {
-      assert.match(error.message, /llama, .*bert, roberta/)
-      assert.match(error.hint, /model_type llama, .*bert, roberta\./)
+      assert.match(error.message, /llama, .*bert, roberta, melhubert, hubert, wav2vec2/)
+      assert.match(error.hint, /model_type llama, .*bert, roberta, melhubert, hubert, wav2vec2\./)
       return true
     },
   )

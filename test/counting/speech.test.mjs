@@ -2,9 +2,12 @@
 // SUPERB's for HuBERT: 32 utterances of LibriSpeech test-clean, every 82nd by length, one at a time.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { countMacs } from '#lib/counting/macs'
+import fc from 'fast-check'
+import { speechSpec } from '#lib/checkpoint/speech_config'
+import { countMacs, lengthFor, positionsOf } from '#lib/counting/macs'
 import { parameterParts, totalOf } from '#lib/counting/parameters'
-import { hubertSize, melHubertSize } from '#lib/counting/speech'
+import { modelSize } from '#lib/counting/registry'
+import { miniatureMelHubert } from '../helpers/tiny_speech.mjs'
 
 const SAMPLES = [
   20560, 34560, 38480, 42560, 45600, 48720, 52000, 55120, 59120, 62720, 66400, 71200, 75200, 78640, 82800,
@@ -13,23 +16,21 @@ const SAMPLES = [
 ]
 const SECOND = 16000
 
-const repeat = (count, block) => Array.from({ length: count }, () => block)
-const block = { heads: 12, head_dim: 64, feed_forward: 3072 }
-const melHubert = ({ layers = 12, stacked = 2, ...changes } = {}) =>
-  melHubertSize({
-    width: 768,
-    clusters: 512,
-    bins: 40,
-    stacked,
-    blocks: repeat(layers, { ...block, ...changes }),
+const base = {
+  hidden_size: 768,
+  intermediate_size: 3072,
+  num_hidden_layers: 12,
+  num_attention_heads: 12,
+}
+const sizeOf = (config) => modelSize(speechSpec(config))
+const melHubert = ({ layers = 12, stacked = 2, heads, feed_forward } = {}) =>
+  sizeOf({
+    ...{ ...base, model_type: 'melhubert', feat_emb_dim: 40 * stacked, num_cluster: 512 },
+    ...{ num_hidden_layers: layers, head_dim: 64 },
+    ...(heads && { num_attention_heads: heads }),
+    ...(feed_forward && { intermediate_size: feed_forward }),
   })
-const hubert = hubertSize({
-  width: 768,
-  clusters: 504,
-  channels: 512,
-  final_width: 256,
-  blocks: repeat(12, block),
-})
+const hubert = sizeOf({ ...base, model_type: 'hubert', architectures: ['HubertModel'] })
 
 const parameters = (size) => totalOf(parameterParts(size))
 const sums = (size) => {
@@ -46,7 +47,8 @@ test('HuBERT base over the utterances of SUPERB has the MACs that SUPERB publish
   assert.equal(sum('attention') + sum('feed_forward'), 953221644288)
   assert.equal(sum('front'), 551755743232 + 4413063168 + 53107752960)
   assert.equal(sum('head'), 0)
-  assert.equal(parameters(hubert), 94697600)
+  // SUPERB's file has the head of training beside: a projection to 256, and 504 clusters in that width.
+  assert.equal(parameters(hubert) + 768 * 256 + 256 + 504 * 256, 94697600)
 })
 
 test('the convolutions of HuBERT end where audio ends', () => {
@@ -91,18 +93,45 @@ test('MelHuBERT has its parameters, whole and pruned', () => {
   assert.equal(rows, 2360832)
 })
 
+test('the miniature has its parameters and its MACs', () => {
+  const size = sizeOf(miniatureMelHubert)
+  assert.equal(parameters(size), 480064)
+  const { core, positions, parts } = countMacs(size, lengthFor(size, 250))
+  assert.equal(positions, 250)
+  assert.equal(core + 250 * 96 * 64, 166674432) // as torch counts it with its head
+  assert.equal(parts.head, 0)
+  const of = (changes) => parameters(sizeOf({ ...miniatureMelHubert, head_dim: 12, ...changes }))
+  assert.equal(of({}) - of({ num_attention_heads: 7 }), 4 * 4644)
+  assert.equal(of({}) - of({ intermediate_size: 383 }), 772)
+})
+
+test('a length in places is the shortest sound that gives them', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(hubert, melHubert(), melHubert({ stacked: 1 })),
+      fc.integer({ min: 1, max: 3000 }),
+      (size, places) => {
+        const length = lengthFor(size, places)
+        assert.equal(positionsOf(size, length), places)
+        assert.equal(positionsOf(size, length - 1), places - 1)
+      },
+    ),
+  )
+})
+
 test('blocks of different sizes are the sum of their own', () => {
-  const mixed = melHubertSize({
-    ...{ width: 768, clusters: 512, bins: 40, stacked: 2 },
-    blocks: [
-      { heads: 12, head_dim: 64, feed_forward: 512 },
-      { heads: 3, head_dim: 64, feed_forward: 3072 },
-    ],
+  const layer = (heads, intermediate_size) => ({
+    ...{ num_attention_heads: heads, num_key_value_heads: heads, intermediate_size },
+  })
+  const mixed = sizeOf({
+    ...{ ...base, model_type: 'tongueforge_melhubert', feat_emb_dim: 80, num_hidden_layers: 2 },
+    layers: [layer(12, 512), layer(3, 3072)],
   })
   const of = (changes) => melHubert({ layers: 1, ...changes })
-  const bare = melHubert({ layers: 0 })
   for (const count of [parameters, (size) => countMacs(size, 5 * SECOND).superb]) {
-    const sum = count(of({ feed_forward: 512 })) + count(of({ heads: 3 })) - count(bare)
+    const one = count(of()) // a block and the rest
+    const rest = 2 * one - count(melHubert({ layers: 2 }))
+    const sum = count(of({ feed_forward: 512 })) + count(of({ heads: 3 })) - rest
     assert.equal(count(mixed), sum)
   }
 })

@@ -63,11 +63,30 @@ function randomEncoder(model_type, architecture, changes = {}) {
   }
 }
 
-async function check(cases) {
-  const counted = await macsReference(cases.map((one) => ({ ...one, tokens: TOKENS })))
+function randomSpeech(model_type, changes = {}) {
+  const [heads, groups, convolutions] = [from(1, 3), from(1, 3), from(2, 4)]
+  const each = (least, most) => Array.from({ length: convolutions }, () => from(least, most))
+  return {
+    ...{ model_type, architectures: [model_type === 'hubert' ? 'HubertModel' : 'Wav2Vec2Model'] },
+    ...{
+      hidden_size: heads * groups * from(2, 6),
+      num_attention_heads: heads,
+      intermediate_size: from(3, 60),
+    },
+    ...{
+      num_hidden_layers: from(1, 3),
+      num_conv_pos_embeddings: from(2, 9),
+      num_conv_pos_embedding_groups: groups,
+    },
+    ...{ conv_dim: each(2, 20), conv_kernel: each(2, 5), conv_stride: each(1, 3), ...changes },
+  }
+}
+
+async function check(cases, lengths = TOKENS) {
+  const counted = await macsReference(cases.map((one) => ({ ...one, tokens: lengths })))
   for (const [i, { core, parameters }] of counted.entries()) {
     const size = modelSize(specOf(cases[i]))
-    const ours = TOKENS.map((tokens) => countMacs(size, tokens).core)
+    const ours = lengths.map((tokens) => countMacs(size, tokens).core)
     assert.deepEqual(ours, core, JSON.stringify(cases[i]))
     assert.equal(countParameters(specOf(cases[i])), parameters, JSON.stringify(cases[i]))
   }
@@ -97,4 +116,19 @@ test(`the same of text encoders with every head ${named}`, () => {
     { config: randomEncoder('roberta', 'RobertaForMaskedLM') },
     { config: randomEncoder('roberta', 'RobertaForSequenceClassification', labels) },
   ])
+})
+
+test(`the same of speech encoders, over samples ${named}`, () => {
+  const large = { feat_extract_norm: 'layer', conv_bias: true, do_stable_layer_norm: true }
+  const samples = [700, 1001, 1600]
+  return check(
+    [
+      { config: randomSpeech('hubert') },
+      { config: randomSpeech('hubert', { feat_proj_layer_norm: false }) },
+      { config: randomSpeech('hubert', large) },
+      { config: randomSpeech('wav2vec2', { mask_time_prob: 0 }) },
+      { config: randomSpeech('wav2vec2', large) },
+    ],
+    samples,
+  )
 })

@@ -2,7 +2,7 @@
 
     [{config, layers?, tokens: [T, ...]}, ...] -> [{core: [MACs for each T], parameters}, ...]
 
-`config` is the content of a config.json; `layers` changes the blocks of a decoder one by one, in plain torch:
+Of speech encoders T is a number of samples. `config` is the content of a config.json; `layers` changes the blocks of a decoder one by one, in plain torch:
 {num_attention_heads, num_key_value_heads, intermediate_size, ranks: {module: rank}}. A factored module becomes two
 linears.
 
@@ -20,10 +20,11 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSequenceClassification
 from transformers.utils import logging
 
 CLASSES = {
+    "Model": AutoModel,
     "ForCausalLM": AutoModelForCausalLM,
     "ForMaskedLM": AutoModelForMaskedLM,
     "ForSequenceClassification": AutoModelForSequenceClassification,
@@ -70,7 +71,8 @@ def build(case: dict[str, Any]) -> nn.Module:
 
 @torch.no_grad()
 def macs(model: nn.Module, tokens: int) -> int:
-    ids = torch.randint(3, model.config.vocab_size, (1, tokens))
+    hears = model.main_input_name == "input_values"
+    ids = torch.randn(1, tokens) if hears else torch.randint(3, model.config.vocab_size, (1, tokens))
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         model(ids, use_cache=False) if hasattr(model.config, "use_cache") else model(ids)
     by_module = counter.get_flop_counts()

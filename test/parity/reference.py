@@ -18,6 +18,7 @@
                                                                 -> {seed, folders: [...]}
     reference.py adapter_logits BASE ADAPTER IDS.json          as logits, of the model with the adapter (PEFT)
     reference.py random_encoder CASE SEED OUT                  as random_model, of encoder_cases.py
+    reference.py random_speech CASE SEED OUT                   as random_model, of speech_cases.py
     reference.py load_encoders OUT                             as load, of each folder in OUT by the class that its
                                                                 config names -> {folder: ...}
     reference.py encode FOLDER TEXTS.json                      [text, ...] -> [{ids, text}], by its AutoTokenizer
@@ -44,6 +45,7 @@ from transformers.utils import logging
 import adapter_cases
 import encoder_cases
 import decoder_measure as measure
+import speech_cases
 from decoder_cases import CASES, random_model
 from decoder_expected import write_expected, write_training
 
@@ -154,6 +156,15 @@ def run_random_encoder(args: argparse.Namespace) -> Any:
     return {"seed": args.seed, "folders": [str(folder) for folder in rows.values()]}
 
 
+def run_random_speech(args: argparse.Namespace) -> Any:
+    cases = speech_cases.CASES
+    rows = {name: args.out / name for name in cases} if args.case == "all" else {args.case: args.out}
+    for name, folder in rows.items():
+        speech_cases.random_speech(name, args.seed, folder)
+        speech_cases.write_expected(folder, args.seed)
+    return {"seed": args.seed, "folders": [str(folder) for folder in rows.values()]}
+
+
 def run_random_adapter(args: argparse.Namespace) -> Any:
     folders = [args.out / name for name in adapter_cases.CASES]
     for folder in folders:
@@ -214,6 +225,7 @@ def parse() -> argparse.Namespace:
     verb(run_new_rows, "folder", "out", "pieces")
     verb(run_random_model, "case", "seed", "out")
     verb(run_random_encoder, "case", "seed", "out")
+    verb(run_random_speech, "case", "seed", "out")
     verb(run_load_encoders, "out")
     return parser.parse_args()
 

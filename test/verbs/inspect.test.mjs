@@ -11,6 +11,7 @@ import { modelSize } from '#lib/counting/registry'
 import { cli } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { scaleEmbeddingRow, writeTinyModel } from '../helpers/tiny_model.mjs'
+import { writeTinySpeech } from '../helpers/tiny_speech.mjs'
 
 describe('inspect', () => {
   const root = temporaryFolder()
@@ -81,6 +82,57 @@ describe('inspect', () => {
     await refused({ macs: true, tokens: 0 }, /received 0$/, /--tokens 512/)
     await refused({ macs: true, tokens: 1.5 }, /received 1\.5$/, /--tokens 512/)
     await refused({ tokens: 5 }, /^macs: expected beside tokens/, /--macs --tokens 512/)
+  })
+
+  test('of a speech encoder a length is places or seconds, and a config alone is enough', async () => {
+    const place = (name, config, preprocessor) => {
+      const path = join(root, name)
+      mkdirSync(path)
+      writeFileSync(join(path, 'config.json'), JSON.stringify(config))
+      if (preprocessor) writeFileSync(join(path, 'preprocessor_config.json'), JSON.stringify(preprocessor))
+      return path
+    }
+    const sizes = {
+      hidden_size: 768,
+      intermediate_size: 3072,
+      num_hidden_layers: 12,
+      num_attention_heads: 12,
+    }
+    const mel = place('mel', { ...sizes, model_type: 'melhubert', feat_emb_dim: 80 })
+    const ten = await inspect(mel, { macs: true, seconds: 10 })
+    assert.deepEqual([ten.macs.tokens, ten.macs.seconds, ten.macs.core], [499, 10, 49361934336])
+    assert.deepEqual([ten.architecture, ten.vocab_size, ten.counted_from], ['melhubert', 512, 'config'])
+    assert.equal(ten.parameters.total, 90231424)
+    const { seconds: _, ...counted } = ten.macs
+    assert.deepEqual((await inspect(mel, { macs: true, tokens: 499 })).macs, counted)
+    const hubert = place('hubert', { ...sizes, model_type: 'hubert' })
+    assert.equal((await inspect(hubert, { macs: true, seconds: 1 })).macs.core, 6911374336)
+    const slow = place('slow', { ...sizes, model_type: 'hubert' }, { sampling_rate: 8000 })
+    assert.deepEqual(
+      (await inspect(slow, { macs: true, seconds: 2 })).macs.core,
+      (await inspect(hubert, { macs: true, seconds: 1 })).macs.core,
+    )
+    const refused = (path, options, message, hint) =>
+      assert.rejects(inspect(path, { macs: true, ...options }), (error) => {
+        assert.equal(error.code, 'ERR_USAGE')
+        assert.match(error.message, message)
+        assert.match(error.hint, hint)
+        return true
+      })
+    await refused(mel, {}, /^tokens: expected .* received none$/, /--seconds 10/)
+    await refused(mel, { seconds: 0 }, /^seconds: expected a number above 0, .* received 0$/, /--seconds 10/)
+    await refused(mel, { seconds: 1, tokens: 1 }, /received both/, /one of them/)
+    await refused(folder, { seconds: 1 }, /^seconds: expected a speech encoder/, /--tokens 512/)
+    const { code, out } = await cli(['inspect', mel, '--macs', '--seconds', '10', '--json'])
+    assert.equal(code, 0)
+    assert.deepEqual(JSON.parse(out), ten)
+  })
+
+  test('zeros of a speech encoder are spared where they are multiplied', async () => {
+    const path = await writeTinySpeech(join(root, 'tiny-speech'))
+    const { macs, parameters } = await inspect(path, { macs: true, tokens: 20 })
+    assert.equal(parameters.total - parameters.nonzero, 325) // its biases are drawn as zeros
+    assert.deepEqual(macs.effective, { core: macs.core, superb: macs.superb })
   })
 
   test('the command prints the document, or counts that people can read', async () => {

@@ -10,6 +10,7 @@ import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays, writeArrays } from '../helpers/safetensors.mjs'
 import { writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
+import { hubertConfig, writeTinySpeech } from '../helpers/tiny_speech.mjs'
 
 const IDS = [[1, 5, 9, 12, 7, 30, 2, 18]]
 
@@ -47,6 +48,44 @@ describe('speed', () => {
       new_tokens: 4,
     })
     assert.deepEqual(seen.at(-1), { done: 6, total: 6 })
+  })
+
+  test('a speech encoder is timed over sound: its time is told by that of the sound', async () => {
+    const [mel, hubert] = [join(root, 'mel'), join(root, 'hubert')]
+    await writeTinySpeech(mel)
+    await writeTinySpeech(hubert, hubertConfig())
+    for (const [folder, tokens] of [
+      [mel, 198], // a place of 10 ms, the last two without the 25 ms of a frame
+      [hubert, 1599], // 20 samples a place
+    ]) {
+      const report = await measureSpeed(folder, { clipSeconds: 2, runs: 5, threads: 1 })
+      const { pass_seconds: pass, real_time_factor, tokens_per_second, ...facts } = report
+      assert.deepEqual(real_time_factor, { min: pass.min / 2, median: pass.median / 2 })
+      assert.equal(tokens_per_second, tokens / pass.median)
+      assert.deepEqual(facts, {
+        ...{ batch: 1, tokens, dtype: 'float32', threads: 1, warm_up: 5, runs: 5 },
+        clip_seconds: 2,
+      })
+    }
+    const { out } = await cli(['inspect', mel, '--speed', '--seconds', '1', '--threads', '1', '--json'])
+    assert.equal(JSON.parse(out).speed.clip_seconds, 1)
+    const refused = (folder, options, message) =>
+      assert.rejects(measureSpeed(folder, options), { code: 'ERR_USAGE', message, hint: /^Give / })
+    await refused(
+      mel,
+      { tokens: 5 },
+      'tokens: expected with a model of text alone, received with another model',
+    )
+    await refused(
+      model,
+      { clipSeconds: 5 },
+      'clipSeconds: expected with a speech encoder alone, received with another model',
+    )
+    await refused(
+      mel,
+      { clipSeconds: 0.02 },
+      'clipSeconds: expected enough for one place, up to 3600, received 0.02',
+    )
   })
 
   test('an encoder is timed over a row, and takes sparse layers too', async () => {

@@ -1,7 +1,7 @@
 /** How large a model is: foretold from sizes, and counted in what was written. docs/counting.md says what is counted. */
 import type { LayerSpec } from '../../checkpoint/layers'
 import type { CompressConfig } from '../../config/compress'
-import { countMacs } from '../../counting/macs'
+import { countMacs, lengthFor } from '../../counting/macs'
 import { blockMatrices, countParameters, DTYPE_BYTES, storedBytes } from '../../counting/parameters'
 import { modelSize } from '../../counting/registry'
 import { heldWeights } from '../inspecting/held_weights'
@@ -33,7 +33,7 @@ export function foretoldFigures(
   if (unknown !== undefined) return undefined
   const size = modelSize(spec)
   const total = countParameters(spec)
-  const { core, superb, positions } = countMacs(size, tokens)
+  const { core, superb, positions } = countMacs(size, lengthFor(size, tokens))
   const spared = zeros * positions // all of them are in layers that each position goes through
   return {
     parameters: { total, nonzero: quantized ? null : total - zeros },
@@ -67,7 +67,7 @@ export async function foundFigures(
   const zeros = (counts: typeof scan) => counts.reduce((sum, { zero }) => sum + zero, 0)
   const size = modelSize(spec)
   const pruned = new Set([...blockMatrices(size)].map(({ tensor }) => tensor))
-  const { tokens, core, superb, effective } = countedMacs(size, macs_tokens, scan)
+  const { tokens, core, superb, effective } = countedMacs(size, { tokens: macs_tokens }, scan)
   return {
     parameters: { total, nonzero: total - zeros(scan) },
     bytes,

@@ -13,6 +13,12 @@ export const quantize: Stage<QuantizeStage> = {
 
   predict(shape, config) {
     const { spec, open } = shape
+    if (spec.kind === 'speech')
+      throw impossible(
+        'method',
+        'expected a model of text, received a speech encoder',
+        'Leave this stage out: we read no quantised speech encoders.',
+      )
     const group = groupOf(config)
     for (const linear of chosenLayers(namedLinears(spec), config)) checkLinear(linear, group)
     const quantized = quantizationBy(config, spec)

@@ -19,7 +19,7 @@ export function stockObstacle({
   if (!areUniform(layers)) return 'layers that differ or are factored'
   const heads = layers[0]!.num_heads
   // An encoder's config has no size of a head: all together are as wide as the model.
-  if (kind === 'encoder' && heads * head_dim !== hidden_size)
+  if (kind !== 'decoder' && heads * head_dim !== hidden_size)
     return `${heads} heads of ${head_dim} a layer, which are not hidden_size = ${hidden_size} wide`
   // Its attention goes by head_dim, but its config is refused before that.
   return architecture === 'llama' && hidden_size % heads !== 0

@@ -23,7 +23,7 @@ export async function heldWeights(
 ): Promise<HeldWeights> {
   const weights = await runJob('inspectWeights', { folder, scan: true }, { signal, onProgress })
   const { tensors, total_bytes: bytes, scan = [] } = weights
-  if (spec.quantization === undefined) return { tensors, bytes, scan }
+  if (spec.kind === 'speech' || spec.quantization === undefined) return { tensors, bytes, scan }
   const packed = await runJob('inspectPacked', { folder }, { signal })
   const parts = new Set(packed.flatMap(({ stored_as }) => stored_as))
   const whole = <Row extends { name: string }>(rows: readonly Row[]) =>

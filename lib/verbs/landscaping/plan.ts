@@ -1,7 +1,7 @@
 /** Everything that is known before the first point: configs, the model, what each point will come out as. */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { ModelSpec } from '../../checkpoint/model_spec'
+import { type ModelSpec, mostPositions } from '../../checkpoint/model_spec'
 import type { CompressConfig } from '../../config/compress'
 import { type LandscapeConfig, landscapeSchema, type Rate } from '../../config/landscape'
 import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'
@@ -59,11 +59,8 @@ export async function planPoints(
 }
 
 // Met here, as timing comes after the first point is made. No technique changes positions.
-function checkRoom(
-  { measure }: LandscapeConfig,
-  file: string,
-  { kind, max_positions: most }: ModelSpec,
-): void {
+function checkRoom({ measure }: LandscapeConfig, file: string, spec: ModelSpec): void {
+  const [{ kind }, most] = [spec, mostPositions(spec)]
   const { tokens, new_tokens } = measure
   const after = kind === 'decoder' ? new_tokens - 1 : 0 // the first new one comes with the prompt, the last is not read
   if (tokens + after <= most) return

@@ -92,7 +92,7 @@ export const largestBlockBytes = (spec: ModelSpec, width: number) =>
 function blockBytes(spec: ModelSpec, layer: LayerSpec, width: number): number {
   const { hidden_size: D, head_dim: H } = spec
   const { num_heads: N, num_kv_heads: K, intermediate_size: F } = layer
-  if (spec.kind === 'encoder') return width * (4 * D + 4 * N * H + 2 * F + rankSum(layer)) + 4 * (4 + N)
+  if (spec.kind !== 'decoder') return width * (4 * D + 4 * N * H + 2 * F + rankSum(layer)) + 4 * (4 + N)
   const copies = spec.qk_norm ? 3 : 2
   const statistics = 2 + N + (spec.qk_norm ? N + K : 0)
   return width * (4 * D + copies * (N + K) * H + 3 * F + rankSum(layer)) + 4 * statistics

@@ -20,6 +20,7 @@ export function withTrainedHead(config: JsonObject): JsonObject {
 /** Throws ERR_CONFIG where the objective is not one for this model. */
 export function checkKind(config: TrainConfig, spec: ModelSpec): void {
   const { objective } = config
+  if (spec.kind === 'speech') throw noText(spec.architecture)
   if ((objectives[objectiveOf(config)].loss === 'masked') !== (spec.kind === 'encoder')) {
     const key = objective === 'distil' ? 'distil.encode' : 'objective'
     throw problem(
@@ -69,6 +70,13 @@ export function checkEncoder(
     )
   }
 }
+
+const noText = (architecture: string) =>
+  problem(
+    'model',
+    `expected a model of text, received a speech encoder (${architecture})`,
+    'No objective trains speech encoders yet.',
+  )
 
 const problem = (key: string, message: string, hint: string) =>
   new TongueforgeError('ERR_CONFIG', `config: ${key}: ${message}`, { hint, details: { key } })

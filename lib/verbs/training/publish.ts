@@ -1,7 +1,9 @@
 /** What a run ends with: a model folder, an adapter's folder, or both. */
+
 import { basename, join } from 'node:path'
 import { ADAPTER_WEIGHTS } from '../../checkpoint/adapter_folder'
 import { writeModelCard } from '../../checkpoint/model_card'
+import { hasTiedHead } from '../../checkpoint/model_spec'
 import { type InputRecord, provenance } from '../../checkpoint/provenance'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { carryOver, writeJson, writeText } from '../../checkpoint/write_folder'
@@ -61,7 +63,7 @@ async function publishMerged(folder: RunFolder, plan: TrainPlan, outcome: Outcom
       model: plan.model!.path,
       adapter: join(folder.adapter, ADAPTER_WEIGHTS),
       adapters: plan.trained.lora!.modules,
-      tied: plan.spec.tie_word_embeddings,
+      tied: hasTiedHead(plan.spec),
       staged,
     })
     const logits = difference(await logitsOfFolder(staged, plan, ids), before)

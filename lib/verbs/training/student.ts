@@ -29,7 +29,7 @@ export function planStudent(keys: StudentKeys, teacher: ModelFolder): StudentPla
   const layers = chosenLayers(keys, spec.layers.length)
   const { hidden_size = spec.hidden_size, initialize } = keys
   if (hidden_size > spec.hidden_size) throw tooMany('hidden_size', spec.hidden_size, hidden_size)
-  if (spec.kind === 'encoder' && hidden_size < spec.hidden_size)
+  if (spec.kind !== 'decoder' && hidden_size < spec.hidden_size)
     throw fixedWidth(spec.hidden_size, hidden_size)
   const sizes = layers.map((layer) => narrowed(spec.layers[layer]!, keys))
   const config = withLayers({ ...teacher.config, hidden_size }, sizes, { head_dim: spec.head_dim })

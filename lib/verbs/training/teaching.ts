@@ -56,7 +56,7 @@ function checkTeacher(config: TrainConfig, teacher: ModelSpec, student: ModelSpe
   })
 }
 
-const aOf = { decoder: 'a decoder', encoder: 'an encoder' }
+const aOf = { decoder: 'a decoder', encoder: 'an encoder', speech: 'a speech encoder' }
 
 function checkLayer(passed: number, { layers }: Pick<ModelSpec, 'layers'>, whose: string): void {
   if (passed <= layers.length) return

@@ -2,7 +2,7 @@
 import { newAdapterConfig } from '../../checkpoint/adapter_config'
 import type { AdapterFolder, AdapterModule } from '../../checkpoint/adapter_folder'
 import type { JsonObject } from '../../checkpoint/json_file'
-import type { ModelSpec } from '../../checkpoint/model_spec'
+import { hasTiedHead, type ModelSpec } from '../../checkpoint/model_spec'
 import { matchNames } from '../../config/name_patterns'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
@@ -72,7 +72,7 @@ export async function planTrained(
     shapes,
     recorded_blocks:
       spec.layers.length - Math.min(...places.map((name) => blockOf(name, spec.layers.length))),
-    head: own.some(({ name }) => (spec.tie_word_embeddings ? EMBEDDING : HEAD).test(name)),
+    head: own.some(({ name }) => (hasTiedHead(spec) ? EMBEDDING : HEAD).test(name)),
     prunable: own.filter(({ prunable }) => prunable).map(({ shape }) => shape),
     ...(lora && { lora }),
   }
@@ -175,7 +175,7 @@ function newLora(
       modules: chosen,
       linears,
       also: [...new Set(also.map(moduleOf))],
-      tied: spec.tie_word_embeddings,
+      tied: hasTiedHead(spec),
       base,
     }),
   }

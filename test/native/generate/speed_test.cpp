@@ -3,6 +3,7 @@
 
 #include "kernels/aten.h"
 #include "models/tiny_decoder.h"
+#include "models/tiny_speech.h"
 
 // Last: libtorch has a CHECK of its own, which ends the program.
 #include "doctest.h"
@@ -37,6 +38,17 @@ TEST_CASE("a decoder is timed to its first token and for each further one, so of
   CHECK(speed.pass.empty());
   CHECK(job.told == 7);
   for (const double seconds : speed.token) CHECK(seconds > 0);
+}
+
+TEST_CASE("a speech encoder is timed over noise as it hears it") {
+  for (const auto& spec : {test::tiny_melhubert_spec(), test::tiny_hubert_spec()}) {
+    const auto model = test::tiny_speech(spec);
+    CountingJob job;
+    const auto speed = generate::measure_speed(*model, {.tokens = 100, .warm_up = 1, .runs = 6}, job);
+    CHECK(speed.pass.size() == 6);
+    CHECK(speed.first_token.empty());
+    CHECK(speed.token.empty());
+  }
 }
 
 TEST_CASE("where time is short five runs are left, and one before them") {

@@ -1,0 +1,151 @@
+// A speech encoder in memory: hidden states of sounds, by layer and by place. Numbers are held against transformers in
+// test/golden/speech.
+import assert from 'node:assert/strict'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { loadModel, loadSpeechEncoder } from 'tongueforge'
+import { speechSpec } from '#lib/checkpoint/speech_config'
+import { native, runJob } from '#lib/native'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { hubertConfig, melHubertConfig, noise, writeTinySpeech } from '../helpers/tiny_speech.mjs'
+
+const WIDTH = 6 // of the tiny MelHuBERT's frames
+const frames = (places, seed) => noise(places * WIDTH, seed)
+const rejected = (promise, code, message) =>
+  assert.rejects(promise, (error) => {
+    assert.equal(error.code, code)
+    assert.match(error.message, message)
+    return true
+  })
+
+describe('speech encoder', () => {
+  const root = temporaryFolder()
+  const opened = async (name, config, options = {}) =>
+    loadModel(await writeTinySpeech(join(root, name), config), { threads: 1, ...options })
+
+  test('hidden states are told of every layer, or of those that are asked for, in their order', async () => {
+    const model = await opened('mel')
+    const sounds = [frames(7, 1), frames(3, 2)]
+    const all = await model.hiddenStates(sounds)
+    assert.deepEqual(
+      all.map(({ places, states }) => [places, states.map(({ length }) => length)]),
+      [
+        [7, [7 * 16, 7 * 16, 7 * 16]],
+        [3, [3 * 16, 3 * 16, 3 * 16]],
+      ],
+    )
+    const some = await model.hiddenStates(sounds, { layers: [2, 0, 'last', 2] })
+    for (const [i, { states }] of some.entries()) {
+      const [zero, , two] = all[i].states
+      assert.deepEqual(states, [two, zero, two, two]) // no norm stands behind its blocks
+    }
+    await model.dispose()
+  })
+
+  test('behind the blocks of a large model stands a norm: last is not the last layer', async () => {
+    const model = await opened('large', hubertConfig({ do_stable_layer_norm: true }))
+    const [{ states }] = await model.hiddenStates([noise(300, 1)], { layers: [2, 'last'] })
+    assert.notDeepEqual(states[0], states[1])
+    const place = states[1].slice(0, 16)
+    assert.ok(Math.abs(place.reduce((sum, x) => sum + x, 0)) < 1e-4, 'the mean of a normed place is 0')
+    await model.dispose()
+  })
+
+  test('hidden places are not heard, and marks belong to sounds', async () => {
+    const model = await opened('hidden')
+    const sound = frames(5, 3)
+    const other = Float32Array.from(sound, (x, i) => (Math.floor(i / WIDTH) === 2 ? x + 1 : x))
+    const hidden = [Int32Array.of(0, 0, 1, 0, 0)]
+    assert.deepEqual(
+      await model.hiddenStates([sound], { hidden }),
+      await model.hiddenStates([other], { hidden }),
+    )
+    assert.notDeepEqual(await model.hiddenStates([sound]), await model.hiddenStates([other]))
+    await rejected(
+      model.hiddenStates([sound, sound], { hidden }),
+      'ERR_USAGE',
+      /marks for each of 2 sounds, received 1/,
+    )
+    await rejected(
+      model.hiddenStates([sound], { hidden: [Int32Array.of(1)] }),
+      'ERR_DATA',
+      /one mark for each of 5 places in row 0, received 1/,
+    )
+    await model.dispose()
+  })
+
+  test('what it cannot hear, and layers that it does not have, are refused', async () => {
+    const mel = await opened('refusing')
+    await rejected(
+      mel.hiddenStates([frames(2, 1), noise(7, 1)]),
+      'ERR_DATA',
+      /frames of 6 numbers in sound 1, received 7/,
+    )
+    await rejected(
+      mel.hiddenStates([new Float32Array()]),
+      'ERR_DATA',
+      /long enough for one place in row 0, received 0 frames/,
+    )
+    await rejected(
+      mel.hiddenStates([frames(2, 1)], { layers: [3] }),
+      'ERR_USAGE',
+      /layers: expected 0 to 2 or last, received 3/,
+    )
+    await rejected(loadSpeechEncoder(join(root, 'refusing'), { adapter: 'x' }), 'ERR_USAGE', /no adapter/)
+    await mel.dispose()
+    await rejected(mel.hiddenStates([frames(2, 1)]), 'ERR_DISPOSED', /speech encoder was disposed of/)
+    const hubert = await opened('short', hubertConfig())
+    await rejected(hubert.hiddenStates([noise(29, 1)]), 'ERR_DATA', /long enough .* received 29 samples/)
+    await hubert.dispose()
+  })
+
+  test('a call tells how far it is, and ends when it is aborted', async () => {
+    const model = await opened('abort')
+    const sounds = Array.from({ length: 30 }, (_, i) => frames(100 + i, i))
+    const told = []
+    await model.hiddenStates(sounds, {
+      layers: ['last'],
+      onProgress: ({ done, total }) => told.push([done, total]),
+    })
+    assert.deepEqual(told.at(-1), [30, 30])
+    const reason = new Error('enough')
+    await assert.rejects(model.hiddenStates(sounds, { signal: AbortSignal.abort(reason) }), reason)
+    await model.dispose()
+  })
+
+  test('no sound has no states', async () => {
+    const model = await opened('none')
+    assert.deepEqual(await model.hiddenStates([]), [])
+    await model[Symbol.asyncDispose]()
+  })
+
+  test('in bfloat16 the states are the same but for rounding', async () => {
+    for (const config of [melHubertConfig(), hubertConfig()]) {
+      const sound = config.model_type === 'hubert' ? noise(300, 5) : frames(9, 5)
+      const folder = await writeTinySpeech(join(root, `half-${config.model_type}`), config)
+      const states = async (dtype) => {
+        const model = await loadModel(folder, { dtype })
+        const [{ states }] = await model.hiddenStates([sound], { layers: ['last'] })
+        await model.dispose()
+        return states[0]
+      }
+      const [exact, half] = [await states('float32'), await states('bfloat16')]
+      const apart = exact.reduce((most, x, i) => Math.max(most, Math.abs(x - half[i])), 0)
+      assert.ok(apart > 0 && apart < 0.2, `${config.model_type}: ${apart}`)
+    }
+  })
+
+  test('saved again, a folder has the same bytes', async () => {
+    for (const config of [melHubertConfig(), hubertConfig()]) {
+      const folder = await writeTinySpeech(join(root, `again-${config.model_type}`), config)
+      const before = readFileSync(join(folder, 'model.safetensors'))
+      const spec = speechSpec(config)
+      const model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads: 1 })
+      rmSync(join(folder, 'model.safetensors'))
+      await runJob('saveModel', { model, folder, dtype: 'float32', max_shard_bytes: 1e9 })
+      native().dispose(model)
+      assert.ok(before.equals(readFileSync(join(folder, 'model.safetensors'))))
+    }
+  })
+})
