@@ -57,6 +57,7 @@ test('activations in closed form are within 3 % of what the allocator counts', (
     const layer = { num_heads: 4, num_kv_heads: K, intermediate_size: F, window: 0, ranks: {} }
     const foretold = activationBytes({
       spec: {
+        kind: 'decoder',
         vocab_size: 1000,
         hidden_size: D,
         head_dim: H,
