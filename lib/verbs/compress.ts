@@ -85,14 +85,11 @@ async function runCompress(
   const text = await loadModelText(plan.original.folder)
   const needs = await needsOf(plan.config, plan.start, plan.stages)
   if (dryRun) return { model: folder.model, report: planReport(plan, needs) }
-  const lock = await folder.open(warn)
-  try {
+  return folder.hold(warn, async () => {
     if (replaces) await folder.clear()
     await checkNeeds(folder.path, needs, warn)
-    return await compressIn(folder, plan, text, { ...options, ...context })
-  } finally {
-    await lock.release()
-  }
+    return compressIn(folder, plan, text, { ...options, ...context })
+  })
 }
 
 async function planCompress(source: string | object, overrides: readonly string[]): Promise<Plan> {

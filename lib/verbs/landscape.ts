@@ -74,13 +74,10 @@ async function runLandscape(
   const replaces = await folder.check({ resume, overwrite })
   const plan = await planLandscape(config, file, folder.path)
   if (dryRun) return { dry_run: true, points: foretoldPoints(plan) }
-  const lock = await folder.open(warn)
-  try {
+  return folder.hold(warn, async () => {
     if (replaces) await folder.clear()
-    return await landscapeIn(folder, plan, { ...options, ...context })
-  } finally {
-    await lock.release()
-  }
+    return landscapeIn(folder, plan, { ...options, ...context })
+  })
 }
 
 // Stages and recovery are checked later: whatever they call a path is one.

@@ -85,16 +85,13 @@ async function runSweep(
     if (options.dryRun) return planReport(plan, warn)
     checkSweepMemory(plan.memory, config, warn)
     const hash = await inputsHash(config, models, signal)
-    const lock = await folder.open(warn)
-    try {
+    return await folder.hold(warn, async () => {
       if (replaces) await folder.clear()
       const book = new PointBook(folder.path, placeOfMetrics(folder.path), hash)
       await book.open()
       await folder.writeConfig()
-      return await sweepIn(folder, { plan, book, hash, options, ...context })
-    } finally {
-      await lock.release()
-    }
+      return sweepIn(folder, { plan, book, hash, options, ...context })
+    })
   } finally {
     await closePlan(plan)
   }

@@ -31,7 +31,6 @@ import { publish } from './training/publish'
 import { reportOf, type TrainReport } from './training/report'
 import { bestOf } from './training/result'
 import { RunFolder } from './training/run_folder'
-import type { RunLock } from './training/run_lock'
 import { keepBest, resultKind } from './training/selection'
 import { Session } from './training/session'
 import { Speed } from './training/speed'
@@ -172,16 +171,8 @@ async function trainTogether(
   const told = team.leads ? options : {} // the others would say the same
   const { onWarning: warn = () => {}, onNote, onProgress } = told
   const emit = team.leads ? context.emit : () => {}
-  let lock: RunLock | undefined
-  await team.lead(async () => {
-    lock = await folder.open(warn)
-  })
-  try {
-    const job = { ...{ team, config: onDevice(team, config), inputs, identity, replaces }, ...context }
-    return await trainIn(folder, { ...job, warn, onNote, onProgress, emit })
-  } finally {
-    await lock?.release()
-  }
+  const job = { ...{ team, config: onDevice(team, config), inputs, identity, replaces }, ...context }
+  return folder.hold(warn, () => trainIn(folder, { ...job, warn, onNote, onProgress, emit }), team)
 }
 
 /** What is known without training; documents are measured where the plan depends on it. */

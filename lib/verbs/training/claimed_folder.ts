@@ -4,6 +4,7 @@ import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { makeFolder, writeJson, writeText } from '../../checkpoint/write_folder'
 import { readYaml, toYaml } from '../../config/parse'
+import { Team } from '../../distributed/team'
 import { TongueforgeError } from '../../errors'
 import { LOCK_FILE, lockRun, type RunLock } from './run_lock'
 
@@ -46,10 +47,27 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
   }
 
   /**
-   * Makes the folder unless it is there, keeps others out of it until the lock is released, and sweeps away what an
-   * end by force left: `onStale` hears of it. Throws ERR_BUSY where another process is in it.
+   * Does the work of a run in the folder, which is made unless it is there: others are kept out of it until the work has
+   * ended. What an end by force left is swept away, and `onStale` hears of it. Of the processes of a team the first holds
+   * the folder for all. Throws ERR_BUSY where another process is in it.
    */
-  async open(onStale: (message: string) => void): Promise<RunLock> {
+  async hold<Result>(
+    onStale: (message: string) => void,
+    work: () => Promise<Result>,
+    team: Pick<Team, 'lead'> = Team.alone,
+  ): Promise<Result> {
+    let lock: RunLock | undefined
+    await team.lead(async () => {
+      lock = await this.#open(onStale)
+    })
+    try {
+      return await work()
+    } finally {
+      await lock?.release()
+    }
+  }
+
+  async #open(onStale: (message: string) => void): Promise<RunLock> {
     await makeFolder(this.path)
     const lock = await lockRun(this.path, onStale)
     for (const folder of ['', 'checkpoints', 'stages'].map((name) => join(this.path, name))) {
@@ -67,7 +85,7 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
     }
   }
 
-  /** Deletes the run that is in the open folder. What marks it as one goes last: a kill in between leaves a run. */
+  /** Deletes the run that is in the folder, which is held. What marks it as one goes last: a kill in between leaves a run. */
   async clear(): Promise<void> {
     const trash = join(this.path, TRASH)
     await mkdir(trash)
