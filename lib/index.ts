@@ -2,6 +2,14 @@
  * tongueforge: teach a chat model a new language without losing its manners, then make it small.
  * The whole public API on one screen; what stands in other files is private.
  */
+export {
+  type AudioList,
+  type AudioSourceLike,
+  type ListAudioOptions,
+  listAudio,
+  type Utterance,
+} from './audio/list'
+export { type Audio, type AudioInfo, audioInfo, type ReadAudioOptions, readAudio } from './audio/read'
 export type { Scale } from './config/scales'
 export { TongueforgeError } from './errors'
 export type { RowFate, VectorTable, VocabularyReport } from './text/alignment/table'

@@ -4,6 +4,7 @@
  */
 import { toTongueforgeError } from './errors'
 import { loadAddon } from './libtorch'
+import type { AudioJobs } from './native/audio'
 import type { CompressingJobs } from './native/compressing'
 import type {
   AdapterMergeInputs,
@@ -31,6 +32,7 @@ import type { MeasuredSpeed, PackedLayer, SparseLayer } from './native/speed'
 import type { BpeMerges, BpeTraining } from './native/text'
 import type { LossSettings, LossSums, MaskCounts, OptimizerSettings, StepOutcome } from './native/training'
 
+export * from './native/audio'
 export * from './native/compressing'
 export * from './native/merging'
 export * from './native/speed'
@@ -188,7 +190,7 @@ export interface SamplingSettings {
 }
 
 /** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
-export interface NativeJobs extends CompressingJobs {
+export interface NativeJobs extends AudioJobs, CompressingJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
   inspectPacked: [{ folder: string }, PackedDescription[]]
   stageFolder: [

@@ -27,6 +27,7 @@ test('native: each folder includes its own files and those of the floors below',
     merge: ['checkpoint', 'core'],
     live: ['models', 'nn', 'kernels', 'merge', 'checkpoint', 'core'],
     text: ['core'],
+    audio: ['checkpoint', 'kernels', 'core'],
   }
   for (const file of files('native', /\.(h|cpp|cu|cuh)$/)) {
     const folder = file.split('/')[1]
@@ -66,7 +67,7 @@ test('lib: an import goes down', () => {
     ['index'],
     ['verbs'],
     ['report', 'world'],
-    ['text', 'counting', 'checkpoint', 'config', 'distributed'],
+    ['text', 'audio', 'counting', 'checkpoint', 'config', 'distributed'],
     ['native'],
   ]
   const bottom = ['libtorch', 'setup', 'libtorch_folders', 'version', 'errors']

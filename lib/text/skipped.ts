@@ -4,6 +4,13 @@ import { TongueforgeError } from '../errors'
 /** Problems that are kept to be shown. */
 const PROBLEMS = 5
 
+type Things = 'records' | 'files'
+
+const MEND: Readonly<Record<Things, string>> = {
+  records: 'Mend them, say another format, or raise max_invalid: a share below 1, or a count.',
+  files: 'Mend or remove them, or raise max_invalid: a share below 1, or a count.',
+}
+
 export class Skipped {
   count = 0
   /** What is wrong with the first ones. */
@@ -13,18 +20,20 @@ export class Skipped {
   constructor(
     private readonly path: string,
     private readonly maxInvalid: number,
+    private readonly things: Things = 'records',
   ) {}
 
   /** Throws ERR_DATA once a count is passed. */
   add(error: Error): void {
     if (++this.count <= PROBLEMS) this.problems.push(error.message)
     if (this.maxInvalid >= 1 && this.count > this.maxInvalid)
-      throw tooManySkipped(this.path, this.count, this.problems)
+      throw tooManySkipped(this.path, this.count, this.problems, { things: this.things })
   }
 
-  /** For the end: `records` are all that were read, those left out included. Throws ERR_DATA. */
-  check(records: number): void {
-    checkSkipped(this.path, { skipped: this.count, records, problems: this.problems }, this.maxInvalid)
+  /** For the end: `all` are all that were read, those left out included. Throws ERR_DATA. */
+  check(all: number): void {
+    const { count: skipped, problems, things } = this
+    checkSkipped(this.path, { skipped, records: all, problems, things }, this.maxInvalid)
   }
 }
 
@@ -33,31 +42,29 @@ export interface SkippedRecords {
   skipped: number
   records: number
   problems: readonly string[]
+  things?: Things
 }
 
 /** Throws ERR_DATA where more was left out than `maxInvalid` allows. */
 export function checkSkipped(
   path: string,
-  { skipped, records, problems }: SkippedRecords,
+  { skipped, records, problems, things }: SkippedRecords,
   maxInvalid: number,
 ): void {
   const most = maxInvalid < 1 ? maxInvalid * records : maxInvalid
-  if (skipped > most) throw tooManySkipped(path, skipped, problems, records)
+  if (skipped > most) throw tooManySkipped(path, skipped, problems, { all: records, things })
 }
 
 function tooManySkipped(
   path: string,
   skipped: number,
   problems: readonly string[],
-  records?: number,
+  { all, things = 'records' }: { all?: number; things?: Things | undefined },
 ): TongueforgeError {
-  const of = records === undefined ? '' : ` of ${records}`
+  const of = all === undefined ? '' : ` of ${all}`
   return new TongueforgeError(
     'ERR_DATA',
-    `${path}: ${skipped}${of} records cannot be read, more than max_invalid allows; the first: ${problems.join('; ')}`,
-    {
-      hint: 'Mend them, say another format, or raise max_invalid: a share below 1, or a count.',
-      details: { path, skipped, problems: [...problems] },
-    },
+    `${path}: ${skipped}${of} ${things} cannot be read, more than max_invalid allows; the first: ${problems.join('; ')}`,
+    { hint: MEND[things], details: { path, skipped, problems: [...problems] } },
   )
 }

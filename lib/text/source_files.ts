@@ -1,9 +1,8 @@
-/** From a path in a config to files: a file, a folder with all that lies in it, or a pattern such as data/*.jsonl. */
-import { readdir, stat } from 'node:fs/promises'
-import { dirname, extname, isAbsolute, join } from 'node:path'
-import { glob, isDynamicPattern } from 'tinyglobby'
+/** Kinds of files with text or records, and those that lie under a path. */
+import { extname } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { COMPRESSIONS } from './chunks'
+import { type FileKind, findFiles } from './find_files'
 
 export type Container = 'plain' | 'json' | 'parquet'
 
@@ -16,8 +15,7 @@ const CONTAINERS: Readonly<Record<string, Container>> = {
   '.json': 'json',
   '.parquet': 'parquet',
 }
-/** Files that a hint names. */
-const NAMED = 8
+const ENDINGS = Object.keys(CONTAINERS).join(', ')
 
 export interface SourceFiles {
   files: string[]
@@ -33,51 +31,23 @@ export function containerOf(file: string): Container | undefined {
   return packed !== '' && container === 'parquet' ? undefined : container
 }
 
+const DATA: FileKind = {
+  accepts: (file) => containerOf(file) !== undefined,
+  name: 'data',
+  endings: ENDINGS,
+  refuse: (file) =>
+    new TongueforgeError(
+      'ERR_DATA',
+      `${file}: expected a file that ends in ${ENDINGS}; all but the last also with ${COMPRESSIONS.join(' or ')} after it`,
+      { hint: 'Convert it to JSON lines with a key "text" or "messages".', details: { file } },
+    ),
+}
+
 /**
- * The data files of a path, in the order of their names, so that every machine reads them alike. Folders are searched
- * to their depth; what begins with a dot is passed over. Throws ERR_NOT_FOUND, with what is there instead, and ERR_DATA
+ * The data files of a path: a file, a folder or a pattern. Throws ERR_NOT_FOUND, with what is there instead, and ERR_DATA
  * for a file of another kind.
  */
 export async function listFiles(path: string): Promise<SourceFiles> {
-  const found = await stat(path).catch(() => undefined)
-  if (found && !found.isDirectory()) {
-    if (containerOf(path)) return { files: [path], ignored: [] }
-    throw unknownKind(path)
-  }
-  if (!found && !isDynamicPattern(path)) throw await nothingThere(path, 'no such file')
-  const all = found
-    ? (await glob('**/*', { cwd: path, expandDirectories: false })).map((name) => join(path, name))
-    : await glob(path, { expandDirectories: false, absolute: isAbsolute(path) })
-  all.sort((a, b) => (a < b ? -1 : 1))
-  const files = all.filter((file) => containerOf(file))
-  if (files.length > 0) return { files, ignored: all.filter((file) => !containerOf(file)) }
-  throw await nothingThere(path, found ? 'no data file in this folder' : 'no data file matches')
-}
-
-const ENDINGS = Object.keys(CONTAINERS).join(', ')
-
-function unknownKind(path: string): TongueforgeError {
-  return new TongueforgeError(
-    'ERR_DATA',
-    `${path}: expected a file that ends in ${ENDINGS}; all but the last also with ${COMPRESSIONS.join(' or ')} after it`,
-    { hint: 'Convert it to JSON lines with a key "text" or "messages".', details: { file: path } },
-  )
-}
-
-async function nothingThere(path: string, problem: string): Promise<TongueforgeError> {
-  const folder = await nearestFolder(path)
-  const names = (await readdir(folder).catch(() => [])).filter((name) => !name.startsWith('.')).sort()
-  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : ''
-  const there = names.length > 0 ? `${names.slice(0, NAMED).join(', ')}${more}` : 'nothing'
-  return new TongueforgeError('ERR_NOT_FOUND', `${path}: ${problem}`, {
-    hint: `${folder} holds ${there}. Data files end in ${ENDINGS}.`,
-    details: { file: path, folder, found: names.slice(0, NAMED) },
-  })
-}
-
-/** The folder itself, or the deepest one above a path that is there. */
-async function nearestFolder(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined)
-  if (found?.isDirectory() || dirname(path) === path) return path
-  return nearestFolder(dirname(path))
+  const { files, ignored } = await findFiles(path, DATA)
+  return { files, ignored }
 }

@@ -98,6 +98,13 @@ Napi::Value use_sparse_layers(const Napi::CallbackInfo& info);
 Napi::Value use_packed_layers(const Napi::CallbackInfo& info);
 // text.cpp
 Napi::Value train_bpe(const Napi::CallbackInfo& info);
+// audio.cpp
+Napi::Value describe_sounds(const Napi::CallbackInfo& info);
+Napi::Value read_sound(const Napi::CallbackInfo& info);
+Napi::Value resample(const Napi::CallbackInfo& info);
+Napi::Value make_front_end(const Napi::CallbackInfo& info);
+Napi::Value hear_sound(const Napi::CallbackInfo& info);
+Napi::Value sound_moments(const Napi::CallbackInfo& info);
 // graft.cpp
 Napi::Value plan_graft(const Napi::CallbackInfo& info);
 Napi::Value graft(const Napi::CallbackInfo& info);

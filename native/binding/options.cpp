@@ -53,6 +53,10 @@ bool Options::flag(const char* key) const { return has(key) && value(key).ToBool
 Options Options::object(const char* key) const { return Options(value(key)); }
 std::vector<int32_t> Options::int32s(const char* key) const { return copy_int32s(value(key)); }
 
+std::vector<float> Options::float32s(const char* key) const {
+  return has(key) ? copy_float32s(value(key)) : std::vector<float>{};
+}
+
 std::vector<int64_t> Options::counts(const char* key) const {
   const Napi::Value all = value(key);
   if (!all.IsTypedArray() || all.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)

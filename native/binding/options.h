@@ -33,6 +33,8 @@ class Options {
   std::vector<int32_t> int32s(const char* key) const;
   /// A list of Float32Array, copied.
   std::vector<std::vector<float>> float32_rows(const char* key) const;
+  /// A Float32Array, copied; empty where there is none.
+  std::vector<float> float32s(const char* key) const;
   /// A Float64Array of whole numbers, copied: counts beyond 2^31.
   std::vector<int64_t> counts(const char* key) const;
   /// A list of Int32Array, copied.

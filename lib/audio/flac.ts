@@ -1,0 +1,94 @@
+/** FLAC files (RFC 9639): their heads are read here, their samples decoded by a library on a thread of its own. */
+import { open } from 'node:fs/promises'
+import { ioError } from '../checkpoint/json_file'
+import { TongueforgeError } from '../errors'
+import type { SoundDescription } from '../native'
+import { decodeFlac } from './flac_thread'
+import { type Audio, audioError, CONVERT, type DescribeOptions, type SoundRange } from './formats'
+
+/** The marker, the head of the first block, and STREAMINFO. */
+const HEAD = 4 + 4 + 34
+
+export async function describeFlacs(
+  paths: readonly string[],
+  { signal, onProgress }: DescribeOptions,
+): Promise<(SoundDescription | TongueforgeError)[]> {
+  const found: (SoundDescription | TongueforgeError)[] = []
+  for (const path of paths) {
+    signal?.throwIfAborted()
+    found.push(await describe(path, signal).catch((error) => problemOf(error, signal)))
+    onProgress?.(found.length)
+  }
+  return found
+}
+
+/** Throws ERR_NOT_FOUND, ERR_IO, ERR_AUDIO, ERR_USAGE for a range beyond the end. */
+export async function readFlac(
+  path: string,
+  { first, count }: SoundRange,
+  signal?: AbortSignal,
+): Promise<Audio> {
+  const { rate, samples: told } = streamInfo(path, await readHead(path))
+  const samples = await decodeFlac(path, signal)
+  if (told !== 0 && samples.length !== told)
+    throw audioError(
+      path,
+      'damaged',
+      `expected ${told} samples, as its head says, received ${samples.length}`,
+      'Is it all there? Copy or write it again.',
+    )
+  const end = count === undefined ? samples.length : first + count
+  if (first < 0 || end < first || end > samples.length) throw beyondTheEnd(path, samples.length, first, end)
+  return { samples: samples.subarray(first, end), rate }
+}
+
+async function describe(path: string, signal: AbortSignal | undefined): Promise<SoundDescription> {
+  const { rate, channels, samples } = streamInfo(path, await readHead(path))
+  if (samples > 0) return { rate, channels, samples, remark: '' }
+  const counted = (await decodeFlac(path, signal)).length
+  return { rate, channels, samples: counted, remark: 'its length was never filled in: samples are counted' }
+}
+
+async function readHead(path: string): Promise<Buffer> {
+  try {
+    const file = await open(path)
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0)
+      return buffer.subarray(0, bytesRead)
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    throw ioError(path, error as NodeJS.ErrnoException)
+  }
+}
+
+/** Samples: 0 where the file does not say. */
+function streamInfo(path: string, head: Buffer): Omit<SoundDescription, 'remark'> {
+  const isFlac = head.length === HEAD && head.toString('latin1', 0, 4) === 'fLaC' && (head[4]! & 0x7f) === 0
+  if (!isFlac)
+    throw audioError(
+      path,
+      'not_flac',
+      'expected a FLAC file (fLaC, STREAMINFO), received something else',
+      CONVERT,
+    )
+  // 20 bits of rate, 3 of channels, 5 of sample size, 36 of length.
+  const bits = head.readBigUInt64BE(18)
+  const rate = Number(bits >> 44n)
+  if (rate === 0) throw audioError(path, 'rate', 'expected a sampling rate, received 0', CONVERT)
+  return { rate, channels: Number((bits >> 41n) & 7n) + 1, samples: Number(bits & 0xfffffffffn) }
+}
+
+function problemOf(error: unknown, signal: AbortSignal | undefined): TongueforgeError {
+  signal?.throwIfAborted()
+  if (error instanceof TongueforgeError) return error
+  throw error
+}
+
+const beyondTheEnd = (path: string, samples: number, first: number, end: number) =>
+  new TongueforgeError(
+    'ERR_USAGE',
+    `${path}: expected a range within ${samples} samples, received ${end - first} from ${first} on`,
+    { hint: 'The first sample is number 0.', details: { file: path } },
+  )

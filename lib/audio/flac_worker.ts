@@ -1,0 +1,65 @@
+/** Decodes FLAC files one after the other and mixes them down. The library is libFLAC, compiled to WebAssembly. */
+import { readFile } from 'node:fs/promises'
+import { parentPort } from 'node:worker_threads'
+import type { FLACDecoder } from '@wasm-audio-decoders/flac'
+
+export interface FlacTask {
+  id: number
+  path: string
+}
+
+/** `system`: the error code of the operating system, where it is that. */
+export type FlacAnswer =
+  | { id: number; samples: Float32Array<ArrayBuffer> }
+  | { id: number; problem: string; system?: string }
+
+/** Frames that are damaged are left out: whoever knows how many samples there should be can tell. */
+async function decode(decoder: FLACDecoder, path: string): Promise<Float32Array<ArrayBuffer>> {
+  const bytes = await readFile(path)
+  const { channelData, bitDepth, errors } = await decoder.decodeFile(bytes)
+  await decoder.reset()
+  if (errors.length > 0) throw new Error(errors[0]!.message)
+  return mixed(channelData, bitDepth)
+}
+
+/**
+ * The mean of the channels, taken as native/audio/wav.cpp takes it. The library divides whole numbers by the largest one:
+ * they are brought back, and divided as everywhere else by one more.
+ */
+function mixed(channels: readonly Float32Array[], bits: number): Float32Array<ArrayBuffer> {
+  const largest = 2 ** (bits - 1) - 1
+  const wholeOf = bits <= 24 ? Math.round : (value: number) => value
+  const samples = new Float32Array(channels[0]?.length ?? 0)
+  for (let i = 0; i < samples.length; i++) {
+    let sum = 0
+    for (const channel of channels) sum += wholeOf(channel[i]! * largest) / (largest + 1)
+    samples[i] = sum / channels.length
+  }
+  return samples
+}
+
+async function load(): Promise<FLACDecoder> {
+  const { FLACDecoder } = await import('@wasm-audio-decoders/flac')
+  const decoder = new FLACDecoder()
+  await decoder.ready
+  return decoder
+}
+
+function serve(): void {
+  const loading = load()
+  let turn = Promise.resolve()
+  parentPort!.on('message', ({ id, path }: FlacTask) => {
+    turn = turn
+      .then(async () => decode(await loading, path))
+      .then(
+        (samples) => parentPort!.postMessage({ id, samples } satisfies FlacAnswer, [samples.buffer]),
+        (error) => parentPort!.postMessage(failure(id, error)),
+      )
+  })
+}
+
+function failure(id: number, { message, code, syscall }: NodeJS.ErrnoException): FlacAnswer {
+  return { id, problem: message, ...(syscall !== undefined && code !== undefined && { system: code }) }
+}
+
+serve()

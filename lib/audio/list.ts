@@ -1,0 +1,130 @@
+/** The utterances of folders, patterns and manifests, their heads read and checked. */
+import { relative, sep } from 'node:path'
+import type { AudioSource } from '../config/audio'
+import { TongueforgeError } from '../errors'
+import { type FileKind, findFiles } from '../text/find_files'
+import { Skipped } from '../text/skipped'
+import { audioError, ENDINGS, formatOf, unknownFormat } from './formats'
+import { isManifest, MANIFESTS, readManifest } from './manifest'
+import { type AudioInfo, audioInfos } from './read'
+
+export interface Utterance extends AudioInfo {
+  /** Its path relative to the source: to the folder, the manifest, or where the pattern begins; with "/". */
+  name: string
+  path: string
+  /** Which of the sources it is of, from 0. */
+  source: number
+  /** Of a manifest: the other columns of its row. */
+  columns: Record<string, unknown>
+}
+
+export interface AudioList {
+  /** Source after source; within a folder or pattern by name, of a manifest in its order. */
+  utterances: Utterance[]
+  seconds: number
+  /** Files that cannot be used and were left out, as `invalid: skip` says; and what is wrong with the first ones. */
+  skipped: number
+  problems: string[]
+}
+
+export interface ListAudioOptions {
+  /** What is shorter is refused as a bad file; default: 0. A frame is 0.025 s long. */
+  leastSeconds?: number | undefined
+  signal?: AbortSignal | undefined
+  onWarning?: ((message: string) => void) | undefined
+  /** Hears how many files of a source are looked at. */
+  onProgress?: ((progress: { done: number; total: number }) => void) | undefined
+}
+
+/** A source with little said. */
+export type AudioSourceLike = Pick<AudioSource, 'path'> & Partial<AudioSource>
+
+/**
+ * Lists the sound files of sources. A file that is missing, no sound, of a codec that is not read, cut off, empty or too
+ * short is refused by name, with one error; with `invalid: skip` it is left out and counted. Throws ERR_NOT_FOUND,
+ * ERR_AUDIO, ERR_DATA for a manifest, or for more bad files than max_invalid allows.
+ */
+export async function listAudio(
+  sources: readonly AudioSourceLike[],
+  options: ListAudioOptions = {},
+): Promise<AudioList> {
+  const list: AudioList = { utterances: [], seconds: 0, skipped: 0, problems: [] }
+  for (const [number, source] of sources.entries()) await addSource(list, source, number, options)
+  for (const { seconds } of list.utterances) list.seconds += seconds
+  return list
+}
+
+async function addSource(
+  list: AudioList,
+  source: AudioSourceLike,
+  number: number,
+  options: ListAudioOptions,
+): Promise<void> {
+  const skipped = new Skipped(source.path, source.max_invalid ?? 0.01, 'files')
+  const refuse = (error: Error) => {
+    if (source.invalid !== 'skip') throw error
+    skipped.add(error)
+  }
+  const candidates = await candidatesOf(source, refuse, options)
+  const { leastSeconds = 0, signal, onProgress, onWarning } = options
+  const total = candidates.length
+  const all = total + skipped.count
+  const infos = await audioInfos(
+    candidates.map(({ path }) => path),
+    { signal, onProgress: (done) => onProgress?.({ done, total }) },
+  )
+  for (const [i, info] of infos.entries()) {
+    const candidate = candidates[i]!
+    const problem = info instanceof TongueforgeError ? info : tooShort(candidate.path, info, leastSeconds)
+    if (problem) refuse(problem)
+    else list.utterances.push({ ...candidate, ...(info as AudioInfo), source: number })
+  }
+  skipped.check(all)
+  if (skipped.count > 0) onWarning?.(`${source.path}: ${skipped.count} files are left out`)
+  list.skipped += skipped.count
+  list.problems.push(...skipped.problems)
+}
+
+type Candidate = Pick<Utterance, 'name' | 'path' | 'columns'>
+
+async function candidatesOf(
+  { path, column }: AudioSourceLike,
+  onInvalid: (error: Error) => void,
+  { signal, onWarning }: ListAudioOptions,
+): Promise<Candidate[]> {
+  if (isManifest(path)) {
+    const rows: Candidate[] = []
+    for await (const { name, path: file, columns } of readManifest(path, { column, onInvalid, signal }))
+      rows.push({ name: withinSource(name), path: file, columns })
+    if (rows.length > 0) return rows
+    throw new TongueforgeError('ERR_DATA', `${path}: expected rows with sound files, found none`, {
+      hint: 'A row a file, under columns such as path, speaker, text.',
+      details: { file: path },
+    })
+  }
+  const { files, ignored, folder } = await findFiles(path, SOUND)
+  if (ignored.length > 0) onWarning?.(`${path}: ${ignored.length} files of other kinds are left out`)
+  return files.map((file) => ({ name: posix(relative(folder, file)), path: file, columns: {} }))
+}
+
+const SOUND: FileKind = {
+  accepts: (file) => formatOf(file) !== undefined,
+  name: 'sound',
+  endings: `${ENDINGS}; manifests in ${MANIFESTS}`,
+  refuse: unknownFormat,
+}
+
+/** A name that no program takes for a way out of a folder: labels are kept under it. */
+const withinSource = (name: string) => posix(name).replace(/^(\.{0,2}\/)+/, '')
+
+const posix = (name: string) => name.split(sep).join('/')
+
+function tooShort(path: string, { seconds }: AudioInfo, least: number): TongueforgeError | undefined {
+  if (seconds >= least) return undefined
+  return audioError(
+    path,
+    'too_short',
+    `expected at least ${least} s, received ${Number(seconds.toPrecision(3))} s`,
+    'Leave the file out, or set invalid: skip.',
+  )
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { listAudio } from '#lib/audio/list'
+import { dataTest } from '../helpers/data.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { glide, wav } from '../helpers/sounds.mjs'
+
+const sound = (seconds = 0.5) => wav(glide({ seconds }))
+const names = ({ utterances }) => utterances.map(({ name }) => name)
+
+test('a folder is listed to its depth by name, with paths relative to it, and what is no sound is told', async () => {
+  const folder = temporaryFolder({
+    'b.wav': sound(),
+    'a/z.WAV': sound(0.25),
+    'notes.txt': 'x',
+    '.h.wav': 'no',
+  })
+  const warnings = []
+  const list = await listAudio([{ path: folder }], { onWarning: (text) => warnings.push(text) })
+  assert.deepEqual(names(list), ['a/z.WAV', 'b.wav'])
+  assert.equal(list.seconds, 0.75)
+  assert.deepEqual(list.utterances[0], {
+    ...{ name: 'a/z.WAV', path: join(folder, 'a/z.WAV'), source: 0, columns: {} },
+    ...{ rate: 16000, channels: 1, samples: 4000, seconds: 0.25 },
+  })
+  assert.match(warnings.join(), /1 files of other kinds are left out/)
+})
+
+test('a pattern names from where it begins, a single file by its own name', async () => {
+  const folder = temporaryFolder({ 'x/1_a.wav': sound(), 'x/2_a.wav': sound(), 'y/1_b.wav': sound() })
+  assert.deepEqual(names(await listAudio([{ path: join(folder, '*/1_*.wav') }])), ['x/1_a.wav', 'y/1_b.wav'])
+  assert.deepEqual(names(await listAudio([{ path: join(folder, 'x/*.wav') }])), ['1_a.wav', '2_a.wav'])
+  assert.deepEqual(names(await listAudio([{ path: join(folder, 'x/2_a.wav') }])), ['2_a.wav'])
+})
+
+test('a manifest keeps its order and its other columns, and names files from where it lies', async () => {
+  const folder = temporaryFolder({
+    'wavs/b.wav': sound(),
+    'wavs/a.wav': sound(),
+    'm.csv': '\uFEFFfile,speaker,text\r\nwavs/b.wav,ann,"one, two"\r\nwavs/a.wav,ben,"say ""x"""\r\n',
+    'm.tsv': 'audio\ttext\nwavs/a.wav\tsaid "so\n',
+    'deep/m.jsonl': '{"path": "../wavs/a.wav", "label": 3}\n',
+  })
+  const list = await listAudio([{ path: join(folder, 'm.csv') }, { path: join(folder, 'deep/m.jsonl') }])
+  assert.deepEqual(names(list), ['wavs/b.wav', 'wavs/a.wav', 'wavs/a.wav'])
+  assert.deepEqual(
+    list.utterances.map(({ columns, source }) => [source, { ...columns }]),
+    [
+      [0, { speaker: 'ann', text: 'one, two' }],
+      [0, { speaker: 'ben', text: 'say "x"' }],
+      [1, { label: 3 }],
+    ],
+  )
+  const [row] = (await listAudio([{ path: join(folder, 'm.tsv') }])).utterances
+  assert.deepEqual({ ...row.columns }, { text: 'said "so' })
+})
+
+test('a manifest without the path, with a path twice or a broken row is refused with its line', async () => {
+  const folder = temporaryFolder({
+    'a.wav': sound(),
+    'no.csv': 'name,text\na.wav,x\n',
+    'twice.csv': 'path\na.wav\n./a.wav\n',
+    'torn.csv': 'path,text\na.wav\n',
+    'none.csv': 'path,text\n',
+  })
+  const list = (name, more) => listAudio([{ path: join(folder, name), ...more }])
+  const told = (message) => ({ code: 'ERR_DATA', message })
+  await assert.rejects(
+    list('no.csv'),
+    told(/no\.csv:2: expected .* under path, file, audio; found the columns name, text/),
+  )
+  assert.deepEqual(names(await list('no.csv', { column: 'name' })), ['a.wav'])
+  await assert.rejects(
+    list('twice.csv'),
+    told(/twice\.csv:3: expected each file once, received \.\/a\.wav in line 2 too/),
+  )
+  await assert.rejects(list('torn.csv'), told(/torn\.csv:2: expected rows of a table/))
+  await assert.rejects(list('none.csv'), told(/expected rows with sound files, found none/))
+})
+
+test('a bad file stops the listing with one error that names it', async () => {
+  const folder = temporaryFolder({
+    'a.wav': sound(),
+    'bad.wav': 'not a sound',
+    'm.csv': 'path\na.wav\ngone.wav\n',
+  })
+  await assert.rejects(listAudio([{ path: folder }]), {
+    code: 'ERR_AUDIO',
+    message: /bad\.wav: expected a wav file/,
+  })
+  await assert.rejects(listAudio([{ path: join(folder, 'm.csv') }]), {
+    code: 'ERR_NOT_FOUND',
+    message: /gone\.wav/,
+  })
+  await assert.rejects(listAudio([{ path: join(folder, 'a.wav') }], { leastSeconds: 1 }), {
+    code: 'ERR_AUDIO',
+    message: /a\.wav: expected at least 1 s, received 0\.5 s/,
+  })
+  await assert.rejects(listAudio([{ path: join(folder, 'none') }]), {
+    code: 'ERR_NOT_FOUND',
+    message: /no such file/,
+  })
+})
+
+test('with invalid: skip bad files are left out and counted, up to max_invalid', async () => {
+  const folder = temporaryFolder({ 'a.wav': sound(), 'b.wav': sound(), 'bad.wav': 'not a sound' })
+  const skipping = { path: folder, invalid: 'skip' }
+  const list = await listAudio([{ ...skipping, max_invalid: 1 }])
+  assert.deepEqual(names(list), ['a.wav', 'b.wav'])
+  assert.equal(list.skipped, 1)
+  assert.match(list.problems[0], /bad\.wav/)
+  await assert.rejects(listAudio([{ ...skipping, max_invalid: 0.1 }]), {
+    code: 'ERR_DATA',
+    message: /1 of 3 files cannot be read, more than max_invalid allows; the first: .*bad\.wav/,
+    hint: /raise max_invalid/,
+  })
+})
+
+dataTest('the spoken digits are listed by folder, pattern and manifest', 'speech/fsdd', async (_, folder) => {
+  const all = await listAudio([{ path: folder }])
+  assert.equal(all.utterances.length, 1000)
+  assert.ok(Math.abs(all.seconds - 427) < 1, `${all.seconds} s`)
+  const training = await listAudio([{ path: join(folder, '*_{?,1[0-7]}.wav') }])
+  assert.equal(training.utterances.length, 720)
+  const manifest = await listAudio([{ path: join(folder, 'manifest.csv') }])
+  assert.deepEqual(names(manifest).sort(), names(all).sort())
+  assert.equal(manifest.utterances[0].columns.speaker, 'george')
+})
