@@ -16,6 +16,15 @@ export interface ConvolutionSize {
   weight_norm: boolean
 }
 
+/**
+ * The name of a tensor as torch before release 2.0 gave it: newer ones call the lengths and directions of a weight norm
+ * otherwise.
+ */
+export const weightNormName = (name: string): string =>
+  name
+    .replace('.parametrizations.weight.original0', '.weight_g')
+    .replace('.parametrizations.weight.original1', '.weight_v')
+
 /** Numbers in the kernels, lengths of a weight norm left out: what a position is multiplied with. */
 export const kernelNumbers = ({ inputs, outputs, kernel, groups }: ConvolutionSize): number =>
   outputs * (inputs / groups) * kernel

@@ -3,16 +3,15 @@ import type { EncoderSpec } from '../checkpoint/encoder_config'
 import { encoderSpec } from '../checkpoint/encoder_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { TongueforgeError } from '../errors'
-import { type Handle, type JobCallbacks, native, type PackedLayer, runJob, type SparseLayer } from '../native'
+import type { JobCallbacks, PackedLayer, SparseLayer } from '../native'
 import { IGNORE } from '../text/conversation'
 import { hideTokens, type MaskingShares, maskingOf } from '../text/masking'
 import { loadModelText, type ModelText } from '../text/model_text'
 import { Random } from '../text/random'
 import { HeldHandle } from './held_handle'
 import { int32Rows } from './id_rows'
+import { type LoadedEncoder, loadedEncoder } from './loaded_encoder'
 import type { LoadOptions } from './model'
-import { type TimedLayers, timedLayers } from './timed_layers'
-import type { Unread } from './unread_tensors'
 
 export interface TextsDone {
   done: number
@@ -53,38 +52,18 @@ export interface MaskedLossOptions extends JobCallbacks<TextsDone>, Partial<Mask
 }
 
 /** Loads the folder of a text encoder, or the result of a run folder. */
-export async function loadEncoder(
-  folder: string,
-  {
-    device = 'cpu',
-    dtype = 'float32',
-    threads = 0,
-    adapter,
-    sparse,
-    quantized,
-    signal,
-    onProgress,
-  }: LoadOptions = {},
-): Promise<Encoder> {
-  if (adapter !== undefined) throw noAdapter()
+export async function loadEncoder(folder: string, options: LoadOptions = {}): Promise<Encoder> {
   const files = await openModelFolder(folder)
   const spec = encoderSpec(files.config, files.configFile, { quantized: true })
-  const unread: string[] = []
-  const onItem = (item: Unread) => unread.push(...item.unread)
-  const options = { folder: files.path, spec, dtype, device, threads }
-  const handle = await runJob('loadModel', options, { signal, onProgress, onItem })
-  try {
-    const timed = await timedLayers(handle, { sparse, quantized }, { threads, signal })
-    return new Encoder(files, spec, unread, handle, threads, timed)
-  } catch (error) {
-    native().dispose(handle)
-    throw error
-  }
+  return new Encoder(files, spec, await loadedEncoder(files.path, spec, options))
 }
 
 export class Encoder {
   readonly #model: HeldHandle
+  private readonly threads: number
   #text: Promise<ModelText> | undefined
+  /** Tensors of the folder that belong to another class than config.json names, and are not read. */
+  readonly unread: readonly string[]
   /** With sparse: auto, the layers that were timed and how they are multiplied. */
   readonly sparse: readonly SparseLayer[] | undefined
   /** With quantized: auto or packed, the same of quantised layers. */
@@ -95,12 +74,10 @@ export class Encoder {
     /** The folder's small files. */
     readonly files: ModelFolder,
     readonly spec: EncoderSpec,
-    /** Tensors of the folder that belong to another class than config.json names, and are not read. */
-    readonly unread: readonly string[],
-    handle: Handle,
-    private readonly threads: number,
-    timed: TimedLayers = {},
+    { handle, threads, unread, timed }: LoadedEncoder,
   ) {
+    this.threads = threads
+    this.unread = unread
     this.sparse = timed.sparse
     this.packed = timed.packed
     this.#model = new HeldHandle(handle, 'encoder')
@@ -244,11 +221,6 @@ function vectors({ data, shape: [count, width] }: { data: ArrayBuffer; shape: nu
   const all = new Float32Array(data)
   return Array.from({ length: count! }, (_, i) => all.slice(i * width!, (i + 1) * width!))
 }
-
-const noAdapter = () =>
-  new TongueforgeError('ERR_USAGE', 'Expected no adapter with an encoder, received one', {
-    hint: 'Merge it first: tongueforge adapter merge.',
-  })
 
 const nothingHidden = (token: string) =>
   new TongueforgeError('ERR_DATA', `Expected a text with ${token} in it, received one without`, {

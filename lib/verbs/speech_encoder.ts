@@ -2,11 +2,10 @@
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { type SpeechSpec, speechSpec } from '../checkpoint/speech_config'
 import { TongueforgeError } from '../errors'
-import { type CountProgress, type Handle, type JobCallbacks, runJob, type SparseLayer } from '../native'
+import type { CountProgress, JobCallbacks, SparseLayer } from '../native'
 import { HeldHandle } from './held_handle'
+import { type LoadedEncoder, loadedEncoder } from './loaded_encoder'
 import type { LoadOptions } from './model'
-import { timedLayers } from './timed_layers'
-import type { Unread } from './unread_tensors'
 
 /** A layer by its number: 0 is what goes into the first block, n what the n-th gives; `last`: what the model gives. */
 export type SpeechLayer = number | 'last'
@@ -27,37 +26,30 @@ export interface SoundStates {
 }
 
 /** Loads the folder of a speech encoder, or the result of a run folder. */
-export async function loadSpeechEncoder(
-  folder: string,
-  { device = 'cpu', dtype = 'float32', threads = 0, ...options }: LoadOptions = {},
-): Promise<SpeechEncoder> {
-  const { adapter, sparse, quantized, signal, onProgress } = options
-  if (adapter !== undefined) throw noAdapter()
+export async function loadSpeechEncoder(folder: string, options: LoadOptions = {}): Promise<SpeechEncoder> {
   const files = await openModelFolder(folder)
   const spec = speechSpec(files.config, files.configFile)
-  const unread: string[] = []
-  const onItem = (item: Unread) => unread.push(...item.unread)
-  const load = { folder: files.path, spec, dtype, device, threads }
-  const handle = await runJob('loadModel', load, { signal, onProgress, onItem })
-  const timed = await timedLayers(handle, { sparse, quantized }, { threads, signal })
-  return new SpeechEncoder(files, spec, unread, handle, threads, timed.sparse)
+  return new SpeechEncoder(files, spec, await loadedEncoder(files.path, spec, options))
 }
 
 export class SpeechEncoder {
   readonly #model: HeldHandle
+  private readonly threads: number
+  /** Tensors of the folder that belong to a head which we do not have, and are not read. */
+  readonly unread: readonly string[]
+  /** With sparse: auto, the layers that were timed and how they are multiplied. */
+  readonly sparse: readonly SparseLayer[] | undefined
 
   /** Made by loadModel. */
   constructor(
     /** The folder's small files. */
     readonly files: ModelFolder,
     readonly spec: SpeechSpec,
-    /** Tensors of the folder that belong to a head which we do not have, and are not read. */
-    readonly unread: readonly string[],
-    handle: Handle,
-    private readonly threads: number,
-    /** With sparse: auto, the layers that were timed and how they are multiplied. */
-    readonly sparse?: readonly SparseLayer[],
+    { handle, threads, unread, timed }: LoadedEncoder,
   ) {
+    this.threads = threads
+    this.unread = unread
+    this.sparse = timed.sparse
     this.#model = new HeldHandle(handle, 'speech encoder')
   }
 
@@ -117,11 +109,6 @@ export class SpeechEncoder {
         )
   }
 }
-
-const noAdapter = () =>
-  new TongueforgeError('ERR_USAGE', 'Expected no adapter with a speech encoder, received one', {
-    hint: 'Adapters are for models that write text.',
-  })
 
 const unmarked = (sounds: number, marks: number) =>
   new TongueforgeError('ERR_USAGE', `hidden: expected marks for each of ${sounds} sounds, received ${marks}`)

@@ -201,11 +201,11 @@ int64_t SpeechEncoder::places(int64_t length) const {
   return spec_.frame_width > 0 ? length : convolutions_.frames(length);
 }
 
-at::Tensor SpeechEncoder::embed(const Rows& rows) const {
+at::Tensor SpeechEncoder::embedded(const Rows& rows, const Job* job) const {
   check_sounds(*this, rows);
   const int64_t batch = rows.segments_BT.size(0), time = rows.segments_BT.size(1);
   const auto places_M = sound_places(rows);
-  auto x_MD = projected(rows, places_M);
+  auto x_MD = projected(rows, places_M, job);
   // Behind the end of a row there is nothing: zeros, whatever the projection's bias is.
   if (places_M.numel() < batch * time)
     x_MD = at::zeros({batch * time, spec_.hidden_size}, x_MD.options())
@@ -216,10 +216,10 @@ at::Tensor SpeechEncoder::embed(const Rows& rows) const {
 }
 
 // (M,D); places that are foretold are not heard.
-at::Tensor SpeechEncoder::projected(const Rows& rows, const at::Tensor& places_M) const {
+at::Tensor SpeechEncoder::projected(const Rows& rows, const at::Tensor& places_M, const Job* job) const {
   at::Tensor hidden_M;
   if (rows.hidden_BT.defined()) hidden_M = rows.hidden_BT.flatten().index_select(0, places_M);
-  auto x_MC = heard(rows, spec_.frame_width > 0 ? hidden_M : at::Tensor());
+  auto x_MC = heard(rows, spec_.frame_width > 0 ? hidden_M : at::Tensor(), job);
   if (spec_.projection_norm) x_MC = projection_norm_(x_MC);
   const auto x_MD = projection_(x_MC);
   if (spec_.frame_width > 0 || !hidden_M.defined()) return x_MD;
@@ -233,7 +233,7 @@ at::Tensor SpeechEncoder::projected(const Rows& rows, const at::Tensor& places_M
 
 // Frames of all rows one after the other, (M,C): those that are given, zero where hidden, or those that the
 // convolutions make of samples, utterance by utterance.
-at::Tensor SpeechEncoder::heard(const Rows& rows, const at::Tensor& maybe_hidden_M) const {
+at::Tensor SpeechEncoder::heard(const Rows& rows, const at::Tensor& maybe_hidden_M, const Job* job) const {
   if (spec_.frame_width > 0) {
     auto x_MC = at::cat(rows.sounds);
     if (maybe_hidden_M.defined()) x_MC = x_MC.masked_fill(maybe_hidden_M.unsqueeze(1), 0);
@@ -241,7 +241,7 @@ at::Tensor SpeechEncoder::heard(const Rows& rows, const at::Tensor& maybe_hidden
   }
   std::vector<at::Tensor> all;
   for (const auto& samples_S : rows.sounds)
-    all.push_back(convolutions_(kernels::to_device(samples_S, device()).to(dtype())));
+    all.push_back(convolutions_(kernels::to_device(samples_S, device()).to(dtype()), job));
   return at::cat(all);
 }
 
@@ -259,8 +259,8 @@ HiddenStates SpeechEncoder::hidden_states(const Rows& rows, const std::vector<si
                                           const Job* job) const {
   const auto visibility =
       std::make_shared<const nn::Visibility>(nn::whole_documents(rows.segments_BT, dtype(), device(), job));
-  auto states =
-      stack_.run(embed(rows), behind, {visibility, job, recompute_blocks_ ? adapter_dropout() : nullptr});
+  auto states = stack_.run(embedded(rows, job), behind,
+                           {visibility, job, recompute_blocks_ ? adapter_dropout() : nullptr});
   if (spec_.norm_first) states.last_BTD = norm_(states.last_BTD);
   return states;
 }

@@ -43,7 +43,7 @@ class SpeechEncoder final : public Model, public MaskedPredictor {
   /// Places that come of a sound of so many frames, or samples.
   int64_t places(int64_t length) const;
   /// Throws ERR_DATA for sounds of another kind, and for those that are not as long as their row says.
-  at::Tensor embed(const Rows& rows) const override;
+  at::Tensor embed(const Rows& rows) const override { return embedded(rows, nullptr); }
   at::Tensor run_block(size_t i, const at::Tensor& x_BTD, const Rows& rows, const Job* job) const override;
   at::Tensor hidden_packed(const Rows& rows, const Job* job = nullptr) const override;
   HiddenStates hidden_states(const Rows& rows, const std::vector<size_t>& behind,
@@ -60,8 +60,9 @@ class SpeechEncoder final : public Model, public MaskedPredictor {
   void append_front(std::vector<Parameter>& all);
   void append_position(std::vector<Parameter>& all);
   void append_norm_of_stack(std::vector<Parameter>& all);
-  at::Tensor heard(const Rows& rows, const at::Tensor& maybe_hidden_M) const;
-  at::Tensor projected(const Rows& rows, const at::Tensor& places_M) const;
+  at::Tensor embedded(const Rows& rows, const Job* job) const;
+  at::Tensor projected(const Rows& rows, const at::Tensor& places_M, const Job* job) const;
+  at::Tensor heard(const Rows& rows, const at::Tensor& maybe_hidden_M, const Job* job) const;
 
   SpeechSpec spec_;
   nn::SampleConvolutions convolutions_;

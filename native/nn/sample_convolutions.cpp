@@ -26,10 +26,12 @@ int64_t SampleConvolutions::frames(int64_t samples) const {
   return samples;
 }
 
-at::Tensor SampleConvolutions::operator()(const at::Tensor& samples_S) const {
+at::Tensor SampleConvolutions::operator()(const at::Tensor& samples_S, const Job* job) const {
   auto x_1CT = samples_S.view({1, 1, -1});
-  for (const auto& layer : layers)
+  for (const auto& layer : layers) {
+    if (job) job->check();
     x_1CT = activated(normed(layer, at::conv1d(x_1CT, layer.weight, layer.bias, layer.stride)), activation);
+  }
   return x_1CT.squeeze(0).transpose(0, 1);
 }
 

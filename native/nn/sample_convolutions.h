@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/job.h"
 #include "nn/activation.h"
 #include "nn/layer_norm.h"
 
@@ -30,8 +31,8 @@ struct SampleConvolutions {
 
   /// Frames that come of so many samples; 0 where they are too few.
   int64_t frames(int64_t samples) const;
-  /// (S) -> (T,C)
-  at::Tensor operator()(const at::Tensor& samples_S) const;
+  /// (S) -> (T,C). A job is asked before every convolution.
+  at::Tensor operator()(const at::Tensor& samples_S, const Job* job) const;
 };
 
 }  // namespace tongueforge::nn

@@ -8,7 +8,7 @@ import { decoderSpec } from '#lib/checkpoint/model_config'
 import { countMacs } from '#lib/counting/macs'
 import { countParameters } from '#lib/counting/parameters'
 import { modelSize } from '#lib/counting/registry'
-import { cli } from '../helpers/cli.mjs'
+import { cli, clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { scaleEmbeddingRow, writeTinyModel } from '../helpers/tiny_model.mjs'
 import { writeTinySpeech } from '../helpers/tiny_speech.mjs'
@@ -133,6 +133,13 @@ describe('inspect', () => {
     const { macs, parameters } = await inspect(path, { macs: true, tokens: 20 })
     assert.equal(parameters.total - parameters.nonzero, 325) // its biases are drawn as zeros
     assert.deepEqual(macs.effective, { core: macs.core, superb: macs.superb })
+  })
+
+  test('a weight norm is counted under the names of old and of new releases of torch', async () => {
+    for (const name of ['hubert', 'hubert_legacy']) {
+      const { macs } = await inspect(join(clone, 'test/golden/speech', name), { macs: true, tokens: 20 })
+      assert.deepEqual(macs.effective, { core: macs.core, superb: macs.superb }, name)
+    }
   })
 
   test('the command prints the document, or counts that people can read', async () => {

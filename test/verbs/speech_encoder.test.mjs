@@ -114,6 +114,18 @@ describe('speech encoder', () => {
     await model.dispose()
   })
 
+  test('work on long sound ends within it', async () => {
+    const sound = noise(16000 * 60, 1)
+    const wide = { conv_dim: [64, 64, 64], num_hidden_layers: 4, hidden_size: 64 }
+    const model = await opened('long', hubertConfig(wide))
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const call = model.hiddenStates([sound], { signal: controller.signal })
+    setTimeout(() => controller.abort(reason), 20)
+    await assert.rejects(call, reason)
+    await model.dispose()
+  })
+
   test('no sound has no states', async () => {
     const model = await opened('none')
     assert.deepEqual(await model.hiddenStates([]), [])

@@ -1,5 +1,6 @@
 /** Multiplications of a pass over so many tokens or seconds, as `inspect` tells them. */
 import type { ModelSpec } from '../../checkpoint/model_spec'
+import { weightNormName } from '../../counting/convolution'
 import { countMacs, effectiveMacs, lengthFor, type MacParts, type Macs } from '../../counting/macs'
 import type { ModelSize } from '../../counting/model_size'
 import { TongueforgeError } from '../../errors'
@@ -71,7 +72,7 @@ function checkedSeconds(seconds: number, tokens: number | undefined, kind: Model
 export function countedMacs(size: ModelSize, row: MacRow, scan?: readonly ValueCounts[]): MacCounts {
   const length = 'tokens' in row ? lengthFor(size, row.tokens) : Math.round(row.seconds * row.rate)
   const { core, superb, visible, parts, positions } = countMacs(size, length)
-  const zeros = scan && new Map(scan.map(({ name, zero }) => [name, zero]))
+  const zeros = scan && new Map(scan.map(({ name, zero }) => [weightNormName(name), zero]))
   return {
     ...{ core, superb, tokens: positions, visible, parts },
     ...('seconds' in row && { seconds: row.seconds }),

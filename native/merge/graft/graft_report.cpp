@@ -13,12 +13,14 @@ struct Rule {
 
 // The first row that fits decides: "self_attn.q_norm" is a norm, "attention.output.LayerNorm" too.
 constexpr Rule kRules[] = {
-    {ModuleKind::Head, "lm_head"},      {ModuleKind::Head, "score."},
-    {ModuleKind::Head, "classifier"},   {ModuleKind::Norm, "norm"},
-    {ModuleKind::Norm, "ln_"},          {ModuleKind::Embedding, "embed"},
-    {ModuleKind::Attention, "attn"},    {ModuleKind::Attention, "attention"},
-    {ModuleKind::Mlp, "mlp"},           {ModuleKind::Mlp, "feed_forward"},
-    {ModuleKind::Mlp, "intermediate."}, {ModuleKind::Mlp, "output.dense"},
+    {ModuleKind::Head, "lm_head"},        {ModuleKind::Head, "score."},
+    {ModuleKind::Head, "classifier"},     {ModuleKind::Head, "final_proj."},
+    {ModuleKind::Norm, "norm"},           {ModuleKind::Norm, "ln_"},
+    {ModuleKind::Embedding, "embed"},     {ModuleKind::Attention, "attn"},
+    {ModuleKind::Attention, "attention"}, {ModuleKind::Mlp, "mlp"},
+    {ModuleKind::Mlp, "feed_forward"},    {ModuleKind::Mlp, "intermediate."},
+    {ModuleKind::Mlp, "output.dense"},    {ModuleKind::Mlp, ".fc1."},
+    {ModuleKind::Mlp, ".fc2."},
 };
 
 Value::Map module_value(const ModuleStats& stats) {

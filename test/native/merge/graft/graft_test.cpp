@@ -380,6 +380,8 @@ TEST_CASE("module kinds are read from names") {
   CHECK(module_kind_of("bert.encoder.layer.0.attention.output.LayerNorm.weight") == ModuleKind::Norm);
   CHECK(module_kind_of("bert.encoder.layer.0.output.dense.weight") == ModuleKind::Mlp);
   CHECK(module_kind_of("bert.embeddings.word_embeddings.weight") == ModuleKind::Embedding);
+  CHECK(module_kind_of("encoder.layers.0.fc1.weight") == ModuleKind::Mlp);
+  CHECK(module_kind_of("final_proj.bias") == ModuleKind::Head);
   CHECK(module_kind_of(kHead) == ModuleKind::Head);
   CHECK(module_kind_of("something") == ModuleKind::Other);
 }
