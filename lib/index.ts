@@ -78,6 +78,7 @@ export {
   loadSpeechEncoder,
   type SoundStates,
   type SpeechEncoder,
+  type SpeechInput,
   type SpeechLayer,
 } from './verbs/speech_encoder'
 export {

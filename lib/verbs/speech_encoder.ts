@@ -1,4 +1,6 @@
-/** A speech encoder in memory: it gives hidden states. Many calls may run on it at once. */
+/** A speech encoder in memory: it gives hidden states of sound. Many calls may run on it at once. */
+import { FrontEnd } from '../audio/front_end'
+import { type Audio, readAudio } from '../audio/read'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { type SpeechSpec, speechSpec } from '../checkpoint/speech_config'
 import { TongueforgeError } from '../errors'
@@ -9,6 +11,9 @@ import type { LoadOptions } from './model'
 
 /** A layer by its number: 0 is what goes into the first block, n what the n-th gives; `last`: what the model gives. */
 export type SpeechLayer = number | 'last'
+
+/** The path of a sound file, samples at the rate that is said, or what the model hears: samples at its rate, or frames. */
+export type SpeechInput = string | Audio | Float32Array
 
 export interface HiddenStatesOptions extends JobCallbacks<CountProgress> {
   /** Default: all of them, from 0. `last` is the last of them, where no norm stands behind the blocks. */
@@ -34,6 +39,7 @@ export async function loadSpeechEncoder(folder: string, options: LoadOptions = {
 
 export class SpeechEncoder {
   readonly #model: HeldHandle
+  #frontEnd: Promise<FrontEnd> | undefined
   private readonly threads: number
   /** Tensors of the folder that belong to a head which we do not have, and are not read. */
   readonly unread: readonly string[]
@@ -54,20 +60,21 @@ export class SpeechEncoder {
   }
 
   /**
-   * Hidden states of sounds as the model hears them: samples, or frames of `spec.frame_width` numbers laid end to end.
-   * Each comes out as it does alone. Throws ERR_DATA for sounds that it cannot hear, ERR_USAGE for layers that it lacks.
+   * Hidden states of sounds, each as it is alone: of files and samples through the folder's front end, or as the model
+   * hears them: samples, or frames of `spec.frame_width` numbers laid end to end. Throws ERR_DATA for sounds that it cannot
+   * hear, ERR_AUDIO for files that are none, ERR_USAGE for layers that it lacks.
    */
   async hiddenStates(
-    sounds: readonly Float32Array[],
+    given: readonly SpeechInput[],
     { layers = this.#allLayers(), hidden, ...callbacks }: HiddenStatesOptions = {},
   ): Promise<SoundStates[]> {
     const { frame_width, hidden_size } = this.spec
+    const numbers = layers.map((layer) => this.#numberOf(layer))
+    if (hidden && hidden.length !== given.length) throw unmarked(given.length, hidden.length)
+    const sounds: Float32Array[] = []
+    for (const sound of given) sounds.push(await this.#heard(sound, callbacks.signal))
     this.#checkSounds(sounds)
-    if (hidden && hidden.length !== sounds.length) throw unmarked(sounds.length, hidden.length)
-    const call = {
-      ...{ sounds, frame_width, threads: this.threads, layers: layers.map((layer) => this.#numberOf(layer)) },
-      ...(hidden && { hidden }),
-    }
+    const call = { sounds, frame_width, threads: this.threads, layers: numbers, ...(hidden && { hidden }) }
     const found = await this.#model.run('hiddenStates', call, callbacks as JobCallbacks)
     return found.map(({ places, data }) => {
       const all = new Float32Array(data)
@@ -77,12 +84,33 @@ export class SpeechEncoder {
   }
 
   /** Frees the weights once running calls have ended. */
-  dispose(): Promise<void> {
-    return this.#model.dispose()
+  async dispose(): Promise<void> {
+    await this.#model.dispose()
+    const frontEnd = await this.#frontEnd?.catch(() => undefined)
+    await frontEnd?.dispose()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
+  }
+
+  async #heard(sound: SpeechInput, signal: AbortSignal | undefined): Promise<Float32Array> {
+    if (sound instanceof Float32Array) return sound
+    const audio = typeof sound === 'string' ? await readAudio(sound, { signal }) : sound
+    this.#frontEnd ??= this.#openFrontEnd()
+    const { data } = await (await this.#frontEnd).sound(audio, { signal, threads: this.threads })
+    return data
+  }
+
+  async #openFrontEnd(): Promise<FrontEnd> {
+    const frontEnd = await FrontEnd.open(this.files.path)
+    const { frame_width } = this.spec
+    if (frontEnd.width === frame_width) return frontEnd
+    throw new TongueforgeError(
+      'ERR_MODEL_CONFIG',
+      `preprocessor_config.json: expected ${kindOf(frame_width)}, as config.json says, received ${kindOf(frontEnd.width)}`,
+      { hint: 'Take both files from the same model.', details: { folder: this.files.path } },
+    )
   }
 
   #allLayers(): number[] {
@@ -109,6 +137,8 @@ export class SpeechEncoder {
         )
   }
 }
+
+const kindOf = (width: number) => (width === 0 ? 'samples' : `frames of ${width} numbers`)
 
 const unmarked = (sounds: number, marks: number) =>
   new TongueforgeError('ERR_USAGE', `hidden: expected marks for each of ${sounds} sounds, received ${marks}`)

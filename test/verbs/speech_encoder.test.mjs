@@ -1,13 +1,15 @@
 // A speech encoder in memory: hidden states of sounds, by layer and by place. Numbers are held against transformers in
 // test/golden/speech.
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { loadModel, loadSpeechEncoder } from 'tongueforge'
+import { loadModel, loadSpeechEncoder, readAudio } from 'tongueforge'
+import { FrontEnd } from '#lib/audio/front_end'
 import { speechSpec } from '#lib/checkpoint/speech_config'
 import { native, runJob } from '#lib/native'
 import { temporaryFolder } from '../helpers/folders.mjs'
+import { glide, wav } from '../helpers/sounds.mjs'
 import { hubertConfig, melHubertConfig, noise, writeTinySpeech } from '../helpers/tiny_speech.mjs'
 
 const WIDTH = 6 // of the tiny MelHuBERT's frames
@@ -124,6 +126,46 @@ describe('speech encoder', () => {
     setTimeout(() => controller.abort(reason), 20)
     await assert.rejects(call, reason)
     await model.dispose()
+  })
+
+  test('files and samples go through the front end of the folder', async () => {
+    const sound = glide({ rate: 8000, seconds: 0.3 })
+    const file = join(root, 'glide.wav')
+    writeFileSync(file, wav(sound, { rate: 8000 }))
+    const audio = await readAudio(file)
+    for (const [config, frontEnd] of [
+      [
+        melHubertConfig({ feat_emb_dim: 12 }),
+        {
+          ...{ feature_extractor_type: 'MelHubertFeatureExtractor', sampling_rate: 8000 },
+          ...{ num_mel_bins: 6, stacked_frames: 2 },
+        },
+      ],
+      [hubertConfig(), { sampling_rate: 8000, do_normalize: true }],
+    ]) {
+      const folder = await writeTinySpeech(join(root, `heard-${config.model_type}`), config)
+      writeFileSync(join(folder, 'preprocessor_config.json'), JSON.stringify(frontEnd))
+      const model = await loadModel(folder, { threads: 1 })
+      const heard = await (await FrontEnd.open(folder)).sound(audio)
+      const expected = await model.hiddenStates([heard.data])
+      assert.equal(expected[0].places, heard.places)
+      assert.deepEqual(await model.hiddenStates([file]), expected)
+      assert.deepEqual(await model.hiddenStates([audio]), expected)
+      await rejected(model.hiddenStates([join(root, 'none.wav')]), 'ERR_NOT_FOUND', /none\.wav/)
+      await model.dispose()
+    }
+    const other = await writeTinySpeech(join(root, 'other'), melHubertConfig())
+    const model = await loadModel(other)
+    await rejected(model.hiddenStates([file]), 'ERR_NOT_FOUND', /preprocessor_config\.json/)
+    await model.dispose()
+    cpSync(join(root, 'heard-hubert', 'preprocessor_config.json'), join(other, 'preprocessor_config.json'))
+    const mistaken = await loadModel(other)
+    await rejected(
+      mistaken.hiddenStates([audio]),
+      'ERR_MODEL_CONFIG',
+      /expected frames of 6 numbers, as config\.json says, received samples/,
+    )
+    await mistaken.dispose()
   })
 
   test('no sound has no states', async () => {
