@@ -60,6 +60,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"leaveGroup", leave_group},
       {"describeModel", describe_model},
       {"inspectAdapter", inspect_adapter},
+      {"readLabels", read_labels},
       {"attachAdapter", attach_adapter},
       {"loadAdapter", load_adapter},
       {"saveAdapter", save_adapter},

@@ -82,6 +82,7 @@ Napi::Value make_student(const Napi::CallbackInfo& info);
 // adapter.cpp
 Napi::Value describe_model(const Napi::CallbackInfo& info);
 Napi::Value inspect_adapter(const Napi::CallbackInfo& info);
+Napi::Value read_labels(const Napi::CallbackInfo& info);
 Napi::Value attach_adapter(const Napi::CallbackInfo& info);
 Napi::Value load_adapter(const Napi::CallbackInfo& info);
 Napi::Value save_adapter(const Napi::CallbackInfo& info);

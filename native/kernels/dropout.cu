@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/common.cuh"
-#include "kernels/lora_linear_cuda.h"
+#include "kernels/dropout_cuda.h"
 
 namespace tongueforge::kernels::cuda {
 namespace {

@@ -1,4 +1,4 @@
-// The CUDA twin of what lora_linear.cpp drops, on raw device memory.
+// The CUDA twin of dropout.h, on raw device memory.
 #pragma once
 #include <cstdint>
 
@@ -22,7 +22,7 @@ struct Drop {
   float kept_scale;  // of values that stay
 };
 
-/// As drop() of lora_linear.h, to the bit.
+/// As drop(), to the bit.
 void drop(const Drop& arguments, Stream stream);
 
 }  // namespace cuda
