@@ -275,6 +275,8 @@ export interface NativeJobs extends AudioJobs, CompressingJobs {
   useSparseLayers: [{ model: Handle; rows: number; threads: number }, SparseLayer[]]
   usePackedLayers: [{ model: Handle; keep_weights: boolean; rows: number; threads: number }, PackedLayer[]]
   describeModel: [{ spec: object }, ParameterDescription[]]
+  /** Every tensor of a file, each a row of int32. */
+  readLabels: [{ path: string }, { name: string; labels: ArrayBuffer }[]]
   inspectAdapter: [{ path: string }, TensorDescription[]]
   attachAdapter: [
     { model: Handle; adapters: readonly LowRankSettings[]; dropout: number; seed: number },
@@ -303,6 +305,8 @@ export interface NativeJobs extends AudioJobs, CompressingJobs {
       graph?: boolean
       /** On a GPU, the same bytes for the same steps; default: false. */
       deterministic?: boolean
+      /** Rate in the residual stream of an encoder; default: 0. */
+      dropout?: number
       /** Weights that stay zero: none of them can, none do yet, or all that are zero; default: none. */
       masks?: 'none' | 'empty' | 'zeros'
       /** With other processes, each on its share of every update. */

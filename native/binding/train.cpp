@@ -101,7 +101,7 @@ Value::List to_list(const at::Tensor& values) {
 // makeTrainer({model, optimizer, loss: {kind, z_loss?, preference?: {kind, beta, label_smoothing, gamma},
 // distillation?: {teacher, temperature, alpha, squared, divergence, hidden?: {student_layers, teacher_layers,
 // weight, cosine, seed}}}, dtype, frozen: names, seed, recompute_blocks, masks, deterministic?, graph?,
-// together?: {group, bucket_mb, share_state}},
+// dropout?, together?: {group, bucket_mb, share_state}},
 // on_event): Handle
 Napi::Value make_trainer(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
@@ -116,6 +116,7 @@ Napi::Value make_trainer(const Napi::CallbackInfo& info) {
       options.has("masks") ? train::masking_from_name(options.text("masks")) : train::Masking::none,
       options.has("deterministic") && options.flag("deterministic"),
       options.has("graph") && options.flag("graph")};
+  if (options.has("dropout")) trainer.dropout = options.number("dropout");
   if (options.has("together")) trainer.together = read_together(options.object("together"));
   return start_job(info, [model = unwrap<models::Model>(options.value("model")), trainer](Job&) -> Value {
     return std::make_shared<train::Trainer>(model, trainer);

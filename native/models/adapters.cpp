@@ -84,7 +84,7 @@ void replace(const Parameter& place, const at::Tensor& stored, const std::string
 void attach_adapters(Model& model, const std::vector<AdapterSpec>& adapters, double dropout, uint64_t seed) {
   const auto linears = linears_of(model);
   auto random = at::detail::createCPUGenerator(seed);
-  model.adapter_dropout()->rate = dropout;
+  model.dropout()->adapter_rate = dropout;
   uint64_t number = 0;
   for (const auto& spec : adapters) {
     const auto found = linears.find(spec.module);
@@ -94,7 +94,7 @@ void attach_adapters(Model& model, const std::vector<AdapterSpec>& adapters, dou
                   "Adapters go on the projections of attention and mlp.", {{"module", spec.module}});
     auto adapter = make_adapter(spec, found->second.shape, model.device(), random);
     adapter.number = number++;
-    adapter.dropout = model.adapter_dropout();
+    adapter.dropout = model.dropout();
     found->second.linear->adapter = std::move(adapter);
   }
 }

@@ -298,7 +298,7 @@ Decoder::Stream Decoder::block_on(size_t i, Stream stream, const Pass& pass) con
 // The second time, too, values are dropped by the key of the forward pass, whatever it is by then.
 Decoder::Stream Decoder::recomputed_block(size_t i, const Stream& stream,
                                           const std::shared_ptr<const Pass>& pass) const {
-  const auto dropout = adapter_dropout();
+  const auto dropout = this->dropout();
   const auto block = [this, i, pass, dropout, key = dropout->key](const std::vector<at::Tensor>& inputs) {
     const nn::DropoutScope scope(*dropout, key);
     const auto out = block_on(i, {inputs[0], inputs.size() > 1 ? inputs[1] : at::Tensor()}, *pass);

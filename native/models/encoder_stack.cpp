@@ -22,16 +22,18 @@ nn::Linear& linear_of(const EncoderLayerNames& names, nn::EncoderLayer& l, const
 
 EncoderStack::EncoderStack(EncoderStackSpec spec, const std::vector<EncoderLayerSpec>& layers)
     : spec_(std::move(spec)) {
-  for (const auto& sizes : layers) layers_.push_back({sizes, make_layer(sizes)});
+  for (size_t i = 0; i < layers.size(); i++) layers_.push_back({layers[i], make_layer(layers[i], i)});
 }
 
-nn::EncoderLayer EncoderStack::make_layer(const EncoderLayerSpec& sizes) const {
+nn::EncoderLayer EncoderStack::make_layer(const EncoderLayerSpec& sizes, size_t number) const {
   nn::EncoderLayer layer;
   layer.num_heads = sizes.num_heads;
   layer.head_dim = spec_.head_dim;
   layer.activation = spec_.activation;
   layer.norm_first = spec_.norm_first;
   layer.attention_norm.eps = layer.mlp_norm.eps = spec_.layer_norm_eps;
+  layer.dropout = spec_.dropout;
+  layer.number = number;
   for (const auto& [name, rank] : sizes.ranks) linear_of(spec_.names, layer, name).factors = {rank, {}, {}};
   return layer;
 }
@@ -104,6 +106,7 @@ HiddenStates EncoderStack::run(const at::Tensor& x_BTD, const std::vector<size_t
                                const EncoderPass& pass) const {
   HiddenStates states = {x_BTD, std::vector<at::Tensor>(behind.size())};
   auto& x = states.last_BTD;
+  if (spec_.dropout) x = kernels::dropped(x, spec_.dropout->of_residual(0));
   // What comes back from the blocks above is one sum before what is kept adds to it, recomputed or not.
   const auto keep = [&](size_t passed) {
     if (states.keep(behind, passed, x)) x = x.view_as(x);
@@ -117,7 +120,7 @@ HiddenStates EncoderStack::run(const at::Tensor& x_BTD, const std::vector<size_t
   return states;
 }
 
-// The second time, too, adapters drop by the key of the forward pass, whatever it is by then.
+// The second time, too, it drops by the key of the forward pass, whatever it is by then.
 at::Tensor EncoderStack::recomputed_block(size_t i, const at::Tensor& x_BTD, const EncoderPass& pass) const {
   const auto block = [this, i, visibility = pass.visibility, dropout = pass.recompute,
                       key = pass.recompute->key](const std::vector<at::Tensor>& inputs) {

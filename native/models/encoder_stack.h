@@ -26,13 +26,14 @@ struct EncoderStackSpec {
   double layer_norm_eps = 1e-12;
   nn::Activation activation = nn::Activation::gelu;
   bool norm_first = false;
+  std::shared_ptr<const nn::TrainingDropout> dropout{};  // of the model
 };
 
 /// What a pass through the blocks goes by; the job must live until backward.
 struct EncoderPass {
   std::shared_ptr<const nn::Visibility> visibility;
-  const Job* job = nullptr;                         // asked before every block
-  std::shared_ptr<nn::AdapterDropout> recompute{};  // of the model, where backward computes blocks again
+  const Job* job = nullptr;                          // asked before every block
+  std::shared_ptr<nn::TrainingDropout> recompute{};  // of the model, where backward computes blocks again
 };
 
 class EncoderStack {
@@ -58,7 +59,7 @@ class EncoderStack {
   };
 
   std::string prefix_of(size_t i) const;
-  nn::EncoderLayer make_layer(const EncoderLayerSpec& sizes) const;
+  nn::EncoderLayer make_layer(const EncoderLayerSpec& sizes, size_t number) const;
   void append_layer(std::vector<Parameter>& all, size_t i);
   at::Tensor recomputed_block(size_t i, const at::Tensor& x_BTD, const EncoderPass& pass) const;
 

@@ -81,8 +81,8 @@ class Model : public Object {
   /// Whether a recorded forward pass keeps only what goes into each block, and backward computes the rest
   /// again.
   void recompute_blocks(bool recompute) { recompute_blocks_ = recompute; }
-  /// What its adapters share (models/adapters.h); the trainer sets it.
-  const std::shared_ptr<nn::AdapterDropout>& adapter_dropout() const { return adapter_dropout_; }
+  /// What it drops while it learns; the trainer sets it.
+  const std::shared_ptr<nn::TrainingDropout>& dropout() const { return dropout_; }
 
   int64_t bytes() const override;
 
@@ -90,7 +90,7 @@ class Model : public Object {
   bool recompute_blocks_ = false;
 
  private:
-  std::shared_ptr<nn::AdapterDropout> adapter_dropout_ = std::make_shared<nn::AdapterDropout>();
+  std::shared_ptr<nn::TrainingDropout> dropout_ = std::make_shared<nn::TrainingDropout>();
 };
 
 }  // namespace tongueforge::models

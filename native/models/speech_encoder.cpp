@@ -69,14 +69,16 @@ bool starts_with_one_of(const std::string& name, const char* const (&modules)[N]
                      [&](const char* module) { return name.starts_with(module); });
 }
 
-EncoderStackSpec stack_spec(const SpeechSpec& spec) {
+EncoderStackSpec stack_spec(const SpeechSpec& spec,
+                           const std::shared_ptr<const nn::TrainingDropout>& dropout) {
   return {.names = names_of(spec).layer,
           .prefix = prefix_of(spec) + kLayers,
           .hidden_size = spec.hidden_size,
           .head_dim = spec.head_dim,
           .layer_norm_eps = spec.layer_norm_eps,
           .activation = spec.activation,
-          .norm_first = spec.norm_first};
+          .norm_first = spec.norm_first,
+          .dropout = dropout};
 }
 
 nn::SampleConvolutions make_convolutions(const SpeechSpec& spec) {
@@ -122,7 +124,7 @@ at::Tensor sound_places(const Rows& rows) { return rows.segments_BT.ge(0).flatte
 SpeechEncoder::SpeechEncoder(SpeechSpec spec)
     : spec_(std::move(spec)),
       convolutions_(make_convolutions(spec_)),
-      stack_(stack_spec(spec_), spec_.layers),
+      stack_(stack_spec(spec_, dropout()), spec_.layers),
       has_masked_(spec_.masked_embedding) {
   projection_norm_.eps = norm_.eps = spec_.layer_norm_eps;
   position_.groups = spec_.position_groups;
@@ -260,7 +262,7 @@ HiddenStates SpeechEncoder::hidden_states(const Rows& rows, const std::vector<si
   const auto visibility =
       std::make_shared<const nn::Visibility>(nn::whole_documents(rows.segments_BT, dtype(), device(), job));
   auto states = stack_.run(embedded(rows, job), behind,
-                           {visibility, job, recompute_blocks_ ? adapter_dropout() : nullptr});
+                           {visibility, job, recompute_blocks_ ? dropout() : nullptr});
   if (spec_.norm_first) states.last_BTD = norm_(states.last_BTD);
   return states;
 }

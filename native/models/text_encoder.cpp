@@ -45,13 +45,15 @@ const Names& names_of(const EncoderSpec& spec) { return kNames[static_cast<size_
 
 std::string prefix_of(const EncoderSpec& spec) { return spec.bare ? "" : names_of(spec).base; }
 
-EncoderStackSpec stack_spec(const EncoderSpec& spec) {
+EncoderStackSpec stack_spec(const EncoderSpec& spec,
+                           const std::shared_ptr<const nn::TrainingDropout>& dropout) {
   return {.names = kLayerNames,
           .prefix = prefix_of(spec) + "encoder.layer.",
           .hidden_size = spec.hidden_size,
           .head_dim = spec.head_dim,
           .layer_norm_eps = spec.layer_norm_eps,
-          .activation = spec.activation};
+          .activation = spec.activation,
+          .dropout = dropout};
 }
 
 // Releases before 2019 called scale and shift of a norm gamma and beta.
@@ -77,7 +79,7 @@ at::Tensor positions_of(const EncoderSpec& spec, const at::Tensor& segments_BT) 
 }  // namespace
 
 TextEncoder::TextEncoder(EncoderSpec spec)
-    : spec_(std::move(spec)), stack_(stack_spec(spec_), spec_.layers), own_bias_(!spec_.tied_head) {
+    : spec_(std::move(spec)), stack_(stack_spec(spec_, dropout()), spec_.layers), own_bias_(!spec_.tied_head) {
   embedding_norm_.eps = masked_.norm.eps = spec_.layer_norm_eps;
   const int64_t d = spec_.hidden_size, v = spec_.vocab_size;
   const bool unused_pooler = spec_.head == EncoderHead::none || spec_.next_sentence;
@@ -199,7 +201,7 @@ HiddenStates TextEncoder::hidden_states(const Rows& rows, const std::vector<size
                                         const Job* job) const {
   const auto visibility =
       std::make_shared<const nn::Visibility>(nn::whole_documents(rows.segments_BT, dtype(), device(), job));
-  return stack_.run(embed(rows), behind, {visibility, job, recompute_blocks_ ? adapter_dropout() : nullptr});
+  return stack_.run(embed(rows), behind, {visibility, job, recompute_blocks_ ? dropout() : nullptr});
 }
 
 at::Tensor TextEncoder::prediction(const at::Tensor& hidden_MD) const {

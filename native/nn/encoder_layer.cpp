@@ -21,11 +21,15 @@ Visibility whole_documents(const at::Tensor& segments_BT, at::ScalarType dtype, 
 
 at::Tensor EncoderLayer::operator()(const at::Tensor& x_BTD, const Visibility& visibility) const {
   if (norm_first) {
-    const auto a_BTD = x_BTD + attention(attention_norm(x_BTD), visibility);
-    return a_BTD + feed_forward(mlp_norm(a_BTD));
+    const auto a_BTD = x_BTD + dropped(attention(attention_norm(x_BTD), visibility), 1);
+    return a_BTD + dropped(feed_forward(mlp_norm(a_BTD)), 2);
   }
-  const auto a_BTD = attention_norm(x_BTD + attention(x_BTD, visibility));
-  return mlp_norm(a_BTD + feed_forward(a_BTD));
+  const auto a_BTD = attention_norm(x_BTD + dropped(attention(x_BTD, visibility), 1));
+  return mlp_norm(a_BTD + dropped(feed_forward(a_BTD), 2));
+}
+
+at::Tensor EncoderLayer::dropped(const at::Tensor& x_BTD, uint64_t part) const {
+  return dropout ? kernels::dropped(x_BTD, dropout->of_residual(2 * number + part)) : x_BTD;
 }
 
 at::Tensor EncoderLayer::feed_forward(const at::Tensor& x_BTD) const {

@@ -6,10 +6,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "nn/activation.h"
 #include "nn/attention.h"
+#include "nn/dropout.h"
 #include "nn/layer_norm.h"
 #include "nn/linear.h"
 
@@ -29,6 +31,8 @@ struct EncoderLayer {
   bool norm_first = false;   // before each part
   int64_t num_heads = 0, head_dim = 0;
   Activation activation = Activation::gelu;
+  std::shared_ptr<const TrainingDropout> dropout;  // of the model; null: nothing is dropped
+  uint64_t number = 0;                             // of the block within it
 
   /// (B,T,D) -> (B,T,D)
   at::Tensor operator()(const at::Tensor& x_BTD, const Visibility& visibility) const;
@@ -38,6 +42,7 @@ struct EncoderLayer {
  private:
   at::Tensor attention(const at::Tensor& x_BTD, const Visibility& visibility) const;
   at::Tensor feed_forward(const at::Tensor& x_BTD) const;
+  at::Tensor dropped(const at::Tensor& x_BTD, uint64_t part) const;
 };
 
 }  // namespace tongueforge::nn

@@ -1,23 +1,15 @@
 #include "nn/linear.h"
 
-#include "core/random.h"
 #include "kernels/aten.h"
 #include "kernels/linear.h"
 
 namespace tongueforge::nn {
-namespace {
-
-kernels::DropoutKey dropout_of(const Adapter& adapter) {
-  const auto& dropout = *adapter.dropout;
-  if (!dropout.key || dropout.rate == 0) return {};
-  return {dropout.rate, Random(*dropout.key + adapter.number).next()};
-}
-
-}  // namespace
-
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (observer) observer(x);
-  if (adapter) return kernels::lora_linear(x, weight, bias, adapter->added, dropout_of(*adapter));
+  if (adapter) {
+    const auto dropout = adapter->dropout->of_adapter(adapter->number);
+    return kernels::lora_linear(x, weight, bias, adapter->added, dropout);
+  }
   if (execution && !at::GradMode::is_enabled()) return (*execution)(x, bias);
   if (factors) return kernels::linear(kernels::linear(x, factors->in_RI), factors->out_OR, bias);
   return kernels::linear(x, weight, bias);

@@ -9,35 +9,15 @@
 #include <vector>
 
 #include "kernels/lora_linear.h"
+#include "nn/dropout.h"
 
 namespace tongueforge::nn {
-
-/// What the adapters of one model share: `key` is set while a training step runs, and only then are values
-/// dropped.
-struct AdapterDropout {
-  double rate = 0;
-  std::optional<uint64_t> key;
-};
-
-/// While it lives, the adapters drop by this key, or drop nothing.
-class DropoutScope {
- public:
-  DropoutScope(AdapterDropout& dropout, std::optional<uint64_t> key)
-      : dropout_(dropout), before_(std::exchange(dropout.key, key)) {}
-  ~DropoutScope() { dropout_.key = before_; }
-  DropoutScope(const DropoutScope&) = delete;
-  DropoutScope& operator=(const DropoutScope&) = delete;
-
- private:
-  AdapterDropout& dropout_;
-  std::optional<uint64_t> before_;
-};
 
 /// scale * B A, trained beside a frozen weight (LoRA, Hu et al. 2021, arXiv 2106.09685).
 struct Adapter {
   kernels::LowRank added;
   uint64_t number = 0;  // of the adapter within its model: each drops other values
-  std::shared_ptr<const AdapterDropout> dropout;
+  std::shared_ptr<const TrainingDropout> dropout;
 };
 
 /// W = out_OR in_RI: what a low-rank approximation leaves of a weight.

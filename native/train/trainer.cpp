@@ -41,7 +41,7 @@ std::string refusal(const StepResult& result, const StepOptions& options) {
   return spike ? "spike" : "";
 }
 
-// What the adapters drop, as seed, step and micro-batch say.
+// What is dropped, as seed, step and micro-batch say.
 uint64_t dropout_key(uint64_t seed, int64_t step, size_t micro_batch) {
   const uint64_t of_step = Random(Random(seed).next() + static_cast<uint64_t>(step)).next();
   return Random(of_step + micro_batch).next();
@@ -60,9 +60,10 @@ Trainer::Trainer(std::shared_ptr<models::Model> model, const TrainerOptions& opt
       seed_(options.seed),
       deterministic_(options.deterministic),
       wants_graph_(options.graph && !sync_ && model_->device().is_cuda() &&
-                   model_->adapter_dropout()->rate == 0) {
+                   model_->dropout()->adapter_rate == 0 && options.dropout == 0) {
   if (sync_) tensors_.sum_into(sync_->places());
   model_->recompute_blocks(options.recompute_blocks);
+  model_->dropout()->residual_rate = options.dropout;
   kernels::begin_peak(model_->device());
   for (const auto& block : model_->blocks())  // an execution holds the numbers of before
     for (const auto& [name, linear] : block.linears()) linear->execution.reset();
@@ -157,7 +158,7 @@ Trainer::Told Trainer::accumulate(const std::vector<Batch>& micro_batches, int64
     if (sync_ && i + 1 == micro_batches.size()) send_gradients();
     if (loss_->count(batch) == 0) continue;
     const auto number = static_cast<size_t>(options.first_micro_batch) + i;
-    const nn::DropoutScope dropout(*model_->adapter_dropout(), dropout_key(seed_, options.step, number));
+    const nn::DropoutScope dropout(*model_->dropout(), dropout_key(seed_, options.step, number));
     told.parts.emplace_back(pass(batch, count, graph, job), told.readings);
   }
   const auto& gradients = tensors_.gradients();

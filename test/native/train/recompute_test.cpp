@@ -75,7 +75,7 @@ TEST_CASE("backward of recomputed blocks drops what forward dropped, whatever th
   auto trainer = make_trainer(with, true);
   const auto batch = packed_batch(1);
   const auto gradient = [&](std::optional<uint64_t> key_of_backward) {
-    auto& dropout = *trainer.model().adapter_dropout();
+    auto& dropout = *trainer.model().dropout();
     at::Tensor loss;
     {
       const nn::DropoutScope scope(dropout, 11);
