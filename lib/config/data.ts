@@ -4,12 +4,16 @@ import { oneOf, positive, share, text } from './checks'
 
 const files = {
   path: text().describe(
-    'A file (.txt, .md, .jsonl, .json, .parquet, packed as .gz or .zst), a folder, or a pattern: data/*.jsonl.',
+    'A file (.txt, .md, .jsonl, .json, .parquet, packed as .gz or .zst), a folder, or a pattern: data/*.jsonl. For a speech encoder: .wav, .flac, or a manifest of them (.csv, .tsv, .jsonl).',
   ),
   format: oneOf(['text', 'messages', 'alpaca', 'sharegpt', 'pairs', 'preference'])
     .optional()
     .describe('What a record holds; guessed from the first records and shown.'),
-  field: text().optional().describe('Key of the text in records of format text; default: text.'),
+  field: text()
+    .optional()
+    .describe(
+      'Key of the text in records of format text; default: text. Of a manifest of sound, the column of paths.',
+    ),
   split: oneOf(['paragraph', 'line', 'file'])
     .optional()
     .describe('Where plain text is cut into documents; default: paragraph.'),

@@ -1,7 +1,7 @@
 /** What a training config may say: the single truth for types, checks, help and docs/train.md. */
 import { z } from 'zod'
 import { anomaly } from './anomaly'
-import { count, oneOf, text } from './checks'
+import { count, oneOf, share, text } from './checks'
 import { replaySources, sources } from './data'
 import { device } from './device'
 import { distil, student, teacher } from './distil'
@@ -14,6 +14,7 @@ import { adapter, freeze, lora } from './lora'
 import { masked } from './masked'
 import { optimizer, schedule } from './optimizer'
 import { keepZeros, pruning } from './pruning'
+import { sound } from './sound'
 
 export const OBJECTIVES = ['cp', 'inscp', 'sft', 'dpo', 'distil', 'masked'] as const
 
@@ -21,7 +22,7 @@ export const trainSchema = z.strictObject({
   objective: oneOf(OBJECTIVES)
     .default('cp')
     .describe(
-      'cp: plain text; inscp: text in the chat template; sft: conversations; dpo: preferences; distil: what a teacher says; masked: hidden words, for encoders.',
+      'cp: plain text; inscp: text in the chat template; sft: conversations; dpo: preferences; distil: what a teacher says; masked: hidden words or hidden sound, for encoders.',
     ),
   model: text().optional().describe('Model folder or run folder to start from.'),
   init: z
@@ -50,7 +51,7 @@ export const trainSchema = z.strictObject({
     .describe(
       'Where encoded data are kept; default: TONGUEFORGE_DATA_CACHE, else the cache folder of the user.',
     ),
-  sequence_length: count(2).default(256).describe('Tokens a row.'),
+  sequence_length: count(2).default(256).describe('Tokens a row; of sound, places a row at most.'),
   batch_size: count(1).default(8).describe('Rows a micro-step.'),
   accumulation: count(1)
     .default(1)
@@ -81,6 +82,12 @@ export const trainSchema = z.strictObject({
   dpo,
   distil,
   masked,
+  sound,
+  dropout: share()
+    .default(0)
+    .describe(
+      "Share of what an encoder's attention and feed-forward parts add that is dropped while it learns, and of what goes into its first block.",
+    ),
   device: device(),
   deterministic: z
     .boolean({ error: 'expected true or false' })

@@ -31,6 +31,12 @@ export interface PackedBatch {
 
 export const PADDING = -1
 
+/** What native code reads of a batch. */
+export const nativeRows = ({ ids, labels, segments, rows, sounds, frame_width, hidden }: PackedBatch) => ({
+  ...{ ids, labels, segments, rows },
+  ...(sounds && { sounds, frame_width: frame_width!, hidden: hidden! }),
+})
+
 /** Documents arranged in rows; an epoch is a fixed number of them. */
 export interface RowSource {
   readonly rowLength: number

@@ -2,7 +2,8 @@
 import type { TrainConfig } from '../config/train'
 import type { Environment } from '../distributed/rendezvous'
 import type { Team } from '../distributed/team'
-import type { TongueforgeError } from '../errors'
+import { TongueforgeError } from '../errors'
+import type { ModelText } from '../text/model_text'
 import { packedBatch } from '../text/packing'
 import { describeBatch, type ShownRow } from '../text/shown_batch'
 import { Run } from './run'
@@ -189,7 +190,7 @@ async function dryRun(
     await warnOfEnds(plan, onWarning ?? (() => {}))
     warnOfPruning(plan, onWarning ?? (() => {}))
     const perplexity = plan.perplexity?.report
-    const batch = showBatch && describeBatch(await firstBatch(plan), plan.text.tokenizer)
+    const batch = showBatch && describeBatch(await firstBatch(plan), textOf(plan).tokenizer)
     await warnOfMemory(plan, onWarning)
     return {
       dry_run: true,
@@ -213,6 +214,17 @@ async function warnOfMemory(plan: TrainPlan, warn: (message: string) => void = (
   } catch (error) {
     warn((error as TongueforgeError).message)
   }
+}
+
+function textOf({ text, spec }: TrainPlan): ModelText {
+  if (text) return text
+  throw new TongueforgeError(
+    'ERR_USAGE',
+    `showBatch: expected a model that reads text, received a ${spec.architecture}`,
+    {
+      hint: 'A batch of sound cannot be shown as text: leave it out.',
+    },
+  )
 }
 
 const firstBatch = ({ config, data }: TrainPlan) => packedBatch(data.rows, config.batch_size, 0)

@@ -70,7 +70,7 @@ bool starts_with_one_of(const std::string& name, const char* const (&modules)[N]
 }
 
 EncoderStackSpec stack_spec(const SpeechSpec& spec,
-                           const std::shared_ptr<const nn::TrainingDropout>& dropout) {
+                            const std::shared_ptr<const nn::TrainingDropout>& dropout) {
   return {.names = names_of(spec).layer,
           .prefix = prefix_of(spec) + kLayers,
           .hidden_size = spec.hidden_size,
@@ -261,8 +261,8 @@ HiddenStates SpeechEncoder::hidden_states(const Rows& rows, const std::vector<si
                                           const Job* job) const {
   const auto visibility =
       std::make_shared<const nn::Visibility>(nn::whole_documents(rows.segments_BT, dtype(), device(), job));
-  auto states = stack_.run(embedded(rows, job), behind,
-                           {visibility, job, recompute_blocks_ ? dropout() : nullptr});
+  auto states =
+      stack_.run(embedded(rows, job), behind, {visibility, job, recompute_blocks_ ? dropout() : nullptr});
   if (spec_.norm_first) states.last_BTD = norm_(states.last_BTD);
   return states;
 }

@@ -46,7 +46,7 @@ const Names& names_of(const EncoderSpec& spec) { return kNames[static_cast<size_
 std::string prefix_of(const EncoderSpec& spec) { return spec.bare ? "" : names_of(spec).base; }
 
 EncoderStackSpec stack_spec(const EncoderSpec& spec,
-                           const std::shared_ptr<const nn::TrainingDropout>& dropout) {
+                            const std::shared_ptr<const nn::TrainingDropout>& dropout) {
   return {.names = kLayerNames,
           .prefix = prefix_of(spec) + "encoder.layer.",
           .hidden_size = spec.hidden_size,
@@ -79,7 +79,9 @@ at::Tensor positions_of(const EncoderSpec& spec, const at::Tensor& segments_BT) 
 }  // namespace
 
 TextEncoder::TextEncoder(EncoderSpec spec)
-    : spec_(std::move(spec)), stack_(stack_spec(spec_, dropout()), spec_.layers), own_bias_(!spec_.tied_head) {
+    : spec_(std::move(spec)),
+      stack_(stack_spec(spec_, dropout()), spec_.layers),
+      own_bias_(!spec_.tied_head) {
   embedding_norm_.eps = masked_.norm.eps = spec_.layer_norm_eps;
   const int64_t d = spec_.hidden_size, v = spec_.vocab_size;
   const bool unused_pooler = spec_.head == EncoderHead::none || spec_.next_sentence;

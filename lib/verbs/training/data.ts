@@ -21,6 +21,8 @@ export interface TrainingData {
   names: string[]
   /** Documents of all parts together: batches number them from 0. */
   documents: number
+  /** Of sound: the file of a document, by its number. */
+  nameOf?: (document: number) => string
   /** Preferences: what the reference says of each document, by number. */
   reference?: Float64Array
   /** Closes the files behind the rows. */
@@ -92,7 +94,7 @@ async function sift(opened: readonly OpenedSource[], options: LoadOptions): Prom
 }
 
 /** The second of two equal names becomes `NAME (2)`. */
-function distinct(names: readonly string[]): string[] {
+export function distinct(names: readonly string[]): string[] {
   const seen = new Map<string, number>()
   return names.map((name) => {
     const times = (seen.get(name) ?? 0) + 1

@@ -9,13 +9,16 @@ export interface SourceStatistics extends SourcePerplexity {
   path: string
   /** Files that are read. */
   files: number
-  formats: RecordFormat[]
+  formats?: RecordFormat[]
   /** On the disk. */
-  bytes: number
+  bytes?: number
+  /** Of sound. */
+  seconds?: number
+  /** Of sound utterances, and tokens are their places. */
   documents: number
-  characters: number
+  characters?: number
   tokens: number
-  tokens_per_character: number
+  tokens_per_character?: number
   /** Records that cannot be read and are left out. */
   skipped: number
   /** Whole conversations and pairs only: longer than a row, or with nothing left to learn in it. */
@@ -24,9 +27,9 @@ export interface SourceStatistics extends SourcePerplexity {
   /** Part of the tokens that are trained on; of replayed data, part of the rows. */
   share: number
   /** Of reading and encoding, when that was done. */
-  mb_per_second: number
+  mb_per_second?: number
   /** Whether it was done before, and the cache has it. */
-  cached: boolean
+  cached?: boolean
 }
 
 /** The totals are those of an epoch: by weight, without what is replayed, and without what a filter leaves out. */

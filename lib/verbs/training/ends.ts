@@ -15,7 +15,7 @@ export async function warnOfEnds(
   warn: (message: string) => void,
 ): Promise<void> {
   const objective = objectiveOf(config)
-  if (!objectives[objective].templated) return
+  if (!text || !objectives[objective].templated) return
   if (objective === 'inscp') {
     const { appended } = inscpFrame(text, config.inscp)
     if (appended !== undefined)

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { LABELS_FILE } from '../../audio/targets'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, type AdapterFolder } from '../../checkpoint/adapter_folder'
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import { type FileRecord, type InputRecord, recordInput } from '../../checkpoint/provenance'
@@ -13,6 +14,7 @@ import { hashFile } from '../../text/cache/file_hash'
 import { dataCacheFolder } from '../../text/cache/place'
 import { resolveSource } from '../../text/documents'
 import { isSelective } from './selection'
+import { recordSounds } from './sound_identity'
 
 export interface Identity {
   /** Equal for two runs that end with the same bytes on one machine and build. */
@@ -47,8 +49,11 @@ export async function identify(
     return contentOf(input.files)
   }
   const cache = dataCacheFolder(config.data_cache)
+  const { sound } = config
   const dataOf = async (role: string, sources: readonly (DataSource | ReplaySource)[]) => {
-    const data = await recordSources(role, sources, { cache, signal })
+    const data = sound
+      ? await recordSounds(role, sources as readonly DataSource[], { cache, signal })
+      : await recordSources(role, sources, { cache, signal })
     inputs.push(...data.inputs)
     return data.content
   }
@@ -61,6 +66,10 @@ export async function identify(
       reference: reference && (await record('reference', reference.path, await filesOfModel(reference))),
     },
     teacher: teacher && (await record('teacher', teacher.path, await filesOfModel(teacher))),
+    sound: sound && {
+      ...sound,
+      targets: await record('targets', sound.targets, [LABELS_FILE]),
+    },
     tokenizer: files !== model && (await record('tokenizer', files.path, smallFiles(files))),
     data: await dataOf('data', config.data),
     replay: config.replay && (await dataOf('replay', config.replay)),

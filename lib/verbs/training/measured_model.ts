@@ -3,7 +3,7 @@ import type { DataSource } from '../../config/data'
 import { trainSchema } from '../../config/train'
 import { type Handle, runJob } from '../../native'
 import type { ModelText } from '../../text/model_text'
-import { epochBatches, type RowSource } from '../../text/packing'
+import { epochBatches, nativeRows, type RowSource } from '../../text/packing'
 import { type LoadOptions, loadData, type TrainingData } from './data'
 import type { DataConfig } from './data_rows'
 import type { Measured } from './held_out'
@@ -36,9 +36,9 @@ export function measuredModel(
   const loss = { kind }
   return {
     async *lossSums(source: RowSource, _data: TrainingData, signal: AbortSignal) {
-      for await (const { ids, labels, segments, rows } of epochBatches(source, batch_size)) {
-        const options = { model, loss, batch: { ids, labels, segments, rows }, threads }
-        yield { ...(await runJob('modelLoss', options, { signal })), rows }
+      for await (const batch of epochBatches(source, batch_size)) {
+        const options = { model, loss, batch: nativeRows(batch), threads }
+        yield { ...(await runJob('modelLoss', options, { signal })), rows: batch.rows }
       }
     },
   }

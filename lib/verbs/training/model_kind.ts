@@ -7,6 +7,7 @@ import {
 } from '../../checkpoint/encoder_config'
 import type { JsonObject } from '../../checkpoint/json_file'
 import type { ModelSpec } from '../../checkpoint/model_spec'
+import type { SpeechSpec } from '../../checkpoint/speech_config'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { objectiveOf, objectives } from '../../text/objectives'
@@ -20,18 +21,20 @@ export function withTrainedHead(config: JsonObject): JsonObject {
 /** Throws ERR_CONFIG where the objective is not one for this model. */
 export function checkKind(config: TrainConfig, spec: ModelSpec): void {
   const { objective } = config
-  if (spec.kind === 'speech') throw noText(spec.architecture)
-  if ((objectives[objectiveOf(config)].loss === 'masked') !== (spec.kind === 'encoder')) {
+  if ((objectives[objectiveOf(config)].loss === 'masked') !== (spec.kind !== 'decoder')) {
     const key = objective === 'distil' ? 'distil.encode' : 'objective'
     throw problem(
       key,
       `expected one for a model of type ${spec.architecture}, received ${objectiveOf(config)}`,
-      spec.kind === 'encoder'
-        ? `${key}: masked trains an encoder.`
-        : `${key}: masked is for bert and roberta; others train this model.`,
+      spec.kind === 'decoder'
+        ? `${key}: masked is for bert, roberta and melhubert; others train this model.`
+        : `${key}: masked trains an encoder.`,
     )
   }
   if (spec.kind === 'encoder') checkEncoder(config, spec, 'model')
+  checkSound(spec, config)
+  if (spec.kind === 'speech') checkSpeech(config, spec, 'model')
+  if (spec.kind === 'decoder' && config.dropout > 0) throw notDropped(config)
 }
 
 /** Throws ERR_CONFIG where the encoder that `key` names has not what learning hidden tokens needs. */
@@ -55,6 +58,29 @@ export function checkEncoder(
       `The ${key} has a learnt position for each token of a text, and no more of them.`,
     )
   }
+  checkWritesNothing({ eval: evaluation, lora })
+}
+
+/** Throws ERR_CONFIG where the speech encoder that `key` names has not what learning hidden sound needs. */
+export function checkSpeech(config: TrainConfig, spec: SpeechSpec, key: 'model' | 'teacher'): void {
+  if (spec.vocab_size === 0) {
+    throw problem(
+      key,
+      `expected a speech encoder that foretells clusters, received a ${spec.architecture} without`,
+      'Of speech encoders melhubert is trained: its config.json says num_cluster.',
+    )
+  }
+  if (config.replay) {
+    throw problem(
+      'replay',
+      'expected nothing with a speech encoder',
+      'Name older sound under data, with a weight.',
+    )
+  }
+  checkWritesNothing(config)
+}
+
+function checkWritesNothing({ eval: evaluation, lora }: Pick<TrainConfig, 'eval' | 'lora'>): void {
   if (evaluation?.samples) {
     throw problem(
       'eval.samples',
@@ -71,11 +97,26 @@ export function checkEncoder(
   }
 }
 
-const noText = (architecture: string) =>
+/** Throws ERR_CONFIG where a speech encoder has no targets, or another model has some. */
+export function checkSound({ kind, architecture }: ModelSpec, { sound }: Pick<TrainConfig, 'sound'>): void {
+  if ((kind === 'speech') === (sound !== undefined)) return
+  const [expected, hint] = sound
+    ? [
+        `nothing with a model of type ${architecture}, which reads text`,
+        'sound is for speech encoders: leave it out.',
+      ]
+    : [
+        'the clusters that a speech encoder foretells, received none',
+        'sound: { targets: FOLDER } names what `tongueforge clusters` has made.',
+      ]
+  throw problem(sound ? 'sound' : 'sound.targets', `expected ${expected}`, hint)
+}
+
+const notDropped = ({ dropout }: TrainConfig) =>
   problem(
-    'model',
-    `expected a model of text, received a speech encoder (${architecture})`,
-    'No objective trains speech encoders yet.',
+    'dropout',
+    `expected 0 with a model that writes text, received ${dropout}`,
+    'Encoders learn with dropout; adapters have their own: lora.dropout.',
   )
 
 const problem = (key: string, message: string, hint: string) =>

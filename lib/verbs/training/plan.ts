@@ -1,17 +1,19 @@
 /** Everything that is known before the first step: config, model, tokens, rows. */
+import { PREPROCESSOR_FILE } from '../../audio/front_end_config'
 import { openAdapter } from '../../checkpoint/adapter_folder'
 import { dtypeKey } from '../../checkpoint/dtype_key'
 import { type ModelFolder, openModelFolder, openTokenizerFolder } from '../../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../../checkpoint/model_spec'
+import { isSpeechConfig } from '../../checkpoint/speech_config'
 import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
 import { type TrainConfig, trainSchema } from '../../config/train'
 import { countParameters } from '../../counting/parameters'
 import { TongueforgeError } from '../../errors'
-import { loadModelText, type ModelText } from '../../text/model_text'
-import { objectiveOf, objectives } from '../../text/objectives'
+import type { ModelText } from '../../text/model_text'
+import { objectives } from '../../text/objectives'
 import type { Tokens } from '../../text/tokens'
 import { checkAnomalyKeys } from './anomalies'
-import { type LoadOptions, loadData, type TrainingData } from './data'
+import type { LoadOptions, TrainingData } from './data'
 import type { DataStatistics } from './data_statistics'
 import type { Identity, RunInputs } from './identity'
 import { activationBytes, checkpointBytes, memoryBytes, peakBytes } from './memory'
@@ -25,6 +27,7 @@ import {
   pruneSchedule,
   summarisePruning,
 } from './prune_schedule'
+import { openReading } from './reading'
 import { planSamples, type SamplesPlan } from './samples'
 import { checkSchedule } from './schedule'
 import { checkSelection } from './selection'
@@ -46,7 +49,8 @@ export interface TrainPlan extends RunInputs {
   /** The result's config.json. */
   modelConfig: Record<string, unknown>
   trained: Trained
-  text: ModelText
+  /** Of a model that reads text. */
+  text?: ModelText | undefined
   data: TrainingData
   held_out: TrainingData | undefined
   samples: SamplesPlan | undefined
@@ -91,7 +95,8 @@ export async function readTrainConfig(
   const raw = typeof source === 'string' ? await readYaml(source) : source
   const config = checkConfig(trainSchema, applyOverrides(raw, overrides), file)
   checkStart(config, file)
-  if (config.init !== undefined && config.tokenizer === undefined && config.teacher === undefined) {
+  const hears = config.init !== undefined && isSpeechConfig(config.init)
+  if (config.init !== undefined && !hears && config.tokenizer === undefined && config.teacher === undefined) {
     throw new TongueforgeError('ERR_CONFIG', `${file}: expected tokenizer beside init, received none`, {
       hint: 'tokenizer: FOLDER names the folder with tokenizer.json.',
       details: { file, key: 'tokenizer' },
@@ -177,12 +182,21 @@ function checkAdapterKeys(config: TrainConfig, file: string): void {
 export async function openInputs(config: TrainConfig): Promise<RunInputs> {
   const model = config.model === undefined ? undefined : await openModelFolder(config.model)
   const teacher = config.teacher === undefined ? undefined : await openModelFolder(config.teacher)
-  const files =
-    config.tokenizer === undefined ? (model ?? teacher)! : await openTokenizerFolder(config.tokenizer)
+  const files = model && config.tokenizer === undefined ? model : await openSmallFiles(config, teacher)
   const adapter = config.adapter === undefined ? undefined : await openAdapter(config.adapter)
   const { reference: path } = config.dpo
   const reference = path === undefined ? undefined : await openModelFolder(path)
   return { model, files, adapter, reference, teacher }
+}
+
+// A speech encoder from random weights hears as its targets were made.
+async function openSmallFiles(
+  { tokenizer, sound }: TrainConfig,
+  teacher: ModelFolder | undefined,
+): Promise<ModelFolder> {
+  if (tokenizer !== undefined) return openTokenizerFolder(tokenizer)
+  if (teacher) return teacher
+  return { ...(await openTokenizerFolder(sound!.targets)), auxiliaryFiles: [PREPROCESSOR_FILE] }
 }
 
 export interface PlanOptions extends Pick<LoadOptions, 'signal' | 'onWarning'>, PerplexityOptions {
@@ -205,20 +219,19 @@ export async function planTraining(
   const beside = teaching?.projections ?? []
   const trained = await planTrained(config, spec, { base: model?.path, adapter, beside })
   checkPool(config, trained)
-  const text = await loadModelText(files)
-  checkVocabulary(text, spec, files.path)
-  if (teaching) await checkSameTokens(teaching, text)
-  const samples = config.eval?.samples && (await planSamples(config.eval.samples, text))
+  const { signal, onWarning } = options
+  const reading = await openReading(config, spec, files, signal)
+  const { text } = reading
+  if (teaching && text) await checkSameTokens(teaching, text)
+  const samples = text && config.eval?.samples && (await planSamples(config.eval.samples, text))
   const perplexity = measuring({ config, text, model, trained }, options)
   const sift = perplexity && ((sources: readonly Tokens[]) => perplexity.sift(sources))
   const { replay } = config
-  const { signal, onWarning } = options
-  const how = { ...config, objective: objectiveOf(config) }
-  const data = await loadData(config.data, how, text, { signal, onWarning, shuffle: true, sift, replay })
+  const data = await reading.load(config.data, { signal, onWarning, shuffle: true, sift, replay })
   try {
     const held_out =
       config.eval &&
-      (await loadData(config.eval.data, how, text, { signal, onWarning, shuffle: false, apart: true }))
+      (await reading.load(config.eval.data, { signal, onWarning, shuffle: false, apart: true }))
     const pruning = pruneSchedule(config)
     const start = { teaching, student, samples, pruning, perplexity }
     return { ...inputs, config, spec, modelConfig, trained, text, data, held_out, ...start }
@@ -232,9 +245,10 @@ function measuring(
   plan: Pick<TrainPlan, 'config' | 'text' | 'model' | 'trained'>,
   { identity, ...options }: PlanOptions,
 ): Perplexity | undefined {
-  if (plan.config.objective !== 'inscp' || identity === undefined) return undefined
+  const { config, text } = plan
+  if (config.objective !== 'inscp' || text === undefined || identity === undefined) return undefined
   const start = startingPoint(plan, identity)
-  if (start !== undefined) return new Perplexity(plan.config, plan.text, start, options)
+  if (start !== undefined) return new Perplexity(config, text, start, options)
   options.onNote?.('no perplexity is measured: random weights know no text')
   return undefined
 }
@@ -283,13 +297,4 @@ async function resultConfig(
     if (key in files.generation.config) own[key] = files.generation.config[key]
   }
   return own
-}
-
-function checkVocabulary({ tokenizer }: ModelText, spec: ModelSpec, folder: string): void {
-  if (tokenizer.vocabSize <= spec.vocab_size) return
-  throw new TongueforgeError(
-    'ERR_VOCABULARY',
-    `${folder}: expected at most vocab_size = ${spec.vocab_size} tokens, found ${tokenizer.vocabSize} in tokenizer.json`,
-    { hint: 'Tokenizer and model do not belong together.', details: { path: folder } },
-  )
 }

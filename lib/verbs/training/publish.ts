@@ -97,7 +97,9 @@ async function publishModel(
     await carryOver(plan.files, staged, new Set(['config.json', 'README.md']))
     await writeJson(staged, 'config.json', plan.modelConfig)
     const ends =
-      objectives[objectiveOf(plan.config)].templated && generationConfig(plan.files.generation, plan.text)
+      plan.text &&
+      objectives[objectiveOf(plan.config)].templated &&
+      generationConfig(plan.files.generation, plan.text)
     if (ends) await writeJson(staged, 'generation_config.json', ends)
     await describe(staged, folder, plan, { ...outcome, report })
     return report

@@ -45,7 +45,7 @@ export class RunFolder extends ClaimedFolder<TrainConfig> {
   }
 }
 
-function inputsOf({ model, teacher, tokenizer, adapter, data, eval: evaluation, dpo }: TrainConfig) {
+function inputsOf({ model, teacher, tokenizer, adapter, data, eval: evaluation, dpo, sound }: TrainConfig) {
   const prompts = evaluation?.samples?.prompts
   return [
     model,
@@ -54,6 +54,7 @@ function inputsOf({ model, teacher, tokenizer, adapter, data, eval: evaluation, 
     tokenizer,
     adapter,
     dpo.reference,
+    sound?.targets,
     ...[...data, ...(evaluation?.data ?? [])].map(({ path }) => path),
   ]
 }

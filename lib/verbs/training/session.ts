@@ -217,7 +217,7 @@ export class Session {
 
   async #sample(): Promise<{ stop_rate?: number }> {
     const { trainer, plan } = this.parts
-    if (!plan.samples) return {}
+    if (!plan.samples || !plan.text) return {}
     const { step } = this.state
     const samples = await takeSamples(trainer, plan.samples, plan.text, { ...this.audience, step })
     await this.record.samples(step, samples)

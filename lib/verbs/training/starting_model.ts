@@ -7,7 +7,7 @@ import { decoderSpec } from '../../checkpoint/model_config'
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import type { FileRecord, InputRecord } from '../../checkpoint/provenance'
 import { type Handle, native, runJob } from '../../native'
-import { epochBatches, type PackedBatch } from '../../text/packing'
+import { epochBatches, nativeRows, type PackedBatch } from '../../text/packing'
 import type { TrainingData } from './data'
 import type { Environment } from './environment'
 import { canonicalJson, type Identity } from './identity'
@@ -194,5 +194,3 @@ export class StartingModel {
     return hash.digest('hex')
   }
 }
-
-const nativeRows = ({ ids, labels, segments, rows }: PackedBatch) => ({ ids, labels, segments, rows })

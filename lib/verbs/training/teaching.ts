@@ -7,7 +7,7 @@ import { TongueforgeError } from '../../errors'
 import { type DistillationSettings, type Handle, runJob } from '../../native'
 import type { ModelText } from '../../text/model_text'
 import { Tokenizer } from '../../text/tokenizer'
-import { checkEncoder } from './model_kind'
+import { checkEncoder, checkSpeech } from './model_kind'
 
 export interface Teaching {
   teacher: ModelFolder
@@ -47,6 +47,7 @@ export function planTeaching(
 function checkTeacher(config: TrainConfig, teacher: ModelSpec, student: ModelSpec): void {
   if (teacher.kind === student.kind) {
     if (teacher.kind === 'encoder') checkEncoder(config, teacher, 'teacher')
+    if (teacher.kind === 'speech') checkSpeech(config, teacher, 'teacher')
     return
   }
   const text = `config: teacher: expected ${aOf[student.kind]} as the student, received ${aOf[teacher.kind]}`

@@ -20,7 +20,13 @@ import {
   type StepOutcome,
 } from '../../native'
 import { objectives } from '../../text/objectives'
-import { epochBatches, PADDING, type PackedBatch as PackedRows, type RowSource } from '../../text/packing'
+import {
+  epochBatches,
+  nativeRows,
+  PADDING,
+  type PackedBatch as PackedRows,
+  type RowSource,
+} from '../../text/packing'
 import { type GeneratedIds, generatedIds } from '../generate'
 import { warnOfUnread } from '../unread_tensors'
 import type { Limits } from './anomalies'
@@ -107,6 +113,7 @@ export class Trainer implements StateWriter {
       recompute_blocks: config.activation_checkpointing === 'block',
       deterministic: isDeterministic(config),
       graph: config.graph === 'auto',
+      dropout: config.dropout,
       masks: masksOf(config),
       ...(team.group && { together: togetherOf(config, team.group) }),
     })
@@ -153,9 +160,12 @@ export class Trainer implements StateWriter {
 
   /** How the rows of a batch begin: what to look for in the data. */
   async beginnings(batch: number): Promise<string[]> {
-    const { tokenizer } = this.plan.text
+    const { text, data } = this.plan
+    const batches = await this.batches.readAll(batch)
+    if (!text) return batches.flatMap(({ documents }) => documents.slice(0, SHOWN_ROWS)).map(data.nameOf!)
+    const { tokenizer } = text
     const texts: Promise<string>[] = []
-    for (const { ids, segments, rows, row_length } of await this.batches.readAll(batch)) {
+    for (const { ids, segments, rows, row_length } of batches) {
       for (let first = 0; first < rows * row_length && texts.length < SHOWN_ROWS; first += row_length) {
         const shown = ids.slice(first, first + Math.min(SHOWN_TOKENS, row_length))
         texts.push(tokenizer.decode(shown.filter((_, i) => segments[first + i] !== PADDING)))
@@ -267,13 +277,9 @@ async function putAdapters(
 
 const stateFile = (folder: string) => `${folder}/state.safetensors`
 
-function nativeBatch(
-  { documents, sounds, frame_width, hidden, ...packed }: PackedRows,
-  { reference }: TrainingData,
-): PackedBatch {
-  const { ids, labels, segments, rows } = packed
-  const batch = { ids, labels, segments, rows, ...(sounds && { sounds, frame_width, hidden }) }
-  return reference ? { ...batch, reference: documents.map((number) => reference[number]!) } : batch
+function nativeBatch(packed: PackedRows, { reference }: TrainingData): PackedBatch {
+  const batch = nativeRows(packed)
+  return reference ? { ...batch, reference: packed.documents.map((number) => reference[number]!) } : batch
 }
 
 function optimizerSettings(config: TrainConfig): OptimizerSettings {

@@ -35,7 +35,7 @@ TEST_CASE("backward drops the places that were dropped, in any dtype and layout"
     x.requires_grad_();
     const kernels::DropoutKey dropout = {0.3, 17};
     const auto y = kernels::dropped(x, dropout);
-    CHECK(y.scalar_type() == dtype);
+    CHECK((y.scalar_type() == dtype));
     const auto kept = kernels::drop(at::ones({7, 31}), dropout).to(dtype);
     CHECK(y.allclose(x * kept, 1e-2, 1e-6));
     const auto weights = at::randn({7, 31}, at::detail::createCPUGenerator(10), at::kFloat).to(dtype);

@@ -50,7 +50,8 @@ TEST_CASE("dropping keeps the mean of what the parts add: many draws come near t
   double sum = 0;
   constexpr int kDraws = 400;
   auto trainer = trainer_with(0.02);
-  for (int64_t step = 0; step < kDraws; step++) sum += trainer.step({batch}, {.lr = 0, .step = step}, job).loss;
+  for (int64_t step = 0; step < kDraws; step++)
+    sum += trainer.step({batch}, {.lr = 0, .step = step}, job).loss;
   auto plain = trainer_with(0);
   const double dense = plain.step({batch}, {.lr = 0}, job).loss;
   CHECK(sum / kDraws == doctest::Approx(dense).epsilon(0.02));

@@ -1,0 +1,159 @@
+// objective: masked of a speech encoder, whole runs: a language of tones, from random weights or a folder to a folder.
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { inspect, loadModel, train } from 'tongueforge'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { FRONT_END, toneModel, writeTinySound } from '../helpers/tiny_sound.mjs'
+
+const root = temporaryFolder()
+const { train: data, heldOut, targets } = writeTinySound(join(root, 'sound'))
+let made = 0
+const config = (changes = {}) => ({
+  objective: 'masked',
+  init: toneModel(),
+  out: join(root, `run-${made++}`),
+  data: [{ path: data }],
+  eval: { every: 20, data: [{ path: heldOut }] },
+  sound: { targets, join: 'speaker', ...changes.sound },
+  data_cache: join(root, 'cache'),
+  sequence_length: 40,
+  batch_size: 4,
+  steps: 80,
+  optimizer: { lr: 0.01 },
+  schedule: { warmup: 5 },
+  checkpoint: { every: 8, keep: 2 },
+  threads: 1,
+  ...Object.fromEntries(Object.entries(changes).filter(([key]) => key !== 'sound')),
+})
+const weights = (out) => readFileSync(join(out, 'model', 'model.safetensors'))
+const json = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'))
+const lines = (out) =>
+  readFileSync(join(out, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+describe('objective: masked of a speech encoder', () => {
+  test('learns hidden sound from random weights, into a folder that hears as its targets were made', async () => {
+    const settings = config()
+    const { model, report } = await train(settings).result
+    const told = lines(settings.out)
+    assert.equal(told.length, 80)
+    const last = told.at(-1).eval_loss
+    assert.ok(last < 0.7 * Math.log(4), `held-out loss ${last}; four tones alike: ${Math.log(4)}`)
+    assert.deepEqual(json(model, 'preprocessor_config.json'), FRONT_END)
+    assert.equal(json(model, 'config.json').model_type, 'melhubert')
+    assert.equal(report.plan.data.documents, 40)
+    assert.ok(report.plan.data.sources[0].seconds > 30)
+    const { parameters } = await inspect(model)
+    assert.equal(parameters.total, report.plan.parameters)
+    const encoder = await loadModel(model, { threads: 1 })
+    const [{ places, states }] = await encoder.hiddenStates([new Float32Array(20 * 10)])
+    assert.deepEqual([places, states.length], [10, 3])
+    await encoder.dispose()
+  })
+
+  test('stopped and resumed, with dropout, it writes the bytes of an undisturbed run', async () => {
+    const whole = config({ steps: 20, dropout: 0.1 })
+    await train(whole).result
+    const cut = { ...whole, out: join(root, 'cut') }
+    const stop = new AbortController()
+    const run = train(cut, { signal: stop.signal })
+    const ended = (async () => {
+      for await (const { step } of run) if (step === 11) stop.abort(new Error('enough'))
+    })()
+    await assert.rejects(ended, /enough/)
+    await assert.rejects(run.result, /enough/)
+    await train(cut, { resume: true }).result
+    assert.ok(weights(cut.out).equals(weights(whole.out)))
+    const losses = (out) => lines(out).map(({ loss }) => loss)
+    assert.deepEqual(losses(cut.out), losses(whole.out))
+    const other = config({ steps: 20 })
+    await train(other).result
+    assert.ok(!weights(other.out).equals(weights(whole.out)), 'dropout changes what is learnt')
+  })
+
+  test('goes on from its own folder, apart as well as joined, and the loss is where it was', async () => {
+    const first = config({ steps: 60 })
+    const { model } = await train(first).result
+    const next = config({
+      init: undefined,
+      model,
+      steps: 5,
+      optimizer: { lr: 1e-6 },
+      sound: { join: undefined },
+    })
+    const { report } = await train(next).result
+    const [before, after] = [lines(first.out).at(-1).eval_loss, report.eval_loss]
+    assert.ok(Math.abs(before - after) < 0.3, `${before} -> ${after}`)
+    assert.deepEqual(
+      json(report.config_sha256 ? next.out : '', 'model', 'preprocessor_config.json'),
+      FRONT_END,
+    )
+  })
+
+  test('a micro-batch cut in two is the same update', async () => {
+    const one = config({ steps: 3, batch_size: 4, sound: { join: 'any' } })
+    const two = config({ steps: 3, batch_size: 2, accumulation: 2, sound: { join: 'any' } })
+    await train(one).result
+    await train(two).result
+    const losses = (out) => lines(out).map(({ loss }) => loss)
+    for (const [i, loss] of losses(two.out).entries())
+      assert.ok(Math.abs(loss - losses(one.out)[i]) < 1e-4, `step ${i}`)
+  })
+})
+
+describe('what cannot be learnt is refused', () => {
+  const refused = async (changes, code, message, hint) => {
+    const error = await train(config(changes)).result.then(
+      () => assert.fail('expected an error'),
+      (thrown) => thrown,
+    )
+    assert.equal(error.code, code, error.message)
+    assert.match(error.message, message)
+    assert.match(error.hint, hint)
+  }
+  const elsewhere = join(root, 'elsewhere')
+  mkdirSync(elsewhere)
+  writeFileSync(join(elsewhere, 'stranger.wav'), readFileSync(join(root, 'sound', 'train_0.wav')))
+  writeFileSync(join(elsewhere, 'train_0.wav'), readFileSync(join(root, 'sound', 'train_3.wav')))
+  writeFileSync(join(elsewhere, 'one.csv'), 'path\ntrain_0.wav\n')
+  writeFileSync(join(elsewhere, 'stranger.csv'), 'path,speaker\nstranger.wav,anna\n')
+
+  test('keys that do not belong together', async () => {
+    await refused({ objective: 'cp' }, 'ERR_CONFIG', /received cp/, /masked trains an encoder/)
+    await refused(
+      { eval: { samples: { prompts: ['a'] }, data: [{ path: heldOut }] } },
+      'ERR_CONFIG',
+      /samples/,
+      /Leave/,
+    )
+    await refused({ replay: [{ path: data, share: 0.1 }] }, 'ERR_CONFIG', /replay/, /weight/)
+    await refused(
+      { init: toneModel({ num_cluster: 3 }) },
+      'ERR_CONFIG',
+      /at most 3 clusters, found 4/,
+      /num_cluster=4/,
+    )
+    await refused(
+      { init: toneModel({ feat_emb_dim: 40 }) },
+      'ERR_MODEL_CONFIG',
+      /front end of 40/,
+      /stacked_frames/,
+    )
+  })
+
+  test('data that their targets do not know, or know otherwise', async () => {
+    const only = (file) => ({ data: [{ path: join(elsewhere, file) }] })
+    await refused(only('stranger.csv'), 'ERR_DATA', /stranger\.wav: expected its clusters/, /Name all data/)
+    await refused(
+      { ...only('one.csv'), sound: { join: undefined } },
+      'ERR_DATA',
+      /a cluster for each of \d+ places, found \d+/,
+      /run tongueforge clusters again/,
+    )
+    await refused(only('one.csv'), 'ERR_DATA', /the column speaker/, /join: any/)
+  })
+})
