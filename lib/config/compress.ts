@@ -11,6 +11,7 @@ import { recoverSchema } from './compress/recover'
 import { recovery } from './compress/recovery'
 import { rowsSchema } from './compress/rows'
 import { sources } from './data'
+import { sound } from './sound'
 
 /** A row a method; lib/verbs/compressing/stages.ts has what they do. */
 export const STAGE_SCHEMAS = [
@@ -55,6 +56,7 @@ export const compressSchema = z.strictObject({
   calibration,
   recovery,
   evaluate,
+  sound,
   stages: z
     .array(z.discriminatedUnion('method', STAGE_SCHEMAS), { error: 'expected a list of { method }' })
     .min(1, 'expected at least one stage')

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { count, oneOf, text } from './checks'
 import { calibration, evaluate } from './compress'
+import { sound } from './sound'
 
 const NAME = 'expected letters, digits, dots, dashes and underscores'
 
@@ -50,6 +51,7 @@ export const landscapeSchema = z.strictObject({
     .describe('What is tried, at which rates.'),
   evaluate: evaluate.unwrap().describe('Quality: loss and perplexity on these.'),
   measure,
+  sound,
   calibration,
   recovery: z.record(z.string(), z.unknown(), { error: 'expected keys of train' }).optional().meta({
     keys_of: 'train', // checked, and filled in, with each point

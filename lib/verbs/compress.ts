@@ -3,7 +3,6 @@ import { dtypeKey } from '../checkpoint/dtype_key'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { modelSpec } from '../checkpoint/model_spec'
 import type { CompressConfig } from '../config/compress'
-import { loadModelText, type ModelText } from '../text/model_text'
 import { HeldOut } from './compressing/calibration'
 import { CompressFolder } from './compressing/compress_folder'
 import { checkSources, readCompressConfig, sourcesOf } from './compressing/config'
@@ -17,6 +16,8 @@ import { publish } from './compressing/publish'
 import { type CompressReport, type ForetoldStage, reportOf } from './compressing/report'
 import type { Shape } from './compressing/stage'
 import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
+import { checkSound } from './training/model_kind'
+import { type ModelReader, openReader } from './training/model_reader'
 
 export type { CompressEvent } from './compressing/pipeline'
 export type { StageRecord } from './compressing/records'
@@ -82,13 +83,14 @@ async function runCompress(
   const plan = await planCompress(source, options.overrides ?? [])
   const folder = new CompressFolder(plan.config)
   const replaces = await folder.check({ resume, overwrite })
-  const text = await loadModelText(plan.original.folder)
+  const { folder: files, spec } = plan.original
+  const reader = await openReader(files, spec, plan.config, context.signal)
   const needs = await needsOf(plan.config, plan.start, plan.stages)
   if (dryRun) return { model: folder.model, report: planReport(plan, needs) }
   return folder.hold(warn, async () => {
     if (replaces) await folder.clear()
     await checkNeeds(folder.path, needs, warn)
-    return compressIn(folder, plan, text, { ...options, ...context })
+    return compressIn(folder, plan, reader, { ...options, ...context })
   })
 }
 
@@ -99,11 +101,12 @@ async function planCompress(source: string | object, overrides: readonly string[
   const dtype = given.dtype ?? (spec.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
   const means = { dtype, threads: given.threads }
   const config = { ...given, dtype }
+  checkSound(spec, config)
   const original = ModelAtHand.of(folder, means)
   const start = { spec: original.spec, zeros: 0 }
   const stages = planStages(config, file, start)
   await checkTrainings(stages, config, file)
-  await checkSources(sourcesOf(config))
+  await checkSources(sourcesOf(config), config)
   return { config, file, original, means, start, stages }
 }
 
@@ -132,18 +135,16 @@ function planReport(
 async function compressIn(
   folder: CompressFolder,
   { config, file, original, means, stages }: Plan,
-  text: ModelText,
+  reader: ModelReader,
   given: CompressOptions & Context,
 ): Promise<CompressResult> {
   const { signal, emit, onWarning: warn = () => {}, onProgress, onKept = () => {} } = given
   const identity = new Identity(config, original.folder, means.dtype, signal)
-  const heldOut =
-    config.evaluate &&
-    (await HeldOut.open(config, text, { kind: original.spec.kind, signal, onWarning: warn }))
+  const heldOut = config.evaluate && (await HeldOut.open(config, reader, { signal, onWarning: warn }))
   try {
     const dtypeKeys = { [dtypeKey(original.folder.config)]: means.dtype }
     const session: Session = {
-      ...{ config, file, folder, identity, means, original, text, heldOut, dtypeKeys },
+      ...{ config, file, folder, identity, means, original, reader, heldOut, dtypeKeys },
       lastCalibrated: stages.findLast(calibrates)?.number ?? 0,
       evaluation: await identity.evaluation(),
       ...{ signal, emit, warn, onProgress, onKept },

@@ -1,17 +1,14 @@
-/** Rows of text that techniques look at, and held-out ones that a model is measured on; the same in every run of a config. */
+/** Rows that techniques look at, and held-out ones that a model is measured on; the same in every run of a config. */
 import type { CompressConfig } from '../../config/compress'
 import type { Handle, PackedBatch } from '../../native'
-import type { ModelText } from '../../text/model_text'
-import { packedBatch } from '../../text/packing'
+import { nativeRows, type PackedBatch as Packed, packedBatch } from '../../text/packing'
 import type { TrainingData } from '../training/data'
 import { evaluateHeldOut } from '../training/held_out'
-import { measuredModel, openRows } from '../training/measured_model'
-import { type ModelKind, ownLoss } from '../training/own_loss'
+import { measuredModel } from '../training/measured_model'
+import type { ModelReader } from '../training/model_reader'
 import type { PreparationProgress } from '../training/starting_model'
 
-export interface TextOptions {
-  /** Of the model: tokens of an encoder's text are hidden. */
-  kind: ModelKind
+export interface RowsOptions {
   signal: AbortSignal
   onWarning: (message: string) => void
 }
@@ -19,12 +16,12 @@ export interface TextOptions {
 /** The first rows of the shuffled texts: all there are, with a warning, where there are fewer. Throws ERR_DATA. */
 export async function calibrationRows(
   config: CompressConfig,
-  text: ModelText,
-  { kind, signal, onWarning }: TextOptions,
+  reader: ModelReader,
+  { signal, onWarning }: RowsOptions,
 ): Promise<PackedBatch[]> {
   const { data: sources, samples, sequence_length, batch_size, seed = config.seed } = config.calibration!
-  const how = { objective: ownLoss(kind).objective, sequence_length, seed, data_cache: config.data_cache }
-  const data = await openRows(sources, how, text, { signal, onWarning, shuffle: true })
+  const shape = { sequence_length, batch_size, seed }
+  const data = await reader.load(sources, shape, { signal, onWarning, shuffle: true })
   try {
     const there = data.rows.rowsPerEpoch
     if (there < samples)
@@ -41,12 +38,17 @@ export async function calibrationRows(
   }
 }
 
-function firstRows(
-  { ids, labels, segments, row_length }: PackedBatch & { row_length: number },
-  rows: number,
-) {
-  const [i, l, s] = [ids, labels, segments].map((array) => array.slice(0, rows * row_length))
-  return { ids: i!, labels: l!, segments: s!, rows }
+function firstRows(batch: Packed, rows: number): PackedBatch {
+  const all = nativeRows(batch)
+  const cut = (values: Int32Array) => values.slice(0, rows * batch.row_length)
+  return {
+    ...{ ids: cut(all.ids), labels: cut(all.labels), segments: cut(all.segments), rows },
+    ...(all.sounds && {
+      sounds: all.sounds.slice(0, rows),
+      frame_width: all.frame_width,
+      hidden: cut(all.hidden!),
+    }),
+  }
 }
 
 /** Where held-out texts come from, and how they are read. */
@@ -57,19 +59,14 @@ export class HeldOut {
   private constructor(
     private readonly data: TrainingData,
     private readonly config: HeldOutConfig,
-    private readonly kind: ModelKind,
+    private readonly loss: ModelReader['loss'],
   ) {}
 
-  static async open(config: HeldOutConfig, text: ModelText, options: TextOptions): Promise<HeldOut> {
-    const { data: sources, sequence_length } = config.evaluate!
-    const how = {
-      objective: ownLoss(options.kind).objective,
-      sequence_length,
-      seed: config.seed,
-      data_cache: config.data_cache,
-    }
-    const data = await openRows(sources, how, text, { ...options, shuffle: false, apart: true })
-    return new HeldOut(data, config, options.kind)
+  static async open(config: HeldOutConfig, reader: ModelReader, options: RowsOptions): Promise<HeldOut> {
+    const { data: sources, sequence_length, batch_size } = config.evaluate!
+    const shape = { sequence_length, batch_size, seed: config.seed }
+    const data = await reader.load(sources, shape, { ...options, shuffle: false, apart: true })
+    return new HeldOut(data, config, reader.loss)
   }
 
   async measure(
@@ -77,8 +74,7 @@ export class HeldOut {
     options: { signal: AbortSignal; onProgress?: ((progress: PreparationProgress) => void) | undefined },
   ): Promise<{ loss: number; perplexity: number }> {
     const { evaluate, threads } = this.config
-    const { loss: kind } = ownLoss(this.kind)
-    const measured = measuredModel(model, { batch_size: evaluate!.batch_size, threads, loss: kind })
+    const measured = measuredModel(model, { batch_size: evaluate!.batch_size, threads, loss: this.loss })
     const { loss } = await evaluateHeldOut(measured, this.data, options)
     return { loss, perplexity: Math.exp(loss) }
   }

@@ -3,6 +3,7 @@ import { type CompressConfig, compressSchema, STAGE_SCHEMAS, type StageMethod } 
 import type { DataSource } from '../../config/data'
 import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'
 import { resolveSource } from '../../text/documents'
+import { listSounds } from '../training/sound_data'
 import type { Stage, TrainingStage } from './stage'
 import { STAGES, trains } from './stages'
 
@@ -58,9 +59,13 @@ export function sourcesOf({ stages, calibration, evaluate }: CompressConfig): Da
   return read.flatMap((part) => part?.data ?? [])
 }
 
-/** Missing files are met before the work, not after hours of it. Throws ERR_NOT_FOUND. */
-export async function checkSources(sources: readonly DataSource[]): Promise<void> {
-  for (const source of sources) await resolveSource(source)
+/** Missing files are met before the work, not after hours of it. Throws ERR_NOT_FOUND, ERR_AUDIO. */
+export async function checkSources(
+  sources: readonly DataSource[],
+  { sound }: Pick<CompressConfig, 'sound'>,
+): Promise<void> {
+  if (sound) await listSounds(sources)
+  else for (const source of sources) await resolveSource(source)
 }
 
 type Trained = { data?: DataSource[]; eval?: { data: DataSource[] } } | undefined
@@ -68,7 +73,9 @@ type Trained = { data?: DataSource[]; eval?: { data: DataSource[] } } | undefine
 /** As given, but each stage has the keys too that hold for all of its kind: those of `recovery`, and `uniform`. */
 function withCommonKeys(raw: unknown): unknown {
   if (!isTable(raw) || !Array.isArray(raw.stages) || !isTable(raw.recovery ?? {})) return raw
-  const defaults = merged(raw.seed === undefined ? {} : { seed: raw.seed }, raw.recovery)
+  const { seed, sound } = raw
+  const shared = { ...(seed !== undefined && { seed }), ...(sound !== undefined && { sound }) }
+  const defaults = merged(shared, raw.recovery)
   const completed = (stage: unknown) => {
     if (!isTable(stage) || !isMethod(stage.method)) return stage
     if (trains(STAGES[stage.method])) return merged(keysOf(defaults, stage.method), stage)

@@ -10,6 +10,7 @@ import type { DataSource } from '../../config/data'
 import { dataCacheFolder } from '../../text/cache/place'
 import { canonicalJson, identify, recordSources, recordWhole } from '../training/identity'
 import { openInputs, readTrainConfig } from '../training/plan'
+import { recordSounds } from '../training/sound_identity'
 import type { PlannedStage } from './plan'
 import { trains } from './stages'
 import { trainingOf } from './training'
@@ -82,7 +83,8 @@ export class Identity {
 
   async #contentOf(role: string, data: readonly DataSource[]): Promise<object[]> {
     const cache = dataCacheFolder(this.config.data_cache)
-    const { content, inputs } = await recordSources(role, data, { cache, signal: this.signal })
+    const record = this.config.sound ? recordSounds : recordSources
+    const { content, inputs } = await record(role, data, { cache, signal: this.signal })
     this.#add(...inputs)
     return content
   }

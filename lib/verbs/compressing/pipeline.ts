@@ -2,8 +2,8 @@
 import type { JsonObject } from '../../checkpoint/json_file'
 import type { CompressConfig } from '../../config/compress'
 import type { PackedBatch } from '../../native'
-import type { ModelText } from '../../text/model_text'
 import type { TrainStep } from '../train'
+import type { ModelReader } from '../training/model_reader'
 import { calibrationRows, type HeldOut } from './calibration'
 import type { CompressFolder } from './compress_folder'
 import { foundFigures } from './figures'
@@ -26,7 +26,7 @@ export interface Session {
   means: Means
   /** The model that all stages begin with: folder and sizes. */
   original: ModelAtHand
-  text: ModelText
+  reader: ModelReader
   heldOut: HeldOut | undefined
   /** Number of the last stage that looks at calibration rows; 0: none does. */
   lastCalibrated: number
@@ -169,8 +169,8 @@ async function compute(session: Session, planned: PlannedStage, start: Start): P
   return { model, figures, seconds: (performance.now() - begun) / 1000 }
 }
 
-function calibration({ config, text, original, signal, warn }: Session): Promise<PackedBatch[]> {
-  return calibrationRows(config, text, { kind: original.spec.kind, signal, onWarning: warn })
+function calibration({ config, reader, signal, warn }: Session): Promise<PackedBatch[]> {
+  return calibrationRows(config, reader, { signal, onWarning: warn })
 }
 
 async function train(session: Session, planned: PlannedStage, { model, hash }: Start): Promise<Done> {

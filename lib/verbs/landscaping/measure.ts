@@ -1,11 +1,11 @@
 /** What a point is: its loss on held-out text, its counts, its speed. */
 import type { LandscapeConfig } from '../../config/landscape'
 import type { Handle } from '../../native'
-import { loadModelText } from '../../text/model_text'
 import { HeldOut } from '../compressing/calibration'
 import { type Means, ModelAtHand } from '../compressing/model_at_hand'
 import { stockObstacle } from '../compressing/shapes'
 import { inspect } from '../inspect'
+import { openReader } from '../training/model_reader'
 import type { PointFigures, PointSpeed } from './record'
 import { speedOf } from './speed'
 
@@ -32,8 +32,8 @@ export class PointMeasure {
     means: Means,
     options: { signal: AbortSignal; onWarning: (message: string) => void },
   ): Promise<PointMeasure> {
-    const text = await loadModelText(original.folder)
-    const heldOut = await HeldOut.open(config, text, { kind: original.spec.kind, ...options })
+    const reader = await openReader(original.folder, original.spec, config, options.signal)
+    const heldOut = await HeldOut.open(config, reader, options)
     return new PointMeasure(heldOut, config, means, original.folder.path)
   }
 

@@ -14,6 +14,8 @@ import type { Means, ModelAtHand } from '../compressing/model_at_hand'
 import { checkTrainings, type PlannedStage, planStages } from '../compressing/plan'
 import type { Shape } from '../compressing/stage'
 import { canonicalJson, recordSources } from '../training/identity'
+import { checkSound } from '../training/model_kind'
+import { recordSounds } from '../training/sound_identity'
 import { ORIGINAL, type PointPlan, pointsOf } from './points'
 
 export interface PlannedPoint extends PointPlan {
@@ -40,7 +42,8 @@ export async function planPoints(
   spec: ModelSpec,
   folder: string,
 ): Promise<PlannedPoint[]> {
-  await checkSources(config.evaluate.data)
+  checkSound(spec, config)
+  await checkSources(config.evaluate.data, config)
   checkRoom(config, file, spec)
   const planned: PlannedPoint[] = []
   for (const point of pointsOf(config, file)) {
@@ -50,7 +53,7 @@ export async function planPoints(
         const { config: compress } = await readCompressConfig({ ...point.config, out }, [])
         const stages = planStages(compress, 'config', { spec, zeros: 0 })
         await checkTrainings(stages, compress, 'config')
-        await checkSources(sourcesOf(compress))
+        await checkSources(sourcesOf(compress), compress)
         return { ...point, compress, stages, after: stages.at(-1)!.after }
       }),
     )
@@ -121,7 +124,8 @@ export async function hashesOf(
 ): Promise<Map<string, string>> {
   const { evaluate, measure, data_cache, seed } = config
   const cache = dataCacheFolder(data_cache)
-  const { content } = await recordSources('evaluate', evaluate.data, { cache, signal })
+  const record = config.sound ? recordSounds : recordSources
+  const { content } = await record('evaluate', evaluate.data, { cache, signal })
   const judged = { evaluate: { ...evaluate, data: content }, measure, seed }
   const hashes = new Map<string, string>()
   for (const { name, compress, stages } of [{ ...ORIGINAL, ...ofOriginal(config) }, ...points]) {

@@ -57,7 +57,7 @@ interface Place {
 }
 
 function compressKeys(
-  { model, calibration, recovery, data_cache, device, dtype, threads, seed }: LandscapeConfig,
+  { model, sound, calibration, recovery, data_cache, device, dtype, threads, seed }: LandscapeConfig,
   { stages }: TechniqueConfig,
   rate: Rate | null,
   place: Place,
@@ -74,7 +74,18 @@ function compressKeys(
       key: place.rate,
     })
   }
-  const keys = { model, calibration, recovery, data_cache, device, dtype, threads, seed, stages: filled }
+  const keys = {
+    model,
+    sound,
+    calibration,
+    recovery,
+    data_cache,
+    device,
+    dtype,
+    threads,
+    seed,
+    stages: filled,
+  }
   return Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== undefined))
 }
 

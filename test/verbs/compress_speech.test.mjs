@@ -1,0 +1,146 @@
+// Speech encoders are compressed by the same stages as models of text: every technique, with recovery, and a landscape.
+import assert from 'node:assert/strict'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { compress, inspect, landscape, loadModel, train } from 'tongueforge'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { lastingFiles } from '../helpers/tiny_compression.mjs'
+import { FRONT_END, toneModel, writeTinySound } from '../helpers/tiny_sound.mjs'
+
+const root = temporaryFolder()
+const { train: data, heldOut, targets } = writeTinySound(join(root, 'sound'))
+const model = join(root, 'base', 'model')
+const shared = {
+  sound: { targets, join: 'speaker' },
+  data_cache: join(root, 'cache'),
+  threads: 1,
+}
+const learning = {
+  objective: 'masked',
+  data: [{ path: data }],
+  sequence_length: 40,
+  batch_size: 4,
+  schedule: { warmup: 2 },
+}
+const config = {
+  ...shared,
+  model,
+  calibration: { data: [{ path: data }], samples: 12, sequence_length: 40, batch_size: 4 },
+  recovery: { ...learning, steps: 15, optimizer: { lr: 3e-3 }, checkpoint: { every: 5 } },
+  evaluate: { data: [{ path: heldOut }], sequence_length: 40, batch_size: 4 },
+  seed: 3,
+}
+const json = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'))
+const stageOf = ({ report }, name) => report.stages.find(({ stage }) => stage.endsWith(name))
+
+before(async () => {
+  const given = {
+    ...shared,
+    ...learning,
+    init: toneModel({ num_attention_heads: 4 }),
+    out: join(root, 'base'),
+  }
+  await train({ ...given, steps: 60, optimizer: { lr: 0.01 } }).result
+})
+
+describe('compress of a speech encoder', () => {
+  const STAGES = {
+    heads: { method: 'heads', criterion: 'data', remove: 2, scope: 'global' },
+    taylor: { method: 'heads', criterion: 'taylor', keep: 2 },
+    rows: { method: 'rows', criterion: 'l1', keep: 24 },
+    layers: { method: 'layers', criterion: 'influence', drop: 1 },
+    whitened: { method: 'lowrank', ratio: 0.6 },
+    magnitude: { method: 'prune', sparsity: 0.5 },
+    wanda: { method: 'prune', criterion: 'wanda', sparsity: 0.5 },
+    sparsegpt: { method: 'prune', criterion: 'sparsegpt', sparsity: 0.5 },
+  }
+  for (const [name, stage] of Object.entries(STAGES))
+    test(`${name}: what is foretold comes out, loads, and is measured`, async () => {
+      const given = { ...config, out: join(root, name), stages: [stage] }
+      const { report: plan } = await compress(given, { dryRun: true }).result
+      const { model: folder, report } = await compress(given).result
+      const [start, done] = [report.stages[0], report.stages.at(-1)]
+      assert.ok(start.loss < 1 && Number.isFinite(done.loss), `${start.loss} -> ${done.loss}`)
+      assert.deepEqual(json(folder, 'preprocessor_config.json'), FRONT_END)
+      const told = await inspect(folder, { macs: true, tokens: 50 })
+      assert.equal(told.parameters.total, done.parameters.total)
+      const foretold = plan.stages.at(-1)
+      if (foretold.parameters) assert.deepEqual(foretold.parameters.total, done.parameters.total)
+      const encoder = await loadModel(folder, { threads: 1 })
+      const [{ states }] = await encoder.hiddenStates([new Float32Array(20 * 10)])
+      assert.equal(states.length, encoder.spec.layers.length + 1)
+      await encoder.dispose()
+    })
+
+  test('heads, rows, weights, each with recovery, and from a teacher: stopped, it goes on to the same bytes', async () => {
+    const stages = [
+      { method: 'heads', criterion: 'l1', keep: 2, recover: {} },
+      { method: 'rows', criterion: 'taylor', keep: 24, recover: { dropout: 0.1 } },
+      { method: 'distil', distil: { encode: 'masked' }, steps: 10 },
+      { method: 'prune', sparsity: 0.3 },
+    ]
+    const whole = { ...config, out: join(root, 'whole'), stages }
+    const { model: folder, report } = await compress(whole).result
+    const losses = report.stages.map(({ loss }) => loss)
+    assert.ok(losses.every(Number.isFinite), losses.join())
+    assert.ok(
+      stageOf({ report }, '02-recover').loss < stageOf({ report }, '01-heads').loss + 0.05,
+      losses.join(),
+    )
+    const cut = { ...whole, out: join(root, 'cut') }
+    const stop = new AbortController()
+    const run = compress(cut, { signal: stop.signal })
+    const ended = (async () => {
+      for await (const { event, stage, step } of run)
+        if (event === 'step' && stage.startsWith('04') && step === 7) stop.abort(new Error('enough'))
+    })()
+    await assert.rejects(ended, /enough/)
+    await assert.rejects(run.result, /enough/)
+    const { model: other } = await compress(cut, { resume: true }).result
+    const weights = (place) => lastingFiles(place)['model.safetensors']
+    assert.ok(weights(other) === weights(folder))
+  })
+
+  test('without targets it is refused, and so are targets of a model of text', async () => {
+    const { sound: _, ...without } = config
+    await assert.rejects(
+      compress({ ...without, out: join(root, 'no'), stages: [{ method: 'prune', sparsity: 0.5 }] }).result,
+      (error) =>
+        error.code === 'ERR_CONFIG' && /sound\.targets/.test(error.message) && /clusters/.test(error.hint),
+    )
+  })
+})
+
+test('a landscape of a speech encoder has loss, size, multiplications and real-time factor of each point', async () => {
+  const { recovery, ...given } = config
+  const out = join(root, 'landscape')
+  const run = landscape({
+    ...given,
+    recovery: { ...recovery, steps: 5 },
+    out,
+    measure: { tokens: 50, repeats: 3, warmup: 1 },
+    techniques: [
+      {
+        name: 'rows',
+        rates: [24],
+        stages: [{ method: 'rows', criterion: 'l1', keep: '$rate' }, { method: 'recover' }],
+      },
+      { name: 'magnitude', rates: [0.5], stages: [{ method: 'prune', sparsity: '$rate' }] },
+    ],
+  })
+  const { points, failed } = await run.result
+  assert.deepEqual(failed, [])
+  assert.deepEqual(
+    points.map(({ point }) => point),
+    ['original', 'rows-24', 'magnitude-0.5'],
+  )
+  for (const { loss, macs, parameters, speed } of points) {
+    assert.ok(loss > 0 && macs.core > 0 && parameters.total > 0)
+    assert.ok(speed.prefill_seconds.min > 0)
+    assert.equal(speed.decode_seconds, null)
+  }
+  assert.ok(points[1].macs.core < points[0].macs.core)
+  assert.equal(points[2].macs.core, points[0].macs.core)
+  rmSync(out, { recursive: true })
+})
