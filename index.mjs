@@ -6,6 +6,7 @@ export const {
   VERSION,
   applyDelta,
   audioInfo,
+  clusters,
   compress,
   demo,
   doctor,

@@ -21,6 +21,12 @@ export {
   mergeAdapter,
 } from './verbs/adapter'
 export {
+  type ClustersOptions,
+  type ClustersPlanReport,
+  type ClustersReport,
+  clusters,
+} from './verbs/clusters'
+export {
   type CompressEvent,
   type CompressOptions,
   type CompressPlanReport,

@@ -5,6 +5,7 @@
 import { toTongueforgeError } from './errors'
 import { loadAddon } from './libtorch'
 import type { AudioJobs } from './native/audio'
+import type { ClusterJobs } from './native/clusters'
 import type { CompressingJobs } from './native/compressing'
 import type {
   AdapterMergeInputs,
@@ -33,6 +34,7 @@ import type { BpeMerges, BpeTraining } from './native/text'
 import type { LossSettings, LossSums, MaskCounts, OptimizerSettings, StepOutcome } from './native/training'
 
 export * from './native/audio'
+export * from './native/clusters'
 export * from './native/compressing'
 export * from './native/merging'
 export * from './native/speed'
@@ -190,7 +192,7 @@ export interface SamplingSettings {
 }
 
 /** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
-export interface NativeJobs extends AudioJobs, CompressingJobs {
+export interface NativeJobs extends AudioJobs, ClusterJobs, CompressingJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
   inspectPacked: [{ folder: string }, PackedDescription[]]
   stageFolder: [

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
+import { clustersSchema } from '#lib/config/clusters'
 import { landscapeSchema } from '#lib/config/landscape'
 import { checkMergeConfig } from '#lib/config/merge_checks'
 import { checkConfig, readYaml } from '#lib/config/parse'
@@ -76,6 +77,7 @@ const CHECKS = {
   sweep: (config, file) => checkConfig(sweepSchema, config, file),
   merge: checkMergeConfig,
   landscape: checkLandscape,
+  clusters: (config, file) => checkConfig(clustersSchema, config, file),
   compress: (_config, file) => readCompressConfig(file, []),
 }
 

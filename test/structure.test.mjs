@@ -28,6 +28,7 @@ test('native: each folder includes its own files and those of the floors below',
     live: ['models', 'nn', 'kernels', 'merge', 'checkpoint', 'core'],
     text: ['core'],
     audio: ['checkpoint', 'kernels', 'core'],
+    clusters: ['checkpoint', 'kernels', 'core'],
   }
   for (const file of files('native', /\.(h|cpp|cu|cuh)$/)) {
     const folder = file.split('/')[1]

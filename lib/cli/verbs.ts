@@ -2,6 +2,7 @@
 import adapter from './adapter'
 import chat from './chat'
 import classify from './classify'
+import clusters from './clusters'
 import compress from './compress'
 import delta from './delta'
 import demo from './demo'
@@ -28,6 +29,7 @@ export const VERBS: Verb[] = [
   merge,
   compress,
   landscape,
+  clusters,
   launch,
   delta,
   sweep,

@@ -62,10 +62,10 @@ struct Chunk {
 struct Riff {
   const checkpoint::PosixFile& file;
   uint64_t file_size = 0;
-  uint64_t end = 0;                        // of the chunks
-  bool sizes_unknown = false;              // by the size of the whole
-  std::optional<uint64_t> long_data_size;  // RF64
-  std::optional<WavHeader> format;
+  uint64_t end = 0;                          // of the chunks
+  bool sizes_unknown = false;                // by the size of the whole
+  std::optional<uint64_t> long_data_size{};  // RF64
+  std::optional<WavHeader> format{};
 
   [[noreturn]] void refuse(uint64_t offset, const char* reason, const std::string& message,
                            const char* hint) const {

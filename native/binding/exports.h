@@ -106,6 +106,14 @@ Napi::Value resample(const Napi::CallbackInfo& info);
 Napi::Value make_front_end(const Napi::CallbackInfo& info);
 Napi::Value hear_sound(const Napi::CallbackInfo& info);
 Napi::Value sound_moments(const Napi::CallbackInfo& info);
+// clusters.cpp
+Napi::Value make_points(const Napi::CallbackInfo& info);
+Napi::Value add_points(const Napi::CallbackInfo& info);
+Napi::Value k_means(const Napi::CallbackInfo& info);
+Napi::Value load_centres(const Napi::CallbackInfo& info);
+Napi::Value make_labels(const Napi::CallbackInfo& info);
+Napi::Value add_labels(const Napi::CallbackInfo& info);
+Napi::Value finish_labels(const Napi::CallbackInfo& info);
 // graft.cpp
 Napi::Value plan_graft(const Napi::CallbackInfo& info);
 Napi::Value graft(const Napi::CallbackInfo& info);

@@ -46,6 +46,7 @@ const SURFACE = {
   sweep: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   compress: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   landscape: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
+  clusters: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   launch: ['<command...>', '--processes <n>'],
   delta: [
     '<action>',
