@@ -21,8 +21,10 @@ const length = (row) => row.reduce((sum, { count }) => sum + count, 0)
 /** How often each place of each utterance is in the rows. */
 function coverage(utterances, rows) {
   const seen = utterances.map(({ places }) => new Int32Array(places))
-  for (const { utterance, from, count } of rows.flat())
+  for (const { utterance, from, count } of rows.flat()) {
+    assert.ok(count > 0 && from >= 0 && from + count <= utterances[utterance].places)
     for (let place = from; place < from + count; place++) seen[utterance][place]++
+  }
   return seen
 }
 

@@ -26,7 +26,7 @@ const learning = {
 const config = {
   ...shared,
   model,
-  calibration: { data: [{ path: data }], samples: 12, sequence_length: 40, batch_size: 4 },
+  calibration: { data: [{ path: data }], samples: 10, sequence_length: 40, batch_size: 4 },
   recovery: { ...learning, steps: 15, optimizer: { lr: 3e-3 }, checkpoint: { every: 5 } },
   evaluate: { data: [{ path: heldOut }], sequence_length: 40, batch_size: 4 },
   seed: 3,

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { inspect, loadModel, train } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
+import { wav } from '../helpers/sounds.mjs'
 import { FRONT_END, toneModel, writeTinySound } from '../helpers/tiny_sound.mjs'
 
 const root = temporaryFolder()
@@ -94,6 +95,39 @@ describe('objective: masked of a speech encoder', () => {
     )
   })
 
+  test('how much is hidden, and in how long spans, is as the config says', async () => {
+    const hidden = async (sound) => {
+      const settings = config({ steps: 2, sound })
+      await train(settings).result
+      return lines(settings.out).reduce((sum, { tokens }) => sum + tokens, 0) / (2 * 4 * 40)
+    }
+    const usual = await hidden({}) // .7 in spans of three, which overlap
+    const [few, apart] = [await hidden({ mask_probability: 0.1 }), await hidden({ mask_length: 1 })]
+    assert.ok(few < 0.35 * usual, `${few} of ${usual}`)
+    assert.ok(apart > 1.15 * usual, `${apart} apart, ${usual} in spans`) // .7 against .55, if all rows were full
+  })
+
+  test('a finished run whose sound, or what joins it, has changed is another run', async () => {
+    const place = join(root, 'changing')
+    mkdirSync(place)
+    for (const name of ['train_0.wav', 'train_1.wav'])
+      writeFileSync(join(place, name), readFileSync(join(root, 'sound', name)))
+    const manifest = (second) =>
+      writeFileSync(join(place, 'all.csv'), `path,speaker\ntrain_0.wav,anna\ntrain_1.wav,${second}\n`)
+    manifest('ben')
+    const settings = config({ steps: 2, data: [{ path: join(place, 'all.csv') }], eval: undefined })
+    await train(settings).result
+    await train(settings, { resume: true }).result
+    manifest('anna')
+    await assert.rejects(train(settings, { resume: true }).result, { code: 'ERR_CHECKPOINT' })
+    manifest('ben')
+    await train(settings, { resume: true }).result
+    const louder = readFileSync(join(place, 'train_0.wav'))
+    louder.writeInt16LE(1234, 100)
+    writeFileSync(join(place, 'train_0.wav'), louder)
+    await assert.rejects(train(settings, { resume: true }).result, { code: 'ERR_CHECKPOINT' })
+  })
+
   test('a micro-batch cut in two is the same update', async () => {
     const one = config({ steps: 3, batch_size: 4, sound: { join: 'any' } })
     const two = config({ steps: 3, batch_size: 2, accumulation: 2, sound: { join: 'any' } })
@@ -119,6 +153,8 @@ describe('what cannot be learnt is refused', () => {
   mkdirSync(elsewhere)
   writeFileSync(join(elsewhere, 'stranger.wav'), readFileSync(join(root, 'sound', 'train_0.wav')))
   writeFileSync(join(elsewhere, 'train_0.wav'), readFileSync(join(root, 'sound', 'train_3.wav')))
+  writeFileSync(join(elsewhere, 'short.wav'), wav(new Float32Array(150), { rate: 8000 }))
+  writeFileSync(join(elsewhere, 'short.csv'), 'path,speaker\nshort.wav,anna\n')
   writeFileSync(join(elsewhere, 'one.csv'), 'path\ntrain_0.wav\n')
   writeFileSync(join(elsewhere, 'stranger.csv'), 'path,speaker\nstranger.wav,anna\n')
 
@@ -155,5 +191,11 @@ describe('what cannot be learnt is refused', () => {
       /run tongueforge clusters again/,
     )
     await refused(only('one.csv'), 'ERR_DATA', /the column speaker/, /join: any/)
+    await refused(
+      only('short.csv'),
+      'ERR_AUDIO',
+      /short\.wav: expected at least 0\.025 s/,
+      /Leave the file out/,
+    )
   })
 })
