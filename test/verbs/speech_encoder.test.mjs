@@ -4,9 +4,11 @@ import assert from 'node:assert/strict'
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { loadModel, loadSpeechEncoder, readAudio } from 'tongueforge'
+import { inspect, loadModel, loadSpeechEncoder, readAudio } from 'tongueforge'
 import { FrontEnd } from '#lib/audio/front_end'
-import { speechSpec } from '#lib/checkpoint/speech_config'
+import { withLayers } from '#lib/checkpoint/layer_config'
+import { speechLinears, speechSpec } from '#lib/checkpoint/speech_config'
+import { countParameters } from '#lib/counting/parameters'
 import { native, runJob } from '#lib/native'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { glide, wav } from '../helpers/sounds.mjs'
@@ -166,6 +168,26 @@ describe('speech encoder', () => {
       /expected frames of 6 numbers, as config\.json says, received samples/,
     )
     await mistaken.dispose()
+  })
+
+  test('a folder whose blocks differ and are factored is read, counted and heard as it was written', async () => {
+    for (const config of [melHubertConfig(), hubertConfig()]) {
+      const { layers, head_dim } = speechSpec(config)
+      const down = speechLinears(speechSpec(config), layers[0]).at(-1).name
+      const cut = [
+        { ...layers[0], intermediate_size: 7, ranks: { [down]: 3 } },
+        { ...layers[1], num_heads: 1, num_kv_heads: 1 },
+      ]
+      const written = withLayers(config, cut, { head_dim })
+      const folder = await writeTinySpeech(join(root, `cut-${config.model_type}`), written)
+      const { architecture, parameters } = await inspect(folder)
+      assert.equal(architecture, config.model_type)
+      assert.equal(parameters.total, countParameters(speechSpec(written)))
+      const model = await loadModel(folder)
+      const [{ states }] = await model.hiddenStates([noise(300, 1)])
+      assert.equal(states.length, 3)
+      await model.dispose()
+    }
   })
 
   test('no sound has no states', async () => {
