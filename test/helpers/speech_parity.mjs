@@ -40,6 +40,12 @@ export async function checkSpeech(t, folder) {
       await t.test('states where places are hidden agree', () =>
         compare('masked', { hidden: listed(expected, 'hidden').map(({ data }) => data) }),
       )
+    if (expected['raw.0'])
+      await t.test('samples go through the front end of the folder as through theirs', async () => {
+        const { data: samples } = expected['raw.0']
+        const [{ states }] = await model.hiddenStates([{ samples, rate: 16000 }], { layers: ['last'] })
+        assertClose([...states[0]], expected['normed.0'].data, TOLERANCE, 'normed.0')
+      })
     if (expected['padded.0'])
       await t.test('a padded batch of the reference has the same states', () => compare('padded', {}))
   } finally {

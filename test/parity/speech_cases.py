@@ -9,6 +9,8 @@ expected.safetensors
   states.<i>    (L+1,T,D): what goes into the first block and what each block gives, of the utterance alone
   last.<i>      (T,D): what the model gives, a norm behind its blocks included
   hidden.<i>    (T) int32, 1 where a place is hidden, and masked.<i> (L+1,T,D): the states where those are
+  raw.0         (S) samples that are louder and not around zero, of rows that hear samples, and normed.0 (T,D): what the
+                model gives for them by way of transformers' feature extractor, preprocessor_config.json of the folder
   padded.<i>    (L+1,T,D), of rows that norm frame by frame: out of a batch that is padded with zeros, by its mask
 gradients.safetensors
   weight (T,D), grad.<parameter>: of the sum of weight * what the model gives for utterance 0, its hidden places hidden
@@ -25,7 +27,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig
+from transformers import AutoConfig, Wav2Vec2FeatureExtractor
 
 from decoder_expected import save
 from melhubert import MelHubert
@@ -99,6 +101,7 @@ def random_speech(name: str, seed: int, folder: Path) -> None:
     fill(model, seed)
     shards = {"max_shard_size": case.max_shard_size} if case.max_shard_size else {}
     model.to(case.stored).save_pretrained(folder, **shards)
+    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
     if case.legacy:
         write_legacy_names(folder / "model.safetensors")
 
@@ -200,9 +203,17 @@ def answers(folder: Path, seed: int, **config: Any) -> dict[str, Tensor]:
             hidden = torch.rand(places, generator=generator) < HIDDEN_SHARE
             masked = torch.cat(speech(sound[None], visible, hidden[None])[0])
             tensors |= {f"hidden.{i}": hidden.int(), f"masked.{i}": masked}
+    if not speech.hears_frames:
+        tensors |= normed(speech, folder, 3 * sounds[0] + 1)
     if speech.norms_frames:
         tensors |= padded(speech, sounds)
     return tensors
+
+
+def normed(speech: Speech, folder: Path, raw: Tensor) -> dict[str, Tensor]:
+    extract = Wav2Vec2FeatureExtractor.from_pretrained(folder)
+    heard = extract(raw.numpy(), sampling_rate=extract.sampling_rate, return_tensors="pt").input_values
+    return {"raw.0": raw, "normed.0": speech(heard, torch.ones(heard.shape, dtype=torch.bool))[1][0]}
 
 
 def padded(speech: Speech, sounds: list[Tensor]) -> dict[str, Tensor]:
