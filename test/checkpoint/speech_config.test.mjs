@@ -96,6 +96,13 @@ test('blocks of several sizes and factored layers come back as they were written
     const fewer = layers.map((layer) => ({ ...layer, intermediate_size: 8 }))
     assert.equal(withLayers(written, fewer, { head_dim }).model_type, config.model_type)
     assert.deepEqual(speechSpec(withLayers(written, fewer, { head_dim })).layers, fewer)
+    // one size for all, but heads that do not fill the width: no other loader has a key for that
+    const narrow = layers.map((layer) => ({ ...layer, num_heads: 1, num_kv_heads: 1 }))
+    const own = withLayers(config, narrow, { head_dim })
+    assert.equal(own.model_type, `tongueforge_${config.model_type}`)
+    assert.equal(own.num_key_value_heads, undefined)
+    assert.deepEqual(speechSpec(own).layers, narrow)
+    assert.equal(speechSpec(own).head_dim, head_dim)
   }
 })
 
