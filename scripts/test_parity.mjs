@@ -26,6 +26,12 @@ const ENVIRONMENTS = [
     variable: 'TONGUEFORGE_QUANTIZE_PYTHON',
   },
   {
+    name: 'torchaudio, scikit-learn',
+    folder: 'build/parity-env-audio',
+    requirements: ['test/parity/audio_requirements.txt'],
+    variable: 'TONGUEFORGE_AUDIO_PYTHON',
+  },
+  {
     name: 'TensorBoard',
     folder: 'build/parity-env-tensorboard',
     requirements: ['test/parity/tensorboard_requirements.txt'],

@@ -54,6 +54,10 @@ export const torchPruningReference = (args, input) =>
 export const prunedTrainingReference = (args, input) =>
   ask('TONGUEFORGE_PARITY_PYTHON', 'pruned_training_reference.py', args, input)
 
+/** What torchaudio and scikit-learn make of sound and points, by `audio_reference.py`. */
+export const audioReference = (args, input) =>
+  ask('TONGUEFORGE_AUDIO_PYTHON', 'audio_reference.py', args, input)
+
 /** What compressed-tensors and transformers read of quantised folders, by `quantize_reference.py`. */
 export const quantizeReference = (input) =>
   ask('TONGUEFORGE_QUANTIZE_PYTHON', 'quantize_reference.py', [], input)
