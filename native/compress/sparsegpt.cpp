@@ -5,8 +5,8 @@
 
 #include "compress/column_solver.h"
 #include "compress/groups.h"
-#include "compress/selection.h"
 #include "core/error.h"
+#include "kernels/selection.h"
 
 namespace tongueforge::compress {
 namespace {
@@ -49,8 +49,8 @@ at::Tensor choose_lowest(const at::Tensor& scores_RW, int64_t count) {
   const float* const scores = scores_RW.const_data_ptr<float>();
   uint8_t* const to = chosen.mutable_data_ptr<uint8_t>();
   const int64_t size = scores_RW.numel();
-  auto cut = cut_of({scores, static_cast<size_t>(size)}, count);
-  for (int64_t i = 0; i < size; i++) to[i] = cut.takes(scores[i]) ? 1 : 0;
+  auto cut = kernels::cut_of({scores, static_cast<size_t>(size)}, count);
+  for (int64_t i = 0; i < size; i++) to[i] = cut.takes(kernels::magnitude_key(scores[i])) ? 1 : 0;
   return chosen;
 }
 

@@ -1,9 +1,9 @@
 #include "compress/wanda.h"
 
 #include "compress/groups.h"
-#include "compress/selection.h"
 #include "kernels/aten.h"
 #include "kernels/dispatch.h"
+#include "kernels/selection.h"
 
 namespace tongueforge::compress {
 namespace {
@@ -14,9 +14,9 @@ void score_row(const float* weights, const float* maybe_norms, std::vector<float
 }
 
 void zero_lowest(float* weights, const std::vector<float>& scores, int64_t count) {
-  auto cut = cut_of(scores, count);
+  auto cut = kernels::cut_of(scores, count);
   for (size_t j = 0; j < scores.size(); j++)
-    if (cut.takes(scores[j])) weights[j] = 0;
+    if (cut.takes(kernels::magnitude_key(scores[j]))) weights[j] = 0;
 }
 
 void zero_lowest_of_groups(float* weights, const std::vector<float>& scores, const Pattern& pattern) {

@@ -1,11 +1,11 @@
 #include "kernels/magnitude_mask.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "core/error.h"
 #include "kernels/aten.h"
+#include "kernels/selection.h"
 
 namespace tongueforge::kernels {
 namespace {
@@ -20,21 +20,19 @@ struct Span {
 
 using Competitors = std::vector<Span>;
 
-// In the order of |value|; what is masked already before all others, a NaN after them.
-uint32_t key_of(float value, bool already) {
-  return already ? 0 : (std::bit_cast<uint32_t>(value) & 0x7fffffffu) + 1;
-}
+// In the order of |value|; what is masked already before all others.
+uint32_t key_of(float value, bool already) { return already ? 0 : magnitude_key(value) + 1; }
 
 template <typename T, typename Visit>
-void each_key_of(const Span& span, const Visit& visit) {
+void each_key_of(const Span& span, Visit& visit) {
   const auto* const values = static_cast<const T*>(span.values);
   for (int64_t i = 0; i < span.size; i++)
-    visit(i, key_of(static_cast<float>(values[i]), span.already != nullptr && span.already[i]));
+    visit(key_of(static_cast<float>(values[i]), span.already != nullptr && span.already[i]));
 }
 
-// visit(place, key) for each value.
+// visit(key) for each value in turn.
 template <typename Visit>
-void each_key(const Span& span, const Visit& visit) {
+void each_key(const Span& span, Visit&& visit) {
   switch (span.type) {
     case at::kFloat:
       return each_key_of<float>(span, visit);
@@ -48,44 +46,12 @@ void each_key(const Span& span, const Visit& visit) {
   }
 }
 
-struct Threshold {
-  uint32_t key;
-  int64_t below;  // how many keys are smaller
-};
-
-// Keys go that are below, and the first `ties` of those that are the same.
-struct Cut {
-  uint32_t key = 0;
-  int64_t ties = 0;
-
-  void mark(const Span& span, bool* mask) {
-    each_key(span, [&](int64_t i, uint32_t its) { mask[i] = its < key || (its == key && ties-- > 0); });
-  }
-};
+void mark(const Span& span, Cut& cut, bool* mask) {
+  each_key(span, [&](uint32_t key) { *mask++ = cut.takes(key); });
+}
 
 void check(const Job* maybe_job) {
   if (maybe_job) maybe_job->check();
-}
-
-// The k-th smallest key, k from 1: its highest bits first, then those after them.
-Threshold kth_smallest(const Competitors& all, int64_t k, const Job* maybe_job) {
-  Threshold found = {0, 0};
-  int shift = 32;
-  for (const int bits : {11, 11, 10}) {
-    const int known = shift;
-    shift -= bits;
-    std::vector<int64_t> counts(size_t{1} << bits);
-    for (const auto& span : all) {
-      check(maybe_job);
-      each_key(span, [&](int64_t, uint64_t key) {
-        if (key >> known == found.key) counts[(key >> shift) & (counts.size() - 1)]++;
-      });
-    }
-    uint32_t bin = 0;
-    while (found.below + counts[bin] < k) found.below += counts[bin++];
-    found.key = found.key << bits | bin;
-  }
-  return found;
 }
 
 int64_t count_already(const Competitors& all) {
@@ -96,13 +62,15 @@ int64_t count_already(const Competitors& all) {
 }
 
 // Under which the share of what competes falls.
-Cut cut_of(const Competitors& all, double share, const Job* maybe_job) {
+Cut cut_of_share(const Competitors& all, double share, const Job* maybe_job) {
   int64_t size = 0;
   for (const auto& span : all) size += span.size;
-  const int64_t k = std::max(share_of(share, size), count_already(all));
-  if (k == 0) return {};
-  const auto [key, below] = kth_smallest(all, k, maybe_job);
-  return {key, k - below};
+  return cut_of(size, std::max(share_of(share, size), count_already(all)), [&](auto&& visit) {
+    for (const auto& span : all) {
+      check(maybe_job);
+      each_key(span, visit);
+    }
+  });
 }
 
 Span span_of(const at::Tensor& values, const at::Tensor& maybe_already) {
@@ -118,7 +86,8 @@ void mark_rows(const at::Tensor& values, const Span& span, double share, bool* m
     for (int64_t at = begin * columns; at < end * columns; at += columns) {
       const Span row = {span.type, bytes + at * values.element_size(),
                         span.already == nullptr ? nullptr : span.already + at, columns};
-      cut_of({row}, share, nullptr).mark(row, mask + at);
+      auto cut = cut_of_share({row}, share, nullptr);
+      mark(row, cut, mask + at);
     }
   });
 }
@@ -148,16 +117,16 @@ void for_smallest(const std::vector<at::Tensor>& pool, MaskScope scope, double s
     whole.push_back(span_of(values[i], earlier[i]));
   }
   Cut cut;
-  if (scope == MaskScope::global) cut = cut_of(whole, share, maybe_job);
+  if (scope == MaskScope::global) cut = cut_of_share(whole, share, maybe_job);
   for (size_t i = 0; i < whole.size(); i++) {
     check(maybe_job);
     const auto mask = at::zeros(pool[i].sizes(), at::kBool);
     auto* const bits = mask.mutable_data_ptr<bool>();
-    if (scope == MaskScope::layer) cut = cut_of({whole[i]}, share, maybe_job);
+    if (scope == MaskScope::layer) cut = cut_of_share({whole[i]}, share, maybe_job);
     if (scope == MaskScope::row) {
       mark_rows(values[i], whole[i], share, bits);
     } else {
-      cut.mark(whole[i], bits);
+      mark(whole[i], cut, bits);
     }
     see(i, mask.to(pool[i].device()));
   }

@@ -1,5 +1,5 @@
 // Which of many numbers are smallest by absolute value, as masks: what magnitude pruning removes. Exactly so
-// many; of equal ones those that stand first. Radix selection on the bits, so nothing is sorted or copied.
+// many; of equal ones those that stand first.
 #pragma once
 #include <ATen/core/Tensor.h>
 

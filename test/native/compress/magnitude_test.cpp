@@ -1,12 +1,8 @@
-// Selection and pruning by magnitude, against sorting. kernels/magnitude_mask_test.cpp has more on what is
-// masked.
+// Pruning by magnitude, against sorting. kernels/magnitude_mask_test.cpp has more on what is masked.
 #include "compress/magnitude.h"
-
-#include <numeric>
 
 #include "compress/amount.h"
 #include "compress/matrices.h"
-#include "compress/selection.h"
 #include "core/error.h"
 
 using namespace tongueforge;
@@ -14,31 +10,6 @@ using namespace tongueforge::compress;
 using kernels::MaskScope;
 
 namespace {
-
-// Numbers with many equals among them, so that ties matter.
-std::vector<float> numbers_with_ties(size_t size, Random& random) {
-  std::vector<float> all(size);
-  for (auto& one : all) one = std::round(static_cast<float>(random.uniform() * 40 - 20)) * 0.37f;
-  return all;
-}
-
-// Which go: the `count` smallest, stably sorted.
-std::vector<uint8_t> sorted_choice(const std::vector<float>& numbers, int64_t count) {
-  std::vector<size_t> order(numbers.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return std::abs(numbers[a]) < std::abs(numbers[b]); });
-  std::vector<uint8_t> chosen(numbers.size(), 0);
-  for (int64_t i = 0; i < count; i++) chosen[order[static_cast<size_t>(i)]] = 1;
-  return chosen;
-}
-
-std::vector<uint8_t> cut_choice(const std::vector<float>& numbers, int64_t count) {
-  auto cut = cut_of(numbers, count);
-  std::vector<uint8_t> chosen;
-  for (const float number : numbers) chosen.push_back(cut.takes(number) ? 1 : 0);
-  return chosen;
-}
 
 std::vector<at::Tensor> clones(const std::vector<at::Tensor>& pool) {
   std::vector<at::Tensor> all;
@@ -60,43 +31,19 @@ TEST_CASE("the whole part of a share is cut in double, as in Python") {
   CHECK(whole_count(0.99, 3) == 2);
 }
 
-TEST_CASE("a cut takes what sorting takes, ties in order, few numbers or many") {
-  const uint64_t seed = 11;
-  CAPTURE(seed);
-  Random random(seed);
-  for (const size_t size : {size_t{1}, size_t{2}, size_t{97}, size_t{65535}, size_t{65536}, size_t{300001}}) {
-    const auto numbers = numbers_with_ties(size, random);
-    const auto n = static_cast<int64_t>(size);
-    for (const int64_t count : {int64_t{0}, n / 3, n / 2, n - 1, n}) {
-      CAPTURE(size);
-      CAPTURE(count);
-      CHECK(cut_choice(numbers, count) == sorted_choice(numbers, count));
-    }
-  }
-}
-
-TEST_CASE("infinity is larger than numbers, NaN than infinity, and -0 is a zero") {
-  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> numbers = {-inf, 3, -nan, -0.0f, 1e-42f, -2, 0};
-  CHECK(cut_choice(numbers, 5) == std::vector<uint8_t>{0, 1, 0, 1, 1, 1, 1});
-  CHECK(cut_choice(numbers, 6) == std::vector<uint8_t>{1, 1, 0, 1, 1, 1, 1});
-  CHECK(cut_choice(numbers, 1) == std::vector<uint8_t>{0, 0, 0, 1, 0, 0, 0});
-}
-
 TEST_CASE("a pool loses its smallest weights, whatever tensors they are in") {
   const uint64_t seed = 12;
   CAPTURE(seed);
   const std::vector<at::Tensor> pool = {random_matrix({30, 41}, seed), random_matrix({7}, seed + 1) * 0.1,
                                         random_matrix({5, 3000}, seed + 2) * 3};
   const auto weights = flat(pool);
-  const std::vector<float> numbers(weights.data_ptr<float>(), weights.data_ptr<float>() + weights.numel());
+  const auto order = std::get<1>(weights.abs().sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));
   for (const double sparsity : {0.1, 0.5, 0.777, 0.999}) {
     const auto pruned = clones(pool);
     const int64_t count = prune_magnitude(pruned, MaskScope::global, sparsity);
     CHECK(count == kernels::share_of(sparsity, weights.numel()));
     CHECK(zeros_of(flat(pruned)) == count);
-    const auto chosen = at::tensor(sorted_choice(numbers, count), at::kByte).to(at::kBool);
-    CHECK(flat(pruned).equal(weights.masked_fill(chosen, 0)));
+    CHECK(flat(pruned).equal(weights.index_fill(0, order.narrow(0, 0, count), 0)));
   }
 }
 
