@@ -1,6 +1,6 @@
 #include "compress/channels.h"
 
-#include "compress/cut.h"
+#include "compress/plain_weights.h"
 #include "compress/to_list.h"
 #include "compress/unit_selection.h"
 #include "core/error.h"

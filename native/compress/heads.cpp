@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
-#include "compress/cut.h"
+#include "compress/plain_weights.h"
 #include "compress/sensitivity.h"
 #include "compress/to_list.h"
 #include "kernels/aten.h"
+#include "nn/cut.h"
 
 namespace tongueforge::compress {
 namespace {
@@ -77,10 +78,10 @@ std::vector<int64_t> all_up_to(int64_t count) {
 // Returns what is left. Norms of queries and keys are the same for all heads, the bias of o is no head's.
 models::LayerSizes cut_heads(const models::Block& block, const std::vector<int64_t>& heads,
                              const std::vector<int64_t>& kv_heads) {
-  keep_outputs(*block.q.linear, heads, block.head_dim);
-  keep_outputs(*block.k.linear, kv_heads, block.head_dim);
-  keep_outputs(*block.v.linear, kv_heads, block.head_dim);
-  keep_inputs(*block.o.linear, heads, block.head_dim);
+  nn::keep_outputs(*block.q.linear, heads, block.head_dim);
+  nn::keep_outputs(*block.k.linear, kv_heads, block.head_dim);
+  nn::keep_outputs(*block.v.linear, kv_heads, block.head_dim);
+  nn::keep_inputs(*block.o.linear, heads, block.head_dim);
   auto sizes = block.sizes;
   sizes.num_heads = static_cast<int64_t>(heads.size());
   sizes.num_kv_heads = static_cast<int64_t>(kv_heads.size());

@@ -12,6 +12,16 @@ void check_no_adapter(const models::Projection& projection) {
               "Merge it first: tongueforge adapter merge.");
 }
 
+void check_cuttable(const models::Block& block) {
+  for (const auto& [name, linear] : block.linears()) {
+    check_no_adapter({name, linear});
+    if (linear->execution)
+      throw Error("ERR_CONFIG",
+                  str(name, ": expected weights as they are stored, received another form of them"),
+                  "Remove heads, rows and layers before weights are quantised.");
+  }
+}
+
 void check_finite_weights(const std::string& name, const at::Tensor& weight) {
   if (weight.isfinite().all().item<bool>()) return;
   throw Error("ERR_NON_FINITE", str("Expected finite weights in ", name, ", received NaN or infinity"),

@@ -12,6 +12,10 @@ namespace tongueforge::compress {
 /// and merged later it would fill in what pruning has left empty.
 void check_no_adapter(const models::Projection& projection);
 
+/// Throws where the weights of a block are not free to be cut: ERR_ADAPTER under an adapter, ERR_CONFIG where
+/// they are executed in another form.
+void check_cuttable(const models::Block& block);
+
 /// Throws ERR_NON_FINITE, with the name, for weights that hold NaN or infinity.
 void check_finite_weights(const std::string& name, const at::Tensor& weight);
 

@@ -1,10 +1,11 @@
 #include "compress/rows.h"
 
 #include "compress/calibration.h"
-#include "compress/cut.h"
+#include "compress/plain_weights.h"
 #include "compress/sensitivity.h"
 #include "compress/to_list.h"
 #include "kernels/aten.h"
+#include "nn/cut.h"
 
 namespace tongueforge::compress {
 namespace {
@@ -36,8 +37,8 @@ Scores mean_activations(models::Model& model, const CalibrationRows& rows, Job& 
 }
 
 models::LayerSizes cut_rows(const models::Block& block, const std::vector<int64_t>& kept) {
-  for (const auto& [name, widen] : block.widen) keep_outputs(*widen, kept);
-  keep_inputs(*block.narrow.linear, kept);
+  for (const auto& [name, widen] : block.widen) nn::keep_outputs(*widen, kept);
+  nn::keep_inputs(*block.narrow.linear, kept);
   auto sizes = block.sizes;
   sizes.intermediate_size = static_cast<int64_t>(kept.size());
   return sizes;

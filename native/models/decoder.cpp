@@ -9,6 +9,7 @@
 #include "kernels/linear.h"
 #include "kernels/rms_norm.h"
 #include "kernels/transfer.h"
+#include "nn/cut.h"
 #include "nn/recompute.h"
 
 namespace tongueforge::models {
@@ -162,30 +163,19 @@ void Decoder::keep_blocks(const std::vector<size_t>& kept) {
   layers_ = std::move(layers);
 }
 
-void Decoder::keep_channels(const at::Tensor& kept) {
-  const at::NoGradGuard no_grad;
-  const auto keep = [&](at::Tensor& tensor, int64_t dim) {
-    if (tensor.defined()) tensor = tensor.index_select(dim, kept);
-  };
-  const auto keep_inputs = [&](nn::Linear& linear) {
-    keep(linear.weight, 1);
-    if (linear.factors) keep(linear.factors->in_RI, 1);
-  };
-  const auto keep_outputs = [&](nn::Linear& linear) {
-    keep(linear.weight, 0);
-    if (linear.factors) keep(linear.factors->out_OR, 0);
-    keep(linear.bias, 0);
-  };
-  for (auto* table : {&embedding_, &head_}) keep(*table, 1);
-  keep(final_norm_, 0);
+void Decoder::keep_channels(const at::Tensor& kept_K) {
+  const auto* const first = kept_K.const_data_ptr<int64_t>();
+  const std::vector<int64_t> kept(first, first + kept_K.numel());
+  for (auto* table : {&embedding_, &head_}) nn::keep_units(*table, 1, kept);
+  nn::keep_units(final_norm_, 0, kept);
   for (auto& layer : layers_) {
-    for (auto* norm : {&layer.attention_norm, &layer.mlp_norm}) keep(*norm, 0);
+    for (auto* norm : {&layer.attention_norm, &layer.mlp_norm}) nn::keep_units(*norm, 0, kept);
     for (auto* reader :
          {&layer.attention.q, &layer.attention.k, &layer.attention.v, &layer.mlp.gate, &layer.mlp.up})
-      keep_inputs(*reader);
-    for (auto* writer : {&layer.attention.o, &layer.mlp.down}) keep_outputs(*writer);
+      nn::keep_inputs(*reader, kept);
+    for (auto* writer : {&layer.attention.o, &layer.mlp.down}) nn::keep_outputs(*writer, kept);
   }
-  spec_.hidden_size = kept.numel();
+  spec_.hidden_size = static_cast<int64_t>(kept.size());
 }
 
 at::Tensor Decoder::embed(const Rows& rows) const {

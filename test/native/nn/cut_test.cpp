@@ -1,15 +1,12 @@
-#include "compress/cut.h"
+#include "nn/cut.h"
 
 #include "compress/pruning_models.h"
-#include "core/error.h"
 #include "doctest.h"
-#include "models/adapters.h"
-#include "models/zeros_execution.h"
 
 using namespace tongueforge;
 using namespace tongueforge::test;
-using compress::keep_inputs;
-using compress::keep_outputs;
+using nn::keep_inputs;
+using nn::keep_outputs;
 
 namespace {
 
@@ -22,14 +19,6 @@ nn::Linear random_linear(uint64_t seed, bool factored) {
   else
     linear.weight = at::randn({6, 8}, random);
   return linear;
-}
-
-Error refusal(const models::Block& block) {
-  try {
-    compress::check_cuttable(block);
-  } catch (const Error& error) { return error; }
-  FAIL("nothing was thrown");
-  return Error("", "");
 }
 
 }  // namespace
@@ -61,21 +50,13 @@ TEST_CASE("where all units stay, the very tensors stay") {
   CHECK(linear.bias.is_same(bias));
 }
 
-TEST_CASE("a block under an adapter, or executed in another form, is not cut") {
-  const auto model = pruning_decoder(kPruningCases[0], 1);
-  CHECK_NOTHROW(compress::check_cuttable(model->blocks()[1]));
-  models::attach_adapters(*model, {{"model.layers.1.mlp.up_proj", 2, 1.0}}, 0, 1);
-  const auto adapted = refusal(model->blocks()[1]);
-  CHECK(adapted.code() == "ERR_ADAPTER");
-  CHECK(adapted.message() ==
-        "model.layers.1.mlp.up_proj: expected weights without an adapter, received some under an adapter");
-  CHECK(adapted.hint() == "Merge it first: tongueforge adapter merge.");
-  auto block = model->blocks()[0];
-  set_zeros_execution(*block.k.linear);
-  const auto executed = refusal(block);
-  CHECK(executed.code() == "ERR_CONFIG");
-  CHECK(
-      executed.message() ==
-      "model.layers.0.self_attn.k_proj: expected weights as they are stored, received another form of them");
-  CHECK(executed.hint() == "Remove heads, rows and layers before weights are quantised.");
+TEST_CASE("what has gone leaves memory, and what there is not stays so") {
+  auto linear = random_linear(3, false);
+  keep_outputs(linear, {0, 1, 2});
+  CHECK(linear.weight.storage().nbytes() == 3 * 8 * sizeof(float));
+  CHECK(linear.bias.storage().nbytes() == 3 * sizeof(float));
+  linear.bias = at::Tensor();
+  keep_outputs(linear, {1});
+  CHECK(linear.weight.sizes() == at::IntArrayRef({1, 8}));
+  CHECK(!linear.bias.defined());
 }
