@@ -21,6 +21,7 @@
     reference.py random_speech CASE SEED OUT                   as random_model, of speech_cases.py
     reference.py load_encoders OUT                             as load, of each folder in OUT by the class that its
                                                                 config names -> {folder: ...}
+    reference.py encoder_answers OUT IDS.json                  of the same the logits too: {folder: {..., logits: [...]}}
     reference.py encode FOLDER TEXTS.json                      [text, ...] -> [{ids, text}], by its AutoTokenizer
     reference.py new_rows OLD NEW PIECES.json                  {first, pieces: [[id, ...], ...]} -> {tensor: values that
                                                                 are not the mean of the old rows, or changed old ones}
@@ -74,6 +75,13 @@ def run_load(args: argparse.Namespace) -> Any:
 
 def run_load_encoders(args: argparse.Namespace) -> Any:
     return {folder.name: describe_loading(encoder_cases.hub_class(folder), folder) for folder in args.out.iterdir()}
+
+
+@torch.no_grad()
+def run_encoder_answers(args: argparse.Namespace) -> Any:
+    ids = torch.tensor(read_ids(args.ids))
+    logits = {folder.name: encoder_cases.load(folder)(ids).logits.flatten().tolist() for folder in args.out.iterdir()}
+    return {name: {**loaded, "logits": logits[name]} for name, loaded in run_load_encoders(args).items()}
 
 
 def describe_loading(kind: Any, folder: Path) -> dict[str, Any]:
@@ -227,6 +235,7 @@ def parse() -> argparse.Namespace:
     verb(run_random_encoder, "case", "seed", "out")
     verb(run_random_speech, "case", "seed", "out")
     verb(run_load_encoders, "out")
+    verb(run_encoder_answers, "out", "ids")
     return parser.parse_args()
 
 

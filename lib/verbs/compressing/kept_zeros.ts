@@ -1,7 +1,7 @@
 /** What a training between stages does with the zeros that it finds, and with those that it makes. */
 import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { TrainConfig } from '../../config/train'
-import { attentionLinears } from '../../counting/model_size'
+import { blockLinears } from '../../counting/model_size'
 import { blockMatrices } from '../../counting/parameters'
 import { modelSize } from '../../counting/registry'
 import { prunedCount, pruneSchedule } from '../training/prune_schedule'
@@ -40,6 +40,4 @@ function whatIsNotKnown({ spec, open, zeros }: Shape, { freeze, pruning }: Keys)
 }
 
 const hasBiases = (spec: ModelSpec) =>
-  modelSize(spec).blocks.some(({ attention, feed_forward }) =>
-    [...attentionLinears(attention), ...feed_forward].some(({ bias }) => bias),
-  )
+  modelSize(spec).blocks.some((block) => blockLinears(block).some(({ bias }) => bias))

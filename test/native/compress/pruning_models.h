@@ -61,12 +61,13 @@ inline train::Batch calibration_batch(uint64_t seed) {
   return {ids, labels, segments};
 }
 
-/// The loss of a language model over batches; the model must outlive it.
+/// The loss of a model over batches; the model must outlive it.
 inline compress::CalibrationRows calibration_rows(const models::Model& model,
-                                                  const std::vector<train::Batch>& batches) {
+                                                  const std::vector<train::Batch>& batches,
+                                                  const std::string& kind = "language") {
   compress::CalibrationRows rows;
   for (const auto& batch : batches) rows.batches.push_back(batch.rows());
-  const std::shared_ptr<train::Loss> loss = train::make_loss({}, model);
+  const std::shared_ptr<train::Loss> loss = train::make_loss({kind}, model);
   rows.loss = [loss, batches](size_t batch, const Job& job) { return loss->sum(batches[batch], &job).sum; };
   return rows;
 }
