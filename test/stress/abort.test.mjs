@@ -17,6 +17,7 @@ import {
   withDeadline,
 } from '../helpers/stress.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
+import { hubertConfig, noise, writeTinySpeech } from '../helpers/tiny_speech.mjs'
 import { tinySweep } from '../helpers/tiny_sweep.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
 import { writeModels } from './models.mjs'
@@ -102,6 +103,17 @@ test('scoring', async (t) => {
   const { result, time } = await timed(() => score())
   assertSoon(await abortManyTimes(t, time, score), time / 5)
   assert.deepEqual(await score(), result)
+  await model.dispose()
+})
+
+test('hidden states of sound, in its convolutions and in the blocks', async (t) => {
+  const config = hubertConfig({ conv_dim: [64, 64, 64], hidden_size: 64, num_hidden_layers: 4 })
+  const model = await loadModel(await writeTinySpeech(join(home, 'speech'), config), { threads: 1 })
+  const sounds = [1, 2, 3, 4].map((seed) => noise(16000, seed))
+  const hear = (signal) => model.hiddenStates(sounds, { layers: ['last'], signal })
+  const { result, time } = await timed(() => hear())
+  assertSoon(await abortManyTimes(t, time, hear), time / 10)
+  assert.deepEqual(await hear(), result)
   await model.dispose()
 })
 
