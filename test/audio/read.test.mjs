@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { audioInfo, audioInfos, readAudio } from '#lib/audio/read'
+import { clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { flac, glide, toInt16, wav } from '../helpers/sounds.mjs'
 
@@ -58,6 +60,13 @@ test('a FLAC file gives the samples that went in, bit for bit, whatever their si
       seconds: 8000 / 44100,
     })
   }
+})
+
+test('the thread that decodes FLAC keeps no process alive', async () => {
+  const file = put('e.flac', (await flac([whole(glide())])).bytes)
+  const program = `require('tongueforge').readAudio(${JSON.stringify(file)}).then(({ samples }) => console.log(samples.length))`
+  const options = { cwd: clone, encoding: 'utf8', timeout: 60_000 }
+  assert.equal(execFileSync(process.execPath, ['-e', program], options), '8000\n')
 })
 
 test('a damaged, cut or foreign FLAC file is refused by name', async () => {
