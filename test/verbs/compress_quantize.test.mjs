@@ -68,6 +68,16 @@ describe('the stage quantize', () => {
     foretold({ bits: 8, exclude: ['up_proj'] }, { layers })()
   })
 
+  test('refuses layers of fewer inputs than a word has codes for', () => {
+    const layers = spec.layers.map((layer) => ({ ...layer, intermediate_size: 4 }))
+    assert.throws(foretold({ bits: 8 }, { layers }), (error) => {
+      assert.equal(error.code, 'ERR_CONFIG')
+      assert.equal(error.message, 'expected at least 8 inputs, received layers.0.mlp.down_proj of 4')
+      assert.equal(error.details.key, 'exclude')
+      return true
+    })
+  })
+
   test('takes damping beside gptq alone, and 4 or 8 bits', () => {
     const problem = (keys) =>
       quantizeSchema.safeParse({ method: 'quantize', ...keys }).error.issues[0].message

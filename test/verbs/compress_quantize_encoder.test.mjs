@@ -74,6 +74,16 @@ describe('a quantised text encoder', () => {
       assert.equal(foretold.report.stages[1].bytes, bytes)
     })
 
+  test('the bytes of codes and zero points that fill no word are foretold as they are found', async () => {
+    const from = join(root, 'odd')
+    await writeTinyEncoder(from, { ...configOf('BertModel'), intermediate_size: 60 })
+    const stages = [{ method: 'quantize', group: 0, symmetric: false }]
+    const config = { model: from, stages, threads: 1 }
+    const foretold = await compress({ ...config, out: join(root, 'dry') }, { dryRun: true }).result
+    const found = await compress({ ...config, out: join(root, 'odd-run') }).result
+    assert.equal(foretold.report.stages[1].bytes, found.report.stages[1].bytes)
+  })
+
   test('the names of layers on disk belong to the layers', () => {
     for (const name of Object.keys(WHOLE))
       for (const { stored, block, part } of namedLinears(modelSpec(configOf(name))))
