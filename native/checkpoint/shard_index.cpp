@@ -18,8 +18,8 @@ bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') 
 
 /// Letters, digits, '.', '_' and '-', beginning with one of the first two: nothing that a path could be made
 /// of.
-bool is_bare_file_name(std::string_view name) {
-  if (name.empty() || name.size() > 255 || !is_alnum(name.front()) || !name.ends_with(".safetensors"))
+bool is_bare_file_name(std::string_view name, std::string_view extension) {
+  if (name.empty() || name.size() > 255 || !is_alnum(name.front()) || !name.ends_with(extension))
     return false;
   return std::all_of(name.begin(), name.end(),
                      [](char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-'; });
@@ -40,8 +40,8 @@ std::optional<uint64_t> parse_digits(std::string_view digits) {
   return value;
 }
 
-std::optional<Position> position_of(std::string_view file) {
-  file.remove_suffix(std::string_view(".safetensors").size());
+std::optional<Position> position_of(std::string_view file, std::string_view extension) {
+  file.remove_suffix(extension.size());
   const size_t of = file.rfind("-of-");
   if (of == std::string_view::npos) return std::nullopt;
   const size_t dash = file.substr(0, of).rfind('-');
@@ -54,8 +54,8 @@ std::optional<Position> position_of(std::string_view file) {
 
 class IndexParser {
  public:
-  IndexParser(std::string_view text, const std::string& path)
-      : json_(text, {"ERR_SHARD_INDEX", path, 0, kHint}) {}
+  IndexParser(std::string_view text, const std::string& path, std::string_view extension)
+      : json_(text, {"ERR_SHARD_INDEX", path, 0, kHint}), extension_(extension) {}
 
   ShardIndex parse() {
     if (json_.peek() != JsonKind::Object)
@@ -117,10 +117,9 @@ class IndexParser {
   }
 
   uint32_t file_number(const std::string& name) {
-    if (!is_bare_file_name(name)) {
-      json_.refuse("bad_file_name",
-                   str("expected a file of this folder such as model-00001-of-00002.safetensors, received \"",
-                       printable(name), "\""));
+    if (!is_bare_file_name(name, extension_)) {
+      json_.refuse("bad_file_name", str("expected a file of this folder such as model-00001-of-00002",
+                                        extension_, ", received \"", printable(name), "\""));
     }
     const auto [it, is_new] = files_.emplace(name, static_cast<uint32_t>(files_.size()));
     if (is_new && files_.size() > kMaxShards)
@@ -154,7 +153,7 @@ class IndexParser {
   void check_positions() {
     std::set<uint64_t> numbers, counts;
     for (const std::string& file : index_.files) {
-      const auto position = position_of(file);
+      const auto position = position_of(file, extension_);
       if (!position) continue;  // other names are legal, they only promise nothing
       numbers.insert(position->number);
       counts.insert(position->count);
@@ -170,6 +169,7 @@ class IndexParser {
   }
 
   JsonReader json_;
+  std::string_view extension_;
   ShardIndex index_;
   std::map<std::string, uint32_t> files_;  // name -> order of appearance
 };
@@ -184,8 +184,8 @@ const ShardIndexEntry* ShardIndex::find(std::string_view tensor) const {
   return it == entries.end() || it->tensor != tensor ? nullptr : &*it;
 }
 
-ShardIndex parse_shard_index(std::string_view text, const std::string& path) {
-  return IndexParser(text, path).parse();
+ShardIndex parse_shard_index(std::string_view text, const std::string& path, std::string_view extension) {
+  return IndexParser(text, path, extension).parse();
 }
 
 void refuse_index(const std::string& path, uint64_t offset, const char* reason, const std::string& message,

@@ -31,8 +31,11 @@ struct ShardIndex {
 /// Checks what the text alone can tell: strict JSON, bare file names that cannot leave the folder, each
 /// tensor once,
 /// `-00001-of-00003` names complete and of one count.
-/// @param path named in errors  @throws ERR_SHARD_INDEX {file, offset, reason, tensor?}
-ShardIndex parse_shard_index(std::string_view text, const std::string& path);
+/// @param path named in errors
+/// @param extension that every file must have
+/// @throws ERR_SHARD_INDEX {file, offset, reason, tensor?}
+ShardIndex parse_shard_index(std::string_view text, const std::string& path,
+                             std::string_view extension = ".safetensors");
 
 /// Throws ERR_SHARD_INDEX for a row of the index at `path`.
 [[noreturn]] void refuse_index(const std::string& path, uint64_t offset, const char* reason,
