@@ -8,6 +8,7 @@ export const {
   audioInfo,
   clusters,
   compress,
+  convert,
   demo,
   doctor,
   extendVocabulary,

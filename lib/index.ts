@@ -38,6 +38,12 @@ export {
   type ForetoldStage,
   type StageRecord,
 } from './verbs/compress'
+export {
+  type ConvertCallbacks,
+  type ConvertOptions,
+  type ConvertReport,
+  convert,
+} from './verbs/convert'
 export { type ApplyDeltaOptions, applyDelta } from './verbs/delta_apply'
 export {
   type DeltaCallbacks,

@@ -7,6 +7,7 @@ import { loadAddon } from './libtorch'
 import type { AudioJobs } from './native/audio'
 import type { ClusterJobs } from './native/clusters'
 import type { CompressingJobs } from './native/compressing'
+import type { ConvertingJobs } from './native/converting'
 import type {
   AdapterMergeInputs,
   AdapterMergePlan,
@@ -36,6 +37,7 @@ import type { LossSettings, LossSums, MaskCounts, OptimizerSettings, StepOutcome
 export * from './native/audio'
 export * from './native/clusters'
 export * from './native/compressing'
+export * from './native/converting'
 export * from './native/merging'
 export * from './native/speed'
 export * from './native/text'
@@ -192,7 +194,7 @@ export interface SamplingSettings {
 }
 
 /** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
-export interface NativeJobs extends AudioJobs, ClusterJobs, CompressingJobs {
+export interface NativeJobs extends AudioJobs, ClusterJobs, CompressingJobs, ConvertingJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
   inspectPacked: [{ folder: string }, PackedDescription[]]
   stageFolder: [
@@ -211,6 +213,8 @@ export interface NativeJobs extends AudioJobs, ClusterJobs, CompressingJobs {
   /** Its name as the driver tells it, all of its memory, and what of that is not in use. */
   describeGpu: [{ device: string }, { name: string; total_bytes: number; available_bytes: number }]
   loadModel: [{ folder: string; spec: object; dtype: string; device?: string; threads: number }, Handle]
+  /** What loadModel would refuse of names and shapes, from headers alone. */
+  checkModel: [{ folder: string; spec: object }, undefined]
   initialiseModel: [{ spec: object; init: object; device?: string; threads: number }, Handle]
   moveModel: [{ model: Handle; device: string; threads: number }, undefined]
   saveModel: [{ model: Handle; folder: string; dtype: string; max_shard_bytes: number }, { bytes: number }]

@@ -25,6 +25,7 @@ test('native: each folder includes its own files and those of the floors below',
     train: ['distributed', 'models', 'nn', 'kernels', 'checkpoint', 'core'],
     compress: ['models', 'nn', 'kernels', 'core'],
     merge: ['checkpoint', 'core'],
+    convert: ['checkpoint', 'core'],
     live: ['models', 'nn', 'kernels', 'merge', 'checkpoint', 'core'],
     text: ['core'],
     audio: ['checkpoint', 'kernels', 'core'],
@@ -43,8 +44,8 @@ test('native: each folder includes its own files and those of the floors below',
   }
 })
 
-test('native: merge, text, checkpoint and core see no libtorch', () => {
-  for (const folder of ['core', 'checkpoint', 'merge', 'text']) {
+test('native: merge, convert, text, checkpoint and core see no libtorch', () => {
+  for (const folder of ['core', 'checkpoint', 'merge', 'convert', 'text']) {
     for (const file of files(join('native', folder), /\.(h|cpp)$/))
       assert.doesNotMatch(readFileSync(join(clone, file), 'utf8'), /#include <(ATen|torch|c10)/, file)
   }

@@ -81,7 +81,7 @@ async function locate(given: string): Promise<string> {
 
 function missing(given: string, path: string, file: string): TongueforgeError {
   return new TongueforgeError('ERR_NOT_FOUND', `${given}: expected ${file} in the folder of an adapter`, {
-    hint: 'Give the folder that PEFT or training with `lora` wrote; adapters in adapter_model.bin are not read.',
+    hint: 'Give the folder that PEFT or training with `lora` wrote; adapters in adapter_model.bin are not read: save them with PEFT as safetensors.',
     details: { path, file },
   })
 }

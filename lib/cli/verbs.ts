@@ -4,6 +4,7 @@ import chat from './chat'
 import classify from './classify'
 import clusters from './clusters'
 import compress from './compress'
+import convert from './convert'
 import delta from './delta'
 import demo from './demo'
 import doctor from './doctor'
@@ -35,6 +36,7 @@ export const VERBS: Verb[] = [
   sweep,
   adapter,
   vocab,
+  convert,
   generate,
   chat,
   score,

@@ -42,6 +42,7 @@ Napi::Value lock_file(const Napi::CallbackInfo& info);
 Napi::Value describe_blocks(const Napi::CallbackInfo& info);
 Napi::Value inspect_packed(const Napi::CallbackInfo& info);
 Napi::Value load_model(const Napi::CallbackInfo& info);
+Napi::Value check_model(const Napi::CallbackInfo& info);
 Napi::Value initialise_model(const Napi::CallbackInfo& info);
 Napi::Value move_model(const Napi::CallbackInfo& info);
 Napi::Value save_model(const Napi::CallbackInfo& info);
@@ -122,6 +123,10 @@ Napi::Value module_kinds(const Napi::CallbackInfo& info);
 // row_extension.cpp
 Napi::Value plan_row_extension(const Napi::CallbackInfo& info);
 Napi::Value extend_rows(const Napi::CallbackInfo& info);
+// convert.cpp
+Napi::Value open_torch(const Napi::CallbackInfo& info);
+Napi::Value read_shard_index(const Napi::CallbackInfo& info);
+Napi::Value write_torch_tensors(const Napi::CallbackInfo& info);
 // delta.cpp
 Napi::Value plan_delta(const Napi::CallbackInfo& info);
 Napi::Value extract_delta(const Napi::CallbackInfo& info);

@@ -110,6 +110,16 @@ Napi::Value load_model(const Napi::CallbackInfo& info) {
                    });
 }
 
+// checkModel({folder, spec}, on_event): void; what loadModel would refuse of names and shapes
+Napi::Value check_model(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(
+      info, [folder = options.text("folder"), model = make_model(options.object("spec"))](Job&) -> Value {
+        models::check_weights(*model, folder);
+        return {};
+      });
+}
+
 // initialiseModel({spec, init, device?}, on_event): Handle; drawn on the CPU, the same for every device
 Napi::Value initialise_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);

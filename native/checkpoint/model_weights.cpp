@@ -77,9 +77,7 @@ bool is_pickle(const fs::path& name) {
     throw Error("ERR_NOT_FOUND",
                 str(expected,
                     ", received pickle files, which can run code when they are opened:", printable(pickles)),
-                "Convert it once with transformers: "
-                "AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER, "
-                "safe_serialization=True)",
+                str("Convert them without running them: tongueforge convert ", folder, " --out NEW_FOLDER"),
                 details);
   }
   throw Error("ERR_NOT_FOUND", str(expected, ", received neither"), "Check that the download is complete.",

@@ -127,6 +127,19 @@ void load_weights(Model& model, const std::string& folder, std::optional<at::Sca
   weights.check_unchanged();
 }
 
+void check_weights(Model& model, const std::string& folder) {
+  const auto weights = checkpoint::ModelWeights::open(folder);
+  const NamedWeights named(weights, model);
+  model.fit_to(named.names());
+  const auto parameters = model.parameters();
+  check_names(weights, named, parameters, model);
+  for (const auto& parameter : parameters) {
+    if (is_packed(named, parameter)) continue;
+    const auto& weight = *named.find(parameter.name);
+    check_shape(parameter, weight.shape(), weight.file->path());
+  }
+}
+
 int64_t save_weights(const Model& model, const std::string& folder, at::ScalarType dtype,
                      int64_t max_shard_bytes, Job& job) {
   std::vector<checkpoint::TensorSpec> specs;

@@ -23,6 +23,10 @@ using NamedTensor = std::pair<std::string, at::Tensor>;
 void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype,
                   at::Device device, Job& job);
 
+/// What load_weights() would refuse of names and shapes, from headers alone: no weight is read. Throws the
+/// same.
+void check_weights(Model& model, const std::string& folder);
+
 /// Writes the weights into `folder` as `dtype`, sharded where they exceed max_shard_bytes. Returns the bytes
 /// written.
 int64_t save_weights(const Model& model, const std::string& folder, at::ScalarType dtype,

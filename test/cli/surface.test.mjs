@@ -102,6 +102,7 @@ const SURFACE = {
     '--overwrite',
     '--json',
   ],
+  convert: ['<file>', '--out <folder>', '--statistics <file>', '--dry-run', '--overwrite', '--json'],
   generate: ['<model>', '--prompt <text>', '--prompt-ids <ids>', '--chat', ...SAMPLING, ...MODEL, '--json'],
   chat: ['<model>', '--system <text>', ...SAMPLING, ...MODEL],
   score: ['<model>', '--file <file>', '--text <text>', ...MODEL, '--json'],

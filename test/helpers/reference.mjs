@@ -62,6 +62,10 @@ export const audioReference = (args, input) =>
 export const quantizeReference = (input) =>
   ask('TONGUEFORGE_QUANTIZE_PYTHON', 'quantize_reference.py', [], input)
 
+/** What `torch_files_reference.py` has written. */
+export const torchFilesReference = (args) =>
+  ask('TONGUEFORGE_PARITY_PYTHON', 'torch_files_reference.py', args)
+
 async function ask(interpreter, program, args, input) {
   const python = process.env[interpreter]
   if (!python) throw new Error(`expected ${interpreter}; start these tests with \`npm run test:parity\``)
