@@ -150,6 +150,16 @@ TEST_CASE("packed, a model answers the same, takes less memory, and is written a
   }
 }
 
+TEST_CASE("packed products take the memory of the numbers, and of what is laid out beside them") {
+  const auto extra = [](const Case& c, nn::RowUse use) {
+    const auto numbers = std::make_shared<const nn::Quantized>(quantised(c, 16, 64, 5, true));
+    return nn::QuantizedExecution(numbers, {}, use).bytes() - numbers->bytes();
+  };
+  CHECK(extra({4, true, 32}, {}) == 0);
+  CHECK(extra({4, true, 32}, {true, true}) == 16 * 64 / 2 + 16 * 2 * 2 * 2);  // codes; scale and zero a group
+  CHECK(extra({8, true, 0}, {true, true}) == 16 * 2);                         // the codes are those stored
+}
+
 TEST_CASE("auto keeps weights, and takes what timing says") {
   const at::NoGradGuard no_grad;
   const auto model = quantised_decoder({4, true, 64}, at::kBFloat16);
