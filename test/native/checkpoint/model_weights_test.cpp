@@ -96,7 +96,7 @@ TEST_CASE("a folder without weights says what it has instead") {
   CHECK(refusal().code() == "ERR_NOT_FOUND");
   spill(folder / "pytorch_model.bin", "");
   CHECK(refusal().message().find("pytorch_model.bin") != std::string::npos);
-  CHECK(refusal().hint().find("save_pretrained") != std::string::npos);
+  CHECK(refusal().hint().find("tongueforge convert ") != std::string::npos);
   spill(folder / "other.safetensors", "");
   CHECK(refusal().hint().find("Rename") != std::string::npos);
 }
