@@ -8,31 +8,10 @@ import type { AudioJobs } from './native/audio'
 import type { ClusterJobs } from './native/clusters'
 import type { CompressingJobs } from './native/compressing'
 import type { ConvertingJobs } from './native/converting'
-import type {
-  AdapterMergeInputs,
-  AdapterMergePlan,
-  AdapterMergeStatistics,
-  ConfigMergeInputs,
-  ConfigMergePlan,
-  ConfigMergeStatistics,
-  DeltaDescription,
-  DeltaFigures,
-  DeltaInputs,
-  DeltaPlan,
-  GraftInputs,
-  GraftPlan,
-  GraftStatistics,
-  LowRankSettings,
-  MergeMethodDescription,
-  ModuleKind,
-  RowExtensionInputs,
-  RowExtensionPlan,
-  RowExtensionStatistics,
-  StreamCheck,
-} from './native/merging'
+import type { LowRankSettings, MergingJobs, ModuleKind } from './native/merging'
 import type { MeasuredSpeed, PackedLayer, SparseLayer } from './native/speed'
 import type { BpeMerges, BpeTraining } from './native/text'
-import type { LossSettings, LossSums, MaskCounts, OptimizerSettings, StepOutcome } from './native/training'
+import type { TrainingJobs } from './native/training'
 
 export * from './native/audio'
 export * from './native/clusters'
@@ -167,16 +146,6 @@ export interface BlockDescription {
   ranks: Record<string, number>
 }
 
-/** A model in memory with deltas on its weights: native/live/grafted_model.h. */
-export interface GraftedModel {
-  model: Handle
-  tensors_changed: number
-  /** Tensors that lie in memory once for both models. */
-  tensors_shared: number
-  /** Of the changed ones: memory on top of the target. */
-  bytes_changed: number
-}
-
 /** Progress of counting towards a number that is known. */
 export interface CountProgress {
   done: number
@@ -194,7 +163,13 @@ export interface SamplingSettings {
 }
 
 /** Options and results of the addon's jobs, by export. ArrayBuffers are views of numbers yet to be given. */
-export interface NativeJobs extends AudioJobs, ClusterJobs, CompressingJobs, ConvertingJobs {
+export interface NativeJobs
+  extends AudioJobs,
+    ClusterJobs,
+    CompressingJobs,
+    ConvertingJobs,
+    MergingJobs,
+    TrainingJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
   inspectPacked: [{ folder: string }, PackedDescription[]]
   stageFolder: [
@@ -281,8 +256,6 @@ export interface NativeJobs extends AudioJobs, ClusterJobs, CompressingJobs, Con
   useSparseLayers: [{ model: Handle; rows: number; threads: number }, SparseLayer[]]
   usePackedLayers: [{ model: Handle; keep_weights: boolean; rows: number; threads: number }, PackedLayer[]]
   describeModel: [{ spec: object }, ParameterDescription[]]
-  /** Every tensor of a file, each a row of int32. */
-  readLabels: [{ path: string }, { name: string; labels: ArrayBuffer }[]]
   inspectAdapter: [{ path: string }, TensorDescription[]]
   attachAdapter: [
     { model: Handle; adapters: readonly LowRankSettings[]; dropout: number; seed: number },
@@ -290,71 +263,11 @@ export interface NativeJobs extends AudioJobs, ClusterJobs, CompressingJobs, Con
   ]
   loadAdapter: [{ model: Handle; path: string }, undefined]
   saveAdapter: [{ model: Handle; also: readonly string[]; path: string }, undefined]
-  planAdapterMerge: [AdapterMergeInputs, AdapterMergePlan]
-  mergeAdapter: [AdapterMergeInputs & { staged: string }, AdapterMergeStatistics]
   /** In place: of a model only these blocks stay, and the channels that most is written into. */
   makeStudent: [
     { model: Handle; layers: readonly number[]; hidden_size?: number; threads: number },
     undefined,
   ]
-  makeTrainer: [
-    {
-      model: Handle
-      optimizer: OptimizerSettings
-      loss: LossSettings
-      dtype: string
-      frozen: readonly string[]
-      seed: number
-      /** Activation checkpointing; default: false. */
-      recompute_blocks?: boolean
-      /** On a GPU, the passes of a step are recorded and replayed, where they can be; default: false. */
-      graph?: boolean
-      /** On a GPU, the same bytes for the same steps; default: false. */
-      deterministic?: boolean
-      /** Rate in the residual stream of an encoder; default: 0. */
-      dropout?: number
-      /** Weights that stay zero: none of them can, none do yet, or all that are zero; default: none. */
-      masks?: 'none' | 'empty' | 'zeros'
-      /** With other processes, each on its share of every update. */
-      together?: { group: Handle; bucket_mb: number; share_state: boolean }
-    },
-    Handle,
-  ]
-  trainStep: [
-    {
-      trainer: Handle
-      batches: PackedBatch[]
-      lr: number
-      clip: number
-      step: number
-      /** An update above one of them is a spike, and refused. */
-      loss_limit?: number
-      grad_norm_limit?: number
-      /** Number of the first one in the update; default: 0. Other processes have others. */
-      first_micro_batch?: number
-      /** Of the batches, as the caller counts them; default: 0. */
-      real_tokens?: number
-      /** Take no step, in none of the processes. */
-      stop?: boolean
-      threads: number
-    },
-    StepOutcome,
-  ]
-  trainPrune: [{ trainer: Handle; sparsity: number; scope: string; threads: number }, MaskCounts]
-  trainMasked: [{ trainer: Handle }, MaskCounts]
-  trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]
-  trainEvaluate: [{ trainer: Handle; batch: PackedBatch; threads: number }, LossSums]
-  modelLoss: [{ model: Handle; loss: LossSettings; batch: PackedBatch; threads: number }, LossSums]
-  segmentLogProbs: [
-    { model: Handle; batch: PackedBatch; threads: number },
-    { sums: number[]; counts: number[] },
-  ]
-  trainSave: [{ trainer: Handle; path: string }, undefined]
-  trainSnapshot: [{ trainer: Handle }, Handle]
-  /** Where the state is shared out: while rank 0 saves or copies it, each of the others sends its part. */
-  trainSendState: [{ trainer: Handle }, undefined]
-  saveSnapshot: [{ snapshot: Handle; path: string }, undefined]
-  trainResume: [{ trainer: Handle; path: string }, undefined]
   joinGroup: [
     {
       rank: number
@@ -373,40 +286,7 @@ export interface NativeJobs extends AudioJobs, ClusterJobs, CompressingJobs, Con
   groupAwait: [{ group: Handle; name: string; from: number }, string]
   leaveGroup: [{ group: Handle; failure?: { code: string; message: string } }, undefined]
   trainBpe: [BpeTraining, BpeMerges]
-  planGraft: [GraftInputs, GraftPlan]
-  graft: [GraftInputs & { staged: string; threads: number }, GraftStatistics]
   moduleKinds: [{ names: readonly string[] }, ModuleKind[]]
-  checkGraft: [GraftInputs & { folder: string; chunks: number; seed: number }, StreamCheck]
-  openDeltas: [GraftInputs, Handle]
-  /** What those are added to; `spec` is the target's. */
-  loadTarget: [GraftInputs & { spec: object; threads: number }, Handle]
-  loadDeltas: [{ deltas: Handle; threads: number }, Handle]
-  graftModel: [
-    {
-      model: Handle
-      deltas: Handle
-      /** Parameters that are not named: 1. */
-      scales: readonly { name: string; scale: number }[]
-      /** Of the result, where it is not to be the target's. */
-      dtype?: string
-      threads: number
-    },
-    GraftedModel,
-  ]
-  mergeMethods: [object, MergeMethodDescription[]]
-  planConfigMerge: [ConfigMergeInputs, ConfigMergePlan]
-  configMerge: [ConfigMergeInputs & { staged: string; threads: number }, ConfigMergeStatistics]
-  checkConfigMerge: [
-    ConfigMergeInputs & { folder: string; chunks: number; seed_of_chunks: number },
-    StreamCheck,
-  ]
-  planDelta: [DeltaInputs, DeltaPlan]
-  extractDelta: [DeltaInputs & { staged: string }, DeltaFigures]
-  inspectDelta: [{ path: string }, DeltaDescription]
-  /** NaN where no tensor can be compared. */
-  deltaDistance: [{ path: string; model: string }, { median: number; tensors: number }]
-  planRowExtension: [RowExtensionInputs, RowExtensionPlan]
-  extendRows: [RowExtensionInputs & { staged: string }, RowExtensionStatistics]
 }
 
 /** Exports that answer at once. */

@@ -46,4 +46,6 @@ export interface ClusterJobs {
     undefined,
   ]
   finishLabels: [{ labels: Handle }, { counts: number[]; distances: number }]
+  /** Every tensor of a file, each a row of int32. */
+  readLabels: [{ path: string }, { name: string; labels: ArrayBuffer }[]]
 }

@@ -1,5 +1,6 @@
 /** The typed picture of the native merge folder: what its jobs are told and what they answer. */
 import type { Problem } from '../errors'
+import type { Handle } from '../native'
 
 /** A model folder, and what its config says of the head. */
 export interface GraftModel {
@@ -265,4 +266,53 @@ export interface MergeMethodDescription {
   base: 'none' | 'optional' | 'required'
   min_inputs: number
   max_inputs: number
+}
+
+/** A model in memory with deltas on its weights: native/live/grafted_model.h. */
+export interface GraftedModel {
+  model: Handle
+  tensors_changed: number
+  /** Tensors that lie in memory once for both models. */
+  tensors_shared: number
+  /** Of the changed ones: memory on top of the target. */
+  bytes_changed: number
+}
+
+/** Options and results of its jobs, by export. */
+export interface MergingJobs {
+  planAdapterMerge: [AdapterMergeInputs, AdapterMergePlan]
+  mergeAdapter: [AdapterMergeInputs & { staged: string }, AdapterMergeStatistics]
+  planGraft: [GraftInputs, GraftPlan]
+  graft: [GraftInputs & { staged: string; threads: number }, GraftStatistics]
+  checkGraft: [GraftInputs & { folder: string; chunks: number; seed: number }, StreamCheck]
+  openDeltas: [GraftInputs, Handle]
+  /** What those are added to; `spec` is the target's. */
+  loadTarget: [GraftInputs & { spec: object; threads: number }, Handle]
+  loadDeltas: [{ deltas: Handle; threads: number }, Handle]
+  graftModel: [
+    {
+      model: Handle
+      deltas: Handle
+      /** Parameters that are not named: 1. */
+      scales: readonly { name: string; scale: number }[]
+      /** Of the result, where it is not to be the target's. */
+      dtype?: string
+      threads: number
+    },
+    GraftedModel,
+  ]
+  mergeMethods: [object, MergeMethodDescription[]]
+  planConfigMerge: [ConfigMergeInputs, ConfigMergePlan]
+  configMerge: [ConfigMergeInputs & { staged: string; threads: number }, ConfigMergeStatistics]
+  checkConfigMerge: [
+    ConfigMergeInputs & { folder: string; chunks: number; seed_of_chunks: number },
+    StreamCheck,
+  ]
+  planDelta: [DeltaInputs, DeltaPlan]
+  extractDelta: [DeltaInputs & { staged: string }, DeltaFigures]
+  inspectDelta: [{ path: string }, DeltaDescription]
+  /** NaN where no tensor can be compared. */
+  deltaDistance: [{ path: string; model: string }, { median: number; tensors: number }]
+  planRowExtension: [RowExtensionInputs, RowExtensionPlan]
+  extendRows: [RowExtensionInputs & { staged: string }, RowExtensionStatistics]
 }

@@ -1,5 +1,5 @@
 /** What training is told, and what it tells. */
-import type { Handle } from '../native'
+import type { Handle, PackedBatch } from '../native'
 
 export type OptimizerSettings = {
   /** Of the first moment; adafactor: 0 = there is none. */
@@ -71,4 +71,66 @@ export interface LossSums {
 export interface MaskCounts {
   prunable: number
   masked: number
+}
+
+/** Options and results of its jobs, by export. */
+export interface TrainingJobs {
+  makeTrainer: [
+    {
+      model: Handle
+      optimizer: OptimizerSettings
+      loss: LossSettings
+      dtype: string
+      frozen: readonly string[]
+      seed: number
+      /** Activation checkpointing; default: false. */
+      recompute_blocks?: boolean
+      /** On a GPU, the passes of a step are recorded and replayed, where they can be; default: false. */
+      graph?: boolean
+      /** On a GPU, the same bytes for the same steps; default: false. */
+      deterministic?: boolean
+      /** Rate in the residual stream of an encoder; default: 0. */
+      dropout?: number
+      /** Weights that stay zero: none of them can, none do yet, or all that are zero; default: none. */
+      masks?: 'none' | 'empty' | 'zeros'
+      /** With other processes, each on its share of every update. */
+      together?: { group: Handle; bucket_mb: number; share_state: boolean }
+    },
+    Handle,
+  ]
+  trainStep: [
+    {
+      trainer: Handle
+      batches: PackedBatch[]
+      lr: number
+      clip: number
+      step: number
+      /** An update above one of them is a spike, and refused. */
+      loss_limit?: number
+      grad_norm_limit?: number
+      /** Number of the first one in the update; default: 0. Other processes have others. */
+      first_micro_batch?: number
+      /** Of the batches, as the caller counts them; default: 0. */
+      real_tokens?: number
+      /** Take no step, in none of the processes. */
+      stop?: boolean
+      threads: number
+    },
+    StepOutcome,
+  ]
+  trainPrune: [{ trainer: Handle; sparsity: number; scope: string; threads: number }, MaskCounts]
+  trainMasked: [{ trainer: Handle }, MaskCounts]
+  trainGradients: [{ trainer: Handle; batches: PackedBatch[]; path: string; threads: number }, undefined]
+  trainEvaluate: [{ trainer: Handle; batch: PackedBatch; threads: number }, LossSums]
+  modelLoss: [{ model: Handle; loss: LossSettings; batch: PackedBatch; threads: number }, LossSums]
+  segmentLogProbs: [
+    { model: Handle; batch: PackedBatch; threads: number },
+    { sums: number[]; counts: number[] },
+  ]
+  trainSave: [{ trainer: Handle; path: string }, undefined]
+  trainSnapshot: [{ trainer: Handle }, Handle]
+  /** Where the state is shared out: while rank 0 saves or copies it, each of the others sends its part. */
+  trainSendState: [{ trainer: Handle }, undefined]
+  saveSnapshot: [{ snapshot: Handle; path: string }, undefined]
+  trainResume: [{ trainer: Handle; path: string }, undefined]
 }
