@@ -187,8 +187,9 @@ std::vector<Neighbour> Board::neighbours() const {
   std::vector<Neighbour> all;
   for (size_t i = 0; i < state_->hearts.size(); i++) {
     const auto& heart = i == state_->rank ? state_->own : state_->hearts[i];
-    all.push_back(
-        {state_->who[i], heart.collectives, heart.ending, heart.reason, Clock::now() - state_->heard[i]});
+    const auto heard = state_->heard[i];
+    all.push_back({state_->who[i], heart.collectives, heart.ending, heart.reason, Clock::now() - heard,
+                   state_->answered - heard});
   }
   return all;
 }

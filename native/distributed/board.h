@@ -32,6 +32,7 @@ struct Neighbour {
   Ending ending = Ending::none;
   std::string reason;                            // of its end
   std::chrono::steady_clock::duration silent{};  // since its heart was seen to beat
+  std::chrono::steady_clock::duration missed{};  // of that, as long as the store answered
 };
 
 class Board {

@@ -18,7 +18,8 @@ std::string seconds(Clock::duration time) {
   return text;
 }
 
-bool is_silent(const Neighbour& one) { return one.ending == Ending::none && one.silent >= kSilence; }
+// Where the store is gone all fall silent, some a beat before it does: that says nothing of them.
+bool is_silent(const Neighbour& one) { return one.ending == Ending::none && one.missed >= kSilence; }
 bool has_left(const Neighbour& one) { return one.ending == Ending::done || one.ending == Ending::failed; }
 // By others: no cause, but it knows of one.
 bool was_dragged(const Neighbour& one) { return one.ending == Ending::dragged; }
