@@ -35,12 +35,15 @@ test('require loads neither libtorch nor the addon', () => {
 test('the typed picture of the addon names what the addon exports, and nothing else', async () => {
   const { native } = await import('#lib/native')
   const { readFileSync } = await import('node:fs')
-  const source = ['native', 'native/audio', 'native/clusters', 'native/compressing', 'native/converting']
+  const parts = ['audio', 'clusters', 'compressing', 'converting', 'merging', 'training']
+  const source = ['native', ...parts.map((part) => `native/${part}`)]
     .map((name) => readFileSync(new URL(`../lib/${name}.ts`, import.meta.url), 'utf8'))
     .join('\n')
   const body = (name) =>
-    source.split(new RegExp(`interface ${name} (?:extends [\\w, ]+ )?\\{`))[1].split(/^}/m)[0]
-  const jobs = ['NativeJobs', 'AudioJobs', 'ClusterJobs', 'CompressingJobs', 'ConvertingJobs']
+    source.split(new RegExp(`interface ${name}\\s(?:\\s*extends [\\w,\\s]+ )?\\{`))[1].split(/^}/m)[0]
+  const tables = ['Native', 'Audio', 'Cluster', 'Compressing', 'Converting', 'Merging', 'Training']
+  const jobs = tables
+    .map((name) => `${name}Jobs`)
     .flatMap((name) => [...body(name).matchAll(/^ {2}(\w+): \[/gm)])
     .map(([, name]) => name)
   const calls = [...body('NativeCalls').matchAll(/^ {2}(\w+)[(:]/gm)].map(([, name]) => name)
