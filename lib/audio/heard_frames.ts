@@ -19,7 +19,6 @@ export class HeardFrames {
   constructor(
     private readonly frontEnd: FrontEnd,
     private readonly signal: AbortSignal,
-    private readonly keptBytes = KEPT_BYTES,
   ) {}
 
   /** Throws ERR_AUDIO, ERR_NOT_FOUND, ERR_IO. */
@@ -29,7 +28,7 @@ export class HeardFrames {
     const frames = this.hear(utterance)
     const { rate, samples } = utterance
     const bytes = 4 * this.frontEnd.places(samples, rate) * this.frontEnd.width
-    if (this.bytes + bytes > this.keptBytes) return frames
+    if (this.bytes + bytes > KEPT_BYTES) return frames
     this.bytes += bytes
     this.kept.set(utterance.path, frames)
     return frames

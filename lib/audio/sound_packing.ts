@@ -45,7 +45,10 @@ export function packSounds(
     : new CroppedPacking(utterances, options)
 }
 
-/** Every utterance once an epoch, beside others of about its length; of a long one a stretch, each epoch another. */
+/**
+ * Utterances beside others of about their length, each once an epoch but for those that make no whole batch; of a long one a
+ * stretch, each epoch another.
+ */
 class CroppedPacking implements SoundPacking {
   readonly rowLength: number
   readonly rowsPerEpoch: number
@@ -92,7 +95,7 @@ class JoinedPacking implements SoundPacking {
   readonly rowLength: number
   readonly rowsPerEpoch: number
   private readonly groups: number[][]
-  private plan: { epoch: number; rows: Promise<SoundPiece[][]> } | undefined
+  private plan: { epoch: number; rows: SoundPiece[][] } | undefined
 
   constructor(
     private readonly utterances: readonly PackedUtterance[],
@@ -113,10 +116,10 @@ class JoinedPacking implements SoundPacking {
   async row(number: number): Promise<SoundPiece[]> {
     const epoch = Math.floor(number / this.rowsPerEpoch)
     if (this.plan?.epoch !== epoch) this.plan = { epoch, rows: this.layOut(epoch) }
-    return (await this.plan.rows)[number % this.rowsPerEpoch]!
+    return this.plan.rows[number % this.rowsPerEpoch]!
   }
 
-  private async layOut(epoch: number): Promise<SoundPiece[][]> {
+  private layOut(epoch: number): SoundPiece[][] {
     const { seed } = this.options
     const rows: SoundPiece[][] = []
     for (const [number, group] of this.groups.entries()) {

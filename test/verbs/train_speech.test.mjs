@@ -128,6 +128,18 @@ describe('objective: masked of a speech encoder', () => {
     await assert.rejects(train(settings, { resume: true }).result, { code: 'ERR_CHECKPOINT' })
   })
 
+  test('files that are skipped are counted with their source', async () => {
+    const place = join(root, 'damaged')
+    mkdirSync(place)
+    writeFileSync(join(place, 'train_0.wav'), readFileSync(join(root, 'sound', 'train_0.wav')))
+    writeFileSync(join(place, 'no.wav'), 'no sound')
+    const skipping = { path: place, invalid: 'skip', max_invalid: 1 }
+    const settings = config({ data: [{ path: data }, skipping], sound: { join: 'any' } })
+    const { report } = await train(settings, { dryRun: true }).result
+    const { sources, skipped } = report.plan.data
+    assert.deepEqual([sources[0].skipped, sources[1].skipped, skipped], [0, 1, 1])
+  })
+
   test('a micro-batch cut in two is the same update', async () => {
     const one = config({ steps: 3, batch_size: 4, sound: { join: 'any' } })
     const two = config({ steps: 3, batch_size: 2, accumulation: 2, sound: { join: 'any' } })

@@ -37,12 +37,12 @@ export async function loadSounds(
   }: Pick<LoadOptions, 'shuffle' | 'apart' | 'signal' | 'onWarning'>,
 ): Promise<TrainingData> {
   const { frontEnd } = inputs
-  const listed = await listSounds(sources, { signal, onWarning, leastSeconds: frontEnd.leastSeconds })
+  const listing = { signal, onWarning, leastSeconds: frontEnd.leastSeconds }
   const heard = new HeardFrames(frontEnd, signal)
   const opened: OpenedSounds[] = []
   for (const [i, source] of sources.entries()) {
-    const utterances = listed.utterances.filter((utterance) => utterance.source === i)
-    opened.push(await openSounds(source, i, utterances, { config, inputs, heard }))
+    const listed = await listSounds([source], listing)
+    opened.push(await openSounds(source, i, listed, { config, inputs, heard }))
   }
   const all = opened.flatMap(({ sounds }) => sounds)
   const groups = apart ? opened.map(({ sounds }) => sounds) : [all]
@@ -61,7 +61,7 @@ export async function loadSounds(
       tokens: places,
       truncated: 0,
       dropped: 0,
-      skipped: listed.skipped,
+      skipped: opened.reduce((sum, { statistics }) => sum + statistics.skipped, 0),
       rows_per_epoch: rows.rowsPerEpoch,
     },
     parts: parts.map(({ own }) => own),
@@ -93,7 +93,7 @@ interface OpenedSounds {
 async function openSounds(
   { path, weight }: DataSource,
   number: number,
-  utterances: readonly Utterance[],
+  { utterances, seconds, skipped }: AudioList,
   { config, inputs, heard }: { config: SoundConfig; inputs: SoundInputs; heard: HeardFrames },
 ): Promise<OpenedSounds> {
   const once = utterances.map((utterance) => labelled(utterance, config, inputs, heard))
@@ -101,10 +101,9 @@ async function openSounds(
   const some = Math.round((weight - times) * once.length)
   const more = some > 0 ? await chosen(once.length, some, new Random(config.seed, number)) : []
   const sounds = [...Array.from({ length: times }, () => once).flat(), ...[...more].map((i) => once[i]!)]
-  const seconds = utterances.reduce((sum, utterance) => sum + utterance.seconds, 0)
   const statistics = {
     ...{ path, files: utterances.length, documents: utterances.length, tokens: placesOf(once), seconds },
-    ...{ skipped: 0, truncated: 0, dropped: 0 },
+    ...{ skipped, truncated: 0, dropped: 0 },
   }
   return { sounds, statistics }
 }
