@@ -43,6 +43,19 @@ export class FrontEnd {
     return new FrontEnd(config, { ...more, convolutions: await convolutionsOf(folder) })
   }
 
+  /** Throws ERR_MODEL_CONFIG where the model in `folder` hears frames of another width; 0: samples. */
+  requireWidth(width: number, folder: string): void {
+    if (width === this.width) return
+    throw new TongueforgeError(
+      'ERR_MODEL_CONFIG',
+      `${folder}: preprocessor_config.json: expected a front end of ${kindOf(width)}, as config.json says, received one of ${kindOf(this.width)}`,
+      {
+        hint: 'Take both files from the same model: num_mel_bins times stacked_frames is feat_emb_dim of config.json.',
+        details: { path: folder, width: this.width, expected: width },
+      },
+    )
+  }
+
   /** What it hears in, samples a second; sound of another rate is resampled. */
   get rate(): number {
     return this.config.sampling_rate
@@ -142,3 +155,5 @@ const zipped = ({
   conv_kernel: number[]
   conv_stride: number[]
 }): Convolutions => conv_kernel.map((kernel, i) => ({ kernel, stride: conv_stride[i]! }))
+
+const kindOf = (width: number) => (width === 0 ? 'samples' : `${width} numbers a place`)

@@ -32,6 +32,16 @@ export async function readYaml(file: string): Promise<unknown> {
   return parseYaml(await readFile(file, 'utf8'), file)
 }
 
+/** What a verb is given: a YAML file or an object, with overrides set; `file` is what errors call it. Throws as they do. */
+export async function readGiven(
+  source: string | object,
+  overrides: readonly string[],
+): Promise<{ file: string; raw: unknown }> {
+  const file = typeof source === 'string' ? source : 'config'
+  const raw = typeof source === 'string' ? await readYaml(source) : source
+  return { file, raw: applyOverrides(raw, overrides) }
+}
+
 /** As readYaml, from text; `file` is only named in errors. */
 export function parseYaml(text: string, file: string): unknown {
   const document = yaml().parseDocument(text, { uniqueKeys: true, merge: false, version: '1.2' })

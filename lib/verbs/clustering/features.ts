@@ -6,7 +6,6 @@ import { melStatistics, type StatisticsOptions } from '../../audio/statistics'
 import { hear } from '../../audio/stream'
 import type { ClustersConfig } from '../../config/clusters'
 import { configError } from '../../config/parse'
-import { TongueforgeError } from '../../errors'
 import { loadSpeechEncoder, type SpeechEncoder, type SpeechLayer } from '../speech_encoder'
 
 export interface Features {
@@ -34,7 +33,7 @@ export async function openFeatures(config: ClustersConfig): Promise<Features> {
   const frontEnd = await FrontEnd.open(model, { seed: config.seed })
   const encoder = await loadSpeechEncoder(model, { threads })
   checkLayer(encoder, layer)
-  checkWidth(encoder, frontEnd)
+  frontEnd.requireWidth(encoder.spec.frame_width, encoder.files.path)
   return new LayerFeatures(encoder, frontEnd, layer)
 }
 
@@ -45,18 +44,6 @@ function checkLayer({ spec }: SpeechEncoder, layer: SpeechLayer): void {
     hint: `The model has ${most} layers.`,
     key: 'layer',
   })
-}
-
-function checkWidth({ spec, files }: SpeechEncoder, { width }: FrontEnd): void {
-  if (width === spec.frame_width) return
-  throw new TongueforgeError(
-    'ERR_MODEL_CONFIG',
-    `${files.path}: expected a front end of the ${spec.frame_width} values that the model reads, received one of ${width}`,
-    {
-      hint: 'Compare preprocessor_config.json with config.json.',
-      details: { width, expected: spec.frame_width },
-    },
-  )
 }
 
 class MelFeatures implements Features {

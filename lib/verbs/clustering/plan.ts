@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises'
 import { type AudioList, listAudio, type Utterance } from '../../audio/list'
 import type { AudioSource } from '../../config/audio'
 import { type ClustersConfig, clustersSchema } from '../../config/clusters'
-import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'
+import { checkConfig, configError, readGiven } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
 import { Random } from '../../text/random'
 import { VERSION } from '../../version'
@@ -30,9 +30,8 @@ export async function readClustersConfig(
   source: string | object,
   overrides: readonly string[],
 ): Promise<ClustersConfig> {
-  const file = typeof source === 'string' ? source : 'config'
-  const raw = typeof source === 'string' ? await readYaml(source) : source
-  return checkConfig(clustersSchema, applyOverrides(raw, overrides), file)
+  const { file, raw } = await readGiven(source, overrides)
+  return checkConfig(clustersSchema, raw, file)
 }
 
 interface Listening {

@@ -1,7 +1,7 @@
 /** The config of a pipeline, read and checked: what one stage leaves unsaid of training comes from `recovery`. */
 import { type CompressConfig, compressSchema, STAGE_SCHEMAS, type StageMethod } from '../../config/compress'
 import type { DataSource } from '../../config/data'
-import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'
+import { checkConfig, configError, readGiven } from '../../config/parse'
 import { resolveSource } from '../../text/documents'
 import { listSounds } from '../training/sound_data'
 import type { Stage, TrainingStage } from './stage'
@@ -20,8 +20,7 @@ export async function readCompressConfig(
   source: string | object,
   overrides: readonly string[],
 ): Promise<ReadConfig> {
-  const file = typeof source === 'string' ? source : 'config'
-  const raw = applyOverrides(typeof source === 'string' ? await readYaml(source) : source, overrides)
+  const { file, raw } = await readGiven(source, overrides)
   const { recovery: _, ...config } = checkConfig(compressSchema, withCommonKeys(raw), file)
   checkStages(config, file)
   return { config, file }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type ModelSpec, mostPositions } from '../../checkpoint/model_spec'
 import type { CompressConfig } from '../../config/compress'
 import { type LandscapeConfig, landscapeSchema, type Rate } from '../../config/landscape'
-import { applyOverrides, checkConfig, configError, readYaml } from '../../config/parse'
+import { checkConfig, configError, readGiven } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
 import { dataCacheFolder } from '../../text/cache/place'
 import { checkSources, readCompressConfig, sourcesOf } from '../compressing/config'
@@ -30,9 +30,8 @@ export async function readLandscapeConfig(
   source: string | object,
   overrides: readonly string[],
 ): Promise<{ config: LandscapeConfig; file: string }> {
-  const file = typeof source === 'string' ? source : 'config'
-  const raw = typeof source === 'string' ? await readYaml(source) : source
-  return { config: checkConfig(landscapeSchema, applyOverrides(raw, overrides), file), file }
+  const { file, raw } = await readGiven(source, overrides)
+  return { config: checkConfig(landscapeSchema, raw, file), file }
 }
 
 /** Every point with its stages checked. Throws ERR_CONFIG that names the point and the key, ERR_NOT_FOUND. */

@@ -1,6 +1,6 @@
 /** Everything that is known before the first point: config, models, rows, dimensions, memory, how many points. */
 import type { DecoderSpec } from '../../checkpoint/model_config'
-import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
+import { checkConfig, readGiven } from '../../config/parse'
 import { type SweepConfig, sweepSchema } from '../../config/sweep'
 import { TongueforgeError, throwFirst } from '../../errors'
 import { type GraftInputs, type ParameterDescription, runJob } from '../../native'
@@ -36,9 +36,8 @@ export async function readSweepConfig(
   source: string | object,
   overrides: readonly string[],
 ): Promise<SweepConfig> {
-  const file = typeof source === 'string' ? source : 'config'
-  const raw = typeof source === 'string' ? await readYaml(source) : source
-  const config = checkConfig(sweepSchema, applyOverrides(raw, overrides), file)
+  const { file, raw } = await readGiven(source, overrides)
+  const config = checkConfig(sweepSchema, raw, file)
   checkVector(config, file)
   checkObjectives(config, file)
   if (config.search === 'golden_section' && config.by !== 'global') {

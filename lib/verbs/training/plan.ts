@@ -5,7 +5,7 @@ import { dtypeKey } from '../../checkpoint/dtype_key'
 import { type ModelFolder, openModelFolder, openTokenizerFolder } from '../../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../../checkpoint/model_spec'
 import { isSpeechConfig } from '../../checkpoint/speech_config'
-import { applyOverrides, checkConfig, readYaml } from '../../config/parse'
+import { checkConfig, readGiven } from '../../config/parse'
 import { type TrainConfig, trainSchema } from '../../config/train'
 import { countParameters } from '../../counting/parameters'
 import { TongueforgeError } from '../../errors'
@@ -91,9 +91,8 @@ export async function readTrainConfig(
   source: string | object,
   overrides: readonly string[],
 ): Promise<TrainConfig> {
-  const file = typeof source === 'string' ? source : 'config'
-  const raw = typeof source === 'string' ? await readYaml(source) : source
-  const config = checkConfig(trainSchema, applyOverrides(raw, overrides), file)
+  const { file, raw } = await readGiven(source, overrides)
+  const config = checkConfig(trainSchema, raw, file)
   checkStart(config, file)
   const hears = config.init !== undefined && isSpeechConfig(config.init)
   if (config.init !== undefined && !hears && config.tokenizer === undefined && config.teacher === undefined) {

@@ -54,7 +54,7 @@ export async function openEars(
 ): Promise<SoundInputs> {
   const { targets: folder, mask_probability, mask_length } = sound!
   const frontEnd = await FrontEnd.open(files.path, { seed })
-  if (frontEnd.width !== spec.frame_width) throw otherFrames(files, frontEnd.width, spec)
+  frontEnd.requireWidth(spec.frame_width, files.path)
   const targets = await SoundTargets.open(folder, signal)
   if (targets.clusters > spec.vocab_size) throw tooManyClusters(targets, spec)
   const spans = {
@@ -73,16 +73,6 @@ function checkVocabulary({ tokenizer }: ModelText, spec: ModelSpec, folder: stri
     { hint: 'Tokenizer and model do not belong together.', details: { path: folder } },
   )
 }
-
-const otherFrames = ({ path }: ModelFolder, width: number, { frame_width }: SpeechSpec) =>
-  new TongueforgeError(
-    'ERR_MODEL_CONFIG',
-    `${path}: expected a front end of ${frame_width} numbers a place, as the model hears, found ${width}`,
-    {
-      hint: 'num_mel_bins times stacked_frames of preprocessor_config.json is feat_emb_dim of config.json.',
-      details: { path },
-    },
-  )
 
 const tooManyClusters = ({ folder, clusters }: SoundTargets, { vocab_size }: SpeechSpec) =>
   new TongueforgeError(
