@@ -36,6 +36,7 @@ export {
   type CompressRun,
   compress,
   type ForetoldStage,
+  type RemovedHead,
   type StageRecord,
 } from './verbs/compress'
 export {

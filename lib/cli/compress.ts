@@ -48,7 +48,8 @@ export default defineVerb<Values>({
 })
 
 function resultText({ model, report }: CompressResult): string {
-  const { stages, ...facts } = report
+  const { stages, ...told } = report
+  const facts = { ...told, removed_heads: undefined } // one by one they are for programs
   return `${tableText(stages.map(row))}\n${factsText({ model, ...facts })}`
 }
 

@@ -15,6 +15,8 @@ export interface CompressingJobs {
   pruneWeights: [CompressInputs & PruneSettings, PrunedTensor[]]
   quantizeWeights: [CompressInputs & QuantizeSettings, QuantizedTensor[]]
   pruneHeads: [RemovalInputs & HeadRemoval & UnitBudget, RemovedHeads]
+  /** By their numbers, with the key heads that serve none of them. */
+  keepHeads: [{ model: Handle; kept: readonly Int32Array[]; threads: number }, Pick<RemovedHeads, 'kept_kv'>]
   pruneRows: [RemovalInputs & RowRemoval & UnitBudget, RemovedRows]
   dropLayers: [RemovalInputs & LayerRemoval, DroppedLayers]
 }

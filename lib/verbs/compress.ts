@@ -21,6 +21,7 @@ import { type ModelReader, openReader } from './training/model_reader'
 
 export type { CompressEvent } from './compressing/pipeline'
 export type { StageRecord } from './compressing/records'
+export type { RemovedHead } from './compressing/removed_heads'
 export type { CompressReport, ForetoldStage } from './compressing/report'
 
 export interface CompressOptions extends ConfiguredOptions<CompressProgress> {

@@ -109,6 +109,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"readShardIndex", read_shard_index},
       {"writeTorchTensors", write_torch_tensors},
       {"pruneHeads", prune_heads},
+      {"keepHeads", keep_heads},
       {"pruneRows", prune_rows},
       {"dropLayers", drop_layers},
   };

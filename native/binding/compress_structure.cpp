@@ -89,6 +89,16 @@ Napi::Value prune_heads(const Napi::CallbackInfo& info) {
   });
 }
 
+// keepHeads({model, kept: Int32Array[]}, on_event): {kept_kv: Int32 ArrayBuffer[]}
+Napi::Value keep_heads(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  compress::KeptUnits heads;
+  for (const auto& row : options.rows("kept")) heads.emplace_back(row.begin(), row.end());
+  return start_job(info, [model = unwrap<models::Model>(options.value("model")), heads](Job&) -> Value {
+    return Value::Map{{"kept_kv", by_layer(compress::keep_heads(*model, heads).kept_kv)}};
+  });
+}
+
 // pruneRows({model, batches, loss, criterion, keep | remove, block}, on_event):
 // {scores: number[][], kept: Int32 ArrayBuffer[]}
 Napi::Value prune_rows(const Napi::CallbackInfo& info) {

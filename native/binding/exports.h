@@ -140,6 +140,7 @@ Napi::Value config_merge(const Napi::CallbackInfo& info);
 Napi::Value check_config_merge(const Napi::CallbackInfo& info);
 // compress_structure.cpp
 Napi::Value prune_heads(const Napi::CallbackInfo& info);
+Napi::Value keep_heads(const Napi::CallbackInfo& info);
 Napi::Value prune_rows(const Napi::CallbackInfo& info);
 Napi::Value drop_layers(const Napi::CallbackInfo& info);
 

@@ -1,11 +1,13 @@
 #include "compress/heads.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "compress/plain_weights.h"
 #include "compress/sensitivity.h"
 #include "compress/to_list.h"
+#include "core/error.h"
 #include "kernels/aten.h"
 #include "nn/cut.h"
 
@@ -88,6 +90,31 @@ models::LayerSizes cut_heads(const models::Block& block, const std::vector<int64
   return sizes;
 }
 
+// The key heads that serve these query heads.
+std::vector<int64_t> serving(const models::Block& block, const std::vector<int64_t>& heads) {
+  const int64_t shared = queries_per_group(block);
+  std::vector<int64_t> kv_heads;
+  for (const int64_t head : heads)
+    if (kv_heads.empty() || kv_heads.back() != head / shared) kv_heads.push_back(head / shared);
+  return kv_heads;
+}
+
+void check_kept(const models::Block& block, size_t layer, const std::vector<int64_t>& heads) {
+  const int64_t count = block.sizes.num_heads;
+  if (heads.empty() || heads.front() < 0 || heads.back() >= count ||
+      std::ranges::adjacent_find(heads, std::greater_equal<>()) != heads.end())
+    throw Error("ERR_CONFIG",
+                tongueforge::str("Expected at least one head of layer ", layer, ", ascending from 0 to ",
+                                 count - 1, ", received ", at::IntArrayRef(heads)));
+  const auto kv_heads = serving(block, heads);
+  const size_t left = heads.size() / kv_heads.size();
+  for (size_t i = 0; i < heads.size(); i++)
+    if (left * kv_heads.size() != heads.size() || heads[i] / queries_per_group(block) != kv_heads[i / left])
+      throw Error("ERR_CONFIG",
+                  tongueforge::str("Expected equally many query heads of layer ", layer,
+                                   " for each key head that is left, received ", at::IntArrayRef(heads)));
+}
+
 }  // namespace
 
 Scores head_scores(models::Model& model, HeadCriterion criterion, const CalibrationRows& rows, Job& job) {
@@ -120,6 +147,23 @@ PrunedHeads prune_heads(models::Model& model, const HeadOptions& options, const 
     model.resize_block(layer, cut_heads(block, pruned.kept.back(), pruned.kept_kv.back()));
   }
   return pruned;
+}
+
+PrunedHeads keep_heads(models::Model& model, const KeptUnits& heads) {
+  const auto blocks = model.blocks();
+  if (heads.size() != blocks.size())
+    throw Error("ERR_CONFIG",
+                str("Expected the heads of ", blocks.size(), " layers, received those of ", heads.size()));
+  for (size_t layer = 0; layer < blocks.size(); layer++) {
+    check_cuttable(blocks[layer]);
+    check_kept(blocks[layer], layer, heads[layer]);
+  }
+  PrunedHeads kept{{}, heads, {}};
+  for (size_t layer = 0; layer < blocks.size(); layer++) {
+    kept.kept_kv.push_back(serving(blocks[layer], heads[layer]));
+    model.resize_block(layer, cut_heads(blocks[layer], heads[layer], kept.kept_kv.back()));
+  }
+  return kept;
 }
 
 }  // namespace tongueforge::compress

@@ -31,7 +31,7 @@ struct HeadOptions {
 
 /// By layer, in the numbering of before.
 struct PrunedHeads {
-  Scores scores;            // of query heads
+  Scores scores;            // of query heads; empty where they were named
   KeptUnits kept, kept_kv;  // query heads, key heads
 };
 
@@ -42,5 +42,10 @@ Scores head_scores(models::Model& model, HeadCriterion criterion, const Calibrat
 /// adapter stands on its weights.
 PrunedHeads prune_heads(models::Model& model, const HeadOptions& options, const CalibrationRows& rows,
                         Job& job);
+
+/// Removes all but these query heads of each layer, ascending, whatever they do, and the key heads that serve
+/// none of them. Throws ERR_CONFIG unless at least one of each layer is left and the key heads that are left
+/// serve equally many, ERR_ADAPTER as prune_heads; then nothing has changed.
+PrunedHeads keep_heads(models::Model& model, const KeptUnits& heads);
 
 }  // namespace tongueforge::compress

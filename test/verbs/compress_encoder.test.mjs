@@ -5,7 +5,15 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, loadEncoder } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
+import { withSilentHeads } from '../helpers/pruned_models.mjs'
 import { encoderConfig, sentence, writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
+
+const embedded = async (folder) => {
+  const encoder = await loadEncoder(folder, { threads: 1 })
+  const [vector] = await encoder.embed([sentence(1)])
+  await encoder.dispose()
+  return vector
+}
 
 describe('a text encoder', () => {
   const root = temporaryFolder()
@@ -24,6 +32,11 @@ describe('a text encoder', () => {
     [
       'heads',
       { method: 'heads', criterion: 'taylor', keep: 2 },
+      { model_type: 'tongueforge_bert', num_attention_heads: 2 },
+    ],
+    [
+      'named heads',
+      { method: 'heads', heads: { 0: [0, 2], 1: [1, 3], 2: [2, 3] } },
       { model_type: 'tongueforge_bert', num_attention_heads: 2 },
     ],
     ['rows', { method: 'rows', keep: 10 }, { model_type: 'bert', intermediate_size: 10 }],
@@ -54,10 +67,17 @@ describe('a text encoder', () => {
       assert.ok(losses.length >= 1 && losses.every(Number.isFinite), JSON.stringify(losses))
       const config = JSON.parse(readFileSync(join(result, 'config.json'), 'utf8'))
       assert.deepEqual(Object.fromEntries(Object.keys(expected).map((key) => [key, config[key]])), expected)
-      const encoder = await loadEncoder(result, { threads: 1 })
-      const [vector] = await encoder.embed([sentence(1)])
-      await encoder.dispose()
+      const vector = await embedded(result)
       assert.ok(vector.length === 32 && vector.every(Number.isFinite))
     })
   }
+  test('without the heads that are named it answers as if they said nothing', async () => {
+    const heads = { 0: [0, 3], 2: [1] }
+    const settings = { model, out: join(root, 'named'), stages: [{ method: 'heads', heads }], threads: 1 }
+    const { model: result } = await compress(settings).result
+    const [left, silent, whole] = [result, withSilentHeads(model, join(root, 'silent'), heads, 8), model]
+    const [a, b, c] = [await embedded(left), await embedded(silent), await embedded(whole)]
+    assert.ok(a.every((value, i) => Math.abs(value - b[i]) < 1e-5))
+    assert.ok(a.some((value, i) => Math.abs(value - c[i]) > 1e-3))
+  })
 })

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, inspect, landscape, loadModel, train } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
+import { withSilentHeads } from '../helpers/pruned_models.mjs'
 import { lastingFiles } from '../helpers/tiny_compression.mjs'
 import { FRONT_END, toneModel, writeTinySound } from '../helpers/tiny_sound.mjs'
+import { noise } from '../helpers/tiny_speech.mjs'
 
 const root = temporaryFolder()
 const { train: data, heldOut, targets } = writeTinySound(join(root, 'sound'))
@@ -34,6 +36,15 @@ const config = {
 const json = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'))
 const stageOf = ({ report }, name) => report.stages.find(({ stage }) => stage.endsWith(name))
 
+/** The last states of a sound of the tests' own. */
+async function heard(folder) {
+  const encoder = await loadModel(folder, { threads: 1 })
+  const [{ states }] = await encoder.hiddenStates([noise(20 * 10, 5)])
+  await encoder.dispose()
+  return states.at(-1)
+}
+const farthest = (a, b) => a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0)
+
 before(async () => {
   const given = {
     ...shared,
@@ -48,6 +59,7 @@ describe('compress of a speech encoder', () => {
   const STAGES = {
     heads: { method: 'heads', criterion: 'data', remove: 2, scope: 'global' },
     taylor: { method: 'heads', criterion: 'taylor', keep: 2 },
+    named: { method: 'heads', heads: { 0: [1, 2], 1: [3] } },
     rows: { method: 'rows', criterion: 'l1', keep: 24 },
     layers: { method: 'layers', criterion: 'influence', drop: 1 },
     whitened: { method: 'lowrank', ratio: 0.6 },
@@ -72,6 +84,25 @@ describe('compress of a speech encoder', () => {
       assert.equal(states.length, encoder.spec.layers.length + 1)
       await encoder.dispose()
     })
+
+  test('without the heads that are named it answers as if they said nothing', async () => {
+    const heads = { 0: [1, 2], 1: [3] }
+    const given = { ...config, out: join(root, 'removed'), stages: [{ method: 'heads', heads }] }
+    const { model: left, report } = await compress(given).result
+    const states = await Promise.all(
+      [left, withSilentHeads(model, join(root, 'silent'), heads, 8)].map(heard),
+    )
+    assert.ok(farthest(...states) < 1e-4)
+    assert.ok(farthest(states[0], await heard(model)) > 1e-2)
+    assert.deepEqual(
+      report.removed_heads.map(({ step, layer, head }) => [step, layer, head]),
+      [
+        [1, 0, 1],
+        [1, 0, 2],
+        [1, 1, 3],
+      ],
+    )
+  })
 
   test('heads, rows, weights, each with recovery, and from a teacher: stopped, it goes on to the same bytes', async () => {
     const stages = [

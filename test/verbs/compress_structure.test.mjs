@@ -7,6 +7,7 @@ import { compress, inspect, loadModel } from 'tongueforge'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
 import { temporaryFolder } from '../helpers/folders.mjs'
+import { withSilentHeads } from '../helpers/pruned_models.mjs'
 import { tinyCompression } from '../helpers/tiny_compression.mjs'
 
 describe('compress, parts that leave', () => {
@@ -25,11 +26,23 @@ describe('compress, parts that leave', () => {
     ...changes,
   })
   const configFile = (model) => JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
+  const logitsOf = async (folder) => {
+    const model = await loadModel(folder, { threads: 1 })
+    const { data } = await model.logits([[1, 2, 3, 5, 8, 13]])
+    await model.dispose()
+    return data
+  }
+  const farthest = (a, b) => a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0)
   const figures = ({ stages }) => stages.map(({ parameters, bytes }) => [parameters, bytes])
 
   for (const [name, stages, sizes] of [
     ['heads by l1', [{ method: 'heads', criterion: 'l1', keep: 3 }], { num_attention_heads: 3 }],
     ['heads by data', [{ method: 'heads', criterion: 'data', remove: 0.5 }], { num_attention_heads: 2 }],
+    [
+      'heads by number',
+      [{ method: 'heads', heads: { 0: [1], 1: [3], 2: [0], 3: [2] } }],
+      { num_attention_heads: 3 },
+    ],
     ['rows', [{ method: 'rows', remove: 0.3, multiple_of: 8 }], { intermediate_size: 96 }],
     ['layers by influence', [{ method: 'layers', drop: 2 }], { num_hidden_layers: 2 }],
     ['layers by angle', [{ method: 'layers', criterion: 'angle', keep: 1 }], { num_hidden_layers: 1 }],
@@ -118,6 +131,59 @@ describe('compress, parts that leave', () => {
       assert.equal(count, layers[i].intermediate_size)
       assert.ok(most_removed_score === null || most_removed_score <= least_kept_score)
     }
+  })
+
+  test('without the heads that are named it answers as if they said nothing, layers that differ included', async () => {
+    const heads = { 0: [1, 3], 2: [0] }
+    const { model, report } = await compress(configOf([{ method: 'heads', heads }])).result
+    const silent = withSilentHeads(given.model, join(root, 'silent'), heads, 8)
+    const answers = await Promise.all([model, silent].map(logitsOf))
+    assert.ok(farthest(...answers) < 1e-5)
+    assert.ok(farthest(answers[0], await logitsOf(given.model)) > 1e-3)
+    assert.deepEqual(
+      configFile(model).layers.map(({ num_attention_heads }) => num_attention_heads),
+      [2, 4, 3, 4],
+    )
+    assert.deepEqual(report.stages[1].figures.layers[0], { kept: [0, 2], kept_key_heads: [0, 2] })
+  })
+
+  test('heads carry their first numbers through steps, trainings and layers that leave', async () => {
+    const recover = { ...given.recovery, steps: 2 }
+    const stages = [
+      { method: 'heads', criterion: 'l1', remove: 4, scope: 'global', steps: 2, recover },
+      { method: 'layers', layers: [1] },
+      { method: 'heads', heads: { 1: [0] } },
+      { method: 'rows', criterion: 'l1', keep: 64 },
+    ]
+    const { report } = await compress(configOf(stages)).result
+    const { stages: records, removed_heads: gone } = report
+    const of = (name) => gone.filter(({ stage }) => stage === name)
+    assert.deepEqual(
+      ['01-heads', '02-recover', '03-heads', '04-recover', '05-layers', '06-heads', '07-rows'].map(
+        (name) => of(name).length,
+      ),
+      [2, 0, 2, 0, records[4].layers[1].num_heads, 1, 0],
+    )
+    // Followed by hand: the weights of a head that has left are nowhere in the model that is left.
+    const left = [0, 1, 2, 3].map((layer) =>
+      [0, 1, 2, 3].filter((head) => !gone.some((one) => one.layer === layer && one.head === head)),
+    )
+    assert.deepEqual(left[1], [])
+    assert.deepEqual(
+      left.filter((_, layer) => layer !== 1).map(({ length }) => length),
+      records.at(-1).layers.map(({ num_heads }) => num_heads),
+    )
+    const [first, second] = [records[1], records[3]].map(({ figures }) => figures.layers)
+    for (const { step, layer, head } of gone.filter(({ step }) => step <= 3)) {
+      if (step === 1) assert.ok(!first[layer].kept.includes(head))
+      else assert.ok(!second[layer].kept.includes(first[layer].kept.indexOf(head)))
+    }
+    const [named] = of('06-heads') // of what was left of layer 2, the first
+    const before = [0, 1, 2, 3].filter(
+      (head) => !gone.some((one) => one.step < 6 && one.layer === 2 && one.head === head),
+    )
+    assert.deepEqual(named, { step: 6, stage: '06-heads', layer: 2, head: before[0] })
+    assert.equal((await compress(configOf([stages[3]])).result).report.removed_heads, undefined)
   })
 
   test('uniform: true makes every layer lose as much', async () => {

@@ -4,11 +4,14 @@ import type { CompressFolder } from './compress_folder'
 import type { ForetoldFigures } from './figures'
 import type { Outcome } from './pipeline'
 import type { StageRecord } from './records'
+import { type RemovedHead, removedHeads } from './removed_heads'
 import { stockObstacle } from './shapes'
 
 export interface CompressReport {
   /** The model as it was given first, then what each stage has left. */
   stages: StageRecord[]
+  /** When each head left, by its number in the model as it was given; absent where none did. */
+  removed_heads?: RemovedHead[]
   /** What loads the result: where layers differ or are factored, tongueforge alone. */
   loads_in: 'transformers' | 'tongueforge'
   /** The last stage of earlier sessions, where this one went on. */
@@ -32,8 +35,10 @@ export interface ForetoldStage extends Partial<ForetoldFigures> {
 
 export function reportOf({ book }: CompressFolder, { model, hash, found }: Outcome): CompressReport {
   const stages = [...book.all]
+  const gone = removedHeads(stages)
   return {
     stages,
+    ...(gone.length > 0 && { removed_heads: gone }),
     loads_in: stockObstacle(model.spec) === undefined ? 'transformers' : 'tongueforge',
     ...(found > 0 && { resumed_after: stages[found]!.stage }),
     seconds: stages.reduce((sum, { seconds }) => sum + seconds, 0),

@@ -42,6 +42,8 @@ export interface Stage<C extends { method: string } = { method: string }> {
   run(config: C, context: StageContext): Promise<JsonObject>
   /** Where `run` has taken blocks out: the numbers of those that stay, from its figures. Absent: all stay. */
   keptBlocks?(figures: JsonObject): readonly number[]
+  /** Where `run` has taken heads out: of each block that it found the numbers of those that stay. Absent: all stay. */
+  keptHeads?(figures: JsonObject): readonly (readonly number[])[]
   /** What it puts into config.json beside sizes, of a model that it found as `spec`. Absent: nothing. */
   configKeys?(config: C, spec: ModelSpec): JsonObject
 }

@@ -66,6 +66,15 @@ TEST_CASE("without some heads an encoder answers as if their context were zero")
     }
 }
 
+TEST_CASE("an encoder without named heads answers as if their context were zero") {
+  const auto model = encoder(4), masked = deep_copy(*model);
+  compress::keep_heads(*model, {{1}, {0, 1, 2}, {0, 2}});
+  for (const auto& [layer, head] : {std::pair<size_t, int64_t>{0, 0}, {0, 2}, {2, 1}})
+    masked->blocks()[layer].o.linear->weight.narrow(1, head * kHeadDim, kHeadDim).zero_();
+  CHECK(distance(answer_of(*model), answer_of(*masked)) < 1e-5);
+  check_shapes(*model);
+}
+
 TEST_CASE("without some hidden units an encoder answers as if they were zero") {
   using compress::RowCriterion;
   SilentJob job;

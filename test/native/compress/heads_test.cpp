@@ -120,6 +120,62 @@ TEST_CASE("every key head still serves equally many query heads, and they keep t
     }
 }
 
+TEST_CASE("named heads leave as chosen ones do, and none that would leave a key head fewer") {
+  for (const auto& c : kPruningCases)
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+      CAPTURE(c.name);
+      CAPTURE(seed);
+      const int64_t shared = c.num_heads / c.num_kv_heads;
+      compress::KeptUnits kept(3), kept_kv(3);
+      for (int64_t head = 0; head < c.num_heads; head++) {
+        kept[0].push_back(head);                                           // all
+        if (head / shared == 1 % c.num_kv_heads) kept[1].push_back(head);  // those of one key head
+        if (head % shared == shared - 1) kept[2].push_back(head);          // the last of each
+      }
+      kept_kv[1] = {1 % c.num_kv_heads};
+      for (int64_t group = 0; group < c.num_kv_heads; group++) {
+        kept_kv[0].push_back(group);
+        kept_kv[2].push_back(group);
+      }
+      const auto model = pruning_decoder(c, seed), masked = deep_copy(*model);
+      const auto left = compress::keep_heads(*model, kept);
+      mask_heads(*masked, kept);
+      CHECK(left.kept == kept);
+      CHECK(left.kept_kv == kept_kv);
+      CHECK(left.scores.empty());
+      CHECK(distance(answer(*model), answer(*masked)) < 1e-5);
+      check_shapes(*model);
+    }
+}
+
+TEST_CASE("heads that cannot be named are refused before anything has changed") {
+  const auto refused = [](compress::KeptUnits kept, const std::string& message) {
+    const auto model = pruning_decoder(kPruningCases[1], 1);  // six heads, three key heads
+    const auto before = *model;
+    try {
+      compress::keep_heads(*model, kept);
+      FAIL("nothing was thrown");
+    } catch (const Error& error) {
+      CHECK(error.code() == "ERR_CONFIG");
+      CHECK(error.message() == message);
+    }
+    const auto a = before.parameters(), b = model->parameters();
+    for (size_t i = 0; i < a.size(); i++) CHECK(a[i].tensor->is_same(*b[i].tensor));
+  };
+  const std::vector<int64_t> all = {0, 1, 2, 3, 4, 5};
+  refused({all, all}, "Expected the heads of 3 layers, received those of 2");
+  refused({{0, 1}, all, {}}, "Expected at least one head of layer 2, ascending from 0 to 5, received []");
+  refused({{0, 1}, {4, 6}, all},
+          "Expected at least one head of layer 1, ascending from 0 to 5, received [4, 6]");
+  refused({{0, 1}, {2, 2}, all},
+          "Expected at least one head of layer 1, ascending from 0 to 5, received [2, 2]");
+  for (const std::vector<int64_t>& uneven : {std::vector<int64_t>{0, 1, 2}, {0, 2, 3}, {0, 1, 2, 3, 4}})
+    refused({{0, 2}, uneven, all},
+            tongueforge::str(
+                "Expected equally many query heads of layer 1 for each key head that is left, received ",
+                at::IntArrayRef(uneven)));
+}
+
 TEST_CASE("removing no head leaves every tensor the very same") {
   SilentJob job;
   for (const auto criterion : kCriteria) {

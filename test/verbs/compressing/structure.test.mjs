@@ -78,6 +78,42 @@ describe('heads', () => {
     )
   })
 
+  test('named heads leave their layers, and the key heads that serve none of those that stay', () => {
+    const heads = { 0: [2, 3], 1: [0, 3, 5, 6], 2: [7, 6, 0, 1, 3, 4] }
+    assert.deepEqual(sizes(predict('heads', { heads }, grouped)), [
+      [6, 3, 256],
+      [4, 4, 256],
+      [2, 2, 256],
+    ])
+    assert.deepEqual(sizes(predict('heads', { heads: { 1: [0] } }, plain)), [
+      [8, 8, 256],
+      [7, 7, 256],
+      [8, 8, 256],
+    ])
+    const open = predict('heads', { remove: 6, scope: 'global' }, grouped)
+    const after = predict('heads', { heads: { 2: [0, 1] } }, open)
+    assert.equal(after.unknown, 'which heads each layer had')
+  })
+
+  test('named heads that cannot leave are refused with their layer', () => {
+    const named = (heads, shape, ...expected) => refused('heads', { heads }, shape, ...expected)
+    named({ 3: [0] }, plain, 'heads', 'expected layers from 0 to 2, received 3')
+    named({ 1: [8] }, plain, 'heads.1', 'expected numbers from 0 to 7, received 8')
+    const all = [0, 1, 2, 3, 4, 5, 6, 7]
+    named({ 2: all }, plain, 'heads.2', 'expected at least one of 8 heads to stay, received all of them')
+    assert.throws(() => predict('heads', { heads: { 0: [1, 2, 3] } }, grouped), {
+      code: 'ERR_CONFIG',
+      message:
+        'expected heads that leave every key head equally many, received 1, 2, 3, which leave them 1, 2, 2',
+      hint: 'A key head serves 2 query heads in a row: name all of one, 0 to 1 say, or equally many of each.',
+      details: { key: 'heads.0' },
+    })
+    assert.throws(() => heads.divide(plain, config('heads', { heads: { 0: [1] } }), 2), {
+      message: 'expected 1 where heads are named, received 2',
+      details: { key: 'steps' },
+    })
+  })
+
   test('zeros that were there leave in numbers that nobody knows', () => {
     const sparse = { ...plain, zeros: 100 }
     assert.equal(
@@ -163,14 +199,15 @@ describe('layers', () => {
 test('data are looked at where the scores need them', () => {
   const calibrates = (method, keys) => STAGES[method].calibrates(config(method, keys))
   assert.ok(calibrates('heads', { keep: 4, criterion: 'data' }) && calibrates('rows', { keep: 4 }))
+  assert.ok(!calibrates('heads', { heads: { 0: [1] }, criterion: 'data' }))
   assert.ok(!calibrates('heads', { keep: 4, criterion: 'l1' }) && !calibrates('layers', { layers: [1] }))
 })
 
 test('schemas take one amount, and scope for what is removed alone', () => {
   const complaint = (method, keys) => SCHEMAS[method].safeParse({ method, ...keys }).error.issues[0].message
+  const amounts = { heads: 'expected one of keep, remove and heads', rows: 'expected either keep or remove' }
   for (const method of ['heads', 'rows']) {
-    for (const keys of [{}, { keep: 4, remove: 2 }])
-      assert.equal(complaint(method, keys), 'expected either keep or remove')
+    for (const keys of [{}, { keep: 4, remove: 2 }]) assert.equal(complaint(method, keys), amounts[method])
     assert.equal(
       complaint(method, { keep: 4, scope: 'global' }),
       'expected layer with keep, which is of each layer',
@@ -180,6 +217,14 @@ test('schemas take one amount, and scope for what is removed alone', () => {
   for (const keys of [{}, { keep: 1, drop: 1 }, { drop: 1, layers: [0] }])
     assert.equal(complaint('layers', keys), 'expected one of keep, drop and layers')
   assert.equal(complaint('layers', { layers: [1, 1] }), 'expected each number once')
+  const named = (heads, keys) => complaint('heads', { heads, ...keys })
+  assert.equal(named({ 0: [1] }, { keep: 2 }), 'expected one of keep, remove and heads')
+  assert.equal(named({ 0: [1] }, { uniform: true }), 'expected false where heads are named')
+  assert.equal(named({ 0: [1, 1] }), 'expected each number once')
+  assert.equal(named({ 0: [] }), 'expected at least one number')
+  assert.equal(named({ 0: [-1] }), 'expected a whole number from 0')
+  for (const heads of [{}, { first: [1] }, { '00': [1] }, { '-1': [1] }])
+    assert.equal(named(heads), 'expected numbers of layers from 0, and the heads that leave each')
 })
 
 test('numbers in short', () => {
