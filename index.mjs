@@ -5,6 +5,7 @@ export const {
   TongueforgeError,
   VERSION,
   applyDelta,
+  attention,
   audioInfo,
   clusters,
   compress,

@@ -21,6 +21,15 @@ export {
   mergeAdapter,
 } from './verbs/adapter'
 export {
+  type AttentionHead,
+  type AttentionOptions,
+  type AttentionReport,
+  attention,
+  type HeadCorrelation,
+  type HeadShape,
+  type PruningOrder,
+} from './verbs/attention'
+export {
   type ClustersOptions,
   type ClustersPlanReport,
   type ClustersReport,

@@ -146,6 +146,9 @@ export interface BlockDescription {
   ranks: Record<string, number>
 }
 
+/** A text, or a sound as its model hears it: frames laid end to end, or samples where frame_width is 0. */
+export type AttendedDocument = { ids: Int32Array } | { sound: Float32Array; frame_width: number }
+
 /** Progress of counting towards a number that is known. */
 export interface CountProgress {
   done: number
@@ -240,6 +243,8 @@ export interface NativeJobs
     },
     { places: number; data: ArrayBuffer }[],
   ]
+  /** Of one document, by layer: of each head its diagonality, verticality and globality, one after the other. */
+  attentionShapes: [{ model: Handle; threads: number } & AttendedDocument, number[][]]
   measureSpeed: [
     {
       model: Handle

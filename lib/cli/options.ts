@@ -1,7 +1,9 @@
 // Options that several commands share, and the readers of numbers. What a value may be beyond its kind is checked by
 // the library, which names the same thing in the same words.
 import { DTYPES, type Dtype } from '../checkpoint/config_checks'
+import { parseYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
+import type { Source } from '../text/documents'
 import type { Option } from './verb'
 
 /** ERR_USAGE: the command line itself is wrong. */
@@ -73,8 +75,8 @@ export const THREADS_OPTION: Option = {
   parse: integer,
 }
 
-/** Of whatever loads a model without an adapter. */
-export const PLAIN_MODEL_OPTIONS: Option[] = [
+/** Of whatever loads a model. */
+export const DEVICE_OPTIONS: Option[] = [
   { flags: '--device <device>', description: 'cpu (default), cuda or cuda:N: a GPU, in a build for CUDA' },
   {
     flags: '--dtype <dtype>',
@@ -82,9 +84,10 @@ export const PLAIN_MODEL_OPTIONS: Option[] = [
     parse: oneOf(...DTYPES),
   },
   THREADS_OPTION,
-  SPARSE_OPTION,
-  QUANTIZED_OPTION,
 ]
+
+/** Of whatever loads a model without an adapter. */
+export const PLAIN_MODEL_OPTIONS: Option[] = [...DEVICE_OPTIONS, SPARSE_OPTION, QUANTIZED_OPTION]
 
 export const MODEL_OPTIONS: Option[] = [
   { flags: '--adapter <folder>', description: 'a LoRA adapter to put on the model, as PEFT writes it' },
@@ -140,6 +143,12 @@ export function samplingOptions(values: SamplingValues): SamplingValues {
     'stop',
     'seed',
   ])
+}
+
+/** Data of a flag that may stand several times: paths, or sources as in a config. Throws ERR_USAGE, ERR_CONFIG. */
+export function sources(given: readonly string[] | undefined, flag: string): (string | Source)[] {
+  if (given === undefined) throw usageError(`expected ${flag}, received none`)
+  return given.map((text) => (text.startsWith('{') ? (parseYaml(text, flag) as Source) : text))
 }
 
 /** The named keys of an object, those that are there. */

@@ -1,5 +1,6 @@
 // Every command, in the order of the help. A new one is a file beside this and a row here.
 import adapter from './adapter'
+import attention from './attention'
 import chat from './chat'
 import classify from './classify'
 import clusters from './clusters'
@@ -42,6 +43,7 @@ export const VERBS: Verb[] = [
   score,
   embed,
   classify,
+  attention,
   inspect,
   verify,
   doctor,

@@ -1,7 +1,5 @@
-import { parseYaml } from '../config/parse'
-import type { Source } from '../text/documents'
 import { library } from './library'
-import { integer, JSON_OPTION, number, oneOf, pick, repeated, usageError } from './options'
+import { integer, JSON_OPTION, number, oneOf, pick, repeated, sources, usageError } from './options'
 import { factsText, jsonText } from './print'
 import { defineVerb, type Io } from './verb'
 
@@ -191,7 +189,3 @@ function show(io: Io, report: object): void {
 }
 
 /** Sources of a repeatable flag: paths, or keys in the braces of YAML. */
-function sources(given: readonly string[] | undefined, flag: string): (string | Source)[] {
-  if (given === undefined) throw usageError(`expected ${flag}, received none`)
-  return given.map((text) => (text.startsWith('{') ? (parseYaml(text, flag) as Source) : text))
-}

@@ -8,6 +8,7 @@ import { IGNORE } from '../text/conversation'
 import { hideTokens, type MaskingShares, maskingOf } from '../text/masking'
 import { loadModelText, type ModelText } from '../text/model_text'
 import { Random } from '../text/random'
+import type { Tokenizer } from '../text/tokenizer'
 import { HeldHandle } from './held_handle'
 import { int32Rows } from './id_rows'
 import { type LoadedEncoder, loadedEncoder } from './loaded_encoder'
@@ -184,12 +185,7 @@ export class Encoder {
   ): Promise<Int32Array[]> {
     const { tokenizer } = await this.text()
     const rows = await tokenizer.encodeBatch([texts].flat())
-    if (!truncate) return rows
-    const room = this.spec.max_positions - this.spec.first_position
-    const { suffix } = await tokenizer.addedAround()
-    return rows.map((row) =>
-      row.length <= room ? row : Int32Array.from([...row.subarray(0, room - suffix.length), ...suffix]),
-    )
+    return truncate ? cutToFit(rows, tokenizer, this.spec) : rows
   }
 
   // As the pipeline of transformers reads problem_type.
@@ -206,6 +202,19 @@ export class Encoder {
       scores: Object.fromEntries(labels.map((label, i) => [label, values[i]!])),
     }
   }
+}
+
+/** Rows that are longer than the model has positions, cut; special tokens behind a text stay. */
+export async function cutToFit(
+  rows: readonly Int32Array[],
+  tokenizer: Tokenizer,
+  { max_positions, first_position }: EncoderSpec,
+): Promise<Int32Array[]> {
+  const room = max_positions - first_position
+  const { suffix } = await tokenizer.addedAround()
+  return rows.map((row) =>
+    row.length <= room ? row : Int32Array.from([...row.subarray(0, room - suffix.length), ...suffix]),
+  )
 }
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x))

@@ -42,6 +42,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"classify", classify},
       {"fillMasks", fill_masks},
       {"hiddenStates", hidden_states},
+      {"attentionShapes", attention_shapes},
       {"makeTrainer", make_trainer},
       {"trainStep", train_step},
       {"trainPrune", train_prune},

@@ -1,10 +1,13 @@
-// Text encoders: vectors, labels, hidden words. Speech encoders: hidden states.
+// Text encoders: vectors, labels, hidden words. Speech encoders: hidden states. Both: the shapes of
+// attention.
 #include "encode/encode.h"
 
 #include "binding/exports.h"
 #include "binding/handle.h"
+#include "encode/attention_shapes.h"
 #include "encode/sound.h"
 #include "kernels/aten.h"
+#include "models/token_rows.h"
 
 namespace tongueforge::binding {
 namespace {
@@ -32,6 +35,28 @@ std::vector<encode::Sound> read_marked_sounds(const Options& options) {
   const auto marks = options.rows("hidden");
   for (size_t i = 0; i < all.size(); i++) all[i].hidden_T = at::tensor(marks.at(i), at::kInt).ne(0);
   return all;
+}
+
+// One text, as `ids`, or one sound, as `sound` and `frame_width`.
+models::Rows read_document(const Options& options, const models::Model& model) {
+  if (!options.has("ids")) {
+    const int64_t width = options.integer("frame_width");
+    const auto values_S = at::tensor(options.float32s("sound"), at::kFloat);
+    const auto sound = width > 0 ? values_S.view({-1, width}) : values_S;
+    return {{}, at::zeros({1, models::as_speech(model).places(sound.size(0))}, at::kLong), {sound}};
+  }
+  const auto ids = options.int32s("ids");
+  models::check_token_rows({ids}, model.vocab_size());
+  const auto ids_BT = at::tensor(ids, at::kLong).unsqueeze(0);
+  return {ids_BT, at::zeros_like(ids_BT)};
+}
+
+// Of each head three numbers, as HeadShape has them.
+Value::List to_value(const std::vector<encode::HeadShape>& heads) {
+  Value::List numbers;
+  for (const auto& [diagonality, verticality, globality] : heads)
+    for (const double number : {diagonality, verticality, globality}) numbers.emplace_back(number);
+  return numbers;
 }
 
 }  // namespace
@@ -89,6 +114,18 @@ Napi::Value hidden_states(const Napi::CallbackInfo& info) {
         }
         return all;
       });
+}
+
+// attentionShapes({model, ids: Int32Array} | {model, sound: Float32Array, frame_width}, on_event): number[][]
+// by layer, of each head its diagonality, verticality and globality
+Napi::Value attention_shapes(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  const auto model = unwrap<models::Model>(options.value("model"));
+  return start_job(info, [model, document = read_document(options, *model)](Job& job) -> Value {
+    Value::List all;
+    for (const auto& heads : encode::attention_shapes(*model, document, job)) all.push_back(to_value(heads));
+    return all;
+  });
 }
 
 }  // namespace tongueforge::binding

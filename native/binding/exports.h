@@ -54,6 +54,7 @@ Napi::Value embed(const Napi::CallbackInfo& info);
 Napi::Value classify(const Napi::CallbackInfo& info);
 Napi::Value fill_masks(const Napi::CallbackInfo& info);
 Napi::Value hidden_states(const Napi::CallbackInfo& info);
+Napi::Value attention_shapes(const Napi::CallbackInfo& info);
 // train.cpp
 Napi::Value make_trainer(const Napi::CallbackInfo& info);
 Napi::Value train_step(const Napi::CallbackInfo& info);

@@ -108,6 +108,15 @@ const SURFACE = {
   score: ['<model>', '--file <file>', '--text <text>', ...MODEL, '--json'],
   embed: ['<model>', '--pooling <how>', '--normalize', ...TEXTS],
   classify: ['<model>', ...TEXTS],
+  attention: [
+    '<model>',
+    '--data <source>',
+    '--pruned <run>',
+    '--limit <n>',
+    '--seed <n>',
+    ...MODEL.slice(1, 4),
+    '--json',
+  ],
   inspect: [
     '<model>',
     '--scan',

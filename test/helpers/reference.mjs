@@ -54,6 +54,10 @@ export const torchPruningReference = (args, input) =>
 export const prunedTrainingReference = (args, input) =>
   ask('TONGUEFORGE_PARITY_PYTHON', 'pruned_training_reference.py', args, input)
 
+/** How the heads of encoders look by the attentions of transformers, by `attention_reference.py`. */
+export const attentionReference = (cases) =>
+  ask('TONGUEFORGE_PARITY_PYTHON', 'attention_reference.py', [], cases)
+
 /** What torchaudio and scikit-learn make of sound and points, by `audio_reference.py`. */
 export const audioReference = (args, input) =>
   ask('TONGUEFORGE_AUDIO_PYTHON', 'audio_reference.py', args, input)
