@@ -221,6 +221,18 @@ export interface NativeJobs
     },
     { tokens: number; nll: number }[],
   ]
+  /** Of what stands in each row from its first target on. */
+  likelihoods: [
+    {
+      model: Handle
+      rows: Int32Array[]
+      first_targets: Int32Array
+      /** 0: chosen by the device. */
+      batch_tokens: number
+      threads: number
+    },
+    { log_likelihood: number; is_greedy: boolean }[],
+  ]
   embed: [
     { model: Handle; rows: Int32Array[]; pooling: 'mean' | 'cls'; normalize: boolean; threads: number },
     { data: ArrayBuffer; shape: number[] },

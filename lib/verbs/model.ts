@@ -8,6 +8,7 @@ import { quantised } from '../checkpoint/quantization_config'
 import { TongueforgeError } from '../errors'
 import {
   type ByteProgress,
+  type CountProgress,
   type Handle,
   type JobCallbacks,
   type NativeJobs,
@@ -60,6 +61,18 @@ export interface Score {
   nll: number
   /** exp(nll / tokens). */
   perplexity: number
+}
+
+/** A context and its continuation as ids of one row. */
+export interface LikelihoodRequest {
+  ids: ArrayLike<number>
+  /** Index of the continuation's first token, from 1. */
+  firstTarget: number
+}
+
+export interface Likelihood {
+  log_likelihood: number
+  is_greedy: boolean
 }
 
 /** Options of the calls that take token ids. */
@@ -182,6 +195,23 @@ export class Model {
     return this.run('score', options, callbacks)
   }
 
+  /**
+   * Log-likelihoods of what stands in rows of ids from their first target on, natural logarithm, and whether each token of
+   * it is the most probable one there. Rows that begin alike share that work. `batchTokens`: how many go through the model
+   * at once; default: by the device.
+   */
+  async likelihoods(
+    requests: readonly LikelihoodRequest[],
+    {
+      batchTokens = 0,
+      ...callbacks
+    }: JobCallbacks<CountProgress> & { batchTokens?: number | undefined } = {},
+  ): Promise<Likelihood[]> {
+    const rows = int32Rows(requests.map(({ ids }) => ids))
+    const first_targets = Int32Array.from(requests, ({ firstTarget }) => firstTarget)
+    return this.run('likelihoods', { rows, first_targets, batch_tokens: batchTokens }, callbacks)
+  }
+
   /** Logits (B,T,V) of rows of equal length. Holds all of them in memory: for inspection and tests. */
   async logits(rows: readonly ArrayLike<number>[]): Promise<{ data: Float32Array; shape: number[] }> {
     const { data, shape } = await this.run('logits', { rows: int32Rows(rows) })
@@ -251,10 +281,10 @@ export class Model {
     return this.dispose()
   }
 
-  private async run<Name extends 'score' | 'logits' | 'generate'>(
+  private async run<Name extends 'score' | 'likelihoods' | 'logits' | 'generate'>(
     name: Name,
     options: Omit<NativeJobs[Name][0], 'model' | 'threads'>,
-    callbacks: JobCallbacks = {},
+    callbacks: JobCallbacks<CountProgress> = {},
   ): Promise<NativeJobs[Name][1]> {
     this.#checkThere()
     const call = { ...options, model: this.#weights, threads: this.threads } as NativeJobs[Name][0]

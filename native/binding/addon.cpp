@@ -37,6 +37,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"logits", logits},
       {"generate", generate},
       {"score", score},
+      {"likelihoods", likelihoods},
       {"makeStudent", make_student},
       {"embed", embed},
       {"classify", classify},

@@ -49,6 +49,7 @@ Napi::Value save_model(const Napi::CallbackInfo& info);
 Napi::Value logits(const Napi::CallbackInfo& info);
 Napi::Value generate(const Napi::CallbackInfo& info);
 Napi::Value score(const Napi::CallbackInfo& info);
+Napi::Value likelihoods(const Napi::CallbackInfo& info);
 // encode.cpp
 Napi::Value embed(const Napi::CallbackInfo& info);
 Napi::Value classify(const Napi::CallbackInfo& info);

@@ -11,6 +11,7 @@
 #include "models/text_encoder.h"
 #include "models/token_rows.h"
 #include "models/weights.h"
+#include "score/likelihood.h"
 #include "score/score.h"
 
 namespace tongueforge::binding {
@@ -209,6 +210,23 @@ Napi::Value score(const Napi::CallbackInfo& info) {
                        results.push_back(Value::Map{{"tokens", row.tokens}, {"nll", row.nll}});
                      return results;
                    });
+}
+
+// likelihoods({model, rows, first_targets, batch_tokens}, on_event): {log_likelihood, is_greedy}[]
+Napi::Value likelihoods(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  std::vector<score::LikelihoodRequest> requests;
+  const auto first_targets = options.int32s("first_targets");
+  for (auto& row : options.rows("rows"))
+    requests.push_back({std::move(row), first_targets.at(requests.size())});
+  const score::LikelihoodOptions settings = {options.integer("batch_tokens")};
+  return start_job(
+      info, [model = decoder_of(options), requests = std::move(requests), settings](Job& job) -> Value {
+        Value::List results;
+        for (const auto& one : score::likelihoods(*model, requests, settings, job))
+          results.push_back(Value::Map{{"log_likelihood", one.log_likelihood}, {"is_greedy", one.is_greedy}});
+        return results;
+      });
 }
 
 }  // namespace tongueforge::binding
