@@ -1,7 +1,7 @@
 // Runs the two kinds of tests and counts, at the end, those that had the real data they want.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { buildFolder } from './native_build.mjs'
 import { filesUnder, hand, root, StepError } from './steps.mjs'
 
@@ -16,7 +16,7 @@ export function testFiles(folders, wanted = []) {
     .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)))
 }
 
-/** Runs the native tests of a kind of build; resolves with their exit code. */
+/** Runs the native tests of a kind of build; resolves with what failed: '' where nothing did. */
 export async function runNativeTests(options = {}) {
   const folder = join(root, buildFolder(options))
   const places = ['', 'Release', 'Debug', 'test/native'].map((place) => join(folder, place, 'native_tests'))
@@ -24,14 +24,26 @@ export async function runNativeTests(options = {}) {
   if (!program)
     throw new StepError('the native tests are not built', { hint: 'npm run clean, then npm test' })
   process.stdout.write('\nnative tests\n')
-  let code = await hand(program, [])
+  let failures = await failuresOf(program, [])
   // Kernels choose their instructions at run time: those that this machine would not choose are asked for.
   for (const level of ['any', 'avx2']) {
     process.stdout.write(`\nnative tests of merge kernels, instructions: ${level}\n`)
     const env = { ...process.env, TONGUEFORGE_INSTRUCTIONS: level }
-    code ||= await hand(program, ['--source-file=*merge*kernel*'], { env })
+    failures += await failuresOf(program, ['--source-file=*merge*kernel*'], { env })
   }
-  return code
+  return failures
+}
+
+/** Runs a program of tests in view of the reader; resolves with what it says of those that failed. */
+async function failuresOf(program, args, options = {}) {
+  const heard = []
+  const code = await hand(program, args, { ...options, onOutput: (chunk) => heard.push(chunk) })
+  if (code === 0) return ''
+  const cases = Buffer.concat(heard)
+    .toString('utf8')
+    .split(/^={3,}$/m)
+  const failed = cases.filter((text) => /ERROR|\[doctest\]/.test(text))
+  return [...failed, `\n${basename(program)} ${args.join(' ')} ended with code ${code}\n`].join('')
 }
 
 /** Runs test files under Node's own runner, then prints how many tests saw real data; resolves with the exit code. */

@@ -111,10 +111,15 @@ export function capture(command, args, { onLine = () => {}, failure, hint, ...op
   })
 }
 
-/** Runs a command on this terminal, with Ctrl-C left to it; resolves with its exit code. */
-export function hand(command, args, options = {}) {
+/** Runs a command on this terminal, with Ctrl-C left to it; resolves with its exit code. `onOutput` hears it as well. */
+export function hand(command, args, { onOutput, ...options } = {}) {
   return new Promise((done, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: 'inherit', ...options })
+    const stdio = ['inherit', onOutput ? 'pipe' : 'inherit', 'inherit']
+    const child = spawn(command, args, { cwd: root, stdio, ...options })
+    child.stdout?.on('data', (chunk) => {
+      process.stdout.write(chunk)
+      onOutput(chunk)
+    })
     const ignore = () => {} // the terminal sends Ctrl-C to the child as well: it decides how to end
     const forward = () => child.kill('SIGTERM')
     process.on('SIGINT', ignore).on('SIGTERM', forward)
