@@ -46,29 +46,35 @@ export default defineVerb<Values>({
   },
 })
 
-/** `magnitude-0.5: perplexity 12.4`. */
+/** `magnitude-0.5: perplexity 12.4`; of an encoder, which writes nothing, `loss 2.05`. */
 function noteOf(record: PointRecord): string {
-  const found = 'error' in record ? 'failed' : `perplexity ${record.perplexity?.toPrecision(4) ?? '-'}`
-  return `${record.point}: ${found}`
+  if ('error' in record) return `${record.point}: failed`
+  const { loss, perplexity, speed } = record
+  const [what, value] = speed.decode_seconds ? ['perplexity', perplexity] : ['loss', loss]
+  return `${record.point}: ${what} ${value?.toPrecision(4) ?? '-'}`
 }
 
 function reportText(report: LandscapeReport | LandscapePlanReport): string {
   if ('dry_run' in report) return tableText(report.points.map(foretold))
-  const { points, failed, measure, ...facts } = report
+  const { kind, points, failed, measure, ...facts } = report
   const notMade = failed.map(({ point, error }) => `${point} failed: ${error.code}: ${error.message}\n`)
-  return `${tableText(points.map(row))}\n${notMade.join('')}${factsText(facts)}`
+  return `${tableText(points.map((point) => row(point, kind)))}\n${notMade.join('')}${factsText(facts)}`
 }
 
 function foretold(line: LandscapePlanReport['points'][number]): Record<string, unknown> {
   return { point: line.point, ...sizes(line), '': line.unknown ?? '' }
 }
 
-function row(point: LandscapeReport['points'][number]): Record<string, unknown> {
-  const { perplexity, speed } = point
+function row(
+  point: LandscapeReport['points'][number],
+  kind: LandscapeReport['kind'],
+): Record<string, unknown> {
+  const { loss, perplexity, speed } = point
   return {
-    ...{ point: point.point, perplexity, ...sizes(point) },
+    ...{ point: point.point, ...(kind === 'decoder' ? { perplexity } : { loss }), ...sizes(point) },
     prefill_seconds: speed.prefill_seconds.min,
-    decode_seconds: speed.decode_seconds?.min,
+    ...(kind === 'decoder' && { decode_seconds: speed.decode_seconds?.min }),
+    ...(kind === 'speech' && { rtf: speed.real_time_factor?.min }),
     time: speed.request_relative,
   }
 }

@@ -1,6 +1,6 @@
 /** What a landscape of compressed models may be told. */
 import { z } from 'zod'
-import { count, oneOf, text } from './checks'
+import { count, oneOf, positive, text } from './checks'
 import { calibration, evaluate } from './compress'
 import { sound } from './sound'
 
@@ -32,7 +32,15 @@ const technique = z.strictObject({
 
 const measure = z
   .strictObject({
-    tokens: count(2).default(128).describe('Of the prompt whose time is measured, and MACs are counted for.'),
+    tokens: count(2)
+      .optional()
+      .describe(
+        'Of the prompt whose time is measured, and MACs are counted for; of speech its places. Default: 128 of text.',
+      ),
+    seconds: positive()
+      .max(3600, 'expected at most 3600')
+      .optional()
+      .describe('Of speech, in place of tokens: how long the sound is. Default: 5.'),
     new_tokens: count(2).default(32).describe('Tokens that are generated to measure decoding.'),
     warmup: count(0).default(3).describe('Passes that are not counted.'),
     repeats: count(1).default(15).describe('Passes that are: the fastest and the median are told.'),

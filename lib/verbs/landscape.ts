@@ -17,6 +17,7 @@ import {
 import { ORIGINAL } from './landscaping/points'
 import { type PointPlace, type PointRecord, PointRecords } from './landscaping/record'
 import { type LandscapeReport, reportOf } from './landscaping/report'
+import { type MeasuredRow, measuredRow, measureFor } from './landscaping/row'
 import { csvText, rowsOf } from './landscaping/table'
 import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
 import { ClaimedFolder } from './training/claimed_folder'
@@ -60,6 +61,7 @@ interface Plan {
   config: LandscapeConfig
   original: ModelAtHand
   means: Means
+  row: MeasuredRow
   points: PlannedPoint[]
 }
 
@@ -96,9 +98,11 @@ async function planLandscape(given: LandscapeConfig, file: string, folder: strin
   const { threads } = given
   const opened = await ModelAtHand.open(given.model, { dtype: 'float32', threads })
   const means = { dtype: given.dtype ?? (opened.spec.dtype === 'bfloat16' ? 'bfloat16' : 'float32'), threads }
-  const config = { ...given, dtype: means.dtype }
+  const measure = measureFor(opened.spec, given.measure, file)
+  const config = { ...given, measure, dtype: means.dtype }
   const original = await ModelAtHand.open(given.model, means)
-  return { config, original, means, points: await planPoints(config, file, original.spec, folder) }
+  const row = await measuredRow(original.spec, original.folder.path, measure, file)
+  return { config, original, means, row, points: await planPoints(config, file, original.spec, folder) }
 }
 
 type Work = LandscapeOptions & Context
@@ -108,10 +112,10 @@ async function landscapeIn(
   plan: Plan,
   work: Work,
 ): Promise<LandscapeReport> {
-  const { config, original, means, points } = plan
+  const { config, original, means, row, points } = plan
   const { signal, onWarning = () => {} } = work
   const start = performance.now()
-  const measure = await PointMeasure.open(config, original, means, { signal, onWarning })
+  const measure = await PointMeasure.open(config, original, means, row, { signal, onWarning })
   try {
     const hashes = await hashesOf(plan, signal)
     const records = new PointRecords(folder.path)
@@ -129,7 +133,8 @@ async function landscapeIn(
       measured++
     }
     const seconds = (performance.now() - start) / 1000
-    const report = reportOf(records.inOrder([ORIGINAL, ...points]), config, { measured, seconds })
+    const session = { kind: original.spec.kind, measured, seconds }
+    const report = reportOf(records.inOrder([ORIGINAL, ...points]), config, session)
     await writeReport(folder, report, config)
     return report
   } finally {

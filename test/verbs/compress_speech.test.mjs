@@ -146,11 +146,11 @@ describe('compress of a speech encoder', () => {
 test('a landscape of a speech encoder has loss, size, multiplications and real-time factor of each point', async () => {
   const { recovery, ...given } = config
   const out = join(root, 'landscape')
-  const run = landscape({
+  const drawn = {
     ...given,
     recovery: { ...recovery, steps: 5 },
     out,
-    measure: { tokens: 50, repeats: 3, warmup: 1 },
+    measure: { seconds: 2, repeats: 3, warmup: 1 },
     techniques: [
       {
         name: 'rows',
@@ -159,18 +159,40 @@ test('a landscape of a speech encoder has loss, size, multiplications and real-t
       },
       { name: 'magnitude', rates: [0.5], stages: [{ method: 'prune', sparsity: '$rate' }] },
     ],
-  })
-  const { points, failed } = await run.result
-  assert.deepEqual(failed, [])
+  }
+  const { points: foretold } = await landscape(drawn, { dryRun: true }).result
+  const { points, failed, kind, fronts, measure } = await landscape(drawn).result
+  assert.deepEqual([failed, kind, measure.seconds, measure.tokens], [[], 'speech', 2, undefined])
   assert.deepEqual(
     points.map(({ point }) => point),
     ['original', 'rows-24', 'magnitude-0.5'],
   )
+  assert.deepEqual(
+    points.map(({ macs, parameters }) => ({ macs, parameters })),
+    foretold.map(({ macs, parameters }) => ({ macs, parameters })),
+  )
+  const { core, superb, tokens } = (await inspect(model, { macs: true, seconds: 2 })).macs
+  const counted = { core: points[0].macs.core, superb: points[0].macs.superb, tokens: points[0].macs.tokens }
+  assert.deepEqual(counted, { core, superb, tokens })
   for (const { loss, macs, parameters, speed } of points) {
     assert.ok(loss > 0 && macs.core > 0 && parameters.total > 0)
+    assert.equal(macs.seconds, 2)
     assert.ok(speed.prefill_seconds.min > 0)
     assert.equal(speed.decode_seconds, null)
+    assert.deepEqual(speed.real_time_factor, {
+      min: speed.prefill_seconds.min / 2,
+      median: speed.prefill_seconds.median / 2,
+    })
   }
+  assert.deepEqual(Object.keys(fronts), ['all_parameters', 'parameters', 'macs', 'rtf'])
+  const html = readFileSync(join(out, 'landscape.html'), 'utf8')
+  for (const text of [
+    'Pre-training loss against four costs',
+    '>real-time factor<',
+    'Zeroed weights save no time',
+  ])
+    assert.ok(html.includes(text), text)
+  assert.match(readFileSync(join(out, 'landscape.csv'), 'utf8'), /speed\.real_time_factor\.min/)
   assert.ok(points[1].macs.core < points[0].macs.core)
   assert.equal(points[2].macs.core, points[0].macs.core)
   rmSync(out, { recursive: true })

@@ -1,11 +1,11 @@
 /** How large a model is: foretold from sizes, and counted in what was written. docs/counting.md says what is counted. */
 import type { LayerSpec } from '../../checkpoint/layers'
 import type { CompressConfig } from '../../config/compress'
-import { countMacs, lengthFor } from '../../counting/macs'
+import { countMacs } from '../../counting/macs'
 import { blockMatrices, countParameters, DTYPE_BYTES, storedBytes } from '../../counting/parameters'
 import { modelSize } from '../../counting/registry'
 import { heldWeights } from '../inspecting/held_weights'
-import { countedMacs, type MacCounts } from '../inspecting/macs'
+import { countedMacs, lengthOf, type MacCounts, type MacRow } from '../inspecting/macs'
 import type { ModelAtHand } from './model_at_hand'
 import { quantizedBytes } from './quantize'
 import type { Shape } from './stage'
@@ -14,8 +14,8 @@ export interface Figures {
   parameters: { total: number; nonzero: number }
   /** Of all weights on disk, without headers. */
   bytes: number
-  /** Of a pass over one row of `tokens`; `effective`: without products with zeros. */
-  macs: Pick<MacCounts, 'tokens' | 'core' | 'superb' | 'effective'>
+  /** Of a pass over one row of `tokens`, or of `seconds` of sound; `effective`: without products with zeros. */
+  macs: Pick<MacCounts, 'tokens' | 'seconds' | 'core' | 'superb' | 'effective'>
 }
 
 /** Of a model to be quantised: how many weights round to zero is not foretold. */
@@ -28,12 +28,14 @@ export type Counted = Pick<CompressConfig, 'dtype' | 'macs_tokens'>
 /** Sizes as they are foretold; nothing where only the weights can tell. */
 export function foretoldFigures(
   { spec, zeros, unknown, quantized }: Shape,
-  { dtype, macs_tokens: tokens }: Counted,
+  counted: Counted | { dtype: Counted['dtype']; row: MacRow },
 ): ForetoldFigures | undefined {
   if (unknown !== undefined) return undefined
+  const { dtype } = counted
+  const row = 'row' in counted ? counted.row : { tokens: counted.macs_tokens }
   const size = modelSize(spec)
   const total = countParameters(spec)
-  const { core, superb, positions } = countMacs(size, lengthFor(size, tokens))
+  const { core, superb, positions } = countMacs(size, lengthOf(size, row))
   const spared = zeros * positions // all of them are in layers that each position goes through
   return {
     parameters: { total, nonzero: quantized ? null : total - zeros },
@@ -43,7 +45,8 @@ export function foretoldFigures(
         : undefined,
     ),
     macs: {
-      ...{ tokens, core, superb },
+      ...{ tokens: positions, core, superb },
+      ...('seconds' in row && { seconds: row.seconds }),
       effective: quantized ? null : { core: core - spared, superb: superb - spared },
     },
   }

@@ -69,8 +69,12 @@ function checkedSeconds(seconds: number, tokens: number | undefined, kind: Model
   )
 }
 
+/** Tokens, or samples of sound. */
+export const lengthOf = (size: ModelSize, row: MacRow): number =>
+  'tokens' in row ? lengthFor(size, row.tokens) : Math.round(row.seconds * row.rate)
+
 export function countedMacs(size: ModelSize, row: MacRow, scan?: readonly ValueCounts[]): MacCounts {
-  const length = 'tokens' in row ? lengthFor(size, row.tokens) : Math.round(row.seconds * row.rate)
+  const length = lengthOf(size, row)
   const { core, superb, visible, parts, positions } = countMacs(size, length)
   const zeros = scan && new Map(scan.map(({ name, zero }) => [weightNormName(name), zero]))
   return {

@@ -4,9 +4,10 @@ import type { Handle } from '../../native'
 import { HeldOut } from '../compressing/calibration'
 import { type Means, ModelAtHand } from '../compressing/model_at_hand'
 import { stockObstacle } from '../compressing/shapes'
-import { inspect } from '../inspect'
+import { inspect, type MacCounts } from '../inspect'
 import { openReader } from '../training/model_reader'
 import type { PointFigures, PointSpeed } from './record'
+import type { MeasuredRow } from './row'
 import { speedOf } from './speed'
 
 export interface MeasureOptions {
@@ -23,6 +24,7 @@ export class PointMeasure {
     private readonly means: Means,
     /** Folder of the model that all start from. */
     private readonly original: string,
+    private readonly row: MeasuredRow,
   ) {}
 
   /** Reads the held-out text, once for all points. Throws ERR_DATA. */
@@ -30,17 +32,19 @@ export class PointMeasure {
     config: LandscapeConfig,
     original: ModelAtHand,
     means: Means,
+    row: MeasuredRow,
     options: { signal: AbortSignal; onWarning: (message: string) => void },
   ): Promise<PointMeasure> {
     const reader = await openReader(original.folder, original.spec, config, options.signal)
     const heldOut = await HeldOut.open(config, reader, options)
-    return new PointMeasure(heldOut, config, means, original.folder.path)
+    return new PointMeasure(heldOut, config, means, original.folder.path, row)
   }
 
   /** Of a model folder. Counts first, as what cannot be counted need not be timed. */
   async of(folder: string, { signal, onWarning: warn, onProgress }: MeasureOptions): Promise<PointFigures> {
-    const { tokens } = this.config.measure
-    const { parameters, bytes, macs } = await inspect(folder, { macs: true, tokens, signal })
+    const { macs: row } = this.row
+    const counted = 'tokens' in row ? { tokens: row.tokens } : { seconds: row.seconds }
+    const { parameters, bytes, macs } = await inspect(folder, { macs: true, ...counted, signal })
     const model = await ModelAtHand.open(folder, this.means)
     try {
       const handle = await model.loaded({ signal, warn })
@@ -51,7 +55,7 @@ export class PointMeasure {
         ...numbers,
         parameters: { total: parameters.total, nonzero: parameters.nonzero! },
         bytes,
-        macs: { tokens, core: macs!.core, superb: macs!.superb, effective: macs!.effective },
+        macs: macsIn(macs!),
         speed,
         loads_in: stockObstacle(model.spec) === undefined ? 'transformers' : 'tongueforge',
       }
@@ -61,12 +65,12 @@ export class PointMeasure {
   }
 
   async #time(handle: Handle, folder: string, options: MeasureOptions): Promise<PointSpeed> {
-    const { original, means, config } = this
-    if (folder === original) return speedOf({ model: handle }, config.measure, options)
+    const { original, means, config, row } = this
+    if (folder === original) return speedOf({ model: handle }, config.measure, row, options)
     const beside = await ModelAtHand.open(original, means)
     try {
       const timed = { model: handle, original: await beside.loaded({ ...options, warn: () => {} }) }
-      return await speedOf(timed, config.measure, options)
+      return await speedOf(timed, config.measure, row, options)
     } finally {
       beside.release()
     }
@@ -76,3 +80,8 @@ export class PointMeasure {
     return this.heldOut.close()
   }
 }
+
+const macsIn = ({ tokens, seconds, core, superb, effective }: MacCounts): PointFigures['macs'] => ({
+  ...{ tokens, core, superb, effective },
+  ...(seconds !== undefined && { seconds }),
+})

@@ -1,7 +1,7 @@
 /** Everything that is known before the first point: configs, the model, what each point will come out as. */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type ModelSpec, mostPositions } from '../../checkpoint/model_spec'
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { CompressConfig } from '../../config/compress'
 import { type LandscapeConfig, landscapeSchema, type Rate } from '../../config/landscape'
 import { checkConfig, configError, readGiven } from '../../config/parse'
@@ -17,6 +17,7 @@ import { canonicalJson, recordSources } from '../training/identity'
 import { checkSound } from '../training/model_kind'
 import { recordSounds } from '../training/sound_identity'
 import { ORIGINAL, type PointPlan, pointsOf } from './points'
+import type { MeasuredRow } from './row'
 
 export interface PlannedPoint extends PointPlan {
   compress: CompressConfig
@@ -43,7 +44,6 @@ export async function planPoints(
 ): Promise<PlannedPoint[]> {
   checkSound(spec, config)
   await checkSources(config.evaluate.data, config)
-  checkRoom(config, file, spec)
   const planned: PlannedPoint[] = []
   for (const point of pointsOf(config, file)) {
     planned.push(
@@ -58,24 +58,6 @@ export async function planPoints(
     )
   }
   return planned
-}
-
-// Met here, as timing comes after the first point is made. No technique changes positions.
-function checkRoom({ measure }: LandscapeConfig, file: string, spec: ModelSpec): void {
-  const [{ kind }, most] = [spec, mostPositions(spec)]
-  const { tokens, new_tokens } = measure
-  const after = kind === 'decoder' ? new_tokens - 1 : 0 // the first new one comes with the prompt, the last is not read
-  if (tokens + after <= most) return
-  const how = after > 0 ? `, as ${new_tokens} new ones come after them` : ''
-  const room = Math.max(most - after, 0)
-  throw configError(
-    file,
-    `measure.tokens: expected at most ${room} of ${most} positions${how}, received ${tokens}`,
-    {
-      hint: 'Set measure.tokens or measure.new_tokens lower.',
-      key: 'measure.tokens',
-    },
-  )
 }
 
 /** Says which point a config is of that `compress` would refuse. */
@@ -103,13 +85,15 @@ interface Plan {
   config: LandscapeConfig
   original: ModelAtHand
   means: Means
+  /** What is timed and counted for. */
+  row: MeasuredRow
   points: readonly PlannedPoint[]
 }
 
 /** The model as it is, then every point, in closed form. */
-export function foretoldPoints({ config, original, means, points }: Plan): ForetoldPoint[] {
+export function foretoldPoints({ original, means, row, points }: Plan): ForetoldPoint[] {
   const start = { ...ORIGINAL, after: { spec: original.spec, zeros: 0 } as Shape }
-  const counted = { dtype: means.dtype, macs_tokens: config.measure.tokens }
+  const counted = { dtype: means.dtype, row: row.macs }
   return [start, ...points].map(({ name: point, technique, rate, after }) => {
     const figures = foretoldFigures(after, counted)
     return { point, technique, rate, ...(figures ?? { unknown: after.unknown! }) }

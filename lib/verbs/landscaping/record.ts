@@ -17,7 +17,7 @@ export interface PointFigures extends Figures {
 }
 
 export interface PointSpeed {
-  /** From the prompt to the first token. */
+  /** From the prompt to the first token; of an encoder a pass over it, or over the sound. */
   prefill_seconds: Seconds
   /** Of one more token after that; null for an encoder, which says none. */
   decode_seconds: Seconds | null
@@ -26,6 +26,8 @@ export interface PointSpeed {
   /** The fastest of both over the fastest of the model that all start from, timed in turns with this one. */
   prefill_relative: number
   request_relative: number
+  /** Of sound: the seconds of a pass over those of the sound. */
+  real_time_factor?: Seconds
 }
 
 export interface PointPlace {

@@ -1,15 +1,20 @@
 /** What a landscape ends with. */
+
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { LandscapeConfig } from '../../config/landscape'
-import { COST_NAMES, type CostName, frontsOf } from './costs'
+import { type CostName, costsOf, type Fronts, frontsOf } from './costs'
+import { qualityOf } from './qualities'
 import { type FailedPoint, failed, type LandscapePoint, type PointRecord } from './record'
 
 export interface LandscapeReport {
+  /** Of the model: a decoder has perplexity, an encoder of text or speech its pre-training loss. */
+  kind: ModelSpec['kind']
   /** In the order of the config; the first is the model that all start from. */
   points: LandscapePoint[]
   /** Those that came to nothing, and why. */
   failed: FailedPoint[]
   /** By cost: the points of which no other is as good in loss and cost and better in one, cheapest first. */
-  fronts: Record<CostName, string[]>
+  fronts: Fronts
   measure: LandscapeConfig['measure']
   /** Points that this session made and measured; the others were there. */
   measured: number
@@ -20,12 +25,14 @@ export interface LandscapeReport {
 export function reportOf(
   records: readonly PointRecord[],
   { measure }: LandscapeConfig,
-  session: Pick<LandscapeReport, 'measured' | 'seconds'>,
+  session: Pick<LandscapeReport, 'kind' | 'measured' | 'seconds'>,
 ): LandscapeReport {
   const points = records.filter((record): record is LandscapePoint => !failed(record))
-  return { points, failed: records.filter(failed), fronts: frontsOf(points), measure, ...session }
+  const { kind, ...worked } = session
+  const fronts = frontsOf(points, costsOf(kind), qualityOf(kind).of)
+  return { kind, points, failed: records.filter(failed), fronts, measure, ...worked }
 }
 
 /** Costs on whose front a point is. */
-export const frontsWith = ({ fronts }: Pick<LandscapeReport, 'fronts'>, point: string): CostName[] =>
-  COST_NAMES.filter((cost) => fronts[cost].includes(point))
+export const frontsWith = (fronts: Fronts, point: string): CostName[] =>
+  (Object.keys(fronts) as CostName[]).filter((cost) => fronts[cost]!.includes(point))

@@ -1,9 +1,10 @@
 /** Time of a prompt and of each token after it: batch 1, warmed up, many runs of the same work. */
 import type { LandscapeConfig } from '../../config/landscape'
 import { type Handle, type MeasuredSpeed, runJob } from '../../native'
-import { fastestAndMiddle } from '../measure'
+import { fastestAndMiddle, type Seconds } from '../measure'
 import type { MeasureOptions } from './measure'
 import type { PointSpeed } from './record'
+import type { MeasuredRow } from './row'
 
 type Measure = LandscapeConfig['measure']
 
@@ -16,24 +17,32 @@ export interface Timed {
 export async function speedOf(
   { model, original }: Timed,
   measure: Measure,
+  row: MeasuredRow,
   options: MeasureOptions,
 ): Promise<PointSpeed> {
   const handles = original ? [original, model] : [model]
-  const times = await timesInTurns(handles, measure, options)
+  const times = await timesInTurns(handles, measure, row, options)
   const [beside, own] = [times[0]!, times.at(-1)!]
   const relative = (key: 'prefill_seconds' | 'request_seconds') => own[key].min / beside[key].min
   return {
     ...own,
     prefill_relative: relative('prefill_seconds'),
     request_relative: relative('request_seconds'),
+    ...(row.seconds !== undefined && { real_time_factor: over(own.prefill_seconds, row.seconds) }),
   }
 }
+
+const over = ({ min, median }: Seconds, seconds: number): Seconds => ({
+  min: min / seconds,
+  median: median / seconds,
+})
 
 type Times = Pick<PointSpeed, 'prefill_seconds' | 'decode_seconds' | 'request_seconds'>
 
 async function timesInTurns(
   handles: readonly Handle[],
-  { tokens, new_tokens, warmup, repeats, threads }: Measure,
+  { new_tokens, warmup, repeats, threads }: Measure,
+  { length: tokens }: MeasuredRow,
   { signal, onProgress }: MeasureOptions,
 ): Promise<Times[]> {
   // The first of the new tokens comes with the prompt.

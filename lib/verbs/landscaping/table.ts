@@ -1,21 +1,20 @@
 /** The points as rows: of landscape.csv, with every number under the path that it has in report.json. */
-import { COST_NAMES, type CostName } from './costs'
+import type { Fronts } from './costs'
 import { rateText } from './points'
 import type { LandscapePoint } from './record'
 
 export type Cell = string | number | boolean | null
 
 /** One flat row a point: `parameters.nonzero`, `macs.effective.core`; `front.bytes` says whether it is on that front. */
-export function rowsOf(
-  points: readonly LandscapePoint[],
-  fronts: Readonly<Record<CostName, readonly string[]>>,
-): Record<string, Cell>[] {
+export function rowsOf(points: readonly LandscapePoint[], fronts: Fronts): Record<string, Cell>[] {
   return points.map(({ step: _, inputs_sha256: __, rate, ...point }) => ({
     point: point.point,
     technique: point.technique,
     rate: typeof rate === 'object' && rate !== null ? rateText(rate) : rate,
     ...flat(point),
-    ...Object.fromEntries(COST_NAMES.map((cost) => [`front.${cost}`, fronts[cost].includes(point.point)])),
+    ...Object.fromEntries(
+      Object.entries(fronts).map(([cost, names]) => [`front.${cost}`, names.includes(point.point)]),
+    ),
   }))
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { COST_NAMES, COSTS, frontsOf } from '#lib/verbs/landscaping/costs'
+import { COSTS, costsOf, frontsOf } from '#lib/verbs/landscaping/costs'
 import { landscapePage } from '#lib/verbs/landscaping/page'
 import { reportOf } from '#lib/verbs/landscaping/report'
 import { csvText, rowsOf } from '#lib/verbs/landscaping/table'
@@ -35,7 +35,10 @@ const broken = {
   ...{ step: 9, point: 'bad-1', technique: 'bad', rate: 1, inputs_sha256: 'a' },
   error: { code: 'ERR_CONFIG', message: 'expected <less>', hint: 'none' },
 }
-const report = reportOf([...POINTS, broken], config, { measured: 5, seconds: 1 })
+const session = { kind: 'decoder', measured: 5, seconds: 1 }
+const report = reportOf([...POINTS, broken], config, session)
+const COST_NAMES = costsOf('decoder')
+const loss = (point) => point.loss
 
 test('a front holds what no other point beats, cheapest first, and nothing else', () => {
   assert.deepEqual(report.fronts.parameters, ['<rows>-0.5', 'magnitude-0.3', 'original'])
@@ -44,7 +47,7 @@ test('a front holds what no other point beats, cheapest first, and nothing else'
   fc.assert(
     fc.property(fc.array(numbers, { minLength: 1, maxLength: 12 }), (list) => {
       const all = list.map(({ loss, size }, i) => point('t', i, loss, size))
-      const fronts = frontsOf(all)
+      const fronts = frontsOf(all, COST_NAMES, loss)
       for (const cost of COST_NAMES) {
         const of = COSTS[cost].of
         const beaten = (one) =>
@@ -63,9 +66,9 @@ test('a front holds what no other point beats, cheapest first, and nothing else'
 
 test('a loss that is no number is on no front and in no chart', async () => {
   const lost = { ...point('lost', 1, 0, 0.1), loss: null, perplexity: null }
-  const fronts = frontsOf([...POINTS, lost])
+  const fronts = frontsOf([...POINTS, lost], COST_NAMES, loss)
   assert.deepEqual(fronts, report.fronts)
-  const html = await landscapePage(reportOf([...POINTS, lost], config, { measured: 1, seconds: 1 }), config)
+  const html = await landscapePage(reportOf([...POINTS, lost], config, session), config)
   assert.doesNotMatch(html.match(/<svg[\s\S]*<\/svg>/)[0], /NaN|lost/)
   assert.match(html, /<td>lost 1<\/td><td>-<\/td>/)
 })
@@ -91,6 +94,59 @@ test('the table has every number under its path, quoted as CSV asks', () => {
     ]),
     'a,b,c\r\n"x, ""y""",,\r\n1,,true\r\n',
   )
+})
+
+const heard = (one, factor) => ({
+  ...one,
+  macs: { ...one.macs, tokens: 249, seconds: 5 },
+  speed: {
+    ...{ ...one.speed, decode_seconds: null, prefill_relative: factor, request_relative: factor },
+    real_time_factor: { min: 0.002 * factor, median: 0.003 },
+  },
+})
+const dense = { parameters: { total: 1000, nonzero: 500 }, bytes: 4000 }
+const SOUNDS = [
+  heard(POINTS[0], 1),
+  heard({ ...POINTS[1], ...dense }, 0.97),
+  heard({ ...POINTS[2], ...dense }, 1.02),
+  heard({ ...POINTS[3], parameters: { total: 600, nonzero: 600 }, bytes: 2400 }, 0.5),
+]
+const ofSound = { ...config, measure: { seconds: 5, warmup: 1, repeats: 3, threads: 1, new_tokens: 4 } }
+
+test('of speech it is pre-training loss against parameters, MACs and the real-time factor', async () => {
+  const spoken = reportOf(SOUNDS, ofSound, { ...session, kind: 'speech' })
+  assert.deepEqual(spoken.fronts, {
+    all_parameters: ['<rows>-0.5', 'original'],
+    parameters: ['magnitude-0.3', 'original'],
+    macs: ['original'],
+    rtf: ['<rows>-0.5', 'magnitude-0.3', 'original'],
+  })
+  const html = await landscapePage(spoken, ofSound)
+  for (const cost of costsOf('speech'))
+    assert.ok(html.includes(`aria-label="pre-training loss against ${COSTS[cost].title}"`), cost)
+  assert.doesNotMatch(html, /perplexity (?!of)|Perplexity|a token more/)
+  assert.match(html, /<th>MACs, core<\/th><th>MACs, SUPERB<\/th>/)
+  assert.match(html, /&lt;rows&gt; 0.5: pre-training loss 2.4, real-time factor 0.001/)
+  assert.match(html, /<td>0.00194<\/td>/)
+  assert.match(html, /MACs are those of 5 s of sound, 249 places/)
+  assert.match(html, /cross-entropy of the clusters of hidden places in nats/)
+})
+
+test('that zeros are not skipped is said with what they took, and only where some model has them', async () => {
+  const html = await landscapePage(reportOf(SOUNDS, ofSound, { ...session, kind: 'speech' }), ofSound)
+  assert.match(html, /zeros are multiplied like all other numbers, not skipped\. The 2 models/)
+  assert.match(html, /take 0\.97 to 1\.02 of its time, and as many MACs/)
+  const cut = [SOUNDS[0], SOUNDS[3]]
+  const without = await landscapePage(reportOf(cut, ofSound, { ...session, kind: 'speech' }), ofSound)
+  assert.doesNotMatch(without, /Zeroed weights/)
+})
+
+test('of a text encoder it is pre-training loss too, in the costs of text', async () => {
+  const read = reportOf(POINTS, config, { ...session, kind: 'encoder' })
+  const html = await landscapePage(read, config)
+  assert.match(html, /aria-label="pre-training loss against bytes on disk"/)
+  assert.match(html, /cross-entropy of hidden tokens in nats/)
+  assert.doesNotMatch(html, /a token more|real-time/)
 })
 
 test('the page is one file: four charts with their fronts, the table, what failed, and no address to fetch from', async () => {
