@@ -26,6 +26,7 @@ export const {
   measureSpeed,
   merge,
   mergeAdapter,
+  probe,
   readAudio,
   sweep,
   train,

@@ -94,6 +94,17 @@ export { loadModel } from './verbs/load_model'
 export { measureSpeed, type Seconds, type SpeedOptions, type SpeedReport } from './verbs/measure'
 export { type MergeOptions, type MergeReport, merge } from './verbs/merge'
 export { type LoadOptions, loadDecoder, type Model, type Score } from './verbs/model'
+export {
+  type ForetoldProbe,
+  type ProbeFigures,
+  type ProbeFold,
+  type ProbeOptions,
+  type ProbePlanReport,
+  type ProbeReport,
+  type ProbeTest,
+  type ProbeTraining,
+  probe,
+} from './verbs/probe'
 export type { Run } from './verbs/run'
 export {
   type HiddenStatesOptions,

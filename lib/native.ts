@@ -9,6 +9,7 @@ import type { ClusterJobs } from './native/clusters'
 import type { CompressingJobs } from './native/compressing'
 import type { ConvertingJobs } from './native/converting'
 import type { LowRankSettings, MergingJobs, ModuleKind } from './native/merging'
+import type { ProbeJobs } from './native/probe'
 import type { MeasuredSpeed, PackedLayer, SparseLayer } from './native/speed'
 import type { BpeMerges, BpeTraining } from './native/text'
 import type { TrainingJobs } from './native/training'
@@ -18,6 +19,7 @@ export * from './native/clusters'
 export * from './native/compressing'
 export * from './native/converting'
 export * from './native/merging'
+export * from './native/probe'
 export * from './native/speed'
 export * from './native/text'
 export * from './native/training'
@@ -172,6 +174,7 @@ export interface NativeJobs
     CompressingJobs,
     ConvertingJobs,
     MergingJobs,
+    ProbeJobs,
     TrainingJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
   inspectPacked: [{ folder: string }, PackedDescription[]]

@@ -8,6 +8,7 @@ import { clustersSchema } from '#lib/config/clusters'
 import { landscapeSchema } from '#lib/config/landscape'
 import { checkMergeConfig } from '#lib/config/merge_checks'
 import { checkConfig, readYaml } from '#lib/config/parse'
+import { probeSchema } from '#lib/config/probe'
 import { sweepSchema } from '#lib/config/sweep'
 import { trainSchema } from '#lib/config/train'
 import { readCompressConfig } from '#lib/verbs/compressing/config'
@@ -78,6 +79,7 @@ const CHECKS = {
   merge: checkMergeConfig,
   landscape: checkLandscape,
   clusters: (config, file) => checkConfig(clustersSchema, config, file),
+  probe: (config, file) => checkConfig(probeSchema, config, file),
   compress: (_config, file) => readCompressConfig(file, []),
 }
 

@@ -30,6 +30,7 @@ test('native: each folder includes its own files and those of the floors below',
     text: ['core'],
     audio: ['checkpoint', 'kernels', 'core'],
     clusters: ['checkpoint', 'kernels', 'core'],
+    probe: ['checkpoint', 'kernels', 'core'],
   }
   for (const file of files('native', /\.(h|cpp|cu|cuh)$/)) {
     const folder = file.split('/')[1]

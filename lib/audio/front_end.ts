@@ -71,8 +71,22 @@ export class FrontEnd {
     const heard = Math.ceil((samples * this.rate) / rate)
     if (isMel(this.config)) return Math.ceil(framesOf(this.config, heard) / this.config.stacked_frames)
     const shape = { name: '', inputs: 1, outputs: 1, padding: 0, groups: 1, bias: false, weight_norm: false }
-    const layers = this.more.convolutions ?? zipped(CONVOLUTIONS)
-    return layers.reduce((length, layer) => outputLength({ ...shape, ...layer }, length), heard)
+    return this.#convolutions.reduce((length, layer) => outputLength({ ...shape, ...layer }, length), heard)
+  }
+
+  /** The middle of what a place is made of, in seconds from the start of the utterance. */
+  middleOf(place: number): number {
+    if (isMel(this.config)) {
+      const { frame_length_ms, frame_shift_ms, stacked_frames } = this.config
+      const length = frame_length_ms + (stacked_frames - 1) * frame_shift_ms
+      return (place * stacked_frames * frame_shift_ms + length / 2) / 1000
+    }
+    let [stride, samples] = [1, 1]
+    for (const layer of this.#convolutions) {
+      samples += (layer.kernel - 1) * stride
+      stride *= layer.stride
+    }
+    return (place * stride + samples / 2) / this.rate
   }
 
   /** Seconds below which an utterance has no place at all. */
@@ -99,6 +113,10 @@ export class FrontEnd {
     const handle = await this.#handle?.catch(() => undefined)
     this.#handle = undefined
     if (handle) native().dispose(handle)
+  }
+
+  get #convolutions(): Convolutions {
+    return this.more.convolutions ?? zipped(CONVOLUTIONS)
   }
 
   #native(): Promise<Handle> {

@@ -1,12 +1,13 @@
 /** The utterances of folders, patterns and manifests, their heads read and checked. */
 import { relative, sep } from 'node:path'
-import type { AudioSource } from '../config/audio'
+import type { AudioSource, RowsWhere } from '../config/audio'
 import { TongueforgeError } from '../errors'
 import { type FileKind, findFiles } from '../text/find_files'
 import { Skipped } from '../text/skipped'
 import { audioError, ENDINGS, formatOf, unknownFormat } from './formats'
 import { isManifest, MANIFESTS, readManifest } from './manifest'
 import { type AudioInfo, audioInfos } from './read'
+import { isSelected } from './selected_rows'
 
 export interface Utterance extends AudioInfo {
   /** Its path relative to the source: to the folder, the manifest, or where the pattern begins; with "/". */
@@ -88,24 +89,43 @@ async function addSource(
 type Candidate = Pick<Utterance, 'name' | 'path' | 'columns'>
 
 async function candidatesOf(
-  { path, column }: AudioSourceLike,
+  { path, column, where }: AudioSourceLike,
   onInvalid: (error: Error) => void,
   { signal, onWarning }: ListAudioOptions,
 ): Promise<Candidate[]> {
   if (isManifest(path)) {
     const rows: Candidate[] = []
-    for await (const { name, path: file, columns } of readManifest(path, { column, onInvalid, signal }))
-      rows.push({ name: withinSource(name), path: file, columns })
+    let all = 0
+    for await (const { name, path: file, columns } of readManifest(path, { column, onInvalid, signal })) {
+      all++
+      if (!where || isSelected({ path: file, columns }, where))
+        rows.push({ name: withinSource(name), path: file, columns })
+    }
     if (rows.length > 0) return rows
+    if (all > 0) throw noneSelected(path, all, where!)
     throw new TongueforgeError('ERR_DATA', `${path}: expected rows with sound files, found none`, {
       hint: 'A row a file, under columns such as path, speaker, text.',
       details: { file: path },
     })
   }
+  if (where) throw noManifest(path)
   const { files, ignored, folder } = await findFiles(path, SOUND)
   if (ignored.length > 0) onWarning?.(`${path}: ${ignored.length} files of other kinds are left out`)
   return files.map((file) => ({ name: posix(relative(folder, file)), path: file, columns: {} }))
 }
+
+const noneSelected = (path: string, rows: number, where: RowsWhere) =>
+  new TongueforgeError(
+    'ERR_DATA',
+    `${path}: expected rows that are as where says, ${JSON.stringify(where)}, found none of ${rows}`,
+    { hint: 'Compare the values with the columns of the manifest.', details: { file: path, key: 'where' } },
+  )
+
+const noManifest = (path: string) =>
+  new TongueforgeError('ERR_DATA', `${path}: where: expected a manifest, received something else`, {
+    hint: `Only rows of a manifest (${MANIFESTS}) have columns.`,
+    details: { file: path, key: 'where' },
+  })
 
 const SOUND: FileKind = {
   accepts: (file) => formatOf(file) !== undefined,

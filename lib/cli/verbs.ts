@@ -16,6 +16,7 @@ import inspect from './inspect'
 import landscape from './landscape'
 import launch from './launch'
 import merge from './merge'
+import probe from './probe'
 import score from './score'
 import setup from './setup'
 import sweep from './sweep'
@@ -32,6 +33,7 @@ export const VERBS: Verb[] = [
   compress,
   landscape,
   clusters,
+  probe,
   launch,
   delta,
   sweep,

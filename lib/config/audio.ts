@@ -5,6 +5,12 @@ import { source } from './data'
 
 const { max_invalid } = source.shape
 
+const cell = z.union([z.string(), z.number(), z.boolean()])
+const range = z.strictObject({ from: z.number(), to: z.number() })
+const where = z.record(text(), z.union([cell, z.array(cell).min(1), range]), {
+  error: 'expected a table of columns: { COLUMN: value, [values] or { from, to } }',
+})
+
 export const audioSource = z.strictObject({
   path: text().describe(
     'A sound file (.wav, .flac), a folder, a pattern: speech/*.wav, or a manifest (.csv, .tsv, .jsonl) with a row a file.',
@@ -13,6 +19,11 @@ export const audioSource = z.strictObject({
     .optional()
     .describe(
       'Of a manifest: where the path of the file stands; default: path, file or audio, the first that is there.',
+    ),
+  where: where
+    .optional()
+    .describe(
+      'Of a manifest: the rows that are meant, by column: a value, a list of values, or { from, to } of numbers, both included.',
     ),
   invalid: oneOf(['fail', 'skip'])
     .default('fail')
@@ -27,3 +38,4 @@ export const audioSources = z
   .min(1, 'expected at least one source')
 
 export type AudioSource = z.infer<typeof audioSource>
+export type RowsWhere = z.infer<typeof where>

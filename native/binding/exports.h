@@ -117,6 +117,10 @@ Napi::Value load_centres(const Napi::CallbackInfo& info);
 Napi::Value make_labels(const Napi::CallbackInfo& info);
 Napi::Value add_labels(const Napi::CallbackInfo& info);
 Napi::Value finish_labels(const Napi::CallbackInfo& info);
+// probe.cpp
+Napi::Value make_probe_states(const Napi::CallbackInfo& info);
+Napi::Value add_probe_states(const Napi::CallbackInfo& info);
+Napi::Value fit_probe(const Napi::CallbackInfo& info);
 // graft.cpp
 Napi::Value plan_graft(const Napi::CallbackInfo& info);
 Napi::Value graft(const Napi::CallbackInfo& info);

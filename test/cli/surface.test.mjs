@@ -47,6 +47,7 @@ const SURFACE = {
   compress: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   landscape: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   clusters: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
+  probe: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   launch: ['<command...>', '--processes <n>'],
   delta: [
     '<action>',

@@ -1,0 +1,35 @@
+/** Rows of a manifest that a source means, by what stands in their columns. */
+import type { RowsWhere } from '../config/audio'
+import { TongueforgeError } from '../errors'
+
+/** Whether a row is one of them. Throws ERR_DATA for a column that it lacks. */
+export function isSelected(
+  { path, columns }: { path: string; columns: Record<string, unknown> },
+  where: RowsWhere,
+): boolean {
+  return Object.entries(where).every(([column, wanted]) => {
+    if (!(column in columns)) throw noColumn(path, column, columns)
+    const cell = columns[column]
+    if (Array.isArray(wanted)) return wanted.some((one) => String(one) === String(cell))
+    if (typeof wanted !== 'object') return String(wanted) === String(cell)
+    return String(cell).trim() !== '' && wanted.from <= Number(cell) && Number(cell) <= wanted.to
+  })
+}
+
+/** What is wrong with a row that has not the column. */
+export function noColumn(
+  path: string,
+  column: string,
+  columns: Record<string, unknown>,
+  key = 'where',
+): TongueforgeError {
+  const found = Object.keys(columns).join(', ') || 'none'
+  return new TongueforgeError(
+    'ERR_DATA',
+    `${path}: expected the column ${column} in its row of the manifest, found ${found}`,
+    {
+      hint: `${key} names columns of a manifest (.csv, .tsv, .jsonl) beside the path.`,
+      details: { file: path, key },
+    },
+  )
+}

@@ -1,0 +1,588 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { loadModel, probe } from 'tongueforge'
+import { FrontEnd } from '#lib/audio/front_end'
+import { HeardFrames } from '#lib/audio/heard_frames'
+import { checkConfig } from '#lib/config/parse'
+import { probingSchema } from '#lib/config/probe'
+import { native } from '#lib/native'
+import { loadedEncoder } from '#lib/verbs/loaded_encoder'
+import { hashProbes } from '#lib/verbs/probing/identity'
+import { probeModel } from '#lib/verbs/probing/model'
+import { planProbes } from '#lib/verbs/probing/plan'
+import { main } from '../helpers/cli.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { readArrays } from '../helpers/safetensors.mjs'
+import { glide, wav } from '../helpers/sounds.mjs'
+import { writeTinyModel } from '../helpers/tiny_model.mjs'
+import { LEXICON, spokenWords, writeTinyListener } from '../helpers/tiny_probing.mjs'
+
+const root = temporaryFolder()
+const data = spokenWords()
+const manifest = join(data, 'manifest.csv')
+const takes = (from, to = from) => [{ path: manifest, where: { take: { from, to } } }]
+const word = { name: 'word', kind: 'utterance', label: 'word' }
+const phones = { name: 'phones', kind: 'frames', label: 'phones' }
+const spelled = { name: 'spelled', kind: 'sequence', label: 'word', lexicon: join(data, 'words.dict') }
+const all = [
+  word,
+  { ...word, name: 'word-last', layers: 'last' },
+  phones,
+  { ...spelled, steps: 60, lr: 0.05 },
+]
+
+let model
+const config = (out, probes = all, more = {}) => ({
+  ...{ model, out: join(root, out), train: takes(0, 1), test: takes(2, 3), probes },
+  ...more,
+})
+const named = ({ probes }, name) => probes.find((one) => one.name === name)
+const linesOf = (out, name) =>
+  readFileSync(join(root, out, 'predictions', `${name}.jsonl`), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+/** Everything that a run leaves but times and its own place. */
+function bytesOf(out) {
+  const folder = join(root, out)
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  )
+  const kept = files.map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(folder.length + 1))
+  const {
+    seconds_taken: _,
+    resumed: __,
+    out: ___,
+    ...report
+  } = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'))
+  const bytes = kept
+    .filter((name) => !['report.json', 'provenance.json', 'resolved.yaml'].includes(name))
+    .map((name) => [name, readFileSync(join(folder, name), 'base64')])
+  return { report, ...Object.fromEntries(bytes.sort()) }
+}
+
+before(async () => {
+  model = await writeTinyListener(join(root, 'model'))
+})
+
+describe('probes on a speech encoder', () => {
+  let report
+  before(async () => {
+    report = await probe(config('plain'))
+  })
+
+  test('tones are told apart by utterance, by place and as sequences', () => {
+    assert.deepEqual(
+      report.probes.map(({ name, classes }) => [name, classes]),
+      [
+        ['word', 5],
+        ['word-last', 5],
+        ['phones', 3],
+        ['spelled', 3],
+      ],
+    )
+    assert.ok(named(report, 'word').test.accuracy >= 0.8, `${named(report, 'word').test.accuracy}`)
+    assert.equal(named(report, 'word').test.chance, 0.2)
+    assert.ok(named(report, 'phones').test.frame_accuracy > 0.9)
+    assert.ok(named(report, 'spelled').test.error_rate < 0.5, `${named(report, 'spelled').test.error_rate}`)
+  })
+
+  test('layer weights add up to 1: all layers, or the one', () => {
+    for (const { layers, layer_weights } of report.probes) {
+      assert.equal(layer_weights.length, layers === 'weighted' ? 3 : 1)
+      assert.ok(Math.abs(layer_weights.reduce((a, b) => a + b, 0) - 1) < 1e-9)
+    }
+  })
+
+  test('the report is what is written, and says what was heard', () => {
+    const written = JSON.parse(readFileSync(join(root, 'plain/report.json'), 'utf8'))
+    assert.deepEqual(written, report)
+    assert.deepEqual([report.utterances, report.dry_run, report.resumed, report.skipped], [40, false, 0, 0])
+    assert.deepEqual(named(report, 'word').train.n, 20)
+    assert.deepEqual(named(report, 'word').test.n, 20)
+  })
+
+  for (const name of ['word', 'word-last'])
+    test(`the head of ${name} names what the hidden states of the library give with it`, async () => {
+      const head = readArrays(join(root, `plain/heads/${name}.safetensors`))
+      const classes = JSON.parse(readFileSync(join(root, 'plain/classes.json'), 'utf8'))[name]
+      const layers = name === 'word' ? [0, 1, 2] : ['last']
+      const [encoder, frontEnd] = [await loadModel(model), await FrontEnd.open(model)]
+      let nll = 0
+      for (const { utterance, reference, prediction } of linesOf('plain', name)) {
+        const [{ states, places }] = await encoder.hiddenStates([join(data, utterance)], { layers })
+        const logits = logitsOf(
+          head,
+          states.map((layer) => meanOf(layer, places)),
+        )
+        assert.equal(classes[logits.indexOf(Math.max(...logits))], prediction)
+        nll +=
+          Math.log(logits.reduce((sum, one) => sum + Math.exp(one), 0)) - logits[classes.indexOf(reference)]
+      }
+      assert.ok(Math.abs(nll / 20 - named(report, name).test.nll) < 1e-4)
+      await encoder.dispose()
+      await frontEnd.dispose()
+    })
+
+  test('figures are those of the predictions that are written', () => {
+    const words = linesOf('plain', 'word')
+    const right = words.filter(({ reference, prediction }) => reference === prediction).length
+    assert.equal(named(report, 'word').test.accuracy, right / words.length)
+    const places = linesOf('plain', 'phones').flatMap(({ reference, prediction }) =>
+      reference.flatMap((label, t) => (label === null ? [] : [label === prediction[t]])),
+    )
+    assert.equal(named(report, 'phones').test.places, places.length)
+    assert.equal(named(report, 'phones').test.frame_accuracy, places.filter(Boolean).length / places.length)
+    const spelt = linesOf('plain', 'spelled')
+    assert.equal(
+      named(report, 'spelled').test.tokens,
+      spelt.reduce((sum, { reference }) => sum + reference.split(' ').length, 0),
+    )
+    assert.deepEqual([...new Set(spelt.map(({ reference }) => reference))].sort(), [
+      'H',
+      'H M L',
+      'L',
+      'L M H',
+      'M',
+    ])
+  })
+
+  test('a place has the label that is said at its middle', async () => {
+    const frontEnd = await FrontEnd.open(model)
+    for (const { utterance, reference } of linesOf('plain', 'phones')) {
+      const tones = readFileSync(
+        join(data, utterance.replace('wavs', 'aligned').replace('wav', 'tsv')),
+        'utf8',
+      )
+        .trim()
+        .split('\n')
+        .slice(1)
+        .map((line) => line.split('\t'))
+      for (const [t, label] of reference.entries()) {
+        const middle = t * 0.02 + 0.0175 // two frames of 25 ms, 10 ms apart
+        assert.ok(Math.abs(frontEnd.middleOf(t) - middle) < 1e-12)
+        const found = tones.find(([begin, end]) => Number(begin) <= middle && middle < Number(end))
+        assert.equal(label, found?.[2] ?? null)
+      }
+    }
+    await frontEnd.dispose()
+  })
+
+  test('the same config gives the same bytes, whatever other probes there are', async () => {
+    await probe(config('again'))
+    assert.deepEqual(bytesOf('again'), bytesOf('plain'))
+    await probe(config('alone', [phones]))
+    for (const file of ['heads/phones.safetensors', 'predictions/phones.jsonl'])
+      assert.equal(bytesOf('alone')[file], bytesOf('plain')[file])
+  })
+
+  test('rows of a manifest may come in any order', async () => {
+    const [head, ...rows] = readFileSync(manifest, 'utf8').trim().split('\n')
+    writeFileSync(join(data, 'down.csv'), `${[head, ...rows.reverse()].join('\n')}\n`)
+    const turned = (sources) => sources.map((one) => ({ ...one, path: join(data, 'down.csv') }))
+    await probe(config('down', all, { train: turned(takes(0, 1)), test: turned(takes(2, 3)) }))
+    assert.deepEqual(bytesOf('down'), bytesOf('plain'))
+  })
+
+  test('a seed changes the order of batches, and nothing where all go together', async () => {
+    const batches = [{ ...word, batch_size: 5 }]
+    for (const [out, seed] of Object.entries({ first: 1, same: 1, second: 2 }))
+      await probe(config(out, batches, { seed }))
+    assert.deepEqual(bytesOf('same'), bytesOf('first'))
+    assert.notDeepEqual(bytesOf('second'), bytesOf('first'))
+    await probe(config('seeded', all, { seed: 2 }))
+    assert.deepEqual(bytesOf('seeded'), bytesOf('plain'))
+  })
+
+  test('of folds each is a training of its own, and figures are their means', async () => {
+    const { train: _, ...rest } = config('folds', [word])
+    const found = await probe({ ...rest, folds: [takes(0), takes(1)] })
+    const [{ folds, test: mean, layer_weights }] = found.probes
+    assert.equal(folds.length, 2)
+    for (const [i, fold] of folds.entries()) {
+      const alone = await probe({ ...config(`fold-${i}`, [word]), train: takes(i) })
+      const { train, test: judged, layer_weights: weights } = alone.probes[0]
+      assert.deepEqual(fold, { train, test: judged, layer_weights: weights })
+      const head = `heads/word-${i + 1}.safetensors`
+      assert.equal(bytesOf('folds')[head], bytesOf(`fold-${i}`)['heads/word.safetensors'])
+    }
+    assert.equal(mean.nll, (folds[0].test.nll + folds[1].test.nll) / 2)
+    assert.equal(mean.accuracy, (folds[0].test.accuracy + folds[1].test.accuracy) / 2)
+    assert.equal(layer_weights[1], (folds[0].layer_weights[1] + folds[1].layer_weights[1]) / 2)
+    assert.deepEqual(new Set(linesOf('folds', 'word').map(({ fold }) => fold)), new Set([1, 2]))
+  })
+
+  test('a dry run tells sizes and leaves nothing', async () => {
+    const plan = await probe(config('dry'), { dryRun: true })
+    for (const key of ['utterances', 'seconds', 'places', 'memory_bytes', 'model'])
+      assert.deepEqual(plan[key], report[key], key)
+    // Three layers of 16 numbers, 4 bytes each: a mean an utterance, and all places.
+    assert.equal(plan.memory_bytes, (plan.utterances + plan.places) * 3 * 16 * 4)
+    assert.deepEqual(plan.probes[3], {
+      ...{ name: 'spelled', kind: 'sequence', layers: 3, classes: 3, train: [20], test: 20 },
+    })
+    assert.ok(!existsSync(join(root, 'dry')))
+  })
+
+  for (const label of ['hidden states', 'word', 'phones', 'spelled'])
+    test(`a run that is stopped in ${label} leaves nothing at its place, and resumed gives the same bytes`, async () => {
+      const out = `stopped-${label}`.replace(' ', '-')
+      const stop = new AbortController()
+      const kept = []
+      const onProgress = (progress) => {
+        if (progress.label === label && progress.done >= 2) stop.abort(new Error('enough'))
+      }
+      const options = { resume: true, onKept: () => kept.push(label), signal: stop.signal }
+      await assert.rejects(probe(config(out), { ...options, onProgress }), /enough/)
+      assert.ok(!existsSync(join(root, out)))
+      const seen = new Set()
+      const found = await probe(config(out), { resume: true, onProgress: (one) => seen.add(one.label) })
+      const before = { 'hidden states': 0, word: 0, phones: 2, spelled: 3 }[label]
+      assert.ok([before, before + 1].includes(found.resumed)) // it may have ended before it heard
+      assert.equal(seen.has('word'), found.resumed === 0)
+      assert.deepEqual(bytesOf(out), bytesOf('plain'))
+      assert.deepEqual(
+        readdirSync(root).filter((entry) => entry.startsWith('.tmp')),
+        [],
+      )
+    })
+
+  test('what another config or other labels left is not gone on with', async () => {
+    const stop = new AbortController()
+    const onProgress = ({ label }) => label === 'spelled' && stop.abort(new Error('enough'))
+    const changed = config('changed', [
+      { ...word, steps: 20 },
+      { ...spelled, steps: 60, lr: 0.05 },
+    ])
+    await assert.rejects(probe(changed, { resume: true, signal: stop.signal, onProgress }), /enough/)
+    const found = await probe(config('changed', [word, spelled]), { resume: true })
+    assert.equal(found.resumed, 0)
+  })
+
+  test('a landscape asks the same of a model in memory, and the hash is of sound, labels and settings', async () => {
+    const frontEnd = await FrontEnd.open(model)
+    const plan = (probes) => {
+      const { train, test: judged } = config('x')
+      return planProbes(checkConfig(probingSchema, { train, test: judged, probes }, 'config'), frontEnd)
+    }
+    const { signal } = new AbortController()
+    const encoder = await loadModel(model)
+    const { handle } = await loadedEncoder(model, encoder.spec, { threads: 1 })
+    const options = { sounds: new HeardFrames(frontEnd, signal), threads: 1, seed: 1, signal }
+    const figures = await probeModel({ handle, spec: encoder.spec }, await plan(all), options)
+    assert.deepEqual(JSON.parse(JSON.stringify(figures)), report.probes)
+    const hash = async (probes) => hashProbes(await plan(probes))
+    assert.equal(await hash(all), await hash(all))
+    assert.notEqual(await hash([word]), await hash([{ ...word, label: 'voice' }]))
+    assert.notEqual(await hash([word]), await hash([{ ...word, lr: 0.02 }]))
+    writeFileSync(join(data, 'copy.dict'), LEXICON)
+    assert.equal(await hash([spelled]), await hash([{ ...spelled, lexicon: join(data, 'copy.dict') }]))
+    native().dispose(handle)
+    await encoder.dispose()
+    await frontEnd.dispose()
+  })
+
+  test('the command prints a table, and under --json the report', () => {
+    const file = join(root, 'probe.json')
+    writeFileSync(file, JSON.stringify(config('cli', [{ ...word, steps: 3 }])))
+    const run = (...args) =>
+      spawnSync(process.execPath, [main, 'probe', file, '--overwrite', ...args], { encoding: 'utf8' })
+    assert.match(run('--dry-run').stdout, /^name\s+kind[^\n]*\nword\s+utterance\s+3\s+5\s+20\s+20\n/)
+    assert.match(
+      run().stdout,
+      /^probe\s+kind[^\n]*\nword\s+utterance\s+weighted\s+5\s+20\s+accuracy\s+[\d.]+/,
+    )
+    const told = JSON.parse(run('--json').stdout)
+    assert.deepEqual(told.probes[0].name, 'word')
+  })
+})
+
+/** weight ((states - mean) / deviation, layers weighted) + bias */
+function logitsOf({ weight, bias, layer_weights, mean, deviation }, states) {
+  const width = weight.shape[1]
+  const mixed = Array.from({ length: width }, (_, d) =>
+    states.reduce((sum, layer, l) => {
+      const i = l * width + d
+      return sum + (layer_weights.data[l] * (layer[d] - mean.data[i])) / deviation.data[i]
+    }, 0),
+  )
+  return Array.from(bias.data, (start, c) =>
+    mixed.reduce((sum, value, d) => sum + value * weight.data[c * width + d], start),
+  )
+}
+
+function meanOf(states, places) {
+  const width = states.length / places
+  return Array.from({ length: width }, (_, d) => {
+    let sum = 0
+    for (let t = 0; t < places; t++) sum += states[t * width + d]
+    return sum / places
+  })
+}
+
+describe('probes that cannot be', () => {
+  const refused = (changes, code, message, hint) => async () => {
+    const given = { ...config('x', [word]), ...changes() }
+    await assert.rejects(probe(given), (error) => {
+      assert.equal(error.code, code, error.stack)
+      assert.match(error.message, message)
+      assert.match(error.hint ?? '', hint)
+      return true
+    })
+    assert.ok(!existsSync(join(root, 'x')))
+  }
+  const one = (changes) => () => ({ probes: [{ ...word, ...changes }] })
+  /** A manifest of a.wav and b.wav, parted by its column `set`. */
+  const split = (text, more = {}) => {
+    const sound = wav(glide({ seconds: 0.3 }))
+    const folder = temporaryFolder({ 'manifest.csv': text, 'a.wav': sound, 'b.wav': sound, ...more })
+    const rows = (set) => [{ path: join(folder, 'manifest.csv'), where: { set } }]
+    return { train: rows('train'), test: rows('test') }
+  }
+
+  test(
+    'a column that the manifest lacks',
+    refused(
+      one({ label: 'digit' }),
+      'ERR_DATA',
+      /expected the column digit in its row.*found word, voice/,
+      /label names columns/,
+    ),
+  )
+  test(
+    'a column of where that it lacks',
+    refused(
+      () => ({ train: [{ path: manifest, where: { set: 'a' } }] }),
+      'ERR_DATA',
+      /expected the column set/,
+      /where names columns/,
+    ),
+  )
+  test(
+    'rows that no where means',
+    refused(
+      () => ({ train: takes(9) }),
+      'ERR_DATA',
+      /expected rows that are as where says.*none of 40/,
+      /Compare/,
+    ),
+  )
+  test(
+    'where without a manifest',
+    refused(
+      () => ({ train: [{ path: join(data, 'wavs'), where: { take: 1 } }] }),
+      'ERR_DATA',
+      /where: expected a manifest/,
+      /columns/,
+    ),
+  )
+  test(
+    'sound without a manifest has no labels',
+    refused(
+      () => ({ train: [{ path: join(data, 'wavs') }] }),
+      'ERR_DATA',
+      /column word.*found none/,
+      /manifest/,
+    ),
+  )
+  test(
+    'a class that only the test has',
+    refused(
+      () => split('file,word,set\na.wav,yes,train\nb.wav,no,test\n'),
+      'ERR_DATA',
+      /word: expected the word no, which the test has, in its training too, found none/,
+      /part the sound otherwise/,
+    ),
+  )
+  test(
+    'a fold without a class of the test',
+    refused(
+      () => ({ train: undefined, folds: [takes(0), [{ path: manifest, where: { take: 1, word: 'low' } }]] }),
+      'ERR_DATA',
+      /expected the word fall, which the test has, in fold 2 of its training too/,
+      /part the sound/,
+    ),
+  )
+  test(
+    'one class alone',
+    refused(
+      () => split('file,word,set\na.wav,yes,train\nb.wav,yes,test\n'),
+      'ERR_CONFIG',
+      /at least two classes of word, received yes/,
+      /right column/,
+    ),
+  )
+  test(
+    'an utterance without a label',
+    refused(
+      () => split('file,word,set\na.wav,yes,train\nb.wav,,test\n'),
+      'ERR_DATA',
+      /b\.wav: expected a label in the column word, found none/,
+      /leave the row out/,
+    ),
+  )
+  test(
+    'sound in train and test',
+    refused(
+      () => ({ test: takes(1, 2) }),
+      'ERR_DATA',
+      /expected in train or in test of word, found in both/,
+      /where/,
+    ),
+  )
+  test(
+    'sound that is named twice',
+    refused(
+      () => ({ train: [...takes(0), ...takes(0, 1)] }),
+      'ERR_DATA',
+      /expected once among the sources/,
+      /one/,
+    ),
+  )
+  test(
+    'a layer that the model lacks',
+    refused(
+      one({ layers: 7 }),
+      'ERR_CONFIG',
+      /layers: expected 0 to 2, weighted or last, received 7/,
+      /2 layers/,
+    ),
+  )
+  test(
+    'neither train nor folds, and no test',
+    refused(
+      () => ({ train: undefined }),
+      'ERR_CONFIG',
+      /word: expected train or folds, received neither/,
+      /train:/,
+    ),
+  )
+  test(
+    'both of them',
+    refused(() => ({ folds: [takes(0), takes(1)] }), 'ERR_CONFIG', /train or folds, received both/, /train:/),
+  )
+  test(
+    'nothing to be judged on',
+    refused(() => ({ test: undefined }), 'ERR_CONFIG', /word: expected test, received nothing/, /test:/),
+  )
+  test(
+    'two probes of one name',
+    refused(
+      () => ({ probes: [word, word] }),
+      'ERR_CONFIG',
+      /name of its own for each, received word twice/,
+      /./,
+    ),
+  )
+  test(
+    'an unknown key, with the nearest',
+    refused(one({ lable: 'x' }), 'ERR_CONFIG', /probes\.0\.lable: unknown key/, /label/),
+  )
+  test(
+    'a lexicon without words to spell',
+    refused(
+      one({ lexicon: join(data, 'words.dict') }),
+      'ERR_CONFIG',
+      /expected kind: sequence.*utterance/,
+      /sequence/,
+    ),
+  )
+  test(
+    'a word that the lexicon lacks',
+    refused(
+      () => ({ probes: [{ ...spelled, label: 'voice' }] }),
+      'ERR_DATA',
+      /expected the word loud in .*words\.dict, found none/,
+      /Add a line/,
+    ),
+  )
+  test(
+    'more tokens than there are places',
+    refused(
+      () => ({
+        probes: [{ name: 's', kind: 'sequence', label: 'word' }],
+        ...split(`file,word,set\na.wav,${'a a '.repeat(9)},train\nb.wav,a b,test\n`),
+      }),
+      'ERR_DATA',
+      /a\.wav: expected at least 35 places for the 18 tokens of word, received 14/,
+      /between two that are alike/,
+    ),
+  )
+  const aligned = (text, name = 'a.tsv') =>
+    refused.bind(null, () => ({
+      probes: [{ ...phones }],
+      ...split(`file,phones,set\na.wav,${name},train\nb.wav,${name},test\n`, { [name]: text }),
+    }))
+  test(
+    'an alignment that is longer than its sound',
+    aligned('0\t0.2\tA\n0.2\t0.9\tB\n')(
+      'ERR_DATA',
+      /a\.tsv: expected segments within the 0\.3 s of .*a\.wav, received one that ends at 0\.9 s/,
+      /another file/,
+    ),
+  )
+  test(
+    'an alignment whose segments overlap',
+    aligned('0\t0.2\tA\n0.1\t0.3\tB\n')(
+      'ERR_DATA',
+      /do not overlap, received A to 0\.2 s and B from 0\.1 s/,
+      /one label/,
+    ),
+  )
+  test(
+    'a line of an alignment that is none',
+    aligned('0\t0.2\tA\n0.2\tB\n')('ERR_DATA', /a\.tsv:2: expected begin, end .*received "0\.2\\tB"/, /Mend/),
+  )
+  test(
+    'an alignment that says nothing within the sound',
+    aligned('0\t0.001\tA\n')(
+      'ERR_DATA',
+      /expected a label for some place of .*a\.wav, found none/,
+      /seconds/,
+    ),
+  )
+  test(
+    'an alignment of another kind of file',
+    aligned('x', 'a.TextGrid')('ERR_DATA', /a\.TextGrid: expected an alignment in \.tsv or \.json/, /tabs/),
+  )
+  test(
+    'a model that writes text',
+    refused(
+      () => ({ model: textModel }),
+      'ERR_CONFIG',
+      /model: expected a speech encoder, received a llama/,
+      /MelHuBERT/,
+    ),
+  )
+  test(
+    'more hidden states than may be',
+    refused(
+      () => ({ max_memory_gb: 1e-6 }),
+      'ERR_OUT_OF_MEMORY',
+      /at most 0\.000001 GB \(max_memory_gb\), received probes that look at 0\.00000768 GB/,
+      /layers: last/,
+    ),
+  )
+
+  let textModel
+  before(async () => {
+    textModel = await writeTinyModel(join(root, 'text'))
+  })
+
+  test('classes of places and tokens that training lacks are told, and count as errors', async () => {
+    const warnings = []
+    const sources = split('file,word,set\na.wav,a b,train\nb.wav,a c,test\n')
+    const given = { ...config('unseen', [{ name: 's', kind: 'sequence', label: 'word' }]), ...sources }
+    const { probes } = await probe(given, { onWarning: (text) => warnings.push(text) })
+    assert.match(warnings.join(), /s: the test has c, its training does not: these count as errors/)
+    assert.ok(probes[0].test.error_rate >= 0.5)
+  })
+
+  test('a folder that is there is replaced only with overwrite', async () => {
+    await assert.rejects(probe(config('plain')), { code: 'ERR_EXISTS' })
+  })
+})
