@@ -89,7 +89,7 @@ async function readTree(file: string): Promise<Segment[]> {
   const segments: Segment[] = []
   const walk = (node: Node, place: string) => {
     if (Array.isArray(node?.w) && node.w.length > 0) {
-      for (const [i, part] of node.w.entries()) walk(part, `${place}w.${i}.`)
+      for (const [i, part] of node.w.entries()) walk(part, `${place ? `${place}.` : ''}w.${i}`)
       return
     }
     const [begin, length] = [Number(node?.b), Number(node?.d)]
@@ -104,6 +104,6 @@ async function readTree(file: string): Promise<Segment[]> {
 const malformed = (file: string, place: string, node: Node) =>
   new TongueforgeError(
     'ERR_DATA',
-    `${file}: ${place || '(top level) '}expected {b, d, t}: begin, a duration above 0 and a label, received ${JSON.stringify(node)?.slice(0, 80)}`,
+    `${file}: ${place || '(top level)'}: expected {b, d, t}: begin, a duration above 0 and a label, received ${JSON.stringify(node)?.slice(0, 80)}`,
     { hint: 'Mend the file, or write it as .tsv: begin, end, label.', details: { file } },
   )

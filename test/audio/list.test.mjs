@@ -56,6 +56,29 @@ test('a manifest keeps its order and its other columns, and names files from whe
   assert.deepEqual({ ...row.columns }, { text: 'said "so' })
 })
 
+test('of a manifest the rows are listed that where means, by value, list and range', async () => {
+  const rows = [0, 1, 2, 3, 4].map((i) => `${i}.wav,${['ann', 'bob'][i % 2]},${i * 5}`)
+  const folder = temporaryFolder({
+    'list.csv': `path,speaker,take\n${rows.join('\n')}\nx.wav,cid,\n`,
+    ...Object.fromEntries([...'01234x'].map((name) => [`${name}.wav`, sound(0.1)])),
+  })
+  const listed = async (where) =>
+    names(await listAudio([{ path: join(folder, 'list.csv'), where }])).join(' ')
+  assert.equal(await listed({ speaker: 'bob' }), '1.wav 3.wav')
+  assert.equal(await listed({ take: 10 }), '2.wav')
+  assert.equal(await listed({ take: [0, '20'] }), '0.wav 4.wav')
+  assert.equal(await listed({ take: { from: 0, to: 10 } }), '0.wav 1.wav 2.wav')
+  assert.equal(await listed({ take: { from: 5, to: 20 }, speaker: ['ann', 'cid'] }), '2.wav 4.wav')
+  await assert.rejects(listed({ set: 1 }), {
+    code: 'ERR_DATA',
+    message: /0\.wav: expected the column set in its row of the manifest, found speaker, take/,
+    hint: /where names columns/,
+  })
+  await assert.rejects(listed({ speaker: 'dan' }), { message: /none of 6/, hint: /Compare/ })
+  const wrong = listAudio([{ path: folder, where: { take: 1 } }])
+  await assert.rejects(wrong, { code: 'ERR_DATA', message: /where: expected a manifest/, hint: /\.csv/ })
+})
+
 test('a manifest without the path, with a path twice or a broken row is refused with its line', async () => {
   const folder = temporaryFolder({
     'a.wav': sound(),

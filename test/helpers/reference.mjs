@@ -58,6 +58,10 @@ export const prunedTrainingReference = (args, input) =>
 export const attentionReference = (cases) =>
   ask('TONGUEFORGE_PARITY_PYTHON', 'attention_reference.py', [], cases)
 
+/** The same of `probe_reference.py`. */
+export const probeReference = (args, input) =>
+  ask('TONGUEFORGE_PARITY_PYTHON', 'probe_reference.py', args, input)
+
 /** What torchaudio and scikit-learn make of sound and points, by `audio_reference.py`. */
 export const audioReference = (args, input) =>
   ask('TONGUEFORGE_AUDIO_PYTHON', 'audio_reference.py', args, input)

@@ -14,11 +14,13 @@ import { hashProbes } from '#lib/verbs/probing/identity'
 import { probeModel } from '#lib/verbs/probing/model'
 import { planProbes } from '#lib/verbs/probing/plan'
 import { main } from '../helpers/cli.mjs'
+import { dataTest } from '../helpers/data.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays } from '../helpers/safetensors.mjs'
 import { glide, wav } from '../helpers/sounds.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
 import { LEXICON, spokenWords, writeTinyListener } from '../helpers/tiny_probing.mjs'
+import { miniatureMelHubert } from '../helpers/tiny_speech.mjs'
 
 const root = temporaryFolder()
 const data = spokenWords()
@@ -251,6 +253,30 @@ describe('probes on a speech encoder', () => {
       )
     })
 
+  test('what a model gives behind its last norm is its last layer, where it has one', async () => {
+    const normed = await writeTinyListener(join(root, 'normed'), { do_stable_layer_norm: true })
+    const given = (out, layers) => ({ ...config(out, [{ ...word, layers }]), model: normed })
+    await probe(given('behind', 'last'))
+    await probe(given('before', 2))
+    const [behind, before] = ['behind', 'before'].map((out) =>
+      readArrays(join(root, out, 'heads/word.safetensors')),
+    )
+    const encoder = await loadModel(normed)
+    const means = { behind: [], before: [] }
+    for (const { utterance } of trained()) {
+      const [{ states, places }] = await encoder.hiddenStates([utterance], { layers: ['last', 2] })
+      means.behind.push(meanOf(states[0], places))
+      means.before.push(meanOf(states[1], places))
+    }
+    for (const [name, { mean }] of Object.entries({ behind, before }))
+      for (const [d, value] of mean.data.entries()) {
+        const wanted = means[name].reduce((sum, one) => sum + one[d], 0) / means[name].length
+        assert.ok(Math.abs(value - wanted) < 1e-4, `${name} ${d}`)
+      }
+    assert.notDeepEqual(behind.mean, before.mean)
+    await encoder.dispose()
+  })
+
   test('what another config or other labels left is not gone on with', async () => {
     const stop = new AbortController()
     const onProgress = ({ label }) => label === 'spelled' && stop.abort(new Error('enough'))
@@ -300,6 +326,8 @@ describe('probes on a speech encoder', () => {
     assert.deepEqual(told.probes[0].name, 'word')
   })
 })
+
+const trained = () => Array.from({ length: 20 }, (_, i) => ({ utterance: join(data, `wavs/${i}.wav`) }))
 
 /** weight ((states - mean) / deviation, layers weighted) + bias */
 function logitsOf({ weight, bias, layer_weights, mean, deviation }, states) {
@@ -586,3 +614,40 @@ describe('probes that cannot be', () => {
     await assert.rejects(probe(config('plain')), { code: 'ERR_EXISTS' })
   })
 })
+
+dataTest(
+  'a random encoder tells speakers and digits far above chance, and some phones of read speech',
+  ['speech/fsdd', 'speech/librivox'],
+  async (t, [digits, read]) => {
+    const listener = await writeTinyListener(join(root, 'miniature'), miniatureMelHubert)
+    const part = (from, to) => [{ path: join(digits, 'manifest.csv'), where: { index: { from, to } } }]
+    const said = (samples) => [{ path: join(read, 'manifest.jsonl'), where: { samples } }]
+    const aligned = {
+      name: 'phone',
+      kind: 'frames',
+      label: 'phones',
+      train: said([113600, 84800]),
+      test: said(47840),
+    }
+    const { probes } = await probe({
+      ...{ model: listener, out: join(root, 'digits'), train: part(0, 1), test: part(18, 19) },
+      probes: [
+        { name: 'digit', kind: 'utterance', label: 'digit' },
+        { name: 'speaker', kind: 'utterance', label: 'speaker' },
+        aligned,
+      ],
+    })
+    for (const {
+      name,
+      test: { accuracy, frame_accuracy, chance, nll },
+    } of probes)
+      t.diagnostic(
+        `${name} ${(accuracy ?? frame_accuracy).toFixed(3)}, chance ${chance.toFixed(3)}, nll ${nll.toFixed(3)}`,
+      )
+    const [digit, speaker, phone] = probes.map(({ test: judged }) => judged)
+    assert.deepEqual([digit.chance, speaker.chance], [0.1, 0.25])
+    assert.ok(digit.accuracy > 0.4, `${digit.accuracy}`)
+    assert.ok(speaker.accuracy > 0.75, `${speaker.accuracy}`)
+    assert.ok(phone.frame_accuracy > 1.5 * phone.chance, `${phone.frame_accuracy}`)
+  },
+)
