@@ -74,6 +74,19 @@ export {
   type TextsDone,
   type TextsOptions,
 } from './verbs/encoder'
+export {
+  type Difference,
+  type EvaluateOptions,
+  type EvaluatePlanReport,
+  type EvaluateProgress,
+  type EvaluateReport,
+  type EvaluateRun,
+  type EvaluationRow,
+  evaluate,
+  type ForetoldTask,
+  type MetricValue,
+  type TaskRecord,
+} from './verbs/evaluate'
 export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'
 export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/graft'
 export { type Inspection, type InspectOptions, inspect, type MacCounts } from './verbs/inspect'
@@ -93,7 +106,14 @@ export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
 export { loadModel } from './verbs/load_model'
 export { measureSpeed, type Seconds, type SpeedOptions, type SpeedReport } from './verbs/measure'
 export { type MergeOptions, type MergeReport, merge } from './verbs/merge'
-export { type LoadOptions, loadDecoder, type Model, type Score } from './verbs/model'
+export {
+  type Likelihood,
+  type LikelihoodRequest,
+  type LoadOptions,
+  loadDecoder,
+  type Model,
+  type Score,
+} from './verbs/model'
 export {
   type ForetoldProbe,
   type ProbeFigures,

@@ -15,6 +15,7 @@ const TABLES = {
   stage: stageTable,
   methods: methodsTable,
   divergences: divergencesTable,
+  tasks: tasksTable,
 }
 
 /** The content that a page should have. */
@@ -96,6 +97,36 @@ function divergencesTable(peer) {
     compat ? 'as mergekit' : 'as ours',
   ])
   return table(['', 'mergekit', 'ours', 'with `compat: mergekit`'], rows, (text) => text)
+}
+
+/** Benchmarks of `evaluate`: groups, then tasks that are in none; the parts of a group by its first. */
+function tasksTable() {
+  const { TASKS, GROUPS } = require('../dist/tasks/registry.js')
+  const all = GROUPS.filter(
+    ({ name }) => !GROUPS.some((one) => one !== name && name.startsWith(`${one.name}_`)),
+  )
+  const inGroup = new Set(all.flatMap(({ tasks }) => tasks))
+  const named = (name) => TASKS.find((task) => task.name === name)
+  const rows = [
+    ...TASKS.filter(({ name }) => !inGroup.has(name)).map((task) => [task.name, task.about, task]),
+    ...all.map(({ name, about, tasks }) => [name, about, named(tasks[0])]),
+  ].map(([name, about, task]) => [name, about, ...taskCells(task)])
+  return table(['task', 'what', 'documents', 'examples', 'tells', 'data in', 'texts from'], rows)
+}
+
+function taskCells({ split, shots, metrics = {}, kind, source, texts }) {
+  const told =
+    kind === 'rolling' ? ['word_perplexity', 'byte_perplexity', 'bits_per_byte'] : Object.keys(metrics)
+  const examples =
+    !shots || shots.none ? 'never any' : `${shots.split}, ${shots.pick === 'first' ? 'the first' : 'drawn'}`
+  const config = source.config ? `/${source.config}` : ''
+  return [
+    split,
+    examples,
+    told.join(', '),
+    `\`${source.folders[0]}${config}\``,
+    texts ? `\`${texts.file}\`` : '',
+  ]
 }
 
 function plain(value) {

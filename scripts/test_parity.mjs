@@ -32,6 +32,12 @@ const ENVIRONMENTS = [
     variable: 'TONGUEFORGE_AUDIO_PYTHON',
   },
   {
+    name: 'lm-evaluation-harness',
+    folder: 'build/parity-env-evaluate',
+    requirements: ['test/parity/evaluate_requirements.txt', 'test/parity/requirements.txt'],
+    variable: 'TONGUEFORGE_EVALUATE_PYTHON',
+  },
+  {
     name: 'TensorBoard',
     folder: 'build/parity-env-tensorboard',
     requirements: ['test/parity/tensorboard_requirements.txt'],

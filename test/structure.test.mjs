@@ -69,7 +69,7 @@ test('lib: an import goes down', () => {
     ['cli'],
     ['index'],
     ['verbs'],
-    ['report', 'world'],
+    ['report', 'world', 'tasks'],
     ['text', 'audio', 'counting', 'checkpoint', 'config', 'distributed'],
     ['native'],
   ]

@@ -10,6 +10,7 @@ import delta from './delta'
 import demo from './demo'
 import doctor from './doctor'
 import embed from './embed'
+import evaluate from './evaluate'
 import generate from './generate'
 import graft from './graft'
 import inspect from './inspect'
@@ -32,6 +33,7 @@ export const VERBS: Verb[] = [
   merge,
   compress,
   landscape,
+  evaluate,
   clusters,
   probe,
   launch,

@@ -1,4 +1,5 @@
 /** From a source to ids, streaming: read, encoded several slices at once, and given out in order. */
+import { charactersIn } from './characters'
 import { type Document, type ReadOptions, type ResolvedSource, readDocuments } from './documents'
 import { inFlight } from './in_flight'
 import type { ModelText } from './model_text'
@@ -83,10 +84,3 @@ export function textsOf(document: Document): string[] {
 
 const charactersOf = (document: Document) =>
   textsOf(document).reduce((sum, text) => sum + charactersIn(text), 0)
-
-/** A character outside the basic plane is two units of a JavaScript string, one character to everyone else. */
-export function charactersIn(text: string): number {
-  let count = text.length
-  for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xdc00) count--
-  return count
-}

@@ -18,6 +18,7 @@ import {
   textList,
   type Value,
 } from './jinja_values'
+import { SPACES } from './python_text'
 
 // A chat template is a program that came with a model, so it runs on a budget. The interpreter of the library has
 // none; this one counts work, bounds every value, and looks at the few operations that can multiply text before they
@@ -159,6 +160,9 @@ export class LimitedInterpreter extends BaseInterpreter {
 
   override applyFilter(operand: Value, filter: Node & { callee?: Node }, environment: Environment): Value {
     this.subject = filter.callee ? { filter: String(filter.callee.value), operand } : undefined
+    // White space as Python knows it, not as JavaScript does.
+    if (filter.value === 'trim' && operand.type === 'StringValue')
+      return new StringValue(strip((operand as TextValue).value, SPACES, STRIP_ENDS.strip!))
     return super.applyFilter(operand, filter, environment)
   }
 
@@ -213,10 +217,8 @@ export class LimitedInterpreter extends BaseInterpreter {
     return new FunctionValue((args, scope) => {
       if (name === 'replace') this.checkReplace(text, args[0], args[1])
       if (name === 'split') this.charge(text.length / ITEMS_A_UNIT)
-      const characters = args[0]
-      if (Object.hasOwn(STRIP_ENDS, name) && characters?.type === 'StringValue') {
-        return new StringValue(strip(text, (characters as TextValue).value, STRIP_ENDS[name]!))
-      }
+      const characters = args[0]?.type === 'StringValue' ? (args[0] as TextValue).value : SPACES
+      if (Object.hasOwn(STRIP_ENDS, name)) return new StringValue(strip(text, characters, STRIP_ENDS[name]!))
       return call(args, scope)
     })
   }

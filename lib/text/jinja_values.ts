@@ -82,7 +82,7 @@ export const STRIP_ENDS: Record<string, { left: boolean; right: boolean }> = {
   rstrip: { left: false, right: true },
 }
 
-/** Python's str.strip with an argument: takes off any of these characters. */
+/** Python's str.strip: takes off any of these characters. */
 export function strip(
   text: string,
   characters: string,

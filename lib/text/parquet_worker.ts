@@ -6,7 +6,7 @@ import type { JsonRecord } from './turns'
 
 export interface ParquetTask {
   file: string
-  /** Those of them that the file has are read. */
+  /** Those of them that the file has are read; all where none is named. */
   columns: readonly string[]
 }
 
@@ -24,7 +24,7 @@ async function* pieces({ file, columns }: ParquetTask): AsyncGenerator<JsonRecor
   const buffer = fileBuffer(file)
   const metadata = await parquetMetadataAsync(buffer)
   const present = parquetSchema(metadata).children.map(({ element }) => element.name)
-  const wanted = columns.filter((name) => present.includes(name))
+  const wanted = columns.length === 0 ? present : columns.filter((name) => present.includes(name))
   if (wanted.length === 0)
     throw new Error(
       `expected a column of ${columns.join(', ')}, found ${present.slice(0, 8).join(', ') || 'none'}`,

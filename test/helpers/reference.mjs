@@ -62,6 +62,10 @@ export const attentionReference = (cases) =>
 export const probeReference = (args, input) =>
   ask('TONGUEFORGE_PARITY_PYTHON', 'probe_reference.py', args, input)
 
+/** What lm-evaluation-harness finds, by `evaluate_reference.py`. */
+export const evaluateReference = (args, runs) =>
+  ask('TONGUEFORGE_EVALUATE_PYTHON', 'evaluate_reference.py', args, runs)
+
 /** What torchaudio and scikit-learn make of sound and points, by `audio_reference.py`. */
 export const audioReference = (args, input) =>
   ask('TONGUEFORGE_AUDIO_PYTHON', 'audio_reference.py', args, input)

@@ -28,6 +28,14 @@ function renderings(source) {
   })
 }
 
+test('strip and trim take off what Python calls white space, and nothing else', () => {
+  const content = '\x1c\x85\u3000 a\ufeff'
+  for (const expression of ['m.content.strip()', 'm.content | trim', 'm.content.rstrip().lstrip()']) {
+    const template = new ChatTemplate(`{% for m in messages %}{{ ${expression} }}{% endfor %}`)
+    assert.equal(template.render([{ role: 'user', content }]), 'a\ufeff', expression)
+  }
+})
+
 test('what templates of recent models do comes out as from jinja2', () => {
   assert.deepEqual(Object.fromEntries(renderings(golden('features.jinja'))), expected['features.jinja'])
 })

@@ -1,7 +1,7 @@
 /** A thread that cuts texts into words, as a tokenizer does before it looks for tokens, and counts them. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Tokenizer as HubTokenizer } from 'tokenizers'
-import { charactersIn } from '../encoding'
+import { charactersIn } from '../characters'
 import { unspacedWords } from './unspaced_words'
 import { WordCounter, type WordLimits } from './word_counter'
 

@@ -1,5 +1,5 @@
 /** How long text is in tokens, before and after: what an extension is measured by. */
-import { charactersIn } from '../../text/encoding'
+import { charactersIn } from '../../text/characters'
 import type { Corpus } from './corpus'
 import type { Extension } from './learn'
 

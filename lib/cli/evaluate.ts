@@ -1,0 +1,149 @@
+import type { EvaluatePlanReport, EvaluateReport, EvaluationRow, TaskRecord } from '../index'
+import { resumable } from './interruption'
+import { library } from './library'
+import { integer, JSON_OPTION, oneOf, pick, THREADS_OPTION } from './options'
+import { factsText, jsonText, tableText } from './print'
+import { defineVerb } from './verb'
+
+interface Values {
+  tasks: string[]
+  data?: string
+  out: string
+  limit?: number
+  numFewshot?: number
+  fewshotSeed?: number
+  chatTemplate?: boolean
+  fewshotAsMultiturn?: boolean
+  systemInstruction?: string
+  maxLength?: number
+  batchTokens?: number
+  device?: string
+  dtype?: string
+  threads?: number
+  dryRun?: boolean
+  resume?: boolean
+  overwrite?: boolean
+}
+
+export default defineVerb<Values>({
+  name: 'evaluate',
+  summary: 'measure models on benchmarks, as lm-evaluation-harness does',
+  arguments: [
+    {
+      name: '<models...>',
+      description: 'model folders or run folders, or NAME=FOLDER; the first is compared with',
+    },
+  ],
+  options: [
+    {
+      flags: '--tasks <names>',
+      description: 'tasks and groups, or task files of your own, *.yaml; commas between them',
+      parse: (text) => text.split(',').map((name) => name.trim()),
+      required: true,
+    },
+    { flags: '--data <folder>', description: 'the folder with the data sets; default: this one' },
+    {
+      flags: '--out <folder>',
+      description: 'run folder: report.json, results.jsonl, samples/',
+      required: true,
+    },
+    { flags: '--limit <n>', description: 'the first n documents of each task; default: all', parse: integer },
+    {
+      flags: '--num-fewshot <n>',
+      description: 'examples before each question; default: as the task says',
+      parse: integer,
+    },
+    { flags: '--fewshot-seed <n>', description: 'of the draw of examples; default: 1234', parse: integer },
+    { flags: '--chat-template', description: "put questions into the model's chat template" },
+    { flags: '--fewshot-as-multiturn', description: 'with --chat-template: examples are turns of their own' },
+    {
+      flags: '--system-instruction <text>',
+      description: 'a text before all else, or the turn of the system',
+    },
+    {
+      flags: '--max-length <n>',
+      description: 'longest text in tokens; default: the positions of the model',
+      parse: integer,
+    },
+    {
+      flags: '--batch-tokens <n>',
+      description: 'tokens that go through a model at once; default: by the device',
+      parse: integer,
+    },
+    { flags: '--device <device>', description: 'cpu (default), cuda or cuda:N: a GPU, in a build for CUDA' },
+    {
+      flags: '--dtype <dtype>',
+      description: 'float32 (default), bfloat16 or float16',
+      parse: oneOf('float32', 'bfloat16', 'float16'),
+    },
+    THREADS_OPTION,
+    { flags: '--dry-run', description: 'check everything and count documents, requests and tokens' },
+    { flags: '--resume', description: 'keep the tasks that are measured and as they were, else start' },
+    { flags: '--overwrite', description: 'replace the run folder' },
+    JSON_OPTION,
+  ],
+  examples: [
+    'evaluate path/to/model --tasks arc_easy,hellaswag --data path/to/data --out runs/scores',
+    'evaluate before=llama after=runs/cp --tasks tmmluplus --num-fewshot 5 --data path/to/data --out runs/scores --resume',
+  ],
+  async run([models], values, io) {
+    const { evaluate } = library()
+    let note: string | undefined
+    const report = await resumable(async (onKept) => {
+      const run = evaluate(configOf(models, values), {
+        ...pick(values, ['dryRun', 'resume', 'overwrite']),
+        ...{ signal: io.signal, onKept, onWarning: io.say },
+        onProgress: (progress) => io.progress.update({ ...progress, note }),
+      })
+      for await (const record of run) note = noteOf(record)
+      return run.result
+    })
+    io.progress.end()
+    io.write(io.json ? jsonText(report) : reportText(report))
+    return 0
+  },
+})
+
+function configOf(models: readonly string[], values: Values): object {
+  return {
+    models: models.map(modelOf),
+    ...pick(values, ['tasks', 'data', 'out', 'limit', 'device', 'dtype', 'threads']),
+    ...(values.numFewshot !== undefined && { num_fewshot: values.numFewshot }),
+    ...(values.fewshotSeed !== undefined && { fewshot_seed: values.fewshotSeed }),
+    ...(values.chatTemplate && { chat_template: true }),
+    ...(values.fewshotAsMultiturn && { fewshot_as_multiturn: true }),
+    ...(values.systemInstruction !== undefined && { system_instruction: values.systemInstruction }),
+    ...(values.maxLength !== undefined && { max_length: values.maxLength }),
+    ...(values.batchTokens !== undefined && { batch_tokens: values.batchTokens }),
+  }
+}
+
+/** `NAME=FOLDER`, or a folder; a path that has an equals sign in it needs a name. */
+function modelOf(given: string): object {
+  const [, name, path] = /^([A-Za-z0-9][\w.-]*)=(.+)$/s.exec(given) ?? []
+  return path === undefined ? { path: given } : { name, path }
+}
+
+/** `llama: arc_easy acc 0.412`. */
+function noteOf({ model, task, metrics }: TaskRecord): string {
+  const [name, { value }] = Object.entries(metrics)[0]!
+  return `${model}: ${task} ${name} ${value.toPrecision(3)}`
+}
+
+function reportText(report: EvaluateReport | EvaluatePlanReport): string {
+  if ('dry_run' in report) return tableText(report.tasks.map((line) => ({ ...line })))
+  const { results, measured, seconds } = report
+  const several = report.models.length > 1
+  return `${tableText(results.map((row) => lineOf(row, several)))}\n${factsText({ measured, seconds })}`
+}
+
+function lineOf(row: EvaluationRow, several: boolean): Record<string, unknown> {
+  const { task, metric, model, value, stderr, num_fewshot, documents, difference } = row
+  const line = { task, shots: num_fewshot, documents, metric, model, value, stderr }
+  if (!several) return line
+  const [low, high] = difference?.interval ?? []
+  const interval = low === undefined ? undefined : `${signed(low)} to ${signed(high!)}`
+  return { ...line, difference: difference && signed(difference.value), '95 % interval': interval }
+}
+
+const signed = (value: number) => `${value < 0 ? '' : '+'}${Number(value.toPrecision(3))}`

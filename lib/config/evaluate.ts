@@ -1,0 +1,61 @@
+/** What an evaluation may be told. */
+import { z } from 'zod'
+import { count, oneOf, text } from './checks'
+import { device } from './device'
+
+const flag = () => z.boolean({ error: 'expected true or false' }).default(false)
+const NAME = 'expected letters, digits, dots, dashes and underscores'
+
+const model = z.strictObject({
+  path: text().describe('A model folder, or a run folder.'),
+  name: z
+    .string({ error: NAME })
+    .regex(/^[A-Za-z0-9][\w.-]*$/, NAME)
+    .optional()
+    .describe('What it is called in tables and folders; default: the name of its folder.'),
+  adapter: text().optional().describe('Folder of a LoRA adapter to put on it, as PEFT writes it.'),
+})
+
+export const evaluateSchema = z.strictObject({
+  verb: z.literal('evaluate').default('evaluate').describe('What the config is for.'),
+  models: z
+    .array(
+      z
+        .union([text().transform((path): z.input<typeof model> => ({ path })), model], {
+          error: 'expected a model folder, or { path, name, adapter }',
+        })
+        .pipe(model),
+      { error: 'expected a list of models' },
+    )
+    .min(1, 'expected at least one model')
+    .describe('Model folders, or { path, name, adapter }; the others are compared with the first.'),
+  tasks: z
+    .array(text(), { error: 'expected a list of tasks' })
+    .min(1, 'expected at least one task')
+    .describe('Names of tasks and groups, or task files of your own, *.yaml.'),
+  data: text().default('.').describe('Folder with the data sets and the task files that belong to them.'),
+  out: text().describe('Run folder: report.json, results.jsonl, and a folder of samples for each model.'),
+  limit: count(1).optional().describe('So many documents of each task, the first ones; default: all.'),
+  num_fewshot: count(0)
+    .optional()
+    .describe('Examples before each question; default: as the task says, mostly none.'),
+  fewshot_seed: count(0).default(1234).describe('Of the draw of examples.'),
+  chat_template: flag().describe("Put questions into the model's chat template."),
+  fewshot_as_multiturn: flag().describe('With chat_template: examples are turns of their own.'),
+  system_instruction: text()
+    .optional()
+    .describe('Stands before all else; with chat_template, the turn of the system.'),
+  max_length: count(2)
+    .optional()
+    .describe('Longest text in tokens, cut from the left; default: the positions of the model.'),
+  add_bos_token: z
+    .boolean({ error: 'expected true or false' })
+    .optional()
+    .describe('Whether special tokens are added to a text; default: as the tokenizer does.'),
+  batch_tokens: count(0).default(0).describe('Tokens that go through a model at once; 0: by the device.'),
+  device: device(),
+  dtype: oneOf(['float32', 'bfloat16', 'float16']).default('float32').describe('Of weights and arithmetic.'),
+  threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
+})
+
+export type EvaluateConfig = z.infer<typeof evaluateSchema>

@@ -1,0 +1,70 @@
+/** What a user's own task may say: keys of the task files of lm-evaluation-harness that need no Python. */
+import { z } from 'zod'
+import { count, oneOf, text } from './checks'
+
+const anyText = () => z.string({ error: 'expected text' })
+const files = z.union([text(), z.array(text()).min(1, 'expected at least one file')], {
+  error: 'expected a file or a list of files',
+})
+
+const metric = z.strictObject({
+  metric: oneOf(['acc', 'acc_norm', 'acc_bytes', 'word_perplexity', 'byte_perplexity', 'bits_per_byte']),
+  aggregation: oneOf(['mean', 'weighted_perplexity', 'bits_per_byte']).optional(),
+  higher_is_better: z.boolean({ error: 'expected true or false' }).optional(),
+})
+
+export const taskSchema = z.strictObject({
+  task: text()
+    .describe('Its name: letters, digits, dots, dashes and underscores.')
+    .regex(/^[\w.-]+$/, {
+      error: 'expected letters, digits, dots, dashes and underscores',
+    }),
+  dataset_path: oneOf(['json', 'csv', 'parquet']).describe(
+    'What kind the files are of; their endings decide.',
+  ),
+  dataset_kwargs: z
+    .strictObject({
+      data_files: z.record(text(), files, { error: 'expected a table of a file for each split' }),
+    })
+    .describe('`data_files`: the file or files of each split, relative to the folder of the task file.'),
+  output_type: oneOf(['multiple_choice', 'loglikelihood_rolling']).describe(
+    'Which answer is likeliest; or the perplexity of texts.',
+  ),
+  training_split: text().nullish().describe('Split that examples come from.'),
+  validation_split: text().nullish().describe('Split that is evaluated where there is no test_split.'),
+  test_split: text().nullish().describe('Split that is evaluated.'),
+  fewshot_split: text().nullish().describe('Split that examples come from instead.'),
+  fewshot_config: z
+    .strictObject({ sampler: oneOf(['default', 'first_n']).default('default') })
+    .prefault({})
+    .describe('`sampler`: `default` draws examples for each document, `first_n` takes the first.'),
+  num_fewshot: count(0).optional().describe('Examples before a question; 0 holds whatever is asked for.'),
+  description: anyText().default('').describe('Stands before all else.'),
+  doc_to_text: anyText()
+    .default('')
+    .describe('The question: a field of the record, or a text with {{ field }} in it (Jinja).'),
+  doc_to_choice: z
+    .union([text(), z.array(text()).min(1, 'expected at least one answer')], {
+      error: 'expected a list of answers, a field, or {{ an expression }}',
+    })
+    .optional()
+    .describe('The answers: a list, a field that holds one, or {{ an expression }} that gives one.'),
+  doc_to_target: z
+    .union([z.int(), text()], { error: 'expected a number, a field, or a text with {{ field }} in it' })
+    .describe('The right answer: its place from 0, or its text; of loglikelihood_rolling the text itself.'),
+  target_delimiter: anyText().default(' ').describe('Between a question and an answer.'),
+  fewshot_delimiter: anyText().default('\n\n').describe('Behind each example.'),
+  metric_list: z
+    .array(metric, { error: 'expected a list of { metric }' })
+    .min(1, 'expected at least one metric')
+    .optional()
+    .describe(
+      'What is told; default: acc and acc_norm, or all three perplexities. The first compares models.',
+    ),
+  metadata: z
+    .strictObject({ version: z.union([z.number(), text()]).default(1) })
+    .prefault({})
+    .describe('`version` of the task, for the report.'),
+})
+
+export type TaskConfig = z.infer<typeof taskSchema>

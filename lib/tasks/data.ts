@@ -1,0 +1,145 @@
+/** The files of a data set below the user's data folder, and their records. docs/evaluate.md tells the layouts. */
+import { readdir, stat } from 'node:fs/promises'
+import { extname, join, relative } from 'node:path'
+import { glob } from 'tinyglobby'
+import { TongueforgeError } from '../errors'
+import { COMPRESSIONS } from '../text/chunks'
+import { readCsvRecords } from '../text/csv_records'
+import { readJsonRecords } from '../text/json_records'
+import { readParquetRecords } from '../text/parquet_records'
+import type { DataSource, Doc, Split } from './task'
+
+/** Where a split lies, `{config}` and `{split}` filled in and the ending taken off; small and capital letters are the same. */
+const USUAL = [
+  '{config}/{split}',
+  '{config}_{split}',
+  '{config}-{split}',
+  'data/{config}/{split}',
+  'data/{config}_{split}',
+  '{split}/{config}_{split}',
+  'data/{split}/{config}_{split}',
+]
+const WITHOUT_CONFIG = ['{split}', 'data/{split}', 'default/{split}']
+
+/** What data sets call a split. */
+const SPLIT_NAMES: Readonly<Record<Split, readonly string[]>> = {
+  train: ['train'],
+  validation: ['validation', 'valid', 'val', 'dev'],
+  test: ['test'],
+  dev: ['dev'],
+}
+
+const READERS: Readonly<
+  Record<string, (file: string, source: DataSource, signal?: AbortSignal) => AsyncIterable<{ record: Doc }>>
+> = {
+  '.parquet': (file, { columns }, signal) => readParquetRecords(file, columns, signal),
+  '.jsonl': (file, _, signal) => readJsonRecords(file, { signal }),
+  '.json': (file, _, signal) => readJsonRecords(file, { signal }),
+  '.csv': (file, { csv_columns }, signal) => readCsvRecords(file, { columns: csv_columns, signal }),
+}
+/** Where a split is there in several kinds of files, the first of these is read. */
+export const DATA_ENDINGS = Object.keys(READERS)
+
+/** The files of one split, in the order in which they are read. */
+export interface SplitFiles {
+  files: string[]
+  source: DataSource
+}
+
+/** Throws ERR_NOT_FOUND that names what was looked for and what is there. */
+export async function findSplit(data: string, source: DataSource, split: Split): Promise<SplitFiles> {
+  if (source.paths !== undefined) return { files: [...(source.paths[split] ?? [])], source }
+  const names = namesOf(source, split)
+  for (const folder of source.folders) {
+    const place = join(data, folder)
+    const all = await filesBelow(place)
+    for (const name of names) {
+      const matching = all.filter((file) => stem(relative(place, file)) === name)
+      for (const ending of DATA_ENDINGS) {
+        const files = matching.filter((file) => endingOf(file) === ending).sort()
+        if (files.length > 0) return { files: shardsOf(files), source }
+      }
+    }
+  }
+  throw await notFound(data, source, split, names)
+}
+
+/** The records, in order. Throws ERR_DATA, ERR_IO; `signal.reason` when aborted. */
+export async function readSplit({ files, source }: SplitFiles, signal?: AbortSignal): Promise<Doc[]> {
+  const docs: Doc[] = []
+  for (const file of files)
+    for await (const { record } of READERS[endingOf(file)]!(file, source, signal))
+      docs.push(withNumbers(record) as Doc)
+  return docs
+}
+
+/** Parquet's long whole numbers as numbers: records are compared, and written as JSON. */
+function withNumbers(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value)
+  if (Array.isArray(value)) return value.map(withNumbers)
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withNumbers(inner)]))
+}
+
+function namesOf({ config, files = [] }: DataSource, split: Split): string[] {
+  const patterns = [...(config === undefined ? WITHOUT_CONFIG : USUAL), ...files]
+  return (SPLIT_NAMES[split] ?? [split]).flatMap((name) =>
+    patterns.map((pattern) =>
+      pattern
+        .replaceAll('{config}', config ?? '')
+        .replaceAll('{split}', name)
+        .toLowerCase(),
+    ),
+  )
+}
+
+/** Data files in a folder and below it; none where there is no folder. */
+async function filesBelow(folder: string): Promise<string[]> {
+  const found = await stat(folder).catch(() => undefined)
+  if (!found?.isDirectory()) return []
+  const names = await glob('**/*', { cwd: folder, expandDirectories: false })
+  return names.map((name) => join(folder, name)).filter((file) => endingOf(file) in READERS)
+}
+
+const unpacked = (file: string) =>
+  COMPRESSIONS.reduce((name, ending) => (name.endsWith(ending) ? name.slice(0, -ending.length) : name), file)
+
+const endingOf = (file: string) => extname(unpacked(file)).toLowerCase()
+
+const SHARD = /-\d{5}-of-\d{5}$/
+
+/** A path without ending, and without the number of a part. */
+function stem(path: string): string {
+  const plain = unpacked(path)
+  return plain
+    .slice(0, plain.length - extname(plain).length)
+    .replaceAll('\\', '/')
+    .replace(SHARD, '')
+    .toLowerCase()
+}
+
+/** All parts where it is in parts, else the one file. */
+function shardsOf(files: readonly string[]): string[] {
+  const parts = files.filter((file) => SHARD.test(unpacked(file).slice(0, -endingOf(file).length)))
+  return parts.length > 0 ? parts : [files[0]!]
+}
+
+async function notFound(
+  data: string,
+  { folders }: DataSource,
+  split: Split,
+  names: readonly string[],
+): Promise<TongueforgeError> {
+  const there = (await readdir(data).catch(() => [])).filter((name) => !name.startsWith('.')).sort()
+  const found = there.length > 0 ? there.slice(0, 8).join(', ') : 'nothing'
+  const [folder = ''] = folders
+  const looked = names.slice(0, 3).map((name) => join(data, folder, name))
+  return new TongueforgeError(
+    'ERR_NOT_FOUND',
+    `${join(data, folder)}: expected the split ${split}, as ${looked.join(', ')} or another usual name, ending in ${DATA_ENDINGS.join(', ')}; found none`,
+    {
+      hint: `${data} holds ${found}. docs/evaluate.md#data lists the names; hf download has --repo-type dataset and --local-dir.`,
+      details: { data, folders, split, names: [...names] },
+    },
+  )
+}

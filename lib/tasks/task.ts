@@ -1,0 +1,96 @@
+/** What a benchmark is: where its documents lie, what is asked of each, and how answers are counted. */
+import type { DocTemplate } from '../text/doc_template'
+import type { Metric } from './metrics'
+
+/** A record of a data set, as its file has it. */
+export type Doc = Readonly<Record<string, unknown>>
+
+/** One document as a question with given answers: the likeliest one is the model's. */
+export interface Question {
+  /** What stands before the answers; a text for each of them where the answer is part of it (WinoGrande). */
+  context: string | readonly string[]
+  /** Without the blank before them. */
+  answers: readonly string[]
+  /** Place of the right one among the answers, from 0; -1 where it is none. A list where several are right. */
+  gold: number | readonly number[]
+}
+
+/** Where examples before a question come from, and which they are. */
+export interface Shots {
+  split: Split
+  /** `first`: the first ones; `random`: drawn anew for each document, by a generator that goes on from one to the next. */
+  pick: 'first' | 'random'
+  /** One more is drawn, and one that is the document itself is left out. */
+  without_self?: boolean
+  /** There are never any: the prompt has its own. */
+  none?: true
+}
+
+/** `train`, `validation`, `test`, `dev`; a user's task may call its own as it likes. */
+export type Split = string
+
+export interface DataSource {
+  /** Folders below the data folder that may hold it; the first is the usual one. */
+  folders: readonly string[]
+  /** Subset of the data set. */
+  config?: string
+  /** Further names of files, without ending, beside the usual ones (data.ts): `mc_task`, `{split}_xl`. */
+  files?: readonly string[]
+  /** Fields of a record that are used, as columns of Parquet; none named: all. */
+  columns: readonly string[]
+  /** Names of the columns of a .csv that has no head. */
+  csv_columns?: readonly string[]
+  /** The files of each split, where a user's task names them. */
+  paths?: Readonly<Record<Split, readonly string[]>>
+}
+
+/** Texts that define a benchmark and are no part of this program. */
+export interface FixedTexts {
+  description?: string
+  doc_to_text?: DocTemplate
+}
+
+interface TaskRow {
+  name: string
+  /** Of the protocol, as lm-evaluation-harness numbers it. */
+  version: string
+  /** One line for the table in the docs. */
+  about: string
+  source: DataSource
+  /** The split that is evaluated. */
+  split: Split
+  /** A task file of the harness that has to lie in the data folder, for the texts in it that are named here. */
+  texts?: { file: string; keys: readonly (keyof FixedTexts)[] }
+}
+
+export interface ChoiceTask extends TaskRow {
+  kind: 'choices'
+  shots: Shots
+  /** Stands before all else; as a text of its own only where it is short, else among `texts`. */
+  description?: string
+  question(doc: Doc, texts: FixedTexts): Question
+  /** By the name under which the harness tells it; the first is the one that models are compared by. */
+  metrics: Readonly<Record<string, Metric>>
+  /** Stands between a question and its answer, and between examples. */
+  target_delimiter?: string
+  fewshot_delimiter?: string
+  /** Examples where none are asked for. */
+  num_fewshot?: number
+}
+
+/** Text that is foretold from its beginning to its end. */
+export interface RollingTask extends TaskRow {
+  kind: 'rolling'
+  text(doc: Doc): string
+  /** What words and bytes are counted of. */
+  counted(doc: Doc): string
+}
+
+export type Task = ChoiceTask | RollingTask
+
+/** Tasks that are told together: the mean over all their documents. */
+export interface TaskGroup {
+  name: string
+  about: string
+  tasks: readonly string[]
+}

@@ -1,0 +1,142 @@
+/** Tasks of the user: a YAML file with the keys of lm-evaluation-harness, as far as they need no Python. */
+import { dirname, resolve } from 'node:path'
+import { checkConfig, configError, readYaml } from '../config/parse'
+import { type TaskConfig, taskSchema } from '../config/task'
+import { DocTemplate } from '../text/doc_template'
+import { METRICS, PERPLEXITIES } from './metrics'
+import { layoutError, texts } from './records'
+import type { ChoiceTask, DataSource, Doc, RollingTask, Shots, Task } from './task'
+
+/** Throws ERR_CONFIG that names the key, ERR_NOT_FOUND, ERR_TEMPLATE. */
+export async function readUserTask(file: string): Promise<Task> {
+  const config = checkConfig(taskSchema, await readYaml(file), file)
+  const split = config.test_split ?? config.validation_split
+  if (split == null)
+    throw configError(file, 'test_split: expected the name of a split, received nothing', {
+      key: 'test_split',
+    })
+  const row = {
+    name: config.task,
+    version: String(config.metadata.version),
+    about: file,
+    source: sourceOf(config, file),
+    split,
+  }
+  const needed = config.output_type === 'multiple_choice' ? [split, shotsOf(config, split).split] : [split]
+  for (const name of needed)
+    if (row.source.paths![name] === undefined)
+      throw configError(file, `dataset_kwargs.data_files.${name}: expected a file, received nothing`, {
+        key: `dataset_kwargs.data_files.${name}`,
+      })
+  return config.output_type === 'multiple_choice'
+    ? choiceTask(row, config, file, split)
+    : rollingTask(row, config, file)
+}
+
+type Row = Pick<Task, 'name' | 'version' | 'about' | 'source' | 'split'>
+
+function choiceTask(row: Row, config: TaskConfig, file: string, split: string): ChoiceTask {
+  const { doc_to_text, doc_to_choice, doc_to_target } = config
+  if (doc_to_choice === undefined)
+    throw configError(file, 'doc_to_choice: expected a list of answers, received nothing', {
+      key: 'doc_to_choice',
+    })
+  const context = reader(doc_to_text, `doc_to_text of ${file}`)
+  const choices =
+    typeof doc_to_choice === 'string'
+      ? reader(doc_to_choice, `doc_to_choice of ${file}`)
+      : () => doc_to_choice
+  const target =
+    typeof doc_to_target === 'string'
+      ? reader(doc_to_target, `doc_to_target of ${file}`)
+      : () => doc_to_target
+  const { description, target_delimiter, fewshot_delimiter, num_fewshot } = config
+  return {
+    ...{ ...row, kind: 'choices', description, target_delimiter, fewshot_delimiter },
+    ...(num_fewshot !== undefined && { num_fewshot }),
+    shots: shotsOf(config, split),
+    question: (doc) => {
+      const answers = texts(choices(doc), 'doc_to_choice')
+      const asked = context(doc)
+      if (typeof asked !== 'string') throw layoutError('doc_to_text', 'a text', asked)
+      return { context: asked, answers, gold: goldOf(target(doc), answers) }
+    },
+    metrics: chosen(METRICS, config, ['acc', 'acc_norm'], file),
+  }
+}
+
+function rollingTask(row: Row, config: TaskConfig, file: string): RollingTask {
+  chosen(PERPLEXITIES, config, Object.keys(PERPLEXITIES), file)
+  const target = reader(String(config.doc_to_target), `doc_to_target of ${file}`)
+  const text = (doc: Doc) => {
+    const found = target(doc)
+    if (typeof found === 'string') return found
+    throw layoutError('doc_to_target', 'a text', found)
+  }
+  return { ...row, kind: 'rolling', text, counted: text }
+}
+
+/** A field of the record, or a template over it. */
+function reader(given: string, name: string): (doc: Doc) => unknown {
+  const template = new DocTemplate(given, name)
+  const isExpression = /^\s*\{\{[^{}]*\}\}\s*$/.test(given)
+  return (doc) => {
+    if (Object.hasOwn(doc, given)) return doc[given]
+    return isExpression ? template.value(doc) : template.render(doc)
+  }
+}
+
+/** A place, or the text of an answer; digits are a place. */
+function goldOf(target: unknown, answers: readonly string[]): number | number[] {
+  if (Array.isArray(target)) return target.map((one) => goldOf(one, answers) as number)
+  if (typeof target === 'number') return placed(target, answers)
+  if (typeof target !== 'string') throw layoutError('doc_to_target', 'a place or an answer', target)
+  if (answers.includes(target)) return answers.indexOf(target)
+  if (/^\d+$/.test(target)) return placed(Number(target), answers)
+  throw layoutError('doc_to_target', `one of ${answers.join(', ')}`, target)
+}
+
+function placed(place: number, answers: readonly string[]): number {
+  if (Number.isInteger(place) && place >= 0 && place < answers.length) return place
+  throw layoutError('doc_to_target', `a place from 0 to ${answers.length - 1}`, place)
+}
+
+function sourceOf({ dataset_kwargs }: TaskConfig, file: string): DataSource {
+  const paths = Object.fromEntries(
+    Object.entries(dataset_kwargs.data_files).map(([split, given]) => [
+      split,
+      [given].flat().map((path) => resolve(dirname(file), path)),
+    ]),
+  )
+  return { folders: [], columns: [], paths }
+}
+
+// As the harness takes them where fewshot_split says nothing; it leaves a document out where both splits have one name,
+// and where neither is named.
+function shotsOf(config: TaskConfig, split: string): Shots {
+  const { fewshot_split, training_split, validation_split, test_split, fewshot_config } = config
+  return {
+    split: fewshot_split ?? training_split ?? validation_split ?? split,
+    pick: fewshot_config.sampler === 'first_n' ? 'first' : 'random',
+    ...((fewshot_split ?? null) === (test_split ?? null) && { without_self: true }),
+    ...(config.num_fewshot === 0 && { none: true as const }),
+  }
+}
+
+function chosen<Kind>(
+  known: Readonly<Record<string, Kind>>,
+  { metric_list }: TaskConfig,
+  usual: readonly string[],
+  file: string,
+): Record<string, Kind> {
+  const names = metric_list?.map(({ metric }) => metric) ?? usual
+  return Object.fromEntries(
+    names.map((name, i) => {
+      const found = known[name]
+      if (found !== undefined) return [name, found]
+      const key = `metric_list.${i}.metric`
+      const expected = Object.keys(known).join(', ')
+      throw configError(file, `${key}: expected ${expected} with this output_type, received ${name}`, { key })
+    }),
+  )
+}

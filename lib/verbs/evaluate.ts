@@ -1,0 +1,168 @@
+/** How well models answer: load -> plan -> run -> save -> report. Tasks: lib/tasks. Docs: docs/evaluate.md. */
+import { provenance } from '../checkpoint/provenance'
+import { writeJson } from '../checkpoint/write_folder'
+import type { EvaluateConfig } from '../config/evaluate'
+import { measured, type Sample } from './evaluating/measure'
+import type { OpenTask } from './evaluating/open_task'
+import {
+  askedOfModel,
+  type ForetoldTask,
+  foretell,
+  type Identities,
+  identitiesOf,
+  type Plan,
+  type PlannedModel,
+  planEvaluation,
+  readEvaluateConfig,
+} from './evaluating/plan'
+import { keyOf, metricsOf, type TaskRecord, TaskRecords } from './evaluating/record'
+import { type EvaluateReport, reportOf } from './evaluating/report'
+import { loadDecoder, type Model } from './model'
+import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
+import { ClaimedFolder } from './training/claimed_folder'
+import { numerics } from './training/environment'
+
+export type { Difference } from './evaluating/compare'
+export type { ForetoldTask } from './evaluating/plan'
+export type { MetricValue, TaskRecord } from './evaluating/record'
+export type { EvaluateReport, EvaluationRow } from './evaluating/report'
+
+export interface EvaluateOptions extends ConfiguredOptions<EvaluateProgress> {
+  /** Called where a run that is stopped has left something to go on with. */
+  onKept?: (() => void) | undefined
+}
+
+/** Of the requests of one task; the label has model and task. */
+export type EvaluateProgress = LabelledProgress
+
+export interface EvaluatePlanReport {
+  dry_run: true
+  tasks: ForetoldTask[]
+}
+
+export type EvaluateRun = Run<TaskRecord, EvaluateReport | EvaluatePlanReport>
+
+/**
+ * Measures models on tasks with given answers, and the perplexity of texts, as lm-evaluation-harness does it; as a YAML
+ * file or an object says. Several models share the data and are compared with the first. Iterate over what is found,
+ * await `result`. Throws ERR_CONFIG, ERR_NOT_FOUND, ERR_DATA, ERR_TEMPLATE, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE.
+ */
+export function evaluate(config: string | object, options: EvaluateOptions = {}): EvaluateRun {
+  return new Run((emit, signal) => runEvaluation(config, { ...options, emit, signal }), {
+    signal: options.signal,
+  })
+}
+
+interface Work extends EvaluateOptions {
+  emit: (record: TaskRecord) => void
+  signal: AbortSignal
+}
+
+async function runEvaluation(
+  source: string | object,
+  work: Work,
+): Promise<EvaluateReport | EvaluatePlanReport> {
+  const { resume = false, overwrite = false, dryRun = false, onWarning: warn = () => {}, signal } = work
+  const { config, file } = await readEvaluateConfig(source, work.overrides ?? [])
+  const folder = new ClaimedFolder(config, inputsOf(config))
+  const replaces = await folder.check({ resume, overwrite })
+  const plan = await planEvaluation(config, file, signal)
+  if (dryRun) return { dry_run: true, tasks: await foretell(plan, signal) }
+  return folder.hold(warn, async () => {
+    if (replaces) await folder.clear()
+    return evaluateIn(folder, plan, work)
+  })
+}
+
+const inputsOf = ({ models, data }: EvaluateConfig): (string | undefined)[] => [
+  ...models.flatMap(({ path, adapter }) => [path, adapter]),
+  data,
+]
+
+async function evaluateIn(
+  folder: ClaimedFolder<EvaluateConfig>,
+  plan: Plan,
+  work: Work,
+): Promise<EvaluateReport> {
+  const start = performance.now()
+  const identities = await identitiesOf(plan, work.signal)
+  const records = new TaskRecords(folder.path)
+  await records.open(identities.hashes)
+  await folder.writeConfig()
+  let count = 0
+  for (const [number, model] of plan.models.entries())
+    count += await runModel(model, number * plan.tasks.length, plan, records, identities, work)
+  const seconds = (performance.now() - start) / 1000
+  const report = await reportOf(plan, records, folder.path, { measured: count, seconds })
+  await save(folder, plan, identities, report)
+  return report
+}
+
+/** The tasks of one model that are not there yet; resolves with how many. Its weights are loaded by the first. */
+async function runModel(
+  planned: PlannedModel,
+  firstStep: number,
+  plan: Plan,
+  records: TaskRecords,
+  { hashes }: Identities,
+  work: Work,
+): Promise<number> {
+  const missing = plan.tasks.filter(({ task }) => records.find(planned.name, task.name) === undefined)
+  if (missing.length === 0) return 0
+  work.signal.throwIfAborted()
+  await using model = await loaded(planned, plan.config, work)
+  for (const opened of missing) {
+    const start = performance.now()
+    const { samples, requests, tokens } = await samplesOf(model, planned, opened, plan.config, work)
+    const { name: task, version } = opened.task
+    const record: TaskRecord = {
+      ...{ step: firstStep + plan.tasks.indexOf(opened), model: planned.name, task, version },
+      ...{ num_fewshot: opened.num_fewshot, documents: samples.length, requests, tokens },
+      metrics: metricsOf(opened, samples),
+      inputs_sha256: hashes.get(keyOf(planned.name, task))!,
+      seconds: (performance.now() - start) / 1000,
+    }
+    await records.add(record, samples)
+    work.onKept?.()
+    work.emit(record)
+  }
+  return missing.length
+}
+
+function loaded({ path, adapter, name }: PlannedModel, config: EvaluateConfig, work: Work): Promise<Model> {
+  const { device, dtype, threads } = config
+  return loadDecoder(path, {
+    ...{ adapter, device, dtype, threads, signal: work.signal },
+    onProgress: ({ done_bytes, total_bytes }) =>
+      work.onProgress?.({ label: `${name}: loading`, done: done_bytes, total: total_bytes }),
+  })
+}
+
+async function samplesOf(
+  model: Model,
+  planned: PlannedModel,
+  opened: OpenTask,
+  config: EvaluateConfig,
+  { signal, onProgress }: Work,
+): Promise<{ samples: Sample[]; requests: number; tokens: number }> {
+  const asked = await askedOfModel(opened, planned, config)
+  const label = `${planned.name}: ${opened.task.name}`
+  const samples = await measured(model, asked, config.batch_tokens, {
+    signal,
+    onProgress: ({ done, total }) => onProgress?.({ label, done, total }),
+  })
+  const all = asked.flatMap(({ requests }) => requests)
+  const tokens = all.reduce((sum, { ids, firstTarget }) => sum + ids.length - firstTarget, 0)
+  return { samples, requests: all.length, tokens }
+}
+
+async function save(
+  folder: ClaimedFolder<EvaluateConfig>,
+  { config }: Plan,
+  { inputs }: Identities,
+  report: EvaluateReport,
+): Promise<void> {
+  const made = { ...numerics(config), device: config.device }
+  await writeJson(folder.path, 'provenance.json', provenance('evaluate', inputs, made))
+  await folder.writeReport(report)
+}

@@ -1,0 +1,102 @@
+/** What was found of each model on each task: a line of results.jsonl, beside the samples that it was made from. */
+import { createReadStream } from 'node:fs'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { ioError, writeFailed } from '../../checkpoint/json_file'
+import { mean, PERPLEXITIES, stderrOfMean } from '../../tasks/metrics'
+import { StepLines } from '../training/step_lines'
+import type { RollingSample, Sample } from './measure'
+import type { OpenTask } from './open_task'
+
+export interface MetricValue {
+  value: number
+  /** Of the mean over documents; null where there is no such figure. */
+  stderr: number | null
+}
+
+export interface TaskRecord {
+  /** Number of the line in the table, from 0. */
+  step: number
+  model: string
+  task: string
+  version: string
+  num_fewshot: number
+  documents: number
+  requests: number
+  /** That were foretold. */
+  tokens: number
+  /** The first is the one that models are compared by. */
+  metrics: Record<string, MetricValue>
+  /** Of everything that decides the samples: model, data, settings. */
+  inputs_sha256: string
+  seconds: number
+}
+
+export const samplesFile = (folder: string, model: string, task: string) =>
+  join(folder, 'samples', model, `samples_${task}.jsonl`)
+
+export class TaskRecords {
+  private readonly lines: StepLines<TaskRecord>
+  #all: TaskRecord[] = []
+
+  constructor(private readonly folder: string) {
+    this.lines = new StepLines(join(folder, 'results.jsonl'), 'results')
+  }
+
+  /** Takes over what earlier sessions found and is as it was: `hashes` by model and task. */
+  async open(hashes: ReadonlyMap<string, string>): Promise<void> {
+    const found = await this.lines.keep(Number.POSITIVE_INFINITY)
+    this.#all = found.filter(
+      ({ model, task, inputs_sha256 }) => hashes.get(keyOf(model, task)) === inputs_sha256,
+    )
+    await this.lines.write(this.#all)
+  }
+
+  find(model: string, task: string): TaskRecord | undefined {
+    return this.#all.find((record) => record.model === model && record.task === task)
+  }
+
+  /** The samples first, by a rename: a line is only there with all of them. */
+  async add(record: TaskRecord, samples: readonly Sample[]): Promise<void> {
+    const file = samplesFile(this.folder, record.model, record.task)
+    await mkdir(dirname(file), { recursive: true }).catch(writeFailed(file))
+    const text = samples.map((sample) => `${JSON.stringify(sample)}\n`).join('')
+    await writeFile(`${file}.new`, text).catch(writeFailed(file))
+    await rename(`${file}.new`, file).catch(writeFailed(file))
+    await this.lines.record(record)
+    this.#all.push(record)
+  }
+}
+
+export const keyOf = (model: string, task: string) => `${model} ${task}`
+
+/** Of the samples of one model on one task. */
+export function metricsOf({ kind, task }: Pick<OpenTask, 'kind' | 'task'>, samples: readonly Sample[]) {
+  if (kind === 'rolling') {
+    const texts = samples as readonly RollingSample[]
+    const values = Object.entries(PERPLEXITIES).map(([name, of]) => [
+      name,
+      { value: of(texts), stderr: null },
+    ])
+    return Object.fromEntries(values) as Record<string, MetricValue>
+  }
+  const names = 'metrics' in task ? Object.keys(task.metrics) : []
+  const values = names.map((name) => {
+    const all = samples.map((sample) => ('values' in sample ? sample.values[name]! : Number.NaN))
+    return [name, { value: mean(all), stderr: stderrOfMean(all) }]
+  })
+  return Object.fromEntries(values) as Record<string, MetricValue>
+}
+
+/** The samples of a task, as they were written. Throws ERR_NOT_FOUND, ERR_IO. */
+export async function readSamples(file: string): Promise<Sample[]> {
+  const samples: Sample[] = []
+  try {
+    const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })
+    for await (const line of lines) samples.push(JSON.parse(line) as Sample)
+  } catch (error) {
+    throw ioError(file, error as NodeJS.ErrnoException)
+  }
+  return samples
+}

@@ -1,0 +1,145 @@
+/** What an evaluation ends with: a row for each task, metric and model, and what differs from the first model. */
+import { pooled } from '../../tasks/metrics'
+import { type Difference, differenceOf } from './compare'
+import type { Sample } from './measure'
+import type { Plan } from './plan'
+import { type MetricValue, readSamples, samplesFile, type TaskRecord, type TaskRecords } from './record'
+
+export interface EvaluationRow extends MetricValue {
+  /** A task or a group. */
+  task: string
+  group?: true
+  version?: string
+  metric: string
+  model: string
+  num_fewshot: number
+  documents: number
+  /** From the first model, over the same documents. */
+  difference?: Difference
+}
+
+export interface EvaluateReport {
+  schema: 'tongueforge.evaluate/1'
+  models: { name: string; path: string }[]
+  /** Groups first, then tasks, as they were asked for. */
+  results: EvaluationRow[]
+  settings: object
+  /** Tasks that this session measured; the others were there. */
+  measured: number
+  seconds: number
+}
+
+export async function reportOf(
+  plan: Plan,
+  records: TaskRecords,
+  folder: string,
+  session: Pick<EvaluateReport, 'measured' | 'seconds'>,
+): Promise<EvaluateReport> {
+  const { config, models, tasks, groups } = plan
+  const samples = new SampleReader(folder, models.length > 1)
+  const ofTask = (name: string) => tasks.find(({ task }) => task.name === name)!
+  const rows: EvaluationRow[] = []
+  for (const group of groups)
+    rows.push(...(await groupRows(group.name, group.tasks.map(ofTask), plan, records, samples)))
+  for (const opened of tasks) rows.push(...(await taskRows(opened.task.name, plan, records, samples)))
+  const { limit, num_fewshot, fewshot_seed, chat_template, fewshot_as_multiturn, system_instruction } = config
+  const { max_length, add_bos_token, dtype, device } = config
+  return {
+    schema: 'tongueforge.evaluate/1',
+    models: models.map(({ name, path }) => ({ name, path })),
+    results: rows,
+    settings: {
+      ...{ limit, num_fewshot, fewshot_seed, chat_template, fewshot_as_multiturn, system_instruction },
+      ...{ max_length, add_bos_token, dtype, device },
+    },
+    ...session,
+  }
+}
+
+async function taskRows(
+  task: string,
+  { models }: Plan,
+  records: TaskRecords,
+  samples: SampleReader,
+): Promise<EvaluationRow[]> {
+  const [first] = models
+  const rows: EvaluationRow[] = []
+  for (const { name: model } of models) {
+    const record = records.find(model, task)!
+    for (const [metric, value] of Object.entries(record.metrics)) {
+      const difference =
+        model === first!.name ? undefined : await samples.difference(metric, [task], model, first!.name)
+      const { version, num_fewshot, documents } = record
+      rows.push({
+        ...{ task, version, metric, model, ...value, num_fewshot, documents },
+        ...(difference && { difference }),
+      })
+    }
+  }
+  return byMetric(rows)
+}
+
+/** A mean over the documents of all tasks; each counts once. */
+async function groupRows(
+  group: string,
+  opened: readonly Plan['tasks'][number][],
+  { models }: Plan,
+  records: TaskRecords,
+  samples: SampleReader,
+): Promise<EvaluationRow[]> {
+  const names = opened.map(({ task }) => task.name)
+  const rows: EvaluationRow[] = []
+  for (const { name: model } of models) {
+    const found = names.map((name) => records.find(model, name)!)
+    for (const metric of Object.keys(found[0]!.metrics)) {
+      const whole = pooled(found.map((record) => partOf(record, metric)))
+      const first = models[0]!.name
+      const difference = model === first ? undefined : await samples.difference(metric, names, model, first)
+      rows.push({
+        ...{ task: group, group: true, metric, model, ...whole, num_fewshot: found[0]!.num_fewshot },
+        ...(difference && { difference }),
+      })
+    }
+  }
+  return byMetric(rows)
+}
+
+const partOf = ({ metrics, documents }: TaskRecord, metric: string) => ({ ...metrics[metric]!, documents })
+
+/** Models side by side under each metric. */
+function byMetric(rows: readonly EvaluationRow[]): EvaluationRow[] {
+  const metrics = [...new Set(rows.map(({ metric }) => metric))]
+  return metrics.flatMap((metric) => rows.filter((row) => row.metric === metric))
+}
+
+/** Reads samples for comparisons; those of the model that others are compared with are kept. */
+class SampleReader {
+  readonly #kept = new Map<string, Promise<Sample[]>>()
+
+  constructor(
+    private readonly folder: string,
+    private readonly keeps: boolean,
+  ) {}
+
+  async difference(
+    metric: string,
+    tasks: readonly string[],
+    model: string,
+    other: string,
+  ): Promise<Difference | undefined> {
+    const mine: Sample[] = []
+    const theirs: Sample[] = []
+    for (const task of tasks) {
+      mine.push(...(await this.#read(model, task)))
+      theirs.push(...(await this.#read(other, task)))
+    }
+    return differenceOf(metric, mine, theirs)
+  }
+
+  #read(model: string, task: string): Promise<Sample[]> {
+    const file = samplesFile(this.folder, model, task)
+    const known = this.#kept.get(file) ?? readSamples(file)
+    if (this.keeps) this.#kept.set(file, known)
+    return known
+  }
+}

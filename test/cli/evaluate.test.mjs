@@ -1,0 +1,79 @@
+// The evaluation as a command: its table, its document, and what it says when it is stopped.
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { cli } from '../helpers/cli.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { sleep } from '../helpers/stress.mjs'
+import { writeTinyModel } from '../helpers/tiny_model.mjs'
+import { writeTinyTasks } from '../helpers/tiny_tasks.mjs'
+
+describe('tongueforge evaluate', () => {
+  const root = temporaryFolder()
+  const model = join(root, 'model')
+  const files = writeTinyTasks(join(root, 'tasks'))
+  before(() => writeTinyModel(model))
+
+  test('a dry run counts; a run prints a table, of two models with differences; --json the report', async () => {
+    const out = join(root, 'run')
+    const args = [
+      'evaluate',
+      `a=${model}`,
+      `b=${model}`,
+      '--tasks',
+      `${files.tiny},${files.tiny_pages}`,
+      '--out',
+      out,
+      '--threads',
+      '1',
+    ]
+    const plan = await cli([...args, '--dry-run'])
+    assert.equal(plan.code, 0, plan.err)
+    assert.match(plan.out, /^model +task +num_fewshot +documents +requests +tokens +targets$/m)
+    assert.equal(existsSync(out), false)
+    const run = await cli([...args, '--num-fewshot', '1'])
+    assert.equal(run.code, 0, run.err)
+    assert.match(
+      run.out,
+      /^task +shots +documents +metric +model +value +stderr +difference +95 % interval$/m,
+    )
+    assert.match(run.out, /^tiny +1 +12 +acc +b +0\.\d+ +0\.\d+ +\+0 +\+0 to \+0$/m)
+    assert.match(run.err, /a: tiny /)
+    const again = await cli([...args, '--num-fewshot', '1', '--resume', '--json'])
+    const report = JSON.parse(again.out)
+    assert.equal(report.measured, 0)
+    assert.deepEqual(report, JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')))
+    assert.deepEqual(
+      report.models.map(({ name }) => name),
+      ['a', 'b'],
+    )
+  })
+
+  test('stopped, it says that its tasks are kept and how to go on, and exits with 75', async () => {
+    const many = writeTinyTasks(join(root, 'many'), { documents: 6000 })
+    const out = join(root, 'stopped')
+    const tasks = [many.tiny_pages, many.tiny].join(',')
+    const stopped = await cli(
+      ['evaluate', model, '--tasks', tasks, '--out', out, '--threads', '1', '--num-fewshot', '6'],
+      {
+        onStart: async (child) => {
+          while (!existsSync(join(out, 'results.jsonl')) || !readFileSync(join(out, 'results.jsonl'), 'utf8'))
+            await sleep(5)
+          child.kill('SIGTERM')
+        },
+      },
+    )
+    assert.equal(stopped.code, 75, stopped.err)
+    assert.match(stopped.err, /what was written is kept/)
+    assert.match(stopped.err, /hint: npx tongueforge evaluate .* --resume/)
+  })
+
+  test('a wrong name of a task is usage, and under --json a document', async () => {
+    const wrong = await cli(['evaluate', model, '--tasks', 'arc_esay', '--out', join(root, 'no'), '--json'])
+    assert.equal(wrong.code, 2)
+    const { error } = JSON.parse(wrong.out)
+    assert.equal(error.code, 'ERR_CONFIG')
+    assert.match(error.hint, /Did you mean 'arc_easy'/)
+  })
+})

@@ -1,0 +1,199 @@
+// Where the documents of each task lie and how their records look: on the hub, and as their authors published them.
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { parquetWriteFile } from 'hyparquet-writer'
+import { findSplit, readSplit } from '#lib/tasks/data'
+import { TASKS } from '#lib/tasks/registry'
+import { DocTemplate } from '#lib/text/doc_template'
+import { temporaryFolder } from '../helpers/folders.mjs'
+
+const taskOf = (name) => TASKS.find((task) => task.name === name)
+const TEXTS = { doc_to_text: new DocTemplate('Q: {{question}}\nA:', 'test') }
+
+/** Writes a file below a new folder and gives the question of its first record. */
+async function asked(name, path, content, split = taskOf(name).split) {
+  const data = temporaryFolder()
+  mkdirSync(dirname(join(data, path)), { recursive: true })
+  writeFileSync(join(data, path), content)
+  const task = taskOf(name)
+  const docs = await readSplit(await findSplit(data, task.source, split))
+  return task.kind === 'rolling' ? task.text(docs[0]) : task.question(docs[0], TEXTS)
+}
+
+const line = (record) => `${JSON.stringify(record)}\n`
+
+test('ARC, of the hub and of the Allen Institute', async () => {
+  const expected = { context: 'Question: Why?\nAnswer:', answers: ['so', 'no'], gold: 1 }
+  const hub = { question: 'Why?', choices: { text: ['so', 'no'], label: ['A', 'B'] }, answerKey: 'B' }
+  const choices = [
+    { text: 'so', label: '1' },
+    { text: 'no', label: '2' },
+  ]
+  const own = { id: 'x', question: { stem: 'Why?', choices }, answerKey: '2' }
+  assert.deepEqual(await asked('arc_easy', 'ai2_arc/ARC-Easy/test.jsonl', line(hub)), expected)
+  assert.deepEqual(await asked('arc_easy', 'ai2_arc/ARC-Easy/test.json', JSON.stringify([hub])), expected)
+  const challenge = 'ARC-V1-Feb2018/ARC-Challenge/ARC-Challenge-Test.jsonl'
+  assert.deepEqual(await asked('arc_challenge', challenge, line(own)), expected)
+})
+
+test('HellaSwag, of the hub and as published; marks go, and the blanks that go with them', async () => {
+  const record = {
+    activity_label: 'Baking',
+    ctx_a: 'A man [step] stirs.',
+    ctx_b: 'he',
+    endings: ['x [title] y', ' z'],
+  }
+  const expected = { context: 'Baking: A man stirs. He', answers: ['x. y', 'z'], gold: 1 }
+  assert.deepEqual(
+    await asked('hellaswag', 'hellaswag/hellaswag_val.jsonl', line({ ...record, label: 1 })),
+    expected,
+  )
+  const packed = gzipSync(line({ ...record, label: '1' }))
+  assert.deepEqual(await asked('hellaswag', 'hellaswag/data/validation.jsonl.gz', packed), expected)
+})
+
+test('MMLU, of the hub and as tables without a head', async () => {
+  const expected = {
+    context: 'Is it?\nA. a,b\nB. b\nC. c\nD. d\nAnswer:',
+    answers: ['A', 'B', 'C', 'D'],
+    gold: 2,
+  }
+  const hub = { question: ' Is it? ', subject: 'anatomy', choices: ['a,b', 'b', 'c', 'd'], answer: 2 }
+  assert.deepEqual(await asked('mmlu_anatomy', 'mmlu/anatomy/test.jsonl', line(hub)), expected)
+  const table = 'Is it?,"a,b",b,c,d,C\n'
+  assert.deepEqual(await asked('mmlu_anatomy', 'mmlu/test/anatomy_test.csv', table), expected)
+  const head = `question,A,B,C,D,answer\n${table}`
+  assert.deepEqual(await asked('mmlu_anatomy', 'hendrycks_test/data/test/anatomy_test.csv', head), expected)
+})
+
+test('a split in parts of Parquet is read in order, and whole', async () => {
+  const data = temporaryFolder()
+  const folder = join(data, 'mmlu/anatomy')
+  mkdirSync(folder, { recursive: true })
+  for (const part of [1, 0]) {
+    await parquetWriteFile({
+      filename: join(folder, `test-0000${part}-of-00002.parquet`),
+      columnData: [
+        { name: 'question', data: [`part ${part}`], type: 'STRING' },
+        { name: 'choices', data: [['a', 'b', 'c', 'd']], type: 'JSON' },
+        { name: 'answer', data: [BigInt(part)], type: 'INT64' },
+      ],
+    })
+  }
+  writeFileSync(join(folder, 'test.jsonl'), line({ question: 'not this' }))
+  const task = taskOf('mmlu_anatomy')
+  const docs = await readSplit(await findSplit(data, task.source, 'test'))
+  assert.deepEqual(
+    docs.map((doc) => task.question(doc, {}).context.split('\n')[0]),
+    ['part 0', 'part 1'],
+  )
+  assert.equal(task.question(docs[1], {}).gold, 1)
+})
+
+test('TMMLU+ and C-Eval, as tables with a head', async () => {
+  const table = 'question,A,B,C,D,answer\n何?,甲,乙,丙,丁,B\n'
+  const expected = {
+    context: '何?\nA. 甲\nB. 乙\nC. 丙\nD. 丁\nAnswer:',
+    answers: ['A', 'B', 'C', 'D'],
+    gold: 1,
+  }
+  assert.deepEqual(await asked('tmmluplus_accounting', 'tmmluplus/data/accounting_test.csv', table), expected)
+  const more = 'id,question,A,B,C,D,answer,explanation\n0,何?,甲,乙,丙,丁,B,\n'
+  assert.deepEqual(await asked('ceval-valid_law', 'ceval-exam/val/law_val.csv', more), {
+    ...expected,
+    context: expected.context.replace('Answer:', '答案：'),
+  })
+})
+
+test('TruthfulQA, of the hub and as published', async () => {
+  const hub = { choices: ['yes', 'no', 'maybe'], labels: [1, 0, 1] }
+  const own = { yes: 1, no: 0, maybe: 1 }
+  for (const [path, targets] of [
+    ['truthful_qa/multiple_choice/validation.jsonl', hub],
+    ['TruthfulQA/data/v1/mc_task.json', own],
+  ]) {
+    const record = line({ question: 'Why?', mc1_targets: targets, mc2_targets: targets })
+    const content = path.endsWith('.json') ? `[${record}]` : record
+    const expected = { context: 'Q: Why?\nA:', answers: ['yes', 'no', 'maybe'] }
+    assert.deepEqual(await asked('truthfulqa_mc1', path, content), { ...expected, gold: 0 })
+    assert.deepEqual(await asked('truthfulqa_mc2', path, content), { ...expected, gold: [0, 2] })
+  }
+})
+
+test('WinoGrande and XCOPA, of the hub and as published', async () => {
+  const sentence = 'Ann met Sue because _ was early .'
+  const record = line({ sentence, option1: 'Ann', option2: 'Sue', answer: '2' })
+  const expected = {
+    context: ['Ann met Sue because Ann', 'Ann met Sue because Sue'],
+    answers: ['was early .', 'was early .'],
+    gold: 1,
+  }
+  for (const path of ['winogrande/winogrande_xl/validation.jsonl', 'winogrande_1.1/dev.jsonl'])
+    assert.deepEqual(await asked('winogrande', path, record), expected)
+  const xcopa = { premise: '我跑。', choice1: 'İyi.', choice2: 'Und so.', question: 'effect', label: 1 }
+  for (const path of ['xcopa/zh/test.jsonl', 'xcopa/data/zh/test.zh.jsonl'])
+    assert.deepEqual(await asked('xcopa_zh', path, line(xcopa)), {
+      context: '我跑 所以',
+      answers: ['i̇yi.', 'und so.'],
+      gold: 1,
+    })
+})
+
+test('a page of wikitext is put back into plain writing, and counted as it was', async () => {
+  const page =
+    ' = Title = \n \n He said " so , " in 1 @,@ 000 ( or so ) @-@ day . It \'s the dogs \' n of ° 5 .'
+  const path = 'wikitext_document_level/wikitext-2-raw-v1/wikitext-2-raw-v1-test.jsonl'
+  const text = await asked('wikitext', path, line({ page }))
+  assert.equal(text, ' = Title =\n\nHe said "so," in 1,000 (or so)-day. It\'s the dogs\' n of°5 .')
+  assert.equal(taskOf('wikitext').counted({ page }), page)
+})
+
+test('a split that is missing is told with the folder, the usual names and what is there', async () => {
+  const data = temporaryFolder()
+  mkdirSync(join(data, 'hellaswag'), { recursive: true })
+  writeFileSync(join(data, 'hellaswag/train.jsonl'), '')
+  await assert.rejects(findSplit(data, taskOf('hellaswag').source, 'validation'), (error) => {
+    assert.equal(error.code, 'ERR_NOT_FOUND')
+    assert.match(error.message, /hellaswag: expected the split validation, as .*hellaswag\/validation,/)
+    assert.match(error.hint, /holds hellaswag\. docs\/evaluate\.md#data/)
+    return true
+  })
+})
+
+test('a record of another layout is refused by the field and what stands there', () => {
+  const cases = [
+    ['arc_easy', { question: 'Why?' }, /choices: expected a table, received nothing/],
+    ['hellaswag', { ctx_a: 'a', ctx_b: 3 }, /ctx_b: expected text, received 3/],
+    [
+      'mmlu_anatomy',
+      { question: 'q', choices: ['a'], answer: 0 },
+      /choices: expected four texts, received \["a"\]/,
+    ],
+    [
+      'mmlu_anatomy',
+      { question: 'q', choices: ['a', 'b', 'c', 'd'], answer: 4 },
+      /answer: expected A, B, C, D, or 0 to 3/,
+    ],
+    [
+      'truthfulqa_mc1',
+      { question: 'q', mc1_targets: { choices: ['a'], labels: [] } },
+      /a label for each choice/,
+    ],
+    ['winogrande', { sentence: 'no blank', answer: '1' }, /sentence: expected a text with a blank _/],
+    [
+      'winogrande',
+      { sentence: 'a _', option1: 'a', option2: 'b', answer: '' },
+      /answer: expected a whole number/,
+    ],
+    ['xcopa_et', { premise: 'x', question: 'why' }, /question: expected cause or effect, received "why"/],
+    ['wikitext', { text: 'x' }, /page: expected text, received nothing/],
+  ]
+  for (const [name, record, message] of cases) {
+    const task = taskOf(name)
+    const read = () => (task.kind === 'rolling' ? task.text(record) : task.question(record, TEXTS))
+    assert.throws(read, { code: 'ERR_DATA', message }, name)
+  }
+})

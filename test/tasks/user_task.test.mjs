@@ -1,0 +1,133 @@
+// Tasks that users write: the keys that are read, and what is said of those that are wrong.
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { readUserTask } from '#lib/tasks/user_task'
+import { temporaryFolder } from '../helpers/folders.mjs'
+
+const BASE = {
+  task: 'mine',
+  output_type: 'multiple_choice',
+  dataset_path: 'json',
+  dataset_kwargs: { data_files: { test: 'test.jsonl', train: ['a.jsonl', 'b.jsonl'] } },
+  test_split: 'test',
+  training_split: 'train',
+  doc_to_text: 'Q: {{question}}\n',
+  doc_to_choice: ['yes', 'no'],
+  doc_to_target: 'answer',
+}
+
+async function taskOf(keys) {
+  const file = join(temporaryFolder(), 'mine.yaml')
+  writeFileSync(file, typeof keys === 'string' ? keys : JSON.stringify({ ...BASE, ...keys }))
+  return { task: await readUserTask(file), file }
+}
+
+test('templates, fields and lists give question and answers; line ends stay', async () => {
+  const { task } = await taskOf({})
+  assert.deepEqual(task.question({ question: 'x', answer: 'no' }, {}), {
+    context: 'Q: x\n',
+    answers: ['yes', 'no'],
+    gold: 1,
+  })
+  const { task: other } = await taskOf({
+    doc_to_text: 'question',
+    doc_to_choice: '{{[options.a, options.b]}}',
+    doc_to_target: '{{ right }}',
+  })
+  const record = { question: '{{ as it is }}', options: { a: 'A', b: 'B' }, right: 1 }
+  assert.deepEqual(other.question(record, {}), { context: '{{ as it is }}', answers: ['A', 'B'], gold: 1 })
+})
+
+test('a target is a place, an answer, digits, or a list of them', async () => {
+  const goldOf = async (doc_to_target, record = {}) =>
+    (await taskOf({ doc_to_target })).task.question({ question: 'x', ...record }, {}).gold
+  assert.equal(await goldOf(1), 1)
+  assert.equal(await goldOf('answer', { answer: 'no' }), 1)
+  assert.equal(await goldOf('answer', { answer: '1' }), 1)
+  assert.deepEqual(await goldOf('answer', { answer: [0, 1] }), [0, 1])
+  for (const answer of [2, -1, 'maybe', null, 0.5])
+    await assert.rejects(goldOf('answer', { answer }), {
+      code: 'ERR_DATA',
+      message: /^doc_to_target: expected/,
+    })
+})
+
+test('files are beside the task file, whatever the folder that it is read from', async () => {
+  const { task, file } = await taskOf({})
+  const folder = join(file, '..')
+  assert.deepEqual(task.source.paths, {
+    test: [join(folder, 'test.jsonl')],
+    train: [join(folder, 'a.jsonl'), join(folder, 'b.jsonl')],
+  })
+})
+
+test('examples come from fewshot_split, else training_split, else validation_split, else what is evaluated', async () => {
+  const data_files = { test: 't', validation: 'v', train: 'r', dev: 'd' }
+  const shotsOf = async (keys) => (await taskOf({ dataset_kwargs: { data_files }, ...keys })).task.shots
+  assert.deepEqual(await shotsOf({ fewshot_split: 'dev', fewshot_config: { sampler: 'first_n' } }), {
+    split: 'dev',
+    pick: 'first',
+  })
+  assert.deepEqual(await shotsOf({ validation_split: 'validation' }), { split: 'train', pick: 'random' })
+  assert.deepEqual(await shotsOf({ training_split: null, fewshot_split: 'test' }), {
+    ...{ split: 'test', pick: 'random', without_self: true },
+  })
+  const neither = { test_split: null, validation_split: 'validation', training_split: null }
+  assert.deepEqual(await shotsOf(neither), { split: 'validation', pick: 'random', without_self: true })
+  assert.deepEqual(await shotsOf({ num_fewshot: 0 }), { split: 'train', pick: 'random', none: true })
+})
+
+test('a wrong file is refused by key', async () => {
+  const cases = [
+    [{ doc_to_txt: 'x' }, /doc_to_txt: unknown key/, /'doc_to_text'/],
+    [{ process_docs: 'x' }, /process_docs: unknown key/, /^/],
+    [
+      { output_type: 'generate_until' },
+      /output_type: expected multiple_choice \| loglikelihood_rolling/,
+      /^/,
+    ],
+    [{ output_type: undefined }, /output_type: expected/, /^/],
+    [{ test_split: undefined }, /test_split: expected the name of a split/, /^/],
+    [{ test_split: 'tset' }, /dataset_kwargs\.data_files\.tset: expected a file/, /^/],
+    [{ doc_to_choice: undefined }, /doc_to_choice: expected a list of answers/, /^/],
+    [
+      { metric_list: [{ metric: 'bits_per_byte' }] },
+      /metric_list\.0\.metric: expected acc, acc_norm, acc_bytes with/,
+      /^/,
+    ],
+    [{ metric_list: [{ metric: 'f1' }] }, /metric_list\.0\.metric: expected acc/, /^/],
+    [{ task: 'a b' }, /task: expected letters/, /^/],
+  ]
+  for (const [keys, message, hint] of cases)
+    await assert.rejects(taskOf(keys), (error) => {
+      assert.equal(error.code, 'ERR_CONFIG', error.message)
+      assert.match(error.message, message)
+      assert.match(error.hint ?? '', hint)
+      return true
+    })
+})
+
+test('a field that a record has not, and a template that is none, are told by name', async () => {
+  const { task } = await taskOf({ doc_to_text: '{{questoin}}' })
+  assert.throws(() => task.question({ question: 'x' }, {}), {
+    code: 'ERR_TEMPLATE',
+    message: /doc_to_text of .*mine\.yaml: the record has no field questoin/,
+    hint: /fields of the records/,
+  })
+  const { task: inner } = await taskOf({ doc_to_text: '{{question.stem}}' })
+  assert.throws(() => inner.question({ question: { text: 'x' } }, {}), { message: /there is no stem/ })
+  await assert.rejects(taskOf({ doc_to_text: '{{question' }), { code: 'ERR_TEMPLATE' })
+})
+
+test('texts are foretold whole', async () => {
+  const keys = {
+    output_type: 'loglikelihood_rolling',
+    doc_to_target: '{{a}} {{b}}',
+    metric_list: [{ metric: 'bits_per_byte' }],
+  }
+  const { task } = await taskOf(keys)
+  assert.equal(task.kind, 'rolling')
+  assert.equal(task.text({ a: 'x', b: 'y' }), 'x y')
+})
