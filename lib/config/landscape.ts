@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { count, oneOf, positive, text } from './checks'
 import { calibration, evaluate } from './compress'
+import { probingSchema } from './probe'
 import { sound } from './sound'
 
 const NAME = 'expected letters, digits, dots, dashes and underscores'
@@ -60,6 +61,9 @@ export const landscapeSchema = z.strictObject({
   evaluate: evaluate.unwrap().describe('Quality: loss and perplexity on these.'),
   measure,
   sound,
+  probe: probingSchema
+    .optional()
+    .describe('Of speech: what is learned on the frozen states of every point, as in the verb probe.'),
   calibration,
   recovery: z.record(z.string(), z.unknown(), { error: 'expected keys of train' }).optional().meta({
     keys_of: 'train', // checked, and filled in, with each point

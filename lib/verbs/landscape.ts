@@ -1,9 +1,9 @@
 /** Techniques of compression at many rates on one model: load -> plan -> run -> save -> report. A point is a `compress`. */
 import { writeText } from '../checkpoint/write_folder'
 import type { LandscapeConfig } from '../config/landscape'
-import { toTongueforgeError } from '../errors'
 import { type Means, ModelAtHand } from './compressing/model_at_hand'
-import { forgetModels, makePoint } from './landscaping/making'
+import { type AnyPoint, findPoint, probePoint } from './landscaping/finding'
+import type { MakingOptions } from './landscaping/making'
 import { PointMeasure } from './landscaping/measure'
 import { landscapePage } from './landscaping/page'
 import {
@@ -15,6 +15,7 @@ import {
   readLandscapeConfig,
 } from './landscaping/plan'
 import { ORIGINAL } from './landscaping/points'
+import { type Planning, PointProbes } from './landscaping/probing'
 import { type PointPlace, type PointRecord, PointRecords } from './landscaping/record'
 import { type LandscapeReport, reportOf } from './landscaping/report'
 import { type MeasuredRow, measuredRow, measureFor } from './landscaping/row'
@@ -62,6 +63,7 @@ interface Plan {
   original: ModelAtHand
   means: Means
   row: MeasuredRow
+  probes: PointProbes | undefined
   points: PlannedPoint[]
 }
 
@@ -74,7 +76,8 @@ async function runLandscape(
   const { config, file } = await readLandscapeConfig(source, options.overrides ?? [])
   const folder = new ClaimedFolder(config, inputsOf(config))
   const replaces = await folder.check({ resume, overwrite })
-  const plan = await planLandscape(config, file, folder.path)
+  const planning = { signal: context.signal, onWarning: warn }
+  const plan = await planLandscape(config, file, folder.path, planning)
   if (dryRun) return { dry_run: true, points: foretoldPoints(plan) }
   return folder.hold(warn, async () => {
     if (replaces) await folder.clear()
@@ -94,7 +97,12 @@ function pathsIn(node: unknown): string[] {
   )
 }
 
-async function planLandscape(given: LandscapeConfig, file: string, folder: string): Promise<Plan> {
+async function planLandscape(
+  given: LandscapeConfig,
+  file: string,
+  folder: string,
+  planning: Planning,
+): Promise<Plan> {
   const { threads } = given
   const opened = await ModelAtHand.open(given.model, { dtype: 'float32', threads })
   const means = { dtype: given.dtype ?? (opened.spec.dtype === 'bfloat16' ? 'bfloat16' : 'float32'), threads }
@@ -102,7 +110,9 @@ async function planLandscape(given: LandscapeConfig, file: string, folder: strin
   const config = { ...given, measure, dtype: means.dtype }
   const original = await ModelAtHand.open(given.model, means)
   const row = await measuredRow(original.spec, original.folder.path, measure, file)
-  return { config, original, means, row, points: await planPoints(config, file, original.spec, folder) }
+  const probes = await PointProbes.open(config, original, file, planning)
+  const points = await planPoints(config, file, original.spec, folder, probes)
+  return { config, original, means, row, probes, points }
 }
 
 type Work = LandscapeOptions & Context
@@ -112,22 +122,27 @@ async function landscapeIn(
   plan: Plan,
   work: Work,
 ): Promise<LandscapeReport> {
-  const { config, original, means, row, points } = plan
+  const { config, original, means, row, probes, points } = plan
   const { signal, onWarning = () => {} } = work
   const start = performance.now()
-  const measure = await PointMeasure.open(config, original, means, row, { signal, onWarning })
+  const measure = await PointMeasure.open(config, original, means, row, probes, { signal, onWarning })
   try {
     const hashes = await hashesOf(plan, signal)
+    const probed = probes ? { probes_sha256: await probes.hash(signal) } : {}
     const records = new PointRecords(folder.path)
     await records.open(hashes)
     await folder.writeConfig()
+    const finding = { measure, original: original.folder.path, options: optionsOf(work) }
     let measured = 0
     for (const [step, point] of [ORIGINAL, ...points].entries()) {
-      if (records.find(point.name)) continue
+      const before = records.find(point.name)
+      if (before && (probes === undefined || before.probes_sha256 === probed.probes_sha256)) continue
       signal.throwIfAborted()
-      const place = placeOf(step, point, hashes.get(point.name)!)
-      const record = await found(place, point, original.folder.path, measure, work)
-      await records.add(record)
+      const place = { ...placeOf(step, point, hashes.get(point.name)!), ...probed }
+      const record = before
+        ? { ...(await probePoint(before, point, finding)), ...probed }
+        : await findPoint(place, point, finding)
+      await records.put(record)
       work.onKept?.()
       work.emit(record)
       measured++
@@ -139,44 +154,21 @@ async function landscapeIn(
     return report
   } finally {
     await measure.close()
+    await probes?.close()
   }
 }
-
-type AnyPoint = PlannedPoint | typeof ORIGINAL
 
 const placeOf = (step: number, { name, technique, rate }: AnyPoint, inputs_sha256: string): PointPlace => ({
   ...{ step, point: name, technique, rate },
   inputs_sha256,
 })
 
-/** What stops every other point as well. */
-const FATAL = new Set(['ERR_NO_SPACE', 'ERR_BUSY', 'ERR_LIBTORCH'])
-
-async function found(
-  place: PointPlace,
-  point: AnyPoint,
-  original: string,
-  measure: PointMeasure,
-  { signal, onWarning = () => {}, onProgress, onKept = () => {} }: Work,
-): Promise<PointRecord> {
-  const told = {
-    ...{ signal, onWarning, onKept },
-    onProgress: ({ label, done, total }: LandscapeProgress) =>
-      onProgress?.({ label: `${place.point}: ${label}`, done, total }),
-  }
-  if (!('compress' in point)) return { ...place, ...(await measure.of(original, told)), seconds: 0 }
-  try {
-    const { model, seconds } = await makePoint(point, told)
-    const figures = await measure.of(model, told)
-    if (!measure.config.keep_models) await forgetModels(point)
-    return { ...place, ...figures, seconds }
-  } catch (error) {
-    const { code, message, hint } = toTongueforgeError(error)
-    if (signal.aborted || FATAL.has(code)) throw error
-    onWarning(`${place.point} failed: ${message}`)
-    return { ...place, error: { code, message, hint } }
-  }
-}
+const optionsOf = ({ signal, onWarning, onProgress, onKept }: Work): MakingOptions => ({
+  signal,
+  onWarning: onWarning ?? (() => {}),
+  onProgress: onProgress ?? (() => {}),
+  onKept: onKept ?? (() => {}),
+})
 
 async function writeReport(
   folder: ClaimedFolder<LandscapeConfig>,

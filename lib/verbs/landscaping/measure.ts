@@ -5,7 +5,9 @@ import { HeldOut } from '../compressing/calibration'
 import { type Means, ModelAtHand } from '../compressing/model_at_hand'
 import { stockObstacle } from '../compressing/shapes'
 import { inspect, type MacCounts } from '../inspect'
+import type { ProbeFigures } from '../probing/figures'
 import { openReader } from '../training/model_reader'
+import type { PointProbes } from './probing'
 import type { PointFigures, PointSpeed } from './record'
 import type { MeasuredRow } from './row'
 import { speedOf } from './speed'
@@ -25,6 +27,7 @@ export class PointMeasure {
     /** Folder of the model that all start from. */
     private readonly original: string,
     private readonly row: MeasuredRow,
+    private readonly probes: PointProbes | undefined,
   ) {}
 
   /** Reads the held-out text, once for all points. Throws ERR_DATA. */
@@ -33,11 +36,12 @@ export class PointMeasure {
     original: ModelAtHand,
     means: Means,
     row: MeasuredRow,
+    probes: PointProbes | undefined,
     options: { signal: AbortSignal; onWarning: (message: string) => void },
   ): Promise<PointMeasure> {
     const reader = await openReader(original.folder, original.spec, config, options.signal)
     const heldOut = await HeldOut.open(config, reader, options)
-    return new PointMeasure(heldOut, config, means, original.folder.path, row)
+    return new PointMeasure(heldOut, config, means, original.folder.path, row, probes)
   }
 
   /** Of a model folder. Counts first, as what cannot be counted need not be timed. */
@@ -49,6 +53,7 @@ export class PointMeasure {
     try {
       const handle = await model.loaded({ signal, warn })
       const quality = await this.heldOut.measure(handle, { signal, onProgress })
+      const probes = this.probes && (await this.probes.of(model, { signal, onWarning: warn, onProgress }))
       const speed = await this.#time(handle, model.folder.path, { signal, onWarning: warn, onProgress })
       const numbers = Number.isFinite(quality.loss) ? quality : { loss: null, perplexity: null }
       return {
@@ -58,7 +63,18 @@ export class PointMeasure {
         macs: macsIn(macs!),
         speed,
         loads_in: stockObstacle(model.spec) === undefined ? 'transformers' : 'tongueforge',
+        ...(probes !== undefined && { probes }),
       }
+    } finally {
+      model.release()
+    }
+  }
+
+  /** Of a model that all else is known of, where there are probes. */
+  async probesOf(folder: string, options: MeasureOptions): Promise<ProbeFigures[] | null> {
+    const model = await ModelAtHand.open(folder, this.means)
+    try {
+      return await this.probes!.of(model, options)
     } finally {
       model.release()
     }

@@ -1,4 +1,4 @@
-/** landscape.html: four charts, the table, how it was measured. One file that needs nothing else. */
+/** landscape.html: four charts of each quality, the table, how it was measured. One file that needs nothing else. */
 import type { LandscapeConfig } from '../../config/landscape'
 import { escapeHtml, figure, page, paragraph, type Section } from '../../report/page'
 import { type Look, looksOf, tradeOffChart } from '../../report/trade_off'
@@ -6,7 +6,7 @@ import { COSTS, type CostName, costsOf, type Fronts } from './costs'
 import { si, three } from './number_text'
 import { methodSentences, zerosSentence } from './page_method'
 import { pointName, tableOfFailed, tableOfPoints } from './page_table'
-import { type Quality, qualityOf } from './qualities'
+import { probeQuality, type Quality, qualityOf } from './qualities'
 import type { LandscapeReport } from './report'
 import { csvText, rowsOf } from './table'
 
@@ -14,8 +14,13 @@ import { csvText, rowsOf } from './table'
 export async function landscapePage(report: LandscapeReport, config: LandscapeConfig): Promise<string> {
   const { points, failed, fronts, kind } = report
   const looks = looksOf(points.map(({ technique }) => technique))
+  const drawn = [await charts(qualityOf(kind), fronts, report, looks)]
+  for (const [name, own] of Object.entries(report.probe_fronts ?? {}))
+    drawn.push(await charts(probeQuality(name), own, report, looks))
+  const words = [READING, zerosSentence(report) ?? []].flat().map(paragraph).join('\n')
+  drawn[0]!.body += words
   const sections: Section[] = [
-    await charts(qualityOf(kind), fronts, report, looks),
+    ...drawn,
     { title: 'All points', body: tableOfPoints(report) + downloads(report) },
     ...(failed.length > 0 ? [{ title: 'What failed', body: tableOfFailed(failed) }] : []),
     { title: 'How it was measured', body: methodSentences(config, report).map(paragraph).join('\n') },
@@ -45,10 +50,9 @@ async function charts(
   const figures: string[] = []
   for (const cost of costsOf(report.kind))
     figures.push(figure(await chart(quality, cost, fronts[cost]!, report, looks)))
-  const words = [READING, zerosSentence(report) ?? []].flat().map(paragraph).join('\n')
   return {
     title: `${quality.heading} against four costs`,
-    body: `${legend(looks)}<div class="charts">${figures.join('\n')}</div>${words}`,
+    body: `${legend(looks)}<div class="charts">${figures.join('\n')}</div>`,
   }
 }
 
@@ -79,11 +83,11 @@ function legend(looks: ReadonlyMap<string, Look>): string {
   return `<ul class="legend">${items.join('')}</ul>`
 }
 
-function downloads({ points, fronts }: LandscapeReport): string {
+function downloads({ points, fronts, probe_fronts }: LandscapeReport): string {
   const link = (name: string, type: string, content: string) =>
     `<a download="${name}" href="data:${type};charset=utf-8,${encodeURIComponent(content)}">${name}</a>`
   const csv = link('landscape.csv', 'text/csv', csvText(rowsOf(points, fronts)))
-  const json = link('landscape.json', 'application/json', JSON.stringify({ points, fronts }))
+  const json = link('landscape.json', 'application/json', JSON.stringify({ points, fronts, probe_fronts }))
   return `<p>Every number: ${csv}, ${json}.</p>`
 }
 

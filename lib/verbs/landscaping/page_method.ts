@@ -9,6 +9,7 @@ export function methodSentences(config: LandscapeConfig, report: LandscapeReport
   const { points } = report
   return [
     qualitySentence(config, report),
+    ...probeSentences(report),
     'Parameters that are not zero are what weight pruning lowers; bytes are those of the weight files, in which zeros lie too.',
     `MACs are those of ${lengthOf(report)}, head and the full square of attention included, in closed form. Core is what is ` +
       "multiplied; SUPERB adds what that benchmark's counter adds. Both are dense: what a dense kernel does. Effective: core " +
@@ -27,6 +28,20 @@ function qualitySentence({ model, evaluate }: LandscapeConfig, { kind }: Landsca
     speech: ['Pre-training loss, the cross-entropy of the clusters of hidden places in nats,', 'places'],
   }[kind] as [string, string]
   return `Model: ${basename(model)}. ${what} on ${texts} in rows of ${sequence_length} ${unit}.`
+}
+
+const WRONG = { utterance: 'utterances', frames: 'labelled places', sequence: 'tokens, by edits' }
+
+function probeSentences({ points, probe_fronts }: LandscapeReport): string[] {
+  const probes = points.find(({ probes: found }) => found)?.probes
+  if (!probes || !probe_fronts) return []
+  const each = probes.map(
+    ({ name, kind, layers, train, test }) =>
+      `${name}, the share of wrong ${WRONG[kind]} of ${test.n} utterances (layers: ${layers}; ${train.n} learned from)`,
+  )
+  return [
+    `Probes are linear and learned anew on the frozen states of every model. Errors: ${each.join('; ')}. Of folds they are means.`,
+  ]
 }
 
 /** What MACs are counted for, and what is timed. */

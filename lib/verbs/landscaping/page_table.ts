@@ -3,7 +3,7 @@ import type { ModelSpec } from '../../checkpoint/model_spec'
 import { type Column, table } from '../../report/page'
 import { inUnits, milliseconds, three } from './number_text'
 import { rateText } from './points'
-import { qualityOf } from './qualities'
+import { probeQuality, qualityOf } from './qualities'
 import type { FailedPoint, LandscapePoint } from './record'
 import { frontsWith, type LandscapeReport } from './report'
 
@@ -11,7 +11,7 @@ export const pointName = ({ technique, rate }: Pick<LandscapePoint, 'technique' 
   rate === null ? technique : `${technique} ${rateText(rate)}`
 
 /** HTML. */
-export const tableOfPoints = (report: LandscapeReport): string => table(columnsOf(report.kind), rows(report))
+export const tableOfPoints = (report: LandscapeReport): string => table(columnsOf(report), rows(report))
 
 export const tableOfFailed = (failed: readonly FailedPoint[]): string => table(FAILED_COLUMNS, failed)
 
@@ -30,7 +30,11 @@ interface Row {
   time: number
   fronts: string
   loads_in: string
+  /** Errors of probes, by name. */
+  [probe: `probe ${string}`]: number | null
 }
+
+const probesOf = ({ probe_fronts = {} }: LandscapeReport) => Object.keys(probe_fronts)
 
 function rows(report: LandscapeReport): Row[] {
   const quality = qualityOf(report.kind)
@@ -48,13 +52,17 @@ function rows(report: LandscapeReport): Row[] {
     time: point.speed.request_relative,
     fronts: frontsWith(report.fronts, point.point).join(', '),
     loads_in: point.loads_in,
+    ...Object.fromEntries(
+      probesOf(report).map((name) => [`probe ${name}` as const, probeQuality(name).of(point)]),
+    ),
   }))
 }
 
 const plain = (value: string) => value
 const orDash = (value: number | null) => (value === null ? '-' : three(value))
 
-function columnsOf(kind: ModelSpec['kind']): Column<Row>[] {
+function columnsOf(report: LandscapeReport): Column<Row>[] {
+  const { kind } = report
   const prompt = kind === 'speech' ? 'a pass, ms' : 'prompt, ms'
   const more: Partial<Record<ModelSpec['kind'], Column<Row>>> = {
     decoder: { key: 'decode', title: 'a token more, ms', format: milliseconds },
@@ -63,6 +71,13 @@ function columnsOf(kind: ModelSpec['kind']): Column<Row>[] {
   return [
     { key: 'point', title: 'model', format: plain },
     { key: 'quality', title: qualityOf(kind).title, format: orDash },
+    ...probesOf(report).map(
+      (name): Column<Row> => ({
+        key: `probe ${name}`,
+        title: probeQuality(name).title,
+        format: (value: number | null) => (value === null ? '-' : `${(100 * value).toFixed(1)} %`),
+      }),
+    ),
     { key: 'nonzero', title: 'parameters not zero', format: inUnits },
     { key: 'total', title: 'parameters', format: inUnits },
     { key: 'bytes', title: 'bytes', format: inUnits },

@@ -17,6 +17,7 @@ import { canonicalJson, recordSources } from '../training/identity'
 import { checkSound } from '../training/model_kind'
 import { recordSounds } from '../training/sound_identity'
 import { ORIGINAL, type PointPlan, pointsOf } from './points'
+import type { PointProbes } from './probing'
 import type { MeasuredRow } from './row'
 
 export interface PlannedPoint extends PointPlan {
@@ -41,23 +42,26 @@ export async function planPoints(
   file: string,
   spec: ModelSpec,
   folder: string,
+  probes: PointProbes | undefined,
 ): Promise<PlannedPoint[]> {
   checkSound(spec, config)
   await checkSources(config.evaluate.data, config)
-  const planned: PlannedPoint[] = []
+  const all: PlannedPoint[] = []
   for (const point of pointsOf(config, file)) {
-    planned.push(
+    all.push(
       await within(file, point.name, async () => {
         const out = join(folder, 'points', point.name)
         const { config: compress } = await readCompressConfig({ ...point.config, out }, [])
         const stages = planStages(compress, 'config', { spec, zeros: 0 })
         await checkTrainings(stages, compress, 'config')
         await checkSources(sourcesOf(compress), compress)
-        return { ...point, compress, stages, after: stages.at(-1)!.after }
+        const planned = { ...point, compress, stages, after: stages.at(-1)!.after }
+        probes?.check(planned)
+        return planned
       }),
     )
   }
-  return planned
+  return all
 }
 
 /** Says which point a config is of that `compress` would refuse. */

@@ -1,5 +1,6 @@
-/** What is held against costs: the loss that a model was trained by, by the name that those who train it give it. */
+/** What is held against costs: the loss that a model was trained by, by the name that it has, and the error of each probe. */
 import type { ModelSpec } from '../../checkpoint/model_spec'
+import type { ProbeFigures } from '../probing/figures'
 import type { LandscapePoint } from './record'
 
 export interface Quality {
@@ -25,3 +26,17 @@ const PRE_TRAINING_LOSS: Quality = {
 
 export const qualityOf = (kind: ModelSpec['kind']): Quality =>
   kind === 'decoder' ? PERPLEXITY : PRE_TRAINING_LOSS
+
+/** The error of a probe, by its name. */
+export const probeQuality = (name: string): Quality => ({
+  ...{ title: `error of ${name}`, heading: `Error of the probe ${name}`, logarithmic: false },
+  of: ({ probes }) => {
+    const found = probes?.find((probe) => probe.name === name)
+    return found === undefined ? null : errorOf(found)
+  },
+})
+
+/** Shares of what is wrong: of utterances, of labelled places, of tokens. */
+export function errorOf({ test: { error_rate, accuracy, frame_accuracy } }: ProbeFigures): number {
+  return error_rate ?? 1 - (accuracy ?? frame_accuracy!)
+}

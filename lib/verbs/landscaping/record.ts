@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Rate } from '../../config/landscape'
 import type { Figures } from '../compressing/figures'
 import type { Seconds } from '../measure'
+import type { ProbeFigures } from '../probing/figures'
 import { StepLines } from '../training/step_lines'
 
 /** What is measured of a model, whatever made it. */
@@ -14,6 +15,8 @@ export interface PointFigures extends Figures {
   speed: PointSpeed
   /** What loads the model: as in the report of compress. */
   loads_in: 'transformers' | 'tongueforge'
+  /** Where they were asked, in the order of the config; null where states are no numbers any more. */
+  probes?: ProbeFigures[] | null
 }
 
 export interface PointSpeed {
@@ -39,6 +42,8 @@ export interface PointPlace {
   rate: Rate | null
   /** Of everything that decides the model and its loss, and of how it is measured. */
   inputs_sha256: string
+  /** Of what decides its probes, beside the model: sound, labels, settings. */
+  probes_sha256?: string
 }
 
 export interface LandscapePoint extends PointPlace, PointFigures {
@@ -70,17 +75,21 @@ export class PointRecords {
     await this.lines.write(this.#all)
   }
 
-  find(point: string): PointRecord | undefined {
-    return this.#all.find((record) => record.point === point)
+  find(point: string): LandscapePoint | undefined {
+    const found = this.#all.find((record) => record.point === point)
+    return found && !failed(found) ? found : undefined
   }
 
   /** Those of the named points that are there. */
   inOrder(points: readonly { name: string }[]): PointRecord[] {
-    return points.flatMap(({ name }) => this.find(name) ?? [])
+    return points.flatMap(({ name }) => this.#all.find(({ point }) => point === name) ?? [])
   }
 
-  async add(record: PointRecord): Promise<void> {
-    await this.lines.record(record)
-    this.#all.push(record)
+  /** Adds a point, or what is new of one that is there. */
+  async put(record: PointRecord): Promise<void> {
+    const known = this.#all.findIndex(({ point }) => point === record.point)
+    if (known < 0) await this.lines.record(record)
+    else await this.lines.write(this.#all.with(known, record))
+    this.#all = known < 0 ? [...this.#all, record] : this.#all.with(known, record)
   }
 }

@@ -3,7 +3,7 @@
 import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { LandscapeConfig } from '../../config/landscape'
 import { type CostName, costsOf, type Fronts, frontsOf } from './costs'
-import { qualityOf } from './qualities'
+import { probeQuality, type Quality, qualityOf } from './qualities'
 import { type FailedPoint, failed, type LandscapePoint, type PointRecord } from './record'
 
 export interface LandscapeReport {
@@ -15,6 +15,8 @@ export interface LandscapeReport {
   failed: FailedPoint[]
   /** By cost: the points of which no other is as good in loss and cost and better in one, cheapest first. */
   fronts: Fronts
+  /** The same by the error of each probe, by its name. */
+  probe_fronts?: Record<string, Fronts>
   measure: LandscapeConfig['measure']
   /** Points that this session made and measured; the others were there. */
   measured: number
@@ -24,13 +26,18 @@ export interface LandscapeReport {
 
 export function reportOf(
   records: readonly PointRecord[],
-  { measure }: LandscapeConfig,
+  { measure, probe }: LandscapeConfig,
   session: Pick<LandscapeReport, 'kind' | 'measured' | 'seconds'>,
 ): LandscapeReport {
   const points = records.filter((record): record is LandscapePoint => !failed(record))
   const { kind, ...worked } = session
-  const fronts = frontsOf(points, costsOf(kind), qualityOf(kind).of)
-  return { kind, points, failed: records.filter(failed), fronts, measure, ...worked }
+  const by = (quality: Quality) => frontsOf(points, costsOf(kind), quality.of)
+  const probed = probe?.probes.map(({ name }) => [name, by(probeQuality(name))] as const)
+  return {
+    ...{ kind, points, failed: records.filter(failed), fronts: by(qualityOf(kind)) },
+    ...(probed && { probe_fronts: Object.fromEntries(probed) }),
+    ...{ measure, ...worked },
+  }
 }
 
 /** Costs on whose front a point is. */

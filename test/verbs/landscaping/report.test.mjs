@@ -132,6 +132,45 @@ test('of speech it is pre-training loss against parameters, MACs and the real-ti
   assert.match(html, /cross-entropy of the clusters of hidden places in nats/)
 })
 
+test('errors of probes have charts, a column and fronts of their own; a model without states is on none', async () => {
+  const probed = (name, kind, test) => ({
+    ...{ name, kind, label: 'x', layers: 'weighted', classes: 2, layer_weights: [1] },
+    ...{ train: { n: 8, loss: 1 }, test: { n: 4, nll: 0.5, ...test } },
+  })
+  const withProbes = SOUNDS.map((one, i) => ({
+    ...one,
+    probes: [
+      probed('digit', 'utterance', { accuracy: [0.9, 0.8, 0.7, 0.85][i] }),
+      probed('phones', 'sequence', { error_rate: [0.1, 0.2, 1.3, 0.1][i] }),
+      probed('places', 'frames', { frame_accuracy: 0.5 }),
+    ],
+  }))
+  withProbes[1].probes = null
+  const names = ['digit', 'phones', 'places']
+  const asked = { ...ofSound, probe: { probes: names.map((name) => ({ name })) } }
+  const spoken = reportOf(withProbes, asked, { ...session, kind: 'speech' })
+  assert.deepEqual(spoken.probe_fronts.digit.all_parameters, ['<rows>-0.5', 'original'])
+  assert.deepEqual(spoken.probe_fronts.digit.parameters, ['magnitude-0.5', '<rows>-0.5', 'original'])
+  assert.deepEqual(spoken.probe_fronts.phones.all_parameters, ['<rows>-0.5'])
+  assert.deepEqual(spoken.probe_fronts.places.macs, ['original', 'magnitude-0.5', '<rows>-0.5'])
+  const html = await landscapePage(spoken, asked)
+  assert.equal(html.match(/<svg /g).length, 4 * 4)
+  for (const name of names)
+    for (const cost of costsOf('speech'))
+      assert.ok(html.includes(`aria-label="error of ${name} against ${COSTS[cost].title}"`), name + cost)
+  assert.match(html, /digit, the share of wrong utterances of 4 utterances/)
+  assert.match(html, /phones, the share of wrong tokens, by edits/)
+  assert.match(html, /<td>10.0 %<\/td>/)
+  assert.match(html, /<td>130.0 %<\/td>/)
+  assert.doesNotMatch(html, /NaN|undefined/)
+  const [head, ...lines] = csvText(rowsOf(withProbes, spoken.fronts)).split('\r\n')
+  const digit = head.split(',').indexOf('probe.digit.error')
+  assert.deepEqual(
+    lines.slice(0, 4).map((line) => line.split(',')[digit]),
+    [0.9, '', 0.7, 0.85].map((accuracy) => (accuracy === '' ? '' : String(1 - accuracy))),
+  )
+})
+
 test('that zeros are not skipped is said with what they took, and only where some model has them', async () => {
   const html = await landscapePage(reportOf(SOUNDS, ofSound, { ...session, kind: 'speech' }), ofSound)
   assert.match(html, /zeros are multiplied like all other numbers, not skipped\. The 2 models/)
