@@ -59,6 +59,8 @@ interface TaskRow {
   source: DataSource
   /** The split that is evaluated. */
   split: Split
+  /** Of a user's task: where it stands. */
+  file?: string
   /** A task file of the harness that has to lie in the data folder, for the texts in it that are named here. */
   texts?: { file: string; keys: readonly (keyof FixedTexts)[] }
 }

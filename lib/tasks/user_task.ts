@@ -19,6 +19,7 @@ export async function readUserTask(file: string): Promise<Task> {
     name: config.task,
     version: String(config.metadata.version),
     about: file,
+    file,
     source: sourceOf(config, file),
     split,
   }
@@ -33,7 +34,7 @@ export async function readUserTask(file: string): Promise<Task> {
     : rollingTask(row, config, file)
 }
 
-type Row = Pick<Task, 'name' | 'version' | 'about' | 'source' | 'split'>
+type Row = Pick<Task, 'name' | 'version' | 'about' | 'file' | 'source' | 'split'>
 
 function choiceTask(row: Row, config: TaskConfig, file: string, split: string): ChoiceTask {
   const { doc_to_text, doc_to_choice, doc_to_target } = config

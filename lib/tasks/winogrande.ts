@@ -12,7 +12,7 @@ export const WINOGRANDE: ChoiceTask = {
   source: {
     folders: ['winogrande', 'winogrande_1.1'],
     config: 'winogrande_xl',
-    files: ['{split}_xl', 'dev', 'data/winogrande_1.1/{split}_xl', 'data/winogrande_1.1/dev'],
+    files: ['{split}_xl', '{split}', 'data/winogrande_1.1/{split}_xl', 'data/winogrande_1.1/{split}'],
     columns: ['sentence', 'option1', 'option2', 'answer'],
   },
   split: 'validation',

@@ -11,3 +11,24 @@ export async function inSteps(count: number, work: (from: number, to: number) =>
     if (from + STEP < count) await pause()
   }
 }
+
+/** After so long the event loop has its turn. */
+const SLICE_MS = 8
+
+/** `items.map(work)` for work of any length an item: the event loop turns in between. Rejects with `signal.reason`. */
+export async function mapPaced<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item, i: number) => Result,
+  signal?: AbortSignal,
+): Promise<Result[]> {
+  const results: Result[] = []
+  let begun = performance.now()
+  for (const [i, item] of items.entries()) {
+    results.push(work(item, i))
+    if (performance.now() - begun < SLICE_MS) continue
+    await pause()
+    signal?.throwIfAborted()
+    begun = performance.now()
+  }
+  return results
+}

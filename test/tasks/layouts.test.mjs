@@ -151,6 +151,20 @@ test('a page of wikitext is put back into plain writing, and counted as it was',
   assert.equal(taskOf('wikitext').counted({ page }), page)
 })
 
+test('one split never stands for another', async () => {
+  const data = temporaryFolder()
+  for (const [folder, file] of [
+    ['winogrande_1.1', 'dev.jsonl'],
+    ['mmlu/anatomy', 'test.jsonl'],
+  ]) {
+    mkdirSync(join(data, folder), { recursive: true })
+    writeFileSync(join(data, folder, file), '')
+  }
+  const missing = { code: 'ERR_NOT_FOUND' }
+  await assert.rejects(findSplit(data, taskOf('winogrande').source, 'train'), missing)
+  await assert.rejects(findSplit(data, taskOf('mmlu_anatomy').source, 'dev'), missing)
+})
+
 test('a split that is missing is told with the folder, the usual names and what is there', async () => {
   const data = temporaryFolder()
   mkdirSync(join(data, 'hellaswag'), { recursive: true })

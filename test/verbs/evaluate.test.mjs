@@ -99,7 +99,7 @@ describe('evaluate', () => {
     assert.equal((await evaluate(given, { overwrite: true }).result).measured, 2)
   })
 
-  test('data that have changed are measured again', async () => {
+  test('data and task files that have changed are measured again', async () => {
     const own = writeTinyTasks(join(root, 'changing'))
     const given = config({ tasks: [own.tiny, own.tiny_pages] })
     await evaluate(given).result
@@ -107,6 +107,10 @@ describe('evaluate', () => {
     writeFileSync(file, readFileSync(file, 'utf8').replace(/\n/, '\n\n'))
     const again = await evaluate(given, { resume: true }).result
     assert.equal(again.measured, 1)
+    for (const task of given.tasks) {
+      writeFileSync(task, `${readFileSync(task, 'utf8')}# changed\n`)
+      assert.equal((await evaluate(given, { resume: true }).result).measured, 1, task)
+    }
   })
 
   test('stopped at any task and resumed, it writes the bytes of a run that was not', async () => {

@@ -5,6 +5,7 @@ import { argmax } from '../../tasks/metrics'
 import { type PromptOptions, pairsOf } from '../../tasks/prompt'
 import type { Question } from '../../tasks/task'
 import type { ChatTemplate } from '../../text/chat_template'
+import { mapPaced } from '../../text/pause'
 import { bytes, words } from '../../text/python_text'
 import type { Likelihood, LikelihoodRequest, Model } from '../model'
 import type { RequestEncoder } from './encode'
@@ -89,7 +90,7 @@ async function choices(
   encoder: RequestEncoder,
   options: PromptOptions,
 ): Promise<Asked[]> {
-  const all = questions.map((question, i) => pairsOf(task, question, shots[i]!, texts, options))
+  const all = await mapPaced(questions, (question, i) => pairsOf(task, question, shots[i]!, texts, options))
   const requests = await encoder.pairs(all.flat())
   let next = 0
   return all.map((pairs, i) => {

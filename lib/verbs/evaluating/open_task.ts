@@ -1,11 +1,11 @@
 /** A task with its documents read and its examples chosen: what all models are asked. */
-import { existsSync } from 'node:fs'
 import type { EvaluateConfig } from '../../config/evaluate'
 import { TongueforgeError, toTongueforgeError } from '../../errors'
 import { findSplit, readSplit } from '../../tasks/data'
 import { fixedTexts } from '../../tasks/fixed_texts'
 import { shotPicker } from '../../tasks/shots'
 import type { ChoiceTask, Doc, FixedTexts, Question, RollingTask, Task } from '../../tasks/task'
+import { mapPaced } from '../../text/pause'
 
 interface Opened {
   docs: readonly Doc[]
@@ -33,22 +33,33 @@ export type OpenTask = OpenChoiceTask | OpenRollingTask
 /** Throws ERR_NOT_FOUND, ERR_DATA that names task and document, ERR_TEMPLATE. */
 export async function openTask(task: Task, config: EvaluateConfig, signal?: AbortSignal): Promise<OpenTask> {
   const evaluated = await findSplit(config.data, task.source, task.split)
-  const all = await readSplit(evaluated, signal)
-  const docs = all.slice(0, config.limit)
+  const docs = (await readSplit(evaluated, signal)).slice(0, config.limit)
   if (docs.length === 0) throw noDocuments(task.name, evaluated.files)
-  if (task.kind === 'rolling') return { kind: 'rolling', task, docs, num_fewshot: 0, files: evaluated.files }
+  const files = [...evaluated.files, ...(task.file === undefined ? [] : [task.file])]
+  if (task.kind === 'rolling') return { kind: 'rolling', task, docs, num_fewshot: 0, files }
   const { texts, file } = await fixedTexts(config.data, task)
-  const asked = (doc: Doc, what: string) => questionOf(task, doc, texts, what)
-  const questions = docs.map((doc, i) => asked(doc, `document ${i}`))
+  const ask = (doc: Doc, what: string) => questionOf(task, doc, texts, what)
+  const questions = await mapPaced(docs, (doc, i) => ask(doc, `document ${i}`), signal)
+  const before = await shotsOf(task, docs, config, ask, signal)
+  const read = [...files, ...before.files, ...(file === undefined ? [] : [file])]
+  return { kind: 'choices', task, docs, texts, questions, ...before, files: read }
+}
+
+/** The examples of each document, and the files that they are from. */
+async function shotsOf(
+  task: ChoiceTask,
+  docs: readonly Doc[],
+  config: EvaluateConfig,
+  ask: (doc: Doc, what: string) => Question,
+  signal?: AbortSignal,
+): Promise<{ num_fewshot: number; shots: Question[][]; files: readonly string[] }> {
   const num_fewshot = shotsWanted(task, config)
-  const pool = num_fewshot === 0 ? undefined : await findSplit(config.data, task.source, task.shots.split)
-  const poolDocs = pool === undefined ? [] : await readSplit(pool, signal)
-  const pick = shotPicker(task, poolDocs, num_fewshot, config.fewshot_seed)
-  const shots = docs.map((doc) => pick(doc).map((shot) => asked(shot, 'an example')))
-  for (const shot of shots.flat()) checkShot(task, shot)
-  const files = [...evaluated.files, ...(pool?.files ?? []), ...(file === undefined ? [] : [file])]
-  const own = existsSync(task.about) && task.source.paths !== undefined ? [task.about] : []
-  return { kind: 'choices', task, docs, num_fewshot, texts, questions, shots, files: [...files, ...own] }
+  if (num_fewshot === 0) return { num_fewshot, shots: docs.map(() => []), files: [] }
+  const pool = await findSplit(config.data, task.source, task.shots.split)
+  const pick = shotPicker(task, await readSplit(pool, signal), num_fewshot, config.fewshot_seed)
+  const asked = (shot: Doc) => checkedShot(task, ask(shot, 'an example'))
+  const shots = await mapPaced(docs, (doc) => pick(doc).map(asked), signal)
+  return { num_fewshot, shots, files: pool.files }
 }
 
 function shotsWanted({ shots, num_fewshot = 0 }: ChoiceTask, config: EvaluateConfig): number {
@@ -71,9 +82,9 @@ function questionOf(task: ChoiceTask, doc: Doc, texts: FixedTexts, what: string)
   }
 }
 
-function checkShot({ name }: ChoiceTask, { gold, answers }: Question): void {
-  const place = [gold].flat()[0]
-  if (place !== undefined && answers[place] !== undefined) return
+function checkedShot({ name }: ChoiceTask, shot: Question): Question {
+  const place = [shot.gold].flat()[0]
+  if (place !== undefined && shot.answers[place] !== undefined) return shot
   throw new TongueforgeError('ERR_DATA', `${name}: expected an answer in each example, found one without`, {
     hint: 'Take that record out of the split of the examples.',
     details: { task: name },

@@ -10,6 +10,7 @@
 #include "kernels/target_scores.h"
 #include "models/device.h"
 #include "models/tiny_decoder.h"
+#include "peak_memory.h"
 
 using namespace tongueforge;
 using Request = score::LikelihoodRequest;
@@ -153,6 +154,18 @@ TEST_CASE("cancelled work stops, whichever way a request is read") {
     test::CancelsAfter job(questions_asked);
     CHECK_THROWS_AS(score::likelihoods(*model, requests, {16}, job), Cancelled);
   }
+}
+
+TEST_CASE("logits of a long text never exist at once") {
+  auto spec = test::tiny_spec();
+  spec.vocab_size = 30'000;
+  spec.max_positions = 3'000;
+  const auto model = test::tiny_decoder(spec);
+  SilentJob job;
+  const auto text = request(random_ids(1, 1), random_ids(3'000, 2));
+  const int64_t peak = test::peak_memory([&] { score::likelihoods(*model, {text}, {}, job); });
+  const int64_t all_logits = 3'000 * 30'000 * 4;
+  CHECK(peak < all_logits / 3);  // a piece of 64 MB, and what its greatest is looked for in
 }
 
 TEST_CASE("cuda: log-likelihoods are those of the CPU") {
