@@ -1,0 +1,36 @@
+// The lines of run.mjs, of one seed or more, as the table of README.md: node bench/papers/speech/table.mjs LINES...
+import { readFileSync } from 'node:fs'
+import { spread } from '../results.mjs'
+
+/** Figures of a point by column: what they are, and their decimals. */
+const COLUMNS = {
+  held_out: [(point) => point.held_out, 3],
+  'k nonzero': [(point) => point.parameters.nonzero / 1000, 0],
+  'M MACs': [(point) => point.macs.core / 1e6, 1],
+  'RTF x 1e-3': [(point) => 1000 * point.rtf, 2],
+  relative: [(point) => point.rtf_relative, 2],
+}
+
+const lines = process.argv.slice(2).flatMap((file) => readFileSync(file, 'utf8').trim().split('\n'))
+const found = lines.map((line) => JSON.parse(line)).filter(({ parameters }) => parameters?.nonzero)
+// Of a point that was measured again the last line counts.
+const points = [...new Map(found.map((line) => [`${line.seed} ${line.point}`, line])).values()]
+const probes = [...new Set(points.flatMap((point) => Object.keys(point.probes ?? {})))]
+const columns = { ...COLUMNS }
+for (const name of probes) columns[name] = [(point) => point.probes?.[name], 1]
+
+const row = (cells) => `| ${cells.join(' | ')} |`
+console.log(row(['point', ...Object.keys(columns)]))
+console.log(row(Array(Object.keys(columns).length + 1).fill('---')))
+for (const name of new Set(points.map(({ point }) => point))) {
+  const seeds = points.filter(({ point }) => point === name)
+  console.log(row([name, ...Object.values(columns).map(([of, decimals]) => cell(seeds.map(of), decimals))]))
+}
+
+/** The mean, and what it lies between where seeds differ. */
+function cell(values, decimals) {
+  if (values.some((value) => value === undefined || value === null)) return '-'
+  const { mean, min, max } = spread(values)
+  const [middle, least, most] = [mean, min, max].map((value) => value.toFixed(decimals))
+  return least === most ? middle : `${middle} [${least},${most}]`
+}
