@@ -5,6 +5,9 @@ import { dirname, join } from 'node:path'
 import { writeFailed } from './json_file'
 import type { ModelFolder } from './model_folder'
 
+/** Of one file of weights, at most. */
+export const MAX_SHARD_BYTES = 5e9
+
 /** Throws ERR_NO_SPACE or ERR_IO. */
 export function writeText(folder: string, name: string, text: string): Promise<void> {
   const file = join(folder, name)

@@ -8,7 +8,7 @@ import { modelSpec } from '../checkpoint/model_spec'
 import { provenance } from '../checkpoint/provenance'
 import { isSpeechConfig } from '../checkpoint/speech_config'
 import { withStagedFolder } from '../checkpoint/staged_folder'
-import { carryOver, writeJson, writeText } from '../checkpoint/write_folder'
+import { carryOver, MAX_SHARD_BYTES, writeJson, writeText } from '../checkpoint/write_folder'
 import { toYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, type ConvertStatistics, type Handle, native, runJob } from '../native'
@@ -47,7 +47,6 @@ export interface ConvertReport extends ConversionFacts, Partial<ConvertStatistic
 
 /** As native/convert/write_tensors.cpp does it. */
 const ARITHMETIC = 'none; a weight with a mask: their product in float32'
-const MAX_SHARD_BYTES = 5e9
 
 /**
  * Converts a checkpoint of torch, without running anything of it: only tensors and plain containers are read. Throws

@@ -2,30 +2,18 @@
 import type { TrainConfig } from '../config/train'
 import type { Environment } from '../distributed/rendezvous'
 import type { Team } from '../distributed/team'
-import { TongueforgeError } from '../errors'
-import type { ModelText } from '../text/model_text'
-import { packedBatch } from '../text/packing'
-import { describeBatch, type ShownRow } from '../text/shown_batch'
 import { Run } from './run'
 import { mayRollBack, rollbackTarget } from './training/anomalies'
 import { type Checkpoint, Checkpoints, type SavedRun } from './training/checkpoints'
 import { writeCurves } from './training/curves'
 import { checkRoom } from './training/disk_space'
+import { type DryRunReport, dryRun } from './training/dry_run'
 import { warnOfEnds } from './training/ends'
 import { environment, inexactness } from './training/environment'
 import { type Identity, identify, type RunInputs } from './training/identity'
-import { checkMemory, machineMemory, memoryOf } from './training/memory_room'
+import { checkMemory, memoryOf } from './training/memory_room'
 import type { Metrics } from './training/metrics'
-import type { PerplexityReport } from './training/perplexity_report'
-import {
-  closeData,
-  openInputs,
-  type PlanSummary,
-  planTraining,
-  readTrainConfig,
-  summarise,
-  type TrainPlan,
-} from './training/plan'
+import { closeData, openInputs, planTraining, readTrainConfig, type TrainPlan } from './training/plan'
 import { addReferences } from './training/preferences'
 import { warnOfPruning } from './training/prune_schedule'
 import { publish } from './training/publish'
@@ -36,10 +24,10 @@ import { keepBest, resultKind } from './training/selection'
 import { Session } from './training/session'
 import { Speed } from './training/speed'
 import type { PreparationProgress } from './training/starting_model'
-import { foretellTime, type TimeEstimate } from './training/time'
 import { checkSameData, checkTeam, joinTeam, onDevice } from './training/together'
 import { Trainer } from './training/trainer'
 
+export type { DryRunReport, ShownBatch } from './training/dry_run'
 export type { PerplexityReport } from './training/perplexity_report'
 export type { TrainReport } from './training/report'
 export type { PreparationProgress as TrainProgress } from './training/starting_model'
@@ -78,18 +66,6 @@ export interface TrainResult {
   /** Of a run with `lora`: its adapter, in PEFT's format. */
   adapter?: string
   report: TrainReport | DryRunReport
-}
-
-/** Rows of packed documents as text, with what is learnt of them. */
-export type ShownBatch = ShownRow[]
-
-export interface DryRunReport {
-  dry_run: true
-  plan: PlanSummary & TimeEstimate & { machine_memory_bytes: number }
-  /** Where `showBatch` asks for it: the rows of the first update, or with `accumulation` of its first micro-step. */
-  batch?: ShownBatch
-  /** inscp with max_perplexity: of the training documents, which are measured. */
-  perplexity?: PerplexityReport
 }
 
 /** Late readers miss old steps, not new ones: metrics.jsonl has them all. */
@@ -147,7 +123,8 @@ async function planOnly(config: TrainConfig, options: TrainOptions, context: Con
   const folder = new RunFolder(config)
   await folder.check(claimOf(options)) // before anything is read, which may take long
   const inputs = await openInputs(config)
-  return { ...folder.places(inputs.model), report: await dryRun(config, inputs, options, context) }
+  const report = await dryRun(config, inputs, { ...options, signal: context.signal })
+  return { ...folder.places(inputs.model), report }
 }
 
 const claimOf = ({ resume = false, overwrite = false }: TrainOptions) => ({ resume, overwrite })
@@ -175,59 +152,6 @@ async function trainTogether(
   const job = { ...{ team, config: onDevice(team, config), inputs, identity, replaces }, ...context }
   return folder.hold(warn, () => trainIn(folder, { ...job, warn, onNote, onProgress, emit }), team)
 }
-
-/** What is known without training; documents are measured where the plan depends on it. */
-async function dryRun(
-  config: TrainConfig,
-  inputs: RunInputs,
-  { showBatch, onWarning, onNote, onProgress }: TrainOptions,
-  { signal }: Context,
-): Promise<DryRunReport> {
-  const filters = config.objective === 'inscp' && config.inscp.max_perplexity !== undefined
-  const identity = filters ? await identify(config, inputs, signal) : undefined
-  const plan = await planTraining(config, inputs, { identity, signal, onWarning, onNote, onProgress })
-  try {
-    await warnOfEnds(plan, onWarning ?? (() => {}))
-    warnOfPruning(plan, onWarning ?? (() => {}))
-    const perplexity = plan.perplexity?.report
-    const batch = showBatch && describeBatch(await firstBatch(plan), textOf(plan).tokenizer)
-    await warnOfMemory(plan, onWarning)
-    return {
-      dry_run: true,
-      plan: {
-        ...summarise(plan),
-        machine_memory_bytes: machineMemory().bytes,
-        ...(await foretellTime(plan, signal)),
-      },
-      ...(perplexity && { perplexity }),
-      ...(batch && { batch }),
-    }
-  } finally {
-    await closeData(plan)
-  }
-}
-
-// A plan may be made for another machine: what is refused here when it runs is only told.
-async function warnOfMemory(plan: TrainPlan, warn: (message: string) => void = () => {}): Promise<void> {
-  try {
-    checkMemory(plan, warn, await memoryOf(plan.config.device))
-  } catch (error) {
-    warn((error as TongueforgeError).message)
-  }
-}
-
-function textOf({ text, spec }: TrainPlan): ModelText {
-  if (text) return text
-  throw new TongueforgeError(
-    'ERR_USAGE',
-    `showBatch: expected a model that reads text, received a ${spec.architecture}`,
-    {
-      hint: 'A batch of sound cannot be shown as text: leave it out.',
-    },
-  )
-}
-
-const firstBatch = ({ config, data }: TrainPlan) => packedBatch(data.rows, config.batch_size, 0)
 
 interface Job extends Context {
   team: Team

@@ -1,7 +1,7 @@
 /** The model between two stages: a folder on disk, and in memory while stages need it there. */
-
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../../checkpoint/model_spec'
+import { MAX_SHARD_BYTES } from '../../checkpoint/write_folder'
 import { type Handle, native, runJob } from '../../native'
 import { warnOfUnread } from '../unread_tensors'
 
@@ -10,8 +10,6 @@ export interface Means {
   dtype: 'float32' | 'bfloat16'
   threads: number
 }
-
-const MAX_SHARD_BYTES = 5e9
 
 export class ModelAtHand {
   #handle: Handle | undefined

@@ -1,25 +1,19 @@
 /** The native trainer behind a typed face: one update, one evaluation, one checkpoint a call. */
 import { join } from 'node:path'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../../checkpoint/adapter_folder'
-import { writeJson } from '../../checkpoint/write_folder'
-import { initialization } from '../../config/initialization'
-import { optimizerChoice } from '../../config/optimizer'
-import type { TrainConfig } from '../../config/train'
+import { MAX_SHARD_BYTES, writeJson } from '../../checkpoint/write_folder'
 import { Team } from '../../distributed/team'
 import { TongueforgeError } from '../../errors'
 import {
   type Handle,
-  type LossSettings,
   type LossSums,
   type MaskCounts,
   native,
-  type OptimizerSettings,
   type PackedBatch,
   runJob,
   type SamplingSettings,
   type StepOutcome,
 } from '../../native'
-import { objectives } from '../../text/objectives'
 import {
   epochBatches,
   nativeRows,
@@ -34,14 +28,19 @@ import { Batches } from './batches'
 import type { StateWriter } from './checkpoints'
 import type { TrainingData } from './data'
 import { advice } from './memory_room'
+import {
+  isDeterministic,
+  lossSettings,
+  masksOf,
+  nativeInit,
+  optimizerSettings,
+  togetherOf,
+} from './native_settings'
 import type { TrainPlan } from './plan'
-import { preferenceSettings } from './preferences'
 import { learningRate } from './schedule'
 import { cutStudent } from './student'
-import { distillationSettings, loadTeacher } from './teaching'
+import { loadTeacher } from './teaching'
 import type { LoraPlan } from './trained'
-
-const MAX_SHARD_BYTES = 5e9
 
 /** Of a row, where it is to be found again; rows of a batch that are shown. */
 const [SHOWN_TOKENS, SHOWN_ROWS] = [12, 8]
@@ -260,12 +259,6 @@ export async function logitsOf(model: Handle, ids: Int32Array, threads: number):
   return new Float32Array((await runJob('logits', { model, rows: [ids], threads })).data)
 }
 
-const togetherOf = ({ distributed: { bucket_mb, zero } }: TrainConfig, group: Handle) => ({
-  group,
-  bucket_mb,
-  share_state: zero === 1,
-})
-
 async function putAdapters(
   model: Handle,
   { modules, dropout, start }: LoraPlan,
@@ -280,37 +273,6 @@ const stateFile = (folder: string) => `${folder}/state.safetensors`
 function nativeBatch(packed: PackedRows, { reference }: TrainingData): PackedBatch {
   const batch = nativeRows(packed)
   return reference ? { ...batch, reference: packed.documents.map((number) => reference[number]!) } : batch
-}
-
-function optimizerSettings(config: TrainConfig): OptimizerSettings {
-  const { decay, weight_decay, eps, ...own } = optimizerChoice(config.optimizer)
-  const common = { weight_decay, eps, decay_all: decay === 'all' }
-  if (own.kind === 'adafactor') {
-    const { kind, beta1, decay_rate, clip_threshold } = own
-    return { ...common, kind, beta1, decay_rate, clip_threshold }
-  }
-  const [beta1, beta2] = own.betas
-  return { ...common, kind: own.kind, beta1, beta2 }
-}
-
-// cuBLAS reads the variable when it is first used: with it, it sums in one order.
-function isDeterministic({ deterministic, device }: TrainConfig): boolean {
-  if (deterministic && device !== 'cpu') process.env.CUBLAS_WORKSPACE_CONFIG ??= ':4096:8'
-  return deterministic
-}
-
-function masksOf({ pruning, keep_zeros }: TrainConfig): 'none' | 'empty' | 'zeros' {
-  if (keep_zeros) return 'zeros'
-  return pruning ? 'empty' : 'none'
-}
-
-function lossSettings(config: TrainConfig, teacher: Handle | undefined): LossSettings {
-  if (config.objective === 'distil')
-    return { kind: 'distillation', distillation: distillationSettings(config, teacher!) }
-  const { loss: kind } = objectives[config.objective]
-  return kind === 'preference'
-    ? { kind, preference: preferenceSettings(config) }
-    : { kind, z_loss: config.z_loss }
 }
 
 // From a folder, of the teacher, or random.
@@ -329,18 +291,4 @@ async function startingModel(plan: TrainPlan, { signal, warn }: OpenOptions): Pr
     return model
   }
   return runJob('initialiseModel', { spec, init: nativeInit(config), device, threads }, { signal })
-}
-
-function nativeInit(config: TrainConfig): object {
-  const how = config.init?.initialization ?? initialization.parse({})
-  return {
-    seed: config.seed,
-    embedding_std: how.embedding_std,
-    matrix_std: how.matrix_std ?? (how.matrix_gain === undefined ? 0.02 : 0),
-    matrix_gain: how.matrix_gain ?? 1,
-    attention_output_gain: how.attention_output_gain,
-    mlp_output_gain: how.mlp_output_gain,
-    correlation: how.related_rows?.correlation ?? 0,
-    related_rows: (how.related_rows?.pairs ?? []).map((pair) => Int32Array.from(pair)),
-  }
 }
