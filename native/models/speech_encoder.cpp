@@ -1,6 +1,7 @@
 #include "models/speech_encoder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "kernels/aten.h"
@@ -124,7 +125,7 @@ at::Tensor sound_places(const Rows& rows) { return rows.segments_BT.ge(0).flatte
 SpeechEncoder::SpeechEncoder(SpeechSpec spec)
     : spec_(std::move(spec)),
       convolutions_(make_convolutions(spec_)),
-      stack_(stack_spec(spec_, dropout()), spec_.layers),
+      stack_(stack_spec(spec_, dropout()), std::exchange(spec_.layers, {})),
       has_masked_(spec_.masked_embedding) {
   projection_norm_.eps = norm_.eps = spec_.layer_norm_eps;
   position_.groups = spec_.position_groups;

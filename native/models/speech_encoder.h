@@ -23,6 +23,7 @@ class SpeechEncoder final : public Model, public MaskedPredictor {
  public:
   explicit SpeechEncoder(SpeechSpec spec);
 
+  /// Without its layers, which may change: blocks() tells their sizes.
   const SpeechSpec& spec() const { return spec_; }
   using Model::blocks;
   using Model::parameters;

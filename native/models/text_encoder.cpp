@@ -1,5 +1,7 @@
 #include "models/text_encoder.h"
 
+#include <utility>
+
 #include "core/error.h"
 #include "kernels/aten.h"
 #include "kernels/embedding.h"
@@ -80,7 +82,7 @@ at::Tensor positions_of(const EncoderSpec& spec, const at::Tensor& segments_BT) 
 
 TextEncoder::TextEncoder(EncoderSpec spec)
     : spec_(std::move(spec)),
-      stack_(stack_spec(spec_, dropout()), spec_.layers),
+      stack_(stack_spec(spec_, dropout()), std::exchange(spec_.layers, {})),
       own_bias_(!spec_.tied_head) {
   embedding_norm_.eps = masked_.norm.eps = spec_.layer_norm_eps;
   const int64_t d = spec_.hidden_size, v = spec_.vocab_size;

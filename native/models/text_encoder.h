@@ -31,6 +31,7 @@ class TextEncoder final : public Model, public MaskedPredictor {
  public:
   explicit TextEncoder(EncoderSpec spec);
 
+  /// Without its layers, which may change: blocks() tells their sizes.
   const EncoderSpec& spec() const { return spec_; }
   using Model::blocks;
   using Model::parameters;
