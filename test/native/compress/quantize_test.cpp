@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "checkpoint/posix_file.h"
+#include "compress/calibration.h"
 #include "compress/input_statistics.h"
 #include "compress/matrices.h"
 #include "compress/pruning_models.h"
@@ -158,6 +159,24 @@ TEST_CASE("GPTQ is closer on related inputs than rounding to nearest, the same o
   }
 }
 
+TEST_CASE("what others add to a weight that stays zero does not widen its group's grid") {
+  const auto weight =
+      at::tensor({7.0F, 0.45F, 3.0F, -2.0F, 0.01F, -0.01F, 0.0F, 0.005F}, at::kFloat).view({1, 8});
+  const auto gram = at::eye(8);
+  gram[1][6] = gram[6][1] = 0.9;  // 0.45 is rounded to 0, for which the zero would make up
+  for (const bool symmetric : {true, false}) {
+    CAPTURE(symmetric);
+    const auto settings = settings_of({4, symmetric, 4});
+    const auto solved = round_by_inputs(weight, factor_of(gram), settings, SilentJob());
+    CHECK(same(solved, round_to_nearest(weight, settings)));
+    // Where it may be what it likes, it is what others make of it.
+    const auto free = weight.clone();
+    free[0][6] = 1e-6;
+    const auto moved = round_by_inputs(free, factor_of(gram), settings, SilentJob()).dense();
+    CHECK(std::abs(moved[0][6].item<double>()) > 0.1);
+  }
+}
+
 TEST_CASE("packed and unpacked a weight is the same, with outputs and inputs that fill no word") {
   for (const auto& c : {Case{4, true, 0}, Case{4, false, 0}, Case{8, true, 0}, Case{8, false, 0}}) {
     CAPTURE(c.bits);
@@ -217,6 +236,50 @@ TEST_CASE("a quantised model is what its files say, and no layer is worse by GPT
       std::filesystem::remove_all(folder);
     }
   }
+}
+
+TEST_CASE("of GPTQ and nearest values a layer takes those that are closer on its inputs") {
+  SilentJob job;
+  QuantizeOptions options;
+  options.bits = 4, options.group = 4, options.gptq = true;
+  options.layers = {"layers.0.self_attn.k_proj", "layers.0.self_attn.v_proj"};
+  const QuantizeSettings settings = {{options.bits, options.symmetric, false}, options.group};
+  int64_t solved_taken = 0, nearest_taken = 0;
+  for (uint64_t seed = 121; seed < 141; seed++) {
+    CAPTURE(seed);
+    const auto model = pruning_decoder(kPruningCases[3], seed, 1);
+    std::vector<models::Rows> rows;
+    for (uint64_t batch = 0; batch < 20; batch++) rows.push_back(rows_of(seed + 1000 * batch).front());
+    const auto block = model->blocks()[0];
+    // Over many outputs GPTQ is always the closer one: one is left, the others stay zero.
+    for (const auto& layer : {block.k, block.v}) layer.linear->weight.narrow(0, 1, 7).zero_();
+    InputGram sum(block.k.linear->weight.size(1));
+    Calibration(*model, rows, job).observe({{block.k.linear, [&](const at::Tensor& x_PC) {
+                                               sum.add(x_PC);
+                                             }}});
+    const auto gram = sum.take();
+    const auto factor = inverse_factor(gram, options.damping, "a layer", job);
+    std::vector<at::Tensor> expected;
+    std::vector<double> errors;
+    for (const auto& layer : {block.k, block.v}) {
+      const auto weight = layer.linear->weight.clone();
+      const auto nearest = round_to_nearest(weight, settings).dense(),
+                 solved = round_by_inputs(weight, factor, settings, job).dense();
+      const double of_nearest = squared_error(weight - nearest, gram),
+                   of_solved = squared_error(weight - solved, gram);
+      const bool takes_solved = of_solved < of_nearest;
+      (takes_solved ? solved_taken : nearest_taken)++;
+      expected.push_back(takes_solved ? solved : nearest);
+      errors.push_back(std::sqrt(std::min(of_solved, of_nearest) / squared_error(weight, gram)));
+    }
+    const auto figures = quantize_weights(*model, options, rows, job);
+    REQUIRE(figures.size() == 2);
+    CHECK(block.k.linear->weight.equal(expected[0]));
+    CHECK(block.v.linear->weight.equal(expected[1]));
+    for (size_t i = 0; i < 2; i++) CHECK(*figures[i].error == doctest::Approx(errors[i]).epsilon(1e-3));
+  }
+  CHECK(solved_taken > 0);
+  CHECK(nearest_taken > 0);
 }
 
 TEST_CASE(
