@@ -11,7 +11,13 @@ import { Identity } from './compressing/identity'
 import { type Means, ModelAtHand } from './compressing/model_at_hand'
 import { checkNeeds, type Needs, needsOf } from './compressing/needs'
 import { type CompressEvent, runStages, type Session } from './compressing/pipeline'
-import { calibrates, checkTrainings, type PlannedStage, planStages } from './compressing/plan'
+import {
+  calibrates,
+  checkMeasurable,
+  checkTrainings,
+  type PlannedStage,
+  planStages,
+} from './compressing/plan'
 import { publish } from './compressing/publish'
 import { type CompressReport, type ForetoldStage, reportOf } from './compressing/report'
 import type { Shape } from './compressing/stage'
@@ -103,6 +109,7 @@ async function planCompress(source: string | object, overrides: readonly string[
   const means = { dtype, threads: given.threads }
   const config = { ...given, dtype }
   checkSound(spec, config)
+  checkMeasurable(config, spec, file)
   const original = ModelAtHand.of(folder, means)
   const start = { spec: original.spec, zeros: 0 }
   const stages = planStages(config, file, start)

@@ -25,8 +25,10 @@ struct Pruning {
     const auto batches = to_batches(packed, model->vocab_size());
     compress::CalibrationRows rows;
     for (const auto& batch : batches) rows.batches.push_back(batch.rows());
-    const std::shared_ptr<const train::Loss> made = train::make_loss({loss}, *model);
-    rows.loss = [made, batches](size_t batch, const Job& job) {
+    // Made by who first asks: a model that has none can be looked at all the same.
+    rows.loss = [model = model, kind = loss, made = std::shared_ptr<const train::Loss>(), batches](
+                    size_t batch, const Job& job) mutable {
+      if (!made) made = train::make_loss({kind}, *model);
       return made->count(batches[batch]) == 0 ? at::Tensor() : made->sum(batches[batch], &job).sum;
     };
     return rows;

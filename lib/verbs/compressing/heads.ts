@@ -9,8 +9,11 @@ import { numbers, removalInputs, withLayers, withUnitsLeft } from './removal'
 import { impossible, type Shape, type Stage, type StageContext } from './stage'
 import { amountSteps, type LayerUnits, unitBudget, unitsLeft } from './unit_budget'
 
+const asksLoss = ({ criterion, heads: named }: HeadsStage) => named === undefined && criterion !== 'l1'
+
 export const heads: Stage<HeadsStage> = {
-  calibrates: ({ criterion, heads: named }) => named === undefined && criterion !== 'l1',
+  calibrates: asksLoss,
+  asksLoss,
 
   predict(shape, config) {
     const { layers } = shape.spec

@@ -1,8 +1,10 @@
 /** The stages one by one, each with the sizes that it finds and leaves; what a config asks for that cannot be. */
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { CompressConfig, StageConfig } from '../../config/compress'
 import { configError } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
 import { checkKind } from '../training/model_kind'
+import { lossObstacle } from '../training/own_loss'
 import { readTrainConfig } from '../training/plan'
 import { stockObstacle } from './shapes'
 import { impossible, type Shape, type Stage, type TrainingStage } from './stage'
@@ -86,6 +88,7 @@ function foretold(stage: Stage | TrainingStage, before: Shape, config: StageConf
       `expected nothing after quantize, received ${config.method}`,
       'Whole numbers are made of the weights as they are at the end: make quantize the last stage.',
     )
+  checkLoss(stage, before, config)
   const after = stage.predict(before, config)
   const obstacle = after.open?.length ? 'layers that may differ' : stockObstacle(after.spec)
   if (!uniform || obstacle === undefined) return after
@@ -94,6 +97,32 @@ function foretold(stage: Stage | TrainingStage, before: Shape, config: StageConf
     `expected a model that transformers loads, as uniform: true asks, received ${config.method} that leaves ${obstacle}`,
     'Choose by layer, so that each loses as much, and another number of heads; or leave uniform out.',
   )
+}
+
+// Met here, not when hours later the stage looks at its rows.
+function checkLoss(stage: Stage | TrainingStage, { spec }: Shape, config: StageConfig): void {
+  const obstacle = lossObstacle(spec)
+  if (obstacle === undefined || trains(stage) || !stage.asksLoss?.(config)) return
+  const { criterion } = config as { criterion: string }
+  throw impossible(
+    'criterion',
+    `expected one that asks for no loss with ${obstacle}, received ${criterion}`,
+    `l1 looks at weights alone; ${criterion} is for models that foretell what is hidden from them.`,
+  )
+}
+
+/** Held-out text tells nothing of a model that foretells nothing. Throws ERR_CONFIG. */
+export function checkMeasurable(
+  { evaluate }: { evaluate?: object | undefined },
+  spec: ModelSpec,
+  file: string,
+): void {
+  const obstacle = evaluate && lossObstacle(spec)
+  if (obstacle === undefined) return
+  throw configError(file, `evaluate: expected a model that has a loss, received ${obstacle}`, {
+    hint: 'Take a model with a head that foretells what is hidden from it; compress can do without evaluate.',
+    key: 'evaluate',
+  })
 }
 
 /** Puts the place of a stage before the key that it complains of. */

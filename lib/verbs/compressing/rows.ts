@@ -8,6 +8,7 @@ import { amountSteps, type LayerUnits, unitBudget, unitsLeft } from './unit_budg
 
 export const rows: Stage<RowsStage> = {
   calibrates: ({ criterion }) => criterion !== 'l1',
+  asksLoss: ({ criterion }) => criterion === 'taylor',
 
   predict(shape, config) {
     const { layers } = shape.spec

@@ -28,6 +28,8 @@ export interface Shape {
 export interface Stage<C extends { method: string } = { method: string }> {
   /** Whether it looks at calibration rows. */
   calibrates(config: C): boolean
+  /** Whether its `criterion` asks how well the model foretells those rows. Absent: it does not. */
+  asksLoss?(config: C): boolean
   /**
    * The sizes that it leaves, exactly and without weights. Throws `impossible` for what cannot be: more heads than there
    * are. The argument is not changed.

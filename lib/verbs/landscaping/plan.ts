@@ -11,7 +11,7 @@ import { checkSources, readCompressConfig, sourcesOf } from '../compressing/conf
 import { type ForetoldFigures, foretoldFigures } from '../compressing/figures'
 import { Identity } from '../compressing/identity'
 import type { Means, ModelAtHand } from '../compressing/model_at_hand'
-import { checkTrainings, type PlannedStage, planStages } from '../compressing/plan'
+import { checkMeasurable, checkTrainings, type PlannedStage, planStages } from '../compressing/plan'
 import type { Shape } from '../compressing/stage'
 import { canonicalJson, recordSources } from '../training/identity'
 import { checkSound } from '../training/model_kind'
@@ -45,6 +45,7 @@ export async function planPoints(
   probes: PointProbes | undefined,
 ): Promise<PlannedPoint[]> {
   checkSound(spec, config)
+  checkMeasurable(config, spec, file)
   await checkSources(config.evaluate.data, config)
   const all: PlannedPoint[] = []
   for (const point of pointsOf(config, file)) {
