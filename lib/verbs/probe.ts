@@ -4,7 +4,7 @@ import { FrontEnd } from '../audio/front_end'
 import { HeardFrames } from '../audio/heard_frames'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { modelSpec } from '../checkpoint/model_spec'
-import { provenance } from '../checkpoint/provenance'
+import { type InputRecord, provenance } from '../checkpoint/provenance'
 import type { SpeechSpec } from '../checkpoint/speech_config'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
@@ -105,7 +105,11 @@ async function run(staged: string, work: Work): Promise<ProbeReport> {
     resumed: plan.probes.length - left.length,
     seconds_taken: (performance.now() - start) / 1000,
   })
-  await save(staged, work, provenance('probe', [input], { seed: config.seed, data_sha256: data }))
+  await save(
+    staged,
+    work,
+    provenance('probe', [input, ...soundRecords(config)], { seed: config.seed, data_sha256: data }),
+  )
   await writeJson(staged, 'report.json', report)
   return report
 }
@@ -115,6 +119,17 @@ const identityOf = (content: { model: object; data: string; seed: number }): str
   createHash('sha256')
     .update(canonicalJson({ version: VERSION, ...content }))
     .digest('hex')
+
+/** Where sound comes from; what it holds, with its labels, is in data_sha256. */
+function soundRecords({ train, folds, test, probes }: ProbeConfig): InputRecord[] {
+  const all = [{ train, folds, test }, ...probes].flatMap((one) => [
+    ...(one.train ?? []),
+    ...(one.folds ?? []).flat(),
+    ...(one.test ?? []),
+  ])
+  const paths = new Set(all.map(({ path }) => path))
+  return [...paths].map((path) => ({ role: 'data', path, files: [] }))
+}
 
 /** All files but heads, predictions and report. */
 async function save(staged: string, { config, plan }: Work, origin: object): Promise<void> {

@@ -6,8 +6,10 @@ import { glide, wav } from './sounds.mjs'
 import { melHubertConfig, writeTinySpeech } from './tiny_speech.mjs'
 
 /** Tones of a sound file, in Hz and as tokens; each lasts `SECONDS`. */
-export const PITCHES = { low: 300, middle: 900, high: 2700 }
-export const SECONDS = 0.2
+const PITCHES = { low: 300, middle: 900, high: 2700 }
+const SECONDS = 0.2
+/** At the end of each tone, of which the alignment says nothing. */
+const GAP = 0.03
 
 const WORDS = ['low', 'middle', 'high', 'rise', 'fall']
 export const LEXICON = 'low L\nmiddle M\nhigh H\nrise L M H\nfall H M L\nfall(2) H L\n'
@@ -26,7 +28,7 @@ function spoken(i) {
     const from = PITCHES[TONES[phone]] * (1 + i / 500)
     return [...glide({ seconds: SECONDS, from, to: from * 1.01, level: voice === 'loud' ? 0.5 : 0.02 })]
   })
-  const segments = PHONES[word].map((phone, k) => `${k * SECONDS}\t${(k + 1) * SECONDS}\t${phone}`)
+  const segments = PHONES[word].map((phone, k) => `${k * SECONDS}\t${(k + 1) * SECONDS - GAP}\t${phone}`)
   return {
     word,
     voice,

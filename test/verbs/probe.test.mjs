@@ -190,6 +190,15 @@ describe('probes on a speech encoder', () => {
     assert.deepEqual(bytesOf('down'), bytesOf('plain'))
   })
 
+  test('chance is how often the test has what training has most', async () => {
+    const some = (take, voice) => ({ path: manifest, where: { take, voice } })
+    const train = [some(0, ['loud', 'soft']), some(1, 'loud')]
+    const judged = [some(2, 'soft'), some(3, ['loud', 'soft'])]
+    const voice = { name: 'voice', kind: 'utterance', label: 'voice', steps: 1 }
+    const { probes } = await probe(config('chance', [voice], { train, test: judged }))
+    assert.equal(probes[0].test.chance, 5 / 15)
+  })
+
   test('a seed changes the order of batches, and nothing where all go together', async () => {
     const batches = [{ ...word, batch_size: 5 }]
     for (const [out, seed] of Object.entries({ first: 1, same: 1, second: 2 }))
@@ -305,6 +314,10 @@ describe('probes on a speech encoder', () => {
     assert.equal(await hash(all), await hash(all))
     assert.notEqual(await hash([word]), await hash([{ ...word, label: 'voice' }]))
     assert.notEqual(await hash([word]), await hash([{ ...word, lr: 0.02 }]))
+    const swapped = readFileSync(manifest, 'utf8').replace('0.wav,low,loud', '0.wav,high,loud')
+    writeFileSync(join(data, 'swapped.csv'), swapped)
+    const other = takes(0, 1).map((one) => ({ ...one, path: join(data, 'swapped.csv') }))
+    assert.notEqual(await hash([word]), await hash([{ ...word, train: other }]))
     writeFileSync(join(data, 'copy.dict'), LEXICON)
     assert.equal(await hash([spelled]), await hash([{ ...spelled, lexicon: join(data, 'copy.dict') }]))
     native().dispose(handle)

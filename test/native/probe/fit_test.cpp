@@ -9,6 +9,7 @@
 #include "cancels_after.h"
 #include "checkpoint/safetensors.h"
 #include "core/random.h"
+#include "probe/adam.h"
 #include "probe/head_file.h"
 #include "probe/sounds.h"
 #include "testing.h"
@@ -201,6 +202,23 @@ TEST_CASE("loss and gradient do not depend on how many rows are in memory at onc
   CHECK(all.sum == doctest::Approx(sum).epsilon(1e-12));
   CHECK(all.terms == terms);
   CHECK(at::allclose(whole.all, parts.all, 1e-9, 1e-9));
+}
+
+TEST_CASE(
+    "the first step of Adam is as long as the rate, whatever the gradient, and decay takes where it is "
+    "told") {
+  probe::Adam adam(4);
+  std::vector<double> values{1, 1, 1, 1};
+  const std::vector<double> gradient{5, -0.01, 5, 0};
+  adam.step(values, gradient, 0.1, 0.5, 2, 4);
+  const std::vector<double> first{0.9, 1.1, 0.95 - 0.1, 0.95};
+  for (size_t i = 0; i < 4; i++) CHECK(values[i] == doctest::Approx(first[i]).epsilon(1e-6));
+  adam.step(values, gradient, 0.1, 0, 0, 4);  // a gradient that stays is gone along as fast
+  CHECK(values[0] == doctest::Approx(0.8).epsilon(1e-6));
+  adam.step(values, {{-5, 0, 0, 0}}, 0.1, 0, 0, 4);
+  const double mean =
+      (0.9 * (0.9 * 0.5 + 0.5) - 0.5) / (1 - 0.729);  // betas 0.9 and 0.999: squares are alike
+  CHECK(values[0] == doctest::Approx(0.8 - 0.1 * mean / 5).epsilon(1e-6));
 }
 
 TEST_CASE("decay takes from the matrix alone") {
