@@ -24,6 +24,7 @@ export {
   type AttentionHead,
   type AttentionOptions,
   type AttentionReport,
+  type AttentionSource,
   attention,
   type HeadCorrelation,
   type HeadShape,

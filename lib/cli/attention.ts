@@ -18,7 +18,8 @@ export default defineVerb<Values>({
   options: [
     {
       flags: '--data <source>',
-      description: 'sound or texts: a path, or {path: x.csv, field: file} (repeatable)',
+      description:
+        'sound or texts: a path, or a source as in a config: {path: x.csv, where: {set: test}} (repeatable)',
       parse: repeated,
     },
     {

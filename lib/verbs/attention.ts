@@ -2,30 +2,33 @@
  * How the heads of an encoder look: along the diagonal, in columns, all around (Yang et al. 2020, arXiv 2006.03265), and
  * whether those that look along the diagonal stay when heads are pruned. load -> look -> report. Docs: docs/attention.md.
  */
+import type { AudioSourceLike } from '../audio/list'
 import type { EncoderSpec } from '../checkpoint/encoder_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { modelSpec } from '../checkpoint/model_spec'
 import type { SpeechSpec } from '../checkpoint/speech_config'
-import { attentionSchema } from '../config/attention'
+import { soundAttentionSchema, textAttentionSchema } from '../config/attention'
 import { checkConfig } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type CountProgress, type JobCallbacks, native } from '../native'
-import { openDocuments } from './attending/documents'
+import type { Source } from '../text/documents'
+import { openSounds, openTexts, type ReadingOptions } from './attending/documents'
 import { readPrunedRun } from './attending/pruned_run'
 import { type AttentionReport, reportOf } from './attending/report'
 import { meanShapes } from './attending/shapes'
 import { loadedEncoder } from './loaded_encoder'
 import type { LoadOptions } from './model'
-import { listOf, type Sources } from './vocabulary/sources'
 
 export type { AttentionHead, AttentionReport, HeadCorrelation, PruningOrder } from './attending/report'
 export type { HeadShape } from './attending/shapes'
 
+export type AttentionSource = string | Source | AudioSourceLike
+
 export interface AttentionOptions
   extends Pick<LoadOptions, 'device' | 'dtype' | 'threads'>,
     JobCallbacks<CountProgress> {
-  /** Sound or texts: paths, or sources as in a config. */
-  data: Sources
+  /** Paths, or sources as in a config: `{ path, where }` of sound, `{ path, field }` of texts. */
+  data: AttentionSource | readonly AttentionSource[]
   /** Run folder of `compress` on this model: when each head left is told beside how it looks. */
   pruned?: string | undefined
   /** Utterances or texts that are looked at, from the first on; default: all. */
@@ -42,13 +45,14 @@ export interface AttentionOptions
  */
 export async function attention(folder: string, options: AttentionOptions): Promise<AttentionReport> {
   const { data, pruned, limit, seed, device, dtype, threads = 0, ...callbacks } = options
-  const given = { data: data && listOf(data), pruned, limit, seed }
-  const config = checkConfig(attentionSchema, given, 'attention')
+  const list = data && [data].flat().map((one) => (typeof one === 'string' ? { path: one } : one))
+  const given = { data: list, pruned, limit, seed }
   const files = await openModelFolder(folder)
   const spec = encoderIn(files)
+  const { config, open } = readingOf(files, spec, given)
   const run =
     config.pruned === undefined ? undefined : await readPrunedRun(config.pruned, files, callbacks.signal)
-  const documents = await openDocuments(files, spec, config, { threads, ...callbacks })
+  const documents = await open({ threads, ...callbacks })
   try {
     const model = await loadedEncoder(files.path, spec, { device, dtype, threads, signal: callbacks.signal })
     try {
@@ -61,6 +65,16 @@ export async function attention(folder: string, options: AttentionOptions): Prom
   } finally {
     await documents.close()
   }
+}
+
+/** Sources are those of sound or of text. Throws ERR_CONFIG. */
+function readingOf(files: ModelFolder, spec: EncoderSpec | SpeechSpec, given: object) {
+  if (spec.kind === 'speech') {
+    const config = checkConfig(soundAttentionSchema, given, 'attention')
+    return { config, open: (options: ReadingOptions) => openSounds(files, spec, config, options) }
+  }
+  const config = checkConfig(textAttentionSchema, given, 'attention')
+  return { config, open: (options: ReadingOptions) => openTexts(files, spec, config, options) }
 }
 
 function encoderIn({ config, configFile }: ModelFolder): EncoderSpec | SpeechSpec {

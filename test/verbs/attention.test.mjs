@@ -87,6 +87,23 @@ describe('attention', () => {
     assert.deepEqual(again, report)
   })
 
+  test('sources are those of sound or of text: rows of a manifest by a column, keys of another kind refused', async () => {
+    const all = await attention(speech, { data: sound.heldOut, threads: 1 })
+    const anna = { path: sound.heldOut, where: { speaker: 'anna' } }
+    const some = await attention(speech, { data: anna, threads: 1 })
+    const lines = readFileSync(sound.heldOut, 'utf8').trim().split('\n').slice(1)
+    assert.equal(all.documents, lines.length)
+    assert.equal(some.documents, lines.filter((line) => line.endsWith(',anna')).length)
+    for (const [model, key] of [
+      [speech, 'split'],
+      [text, 'where'],
+    ])
+      await assert.rejects(attention(model, { data: { path: sound.heldOut, [key]: {} } }), {
+        code: 'ERR_CONFIG',
+        message: new RegExp(`^attention: data\\.0\\.${key}: unknown key`),
+      })
+  })
+
   test('of text it is the mean over documents, with their special tokens, up to a limit', async () => {
     const file = join(root, 'texts.txt')
     writeFileSync(file, 'the dog sees a cat\n\na bird follows\n\nand then here and there')

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { compress, train } from 'tongueforge'
+import { compress, landscape, train } from 'tongueforge'
 import { clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { toneModel, writeTinySound } from '../helpers/tiny_sound.mjs'
@@ -66,5 +66,24 @@ describe('recipes of speech', () => {
       6,
     )
     assert.ok(layers.every(({ intermediate_size }) => intermediate_size === 16))
+  })
+
+  test('landscape_melhubert makes and probes every point, the first ones of each technique here', async () => {
+    const overrides = [
+      ...[...common, `model=${place('base')}`, `out=${place('landscape')}`, 'keep_models=false'],
+      ...['calibration', 'recovery'].map((key) => `${key}.data.0.path=${data}`),
+      ...[`evaluate.data.0.path=${heldOut}`, `probe.train.0.path=${data}`, `probe.test.0.path=${heldOut}`],
+      ...['recovery.steps=1', 'recovery.schedule.warmup=0', 'recovery.sequence_length=30'],
+      ...['measure={ seconds: 1, repeats: 1, warmup: 0 }', 'calibration.samples=4'],
+      ...[0, 1, 2, 3].map((i) => `techniques.${i}.rates=[0.5]`),
+      ...['techniques.0.stages.0.steps=1', 'techniques.1.stages.0.steps=1', 'techniques.2.stages.0.steps=1'],
+      ...[0, 1, 2].map((i) => `probe.probes.${i}.label=speaker`), // tones are no digits
+    ]
+    const { points, failed, probe_fronts } = await landscape(recipe('landscape_melhubert'), { overrides })
+      .result
+    assert.deepEqual(failed, [])
+    assert.equal(points.length, 7)
+    assert.ok(points.every(({ probes }) => probes.length === 3))
+    assert.deepEqual(Object.keys(probe_fronts), ['digit', 'digit-last', 'speaker'])
   })
 })

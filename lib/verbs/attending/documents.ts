@@ -1,15 +1,15 @@
 /** What an encoder attends to, one by one: utterances through its front end, or texts as its tokenizer cuts them. */
 import { FrontEnd } from '../../audio/front_end'
+import { listAudio } from '../../audio/list'
 import { hearAll } from '../../audio/stream'
 import type { EncoderSpec } from '../../checkpoint/encoder_config'
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import type { SpeechSpec } from '../../checkpoint/speech_config'
-import type { AttentionConfig } from '../../config/attention'
+import type { SoundAttention, TextAttention } from '../../config/attention'
 import type { AttendedDocument } from '../../native'
 import { corpusTexts } from '../../text/bpe/corpus_texts'
 import { loadModelText } from '../../text/model_text'
 import { cutToFit } from '../encoder'
-import { listSounds } from '../training/sound_data'
 
 export interface Documents {
   /** How many there are. */
@@ -25,24 +25,16 @@ export interface ReadingOptions {
   onWarning?: ((message: string) => void) | undefined
 }
 
-/** Throws ERR_NOT_FOUND, ERR_AUDIO, ERR_DATA, ERR_MODEL_CONFIG, ERR_TOKENIZER. */
-export const openDocuments = (
-  files: ModelFolder,
-  spec: EncoderSpec | SpeechSpec,
-  config: AttentionConfig,
-  options: ReadingOptions,
-): Promise<Documents> =>
-  spec.kind === 'speech' ? openSounds(files, spec, config, options) : openTexts(files, spec, config, options)
-
-async function openSounds(
+/** Throws ERR_NOT_FOUND, ERR_AUDIO, ERR_DATA, ERR_MODEL_CONFIG. */
+export async function openSounds(
   files: ModelFolder,
   { frame_width }: SpeechSpec,
-  { data, limit }: AttentionConfig,
+  { data, limit }: SoundAttention,
   { threads, signal, onWarning }: ReadingOptions,
 ): Promise<Documents> {
   const frontEnd = await FrontEnd.open(files.path)
   frontEnd.requireWidth(frame_width, files.path)
-  const listed = await listSounds(data, { leastSeconds: frontEnd.leastSeconds, signal, onWarning })
+  const listed = await listAudio(data, { leastSeconds: frontEnd.leastSeconds, signal, onWarning })
   const utterances = listed.utterances.slice(0, limit)
   return {
     count: utterances.length,
@@ -54,10 +46,11 @@ async function openSounds(
   }
 }
 
-async function openTexts(
+/** Throws ERR_NOT_FOUND, ERR_IO, ERR_DATA, ERR_TOKENIZER. */
+export async function openTexts(
   files: ModelFolder,
   spec: EncoderSpec,
-  { data, limit = Number.POSITIVE_INFINITY }: AttentionConfig,
+  { data, limit = Number.POSITIVE_INFINITY }: TextAttention,
   options: ReadingOptions,
 ): Promise<Documents> {
   const { tokenizer } = await loadModelText(files)

@@ -6,7 +6,7 @@ import { type AudioList, type ListAudioOptions, listAudio, type Utterance } from
 import { packSounds } from '../../audio/sound_packing'
 import { type LabelledSound, SoundRows } from '../../audio/sound_rows'
 import type { SoundTargets } from '../../audio/targets'
-import type { DataSource, FileSource } from '../../config/data'
+import type { DataSource } from '../../config/data'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { chosen, inTurn, numberedFrom } from '../../text/mixing'
@@ -74,7 +74,7 @@ export async function loadSounds(
 
 /** The files of sources as configs of training name them. Throws ERR_NOT_FOUND, ERR_AUDIO, ERR_DATA. */
 export function listSounds(
-  sources: readonly FileSource[],
+  sources: readonly DataSource[],
   options: ListAudioOptions = {},
 ): Promise<AudioList> {
   const given = sources.map(({ path, field, invalid, max_invalid }) => ({
