@@ -19,6 +19,7 @@ import { World } from '#lib/world/world'
 import { clone } from './helpers/cli.mjs'
 import { temporaryFolder } from './helpers/folders.mjs'
 import { writeTinyModel } from './helpers/tiny_model.mjs'
+import { writeTinyTasks } from './helpers/tiny_tasks.mjs'
 
 describe('examples', () => {
   const root = temporaryFolder({
@@ -63,6 +64,15 @@ describe('examples', () => {
     )
     assert.match(printed, /^density 0\.2: perplexity [\d.]+\ndensity 0\.5: .*\ndensity 1: .*\n$/)
     assert.ok(existsSync(join(root, 'merged/density-0.5/provenance.json')))
+  })
+
+  test('evaluate.mjs asks two models the same and says where they differ', () => {
+    const { tiny, tiny_pages } = writeTinyTasks(join(root, 'tasks'))
+    const tasks = `${tiny},${tiny_pages}`
+    const printed = run('examples/evaluate.mjs', models[0], models[1], tasks, root, join(root, 'evaluated'))
+    assert.match(printed, /^target: 12 documents of tiny$/m)
+    assert.match(printed, /^tiny acc: -?[\d.]+ to -?[\d.]+, they (differ|may be equal)$/m)
+    assert.match(printed, /^tiny_pages bits_per_byte: /m)
   })
 
   test('every program of examples/ has a test here', () => {

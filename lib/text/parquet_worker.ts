@@ -33,7 +33,7 @@ async function* pieces({ file, columns }: ParquetTask): AsyncGenerator<JsonRecor
   for (const group of metadata.row_groups) {
     checkSize(group, wanted)
     const rowEnd = rowStart + Number(group.num_rows)
-    const range = { rowStart, rowEnd, columns: wanted }
+    const range = { rowStart, rowEnd, columns: wanted, parsers: { stringFromBytes } }
     const rows = await parquetReadObjects({ file: buffer, metadata, compressors, ...range })
     if (rows.length !== rowEnd - rowStart)
       throw new Error(`expected ${rowEnd - rowStart} rows in a row group, found ${rows.length}`)
@@ -41,6 +41,11 @@ async function* pieces({ file, columns }: ParquetTask): AsyncGenerator<JsonRecor
     rowStart = rowEnd
   }
 }
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+// The library takes a U+FEFF off the beginning of a text: there it marks no byte order, and counts as any character.
+const stringFromBytes = (bytes: Uint8Array | undefined) => bytes && decoder.decode(bytes)
 
 function checkSize(group: FileMetaData['row_groups'][number], columns: readonly string[]): void {
   let bytes = 0

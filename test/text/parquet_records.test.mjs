@@ -40,6 +40,15 @@ test('rows come in order over all row groups, with their number', async () => {
   )
 })
 
+test('a text keeps a U+FEFF that it begins with', async () => {
+  const texts = ['\ufeffa', 'b\ufeff', '\ufeff\ufeffc']
+  const documents = await all({ path: write('marks.parquet', texts) })
+  assert.deepEqual(
+    documents.map(({ text }) => text),
+    texts,
+  )
+})
+
 test('nested columns written by pyarrow are conversations and preferences, whatever the compression', async () => {
   const talk = (i) => [
     { role: 'user', content: `question ${i} 早安` },

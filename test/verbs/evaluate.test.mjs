@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { evaluate } from 'tongueforge'
+import { evaluate, train } from 'tongueforge'
 import { readSamples, samplesFile } from '#lib/verbs/evaluating/record'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
@@ -158,6 +158,25 @@ describe('evaluate', () => {
       assert.ok(Math.abs(value - (mine.value - theirs.value)) < 1e-12)
       assert.ok(Math.abs(interval[1] - value - 1.959963984540054 * stderr) < 1e-12)
     }
+  })
+
+  test('an adapter is put on its model, and a new one is measured again', async () => {
+    writeFileSync(join(root, 'corpus.txt'), readFileSync(join(root, 'tasks/pages.jsonl'), 'utf8'))
+    const trained = async (seed) => {
+      const training = {
+        ...{ model, out: join(root, `adapter${seed}`), data: [{ path: join(root, 'corpus.txt') }] },
+        ...{ sequence_length: 32, batch_size: 2, steps: 2, optimizer: { lr: 0.1 }, threads: 1, seed },
+        lora: { merge: false },
+      }
+      return (await train(training).result).adapter
+    }
+    const models = (adapter) => [model, { path: model, name: 'adapted', adapter }]
+    const given = config({ tasks: [files.tiny_pages] })
+    const first = await evaluate({ ...given, models: models(await trained(1)) }).result
+    const [plain, adapted] = first.results.filter(({ metric }) => metric === 'bits_per_byte')
+    assert.notEqual(adapted.value, plain.value)
+    const next = await evaluate({ ...given, models: models(await trained(2)) }, { resume: true }).result
+    assert.equal(next.measured, 1)
   })
 
   test('batches of any size tell the same to rounding', async () => {
