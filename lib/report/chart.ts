@@ -1,5 +1,6 @@
 /** Charts as SVG text, drawn by Vega-Lite without a browser. */
 import { escapeHtml } from './page'
+import { PAGE_CONFIG, PAGE_SIZE, seriesColours } from './theme'
 
 export interface Line {
   x: number
@@ -18,6 +19,8 @@ export interface LineChart {
   /** Show y from 0 to 1 as percent. */
   share?: boolean
   logarithmic?: boolean
+  /** Drawn for a page, in its colours; else it stands alone, on white. */
+  themed?: boolean
 }
 
 const SIZE = { width: 560, height: 260 }
@@ -30,6 +33,7 @@ export interface HistogramChart {
   bins: readonly { from: number; to: number | null; count: number }[]
   /** A value that is marked by a line across, with its name. */
   mark?: { at: number; name: string } | undefined
+  themed?: boolean
 }
 
 /** Draws lines over a common x axis. */
@@ -53,7 +57,7 @@ export async function draw(specification: object, name: string): Promise<string>
 
 // Its parts have names of their own, and are read after it.
 const named = (svg: string, name: string) =>
-  svg.replace('<svg ', `<svg role="graphics-document" aria-label="${escapeHtml(name)}" `)
+  svg.replace('<svg ', () => `<svg role="graphics-document" aria-label="${escapeHtml(name)}" `)
 
 /** Vega counts its clip paths over the whole process; equal charts are to be equal text. */
 function renumbered(svg: string): string {
@@ -64,32 +68,59 @@ function renumbered(svg: string): string {
   })
 }
 
-function lines({ title, x, y, points, dots = false, share = false, logarithmic = false }: LineChart): object {
+function lines({ title, x, y, points, themed = false, ...how }: LineChart): object {
+  const { dots = false, share = false, logarithmic = false } = how
   const scale = {
     ...(share && { domain: [0, 1] }),
     ...(logarithmic && { type: 'log' }),
     ...(!logarithmic && { zero: share }),
   }
+  const names = [...new Set(points.map(({ series }) => series))]
   return {
-    ...frame(title),
+    ...frame(title, themed),
     data: { values: points },
-    mark: { type: 'line', point: dots, strokeWidth: 2, clip: true },
+    // Dots stay whole at the edges.
+    mark: { type: 'line', point: dots, strokeWidth: 2, clip: !(themed && dots) },
     encoding: {
-      x: { field: 'x', type: 'quantitative', title: x },
+      x: {
+        ...{ field: 'x', type: 'quantitative', title: x },
+        ...(themed && points.every((point) => Number.isInteger(point.x)) && { axis: { tickMinStep: 1 } }),
+      },
       y: { field: 'y', type: 'quantitative', title: y, scale, axis: share ? { format: '.0%' } : {} },
       // The order of first appearance, so that colours stay with their meaning.
-      color: { field: 'series', type: 'nominal', title: null, sort: null },
+      color: {
+        ...{ field: 'series', type: 'nominal', title: null, sort: null },
+        ...(themed && { scale: { domain: names, range: seriesColours(names.length) } }),
+        ...(themed && { legend: names.length === 1 ? null : { symbolType: 'stroke' } }),
+      },
+      ...(themed && names.length > 1 && { strokeDash: dashes(names) }),
     },
   }
 }
 
-function bars({ title, x, y, bins, mark }: HistogramChart): object {
+/** Colour alone tells lines apart for some eyes, and on no black and white print. */
+const DASHES = [
+  [1, 0],
+  [6, 3],
+  [2, 2],
+  [10, 3, 2, 3],
+]
+
+const dashes = (names: readonly string[]) => ({
+  ...{ field: 'series', type: 'nominal', title: null, sort: null },
+  scale: { domain: names, range: names.map((_, i) => DASHES[i % DASHES.length]) },
+})
+
+function bars({ title, x, y, bins, mark, themed = false }: HistogramChart): object {
   const ratio = bins[0] === undefined ? 10 : (bins[0].to ?? 10 * bins[0].from) / bins[0].from
   const values = bins.map(({ from, to, count }) => ({ from, to: to ?? from * ratio, count }))
   const scale = { type: 'log', nice: false }
   const histogram = {
     data: { values },
-    mark: { type: 'rect', stroke: 'white', strokeWidth: 0.5 },
+    mark: {
+      ...{ type: 'rect', stroke: 'white', strokeWidth: 0.5 },
+      ...(themed && { color: seriesColours(1)[0], stroke: null }),
+    },
     encoding: {
       x: { field: 'from', type: 'quantitative', title: x, scale, axis: { format: '~g' } },
       x2: { field: 'to' },
@@ -97,21 +128,26 @@ function bars({ title, x, y, bins, mark }: HistogramChart): object {
       y2: { datum: 0 },
     },
   }
-  if (mark === undefined) return { ...frame(title), layer: [histogram] }
+  if (mark === undefined) return { ...frame(title, themed), layer: [histogram] }
   const at = { field: 'at', type: 'quantitative', title: x }
   const across = [
-    { mark: { type: 'rule', strokeWidth: 2, strokeDash: [4, 3] }, encoding: { x: at } },
+    { mark: { type: 'rule', strokeWidth: 2, strokeDash: [4, 3], ...ink(themed) }, encoding: { x: at } },
     {
-      mark: { type: 'text', align: 'left', dx: 5, y: 8 },
+      mark: { type: 'text', align: 'left', dx: 5, y: themed ? -7 : 8, ...ink(themed) },
       encoding: { x: at, text: { field: 'name', type: 'nominal' } },
     },
   ].map((layer) => ({ ...layer, data: { values: [mark] } }))
-  return { ...frame(title), layer: [histogram, ...across] }
+  return { ...frame(title, themed), layer: [histogram, ...across] }
 }
 
-const frame = (title: string) => ({
+const ink = (themed: boolean) => (themed ? { color: 'currentColor' } : {})
+
+/** A page has its own words above a chart. */
+const frame = (title: string, themed: boolean) => ({
   $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-  ...SIZE,
-  title: { text: title, anchor: 'start', fontSize: 14 },
-  config: { font: 'system-ui, sans-serif', view: { stroke: null }, background: 'white' },
+  ...(themed ? PAGE_SIZE : SIZE),
+  ...(!themed && { title: { text: title, anchor: 'start', fontSize: 14 } }),
+  config: themed
+    ? PAGE_CONFIG
+    : { font: 'system-ui, sans-serif', view: { stroke: null }, background: 'white' },
 })

@@ -6,6 +6,8 @@ export interface Column<Row> {
   format: (value: never) => string
   /** Left-aligned, and broken into lines. */
   prose?: boolean
+  /** Left-aligned. */
+  words?: boolean
 }
 
 export interface Section {
@@ -44,14 +46,34 @@ export const paragraph = (text: string): string => `<p>${escapeHtml(text)}</p>`
 
 export const figure = (svg: string): string => `<figure>${svg}</figure>`
 
+export interface TableOptions<Row> {
+  /** Above the table; the first cell of each row is then its head. */
+  caption?: string
+  /** Whether a cell stands out. */
+  strong?: (row: Row, key: keyof Row & string) => boolean
+}
+
 /** Rows as a table; cells are escaped. */
-export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
-  const open = (tag: string, { prose }: Column<Row>) => (prose ? `<${tag} class="prose">` : `<${tag}>`)
-  const head = columns.map((column) => `${open('th', column)}${escapeHtml(column.title)}</th>`).join('')
-  const cell = (row: Row, column: Column<Row>) =>
-    `${open('td', column)}${escapeHtml(column.format(row[column.key] as never))}</td>`
-  const body = rows.map((row) => `<tr>${columns.map((column) => cell(row, column)).join('')}</tr>`)
-  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>\n${body.join('\n')}\n</tbody></table></div>`
+export function table<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  { caption, strong }: TableOptions<Row> = {},
+): string {
+  const open = (tag: string, { prose, words }: Column<Row>) =>
+    prose || words ? `<${tag} class="${prose ? 'prose' : 'words'}">` : `<${tag}>`
+  const headTag = caption === undefined ? 'th' : 'th scope="col"'
+  const head = columns.map((column) => `${open(headTag, column)}${escapeHtml(column.title)}</th>`).join('')
+  const cell = (row: Row, column: Column<Row>, i: number) => {
+    const tag = caption !== undefined && i === 0 ? 'th' : 'td'
+    const text = escapeHtml(column.format(row[column.key] as never))
+    const content = strong?.(row, column.key) ? `<strong>${text}</strong>` : text
+    return `${open(tag === 'th' ? 'th scope="row"' : 'td', column)}${content}</${tag}>`
+  }
+  const body = rows.map((row) => `<tr>${columns.map((column, i) => cell(row, column, i)).join('')}</tr>`)
+  const above = caption === undefined ? '' : `<caption>${escapeHtml(caption)}</caption>`
+  // Whoever has no pointer scrolls with keys.
+  const reach = caption === undefined ? '' : ` tabindex="0" role="region" aria-label="${escapeHtml(caption)}"`
+  return `<div class="scroll"${reach}><table>${above}<thead><tr>${head}</tr></thead><tbody>\n${body.join('\n')}\n</tbody></table></div>`
 }
 
 /** The whole file; `style` is put after the page's own. */

@@ -1,5 +1,6 @@
 /** Quality against a cost, a point a model: charts that follow the colours of the page that they stand in. */
 import { draw } from './chart'
+import { PAGE_CONFIG, seriesColour } from './theme'
 
 export interface TradeOffPoint {
   series: string
@@ -22,6 +23,8 @@ export interface TradeOffChart {
   looks: ReadonlyMap<string, Look>
   /** y in equal steps of the logarithm. */
   logarithmic: boolean
+  /** Names of the series in the picture, where no page has them beside it. */
+  legend?: boolean
 }
 
 /** How a series looks. */
@@ -32,9 +35,6 @@ export interface Look {
   sign: string
 }
 
-// Okabe and Ito's colours, for all kinds of eyes, between too light on white and too dark on black; the page may
-// change them.
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#b8860b', '#8457c8', '#3aa0d8', '#7f7f7f']
 const SHAPES = [
   ['circle', '●'],
   ['square', '■'],
@@ -53,8 +53,7 @@ export function looksOf(series: readonly string[]): Map<string, Look> {
   )
   for (const [i, name] of others.entries()) {
     const [shape, sign] = SHAPES[i % SHAPES.length]!
-    const colour = `var(--series-${i % COLOURS.length}, ${COLOURS[i % COLOURS.length]})`
-    looks.set(name, { colour, shape, sign })
+    looks.set(name, { colour: seriesColour(i), shape, sign })
   }
   return looks
 }
@@ -76,7 +75,8 @@ function withTitles(svg: string): string {
   )
 }
 
-function specification({ x, y, format, points, looks, logarithmic }: TradeOffChart): object {
+function specification({ legend = false, ...chart }: TradeOffChart): object {
+  const { x, y, format, points, looks, logarithmic } = chart
   const domainOfY = padded(
     points.map((point) => point.y),
     logarithmic,
@@ -98,15 +98,16 @@ function specification({ x, y, format, points, looks, logarithmic }: TradeOffCha
   }
   const domain = [...looks.keys()]
   const range = (key: 'colour' | 'shape') => [...looks.values()].map((look) => look[key])
+  const named = { title: null, ...(!legend && { legend: null }) }
   const colour = {
-    ...{ field: 'series', type: 'nominal', legend: null },
+    ...{ field: 'series', type: 'nominal', ...named },
     scale: { domain, range: range('colour') },
   }
   const front = points.filter((point) => point.front)
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     ...SIZE,
-    config: CONFIG,
+    config: PAGE_CONFIG,
     layer: [
       {
         data: { values: front },
@@ -144,7 +145,7 @@ function specification({ x, y, format, points, looks, logarithmic }: TradeOffCha
         encoding: {
           ...{ ...encoding, color: colour },
           shape: {
-            ...{ field: 'series', type: 'nominal', legend: null },
+            ...{ field: 'series', type: 'nominal', ...named },
             scale: { domain, range: range('shape') },
           },
           description: { field: 'label', type: 'nominal' },
@@ -163,15 +164,4 @@ function padded(values: readonly number[], logarithmic: boolean): [number, numbe
   }
   const room = Math.max((most / least) ** 0.06, 1.02)
   return [least / room, most * room]
-}
-
-const CONFIG = {
-  background: null,
-  font: 'system-ui, sans-serif',
-  view: { stroke: null },
-  axis: {
-    ...{ labelColor: 'currentColor', titleColor: 'currentColor', tickColor: 'currentColor' },
-    ...{ domainColor: 'currentColor', gridColor: 'currentColor', gridOpacity: 0.12, domainOpacity: 0.4 },
-    ...{ tickOpacity: 0.4, labelFontSize: 12, titleFontSize: 13, titleFontWeight: 600 },
-  },
 }

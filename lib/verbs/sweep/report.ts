@@ -74,17 +74,24 @@ export async function writeReport(folder: string, plan: SweepPlan, report: Sweep
   await writeJson(folder, 'report.json', report)
 }
 
+/** Of points that may come from a file: a loss that is no number is null there. */
+interface CurvePoint {
+  step: number
+  scales: Record<string, number>
+  values: Record<string, number | null>
+}
+
 /** Losses over the scale, where there is one; over the order of measuring, where there are several. */
 export function curveOf(
-  { aims, dimensions }: Pick<SweepPlan, 'aims' | 'dimensions'>,
-  { points }: Pick<SweepReport, 'points'>,
+  { aims, dimensions }: { aims: readonly { name: string }[]; dimensions: { names: readonly string[] } },
+  { points }: { points: readonly CurvePoint[] },
 ): { x: string; points: Line[] } {
   const [only] = dimensions.names
   const single = dimensions.names.length === 1
-  const xOf = ({ step, scales }: JudgedPoint) => (single ? scales[only!]! : step)
+  const xOf = ({ step, scales }: CurvePoint) => (single ? scales[only!]! : step)
   const ordered = [...points].sort((a, b) => xOf(a) - xOf(b))
   const lines = ordered.flatMap((point) =>
-    aims.map(({ name }) => ({ x: xOf(point), y: point.values[name]!, series: name })),
+    aims.map(({ name }) => ({ x: xOf(point), y: point.values[name] ?? Number.NaN, series: name })),
   )
   return { x: single ? 'scale' : 'point', points: lines.filter(({ y }) => Number.isFinite(y)) }
 }
