@@ -29,6 +29,7 @@ export const {
   mergeAdapter,
   probe,
   readAudio,
+  report,
   sweep,
   train,
   trainVocabulary,

@@ -126,6 +126,13 @@ export {
   type ProbeTraining,
   probe,
 } from './verbs/probe'
+export {
+  type ReportContent,
+  type ReportedRun,
+  type ReportOptions,
+  type ReportResult,
+  report,
+} from './verbs/report'
 export type { Run } from './verbs/run'
 export {
   type HiddenStatesOptions,

@@ -5,8 +5,8 @@ import { basename, join } from 'node:path'
 import { buildFolder } from './native_build.mjs'
 import { filesUnder, hand, root, StepError } from './steps.mjs'
 
-/** Tests against installed programs: npm run test:parity, npm run test:mergekit. */
-const LIVE_PEERS = ['test/parity/', 'test/mergekit/']
+/** Tests against installed programs: npm run test:parity, npm run test:mergekit, npm run test:browser. */
+const LIVE_PEERS = ['test/parity/', 'test/mergekit/', 'test/browser/']
 
 /** The test files under some folders whose path holds one of the wanted words (all, without words). */
 export function testFiles(folders, wanted = []) {

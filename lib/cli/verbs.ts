@@ -18,6 +18,7 @@ import landscape from './landscape'
 import launch from './launch'
 import merge from './merge'
 import probe from './probe'
+import report from './report'
 import score from './score'
 import setup from './setup'
 import sweep from './sweep'
@@ -34,6 +35,7 @@ export const VERBS: Verb[] = [
   compress,
   landscape,
   evaluate,
+  report,
   clusters,
   probe,
   launch,

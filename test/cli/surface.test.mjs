@@ -67,6 +67,7 @@ const SURFACE = {
     '--overwrite',
     '--json',
   ],
+  report: ['<folders...>', '--out <file>', '--title <text>', '--overwrite', '--json'],
   clusters: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   probe: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   launch: ['<command...>', '--processes <n>'],

@@ -1,0 +1,183 @@
+/** An evaluation: models side by side as papers lay their tables out, what differs from the first, every number. */
+import { z } from 'zod'
+import type { Block, TableBlock, TableRow } from '../../../report/blocks'
+import { type Interval, intervalChart } from '../../../report/intervals'
+import { checked, linesOf } from '../folder'
+import { defineKind, type NamedRun } from '../kind'
+import { best, type Measured, PAPER_TABLES, type PaperTable, primaryRows, valueText } from '../paper_tables'
+import { count, signed } from '../words'
+
+const difference = z.looseObject({
+  value: z.number().nullable(),
+  interval: z.tuple([z.number(), z.number()]).nullable(),
+})
+const rowSchema = z.looseObject({
+  ...{ task: z.string(), metric: z.string(), model: z.string(), value: z.number().nullable() },
+  ...{ stderr: z.number().nullable(), num_fewshot: z.number(), documents: z.number() },
+  ...{ group: z.boolean().optional(), difference: difference.optional() },
+})
+const reportSchema = z.looseObject({
+  models: z.array(z.looseObject({ name: z.string() })),
+  results: z.array(rowSchema),
+})
+const metric = z.looseObject({ value: z.number().nullable(), stderr: z.number().nullable() })
+const recordSchema = z.looseObject({
+  ...{ model: z.string(), task: z.string(), num_fewshot: z.number(), documents: z.number() },
+  metrics: z.record(z.string(), metric),
+})
+
+type Row = z.output<typeof rowSchema>
+
+interface Evaluation {
+  models: string[]
+  rows: Row[]
+  finished: boolean
+}
+
+export default defineKind<Evaluation>({
+  title: 'Evaluation',
+  looksFor: 'of evaluate: resolved.yaml with `verb: evaluate`',
+  recognises: ({ verb }) => verb === 'evaluate',
+  async read(folder) {
+    if (folder.report !== undefined) {
+      const { models, results } = checked(reportSchema, folder.report, folder, 'report.json')
+      return { models: models.map(({ name }) => name), rows: results, finished: true }
+    }
+    const records = await linesOf(recordSchema, folder, 'results.jsonl')
+    const rows = records.flatMap(({ metrics, ...record }) =>
+      Object.entries(metrics).map(([name, value]): Row => ({ ...record, metric: name, ...value })),
+    )
+    return { models: [...new Set(rows.map(({ model }) => model))], rows, finished: false }
+  },
+  summary({ models, rows, finished }) {
+    const tasks = new Set(rows.map(({ task }) => task)).size
+    const shown = primaryRows(rows).filter(({ model }) => model === models.at(-1))
+    return {
+      sentence: `${models.join(', ')} on ${count(tasks, 'task')}.`,
+      figures: shown.slice(0, 4).map((row) => {
+        const change = row.difference?.value
+        const percentage = best(row.metric) === 'most'
+        return {
+          ...{ name: `${row.task}, ${row.metric}`, value: row.value ?? Number.NaN, text: valueText(row) },
+          note: [
+            ...(models.length > 1 ? [row.model] : []),
+            ...(typeof change === 'number'
+              ? [`${signed(percentage ? 100 * change : change)} from ${models[0]}`]
+              : []),
+          ].join(', '),
+        }
+      }),
+      ...(!finished && { unfinished: `${count(rows.length, 'number')} so far` }),
+    }
+  },
+  async details({ models, rows }, _, files) {
+    return [
+      ...paperTables(models, rows, files),
+      ...(await differences(rows, files)),
+      everyNumber(models, rows, files),
+    ]
+  },
+  together: async (runs) => paperTables(...merged(runs), 'evaluations'),
+})
+
+/** Models by rows, tasks by columns. */
+function paperTables(models: readonly string[], rows: readonly Measured[], files: string): Block[] {
+  const primary = primaryRows(rows)
+  return PAPER_TABLES.flatMap((paper) => {
+    const of = primary.filter(({ task }) => tableOf(task) === paper)
+    return of.length === 0 ? [] : [paperTable(paper, models, of, files)]
+  })
+}
+
+const tableOf = (task: string): PaperTable => PAPER_TABLES.find(({ tasks }) => tasks.test(task))!
+
+function paperTable(
+  { name, caption }: PaperTable,
+  models: readonly string[],
+  rows: readonly Measured[],
+  files: string,
+): TableBlock {
+  const tasks = [...new Set(rows.map(({ task }) => task))]
+  const lines = models.map((model): TableRow => {
+    const cells = tasks.map((task, i) => {
+      const found = rows.find((row) => row.task === task && row.model === model)
+      return [`task_${i}`, found?.value ?? null]
+    })
+    return { model, ...Object.fromEntries(cells) }
+  })
+  const columns = tasks.map((task, i) => {
+    const { metric: measure } = rows.find((row) => row.task === task)!
+    return {
+      ...{ key: `task_${i}`, title: `${task}, ${measure}`, best: best(measure) },
+      format: (value: number) => valueText({ metric: measure, value }),
+    }
+  })
+  return {
+    ...{ kind: 'table', file: `${files}-${name}`, caption, rows: lines },
+    columns: [{ key: 'model', title: 'model' }, ...columns],
+  }
+}
+
+async function differences(rows: readonly Row[], files: string): Promise<Block[]> {
+  const intervals = primaryRows(rows).flatMap(
+    ({ task, metric: measure, model, difference: found }): Interval[] => {
+      if (!found?.interval || found.value === null || best(measure) !== 'most') return []
+      const [low, high] = found.interval
+      return [{ name: task, series: model, value: 100 * found.value, low: 100 * low, high: 100 * high }]
+    },
+  )
+  if (intervals.length === 0) return []
+  const caption = 'Difference from the first model, in points, with 95 % intervals'
+  const svg = await intervalChart(caption, 'points', intervals)
+  return [{ kind: 'chart', file: `${files}-differences`, caption, svg }]
+}
+
+function everyNumber(models: readonly string[], rows: readonly Row[], files: string): Block {
+  const lines = rows.map(
+    ({ task, metric: measure, model, value, stderr, num_fewshot, documents, difference: found }) => ({
+      ...{ task, metric: measure, model, value, stderr, shots: num_fewshot, documents },
+      ...{
+        difference: found?.value ?? null,
+        low: found?.interval?.[0] ?? null,
+        high: found?.interval?.[1] ?? null,
+      },
+    }),
+  )
+  const rounded = (value: number) => String(Number(value.toPrecision(4)))
+  return {
+    ...{ kind: 'folded', title: 'Every number' },
+    blocks: [
+      {
+        ...{ kind: 'table', file: `${files}-results`, caption: 'Results, with standard errors', rows: lines },
+        columns: [
+          { key: 'task', title: 'task' },
+          { key: 'metric', title: 'metric' },
+          { key: 'model', title: 'model' },
+          { key: 'value', title: 'value', format: rounded },
+          { key: 'stderr', title: 'standard error', format: rounded },
+          ...(models.length > 1
+            ? [
+                { key: 'difference', title: `from ${models[0]}`, format: signed },
+                { key: 'low', title: '95 % from', format: signed },
+                { key: 'high', title: 'to', format: signed },
+              ]
+            : []),
+          { key: 'shots', title: 'shots' },
+          { key: 'documents', title: 'documents' },
+        ],
+      },
+    ],
+  }
+}
+
+/** Models of several folders; of equal names each with that of its folder. */
+function merged(runs: readonly NamedRun<Evaluation>[]): [models: string[], rows: Measured[]] {
+  const all = runs.flatMap(({ run: { models } }) => models)
+  const called = (model: string, run: string) =>
+    all.filter((name) => name === model).length > 1 ? `${model} (${run})` : model
+  const models = runs.flatMap(({ name, run }) => run.models.map((model) => called(model, name)))
+  const rows = runs.flatMap(({ name, run }) =>
+    run.rows.map((row) => ({ ...row, model: called(row.model, name) })),
+  )
+  return [models, rows]
+}

@@ -1,0 +1,64 @@
+/** Which tasks papers put into which table, by which of their metrics, and how a number is written there. */
+import { three } from '../landscaping/number_text'
+
+export interface Measured {
+  task: string
+  metric: string
+  model: string
+  value: number | null
+}
+
+export interface PaperTable {
+  name: string
+  caption: string
+  tasks: RegExp
+}
+
+/** The tables of the InsCP paper; the last takes what no other does. */
+export const PAPER_TABLES: readonly PaperTable[] = [
+  {
+    ...{ name: 'language', caption: 'Language alignment' },
+    tasks: /language|lid|align|udhr|ted/,
+  },
+  {
+    ...{ name: 'reliability', caption: 'Reliability' },
+    tasks: /truthfulqa|toxi|bold|sentiment|refus|safety/,
+  },
+  {
+    ...{ name: 'knowledge', caption: 'Knowledge' },
+    tasks: /^(arc|hellaswag|mmlu|ceval|tmmlu|ttqa|winogrande|xcopa|copa)/,
+  },
+  { ...{ name: 'instructions', caption: 'Following instructions' }, tasks: /mt_?bench|vicuna/ },
+  { ...{ name: 'texts', caption: 'Texts' }, tasks: /wikitext|perplexity/ },
+  { ...{ name: 'others', caption: 'Other tasks' }, tasks: /^/ },
+]
+
+/** Lower is better of these; of shares and scores, higher. */
+export const best = (metric: string): 'least' | 'most' =>
+  /perplexity|bits|nll|loss|toxic|repe/.test(metric) ? 'least' : 'most'
+
+/** What the papers quote, where a task has several. */
+const PREFERRED: readonly [task: RegExp, metric: string][] = [
+  [/^(arc|hellaswag)/, 'acc_norm'],
+  [/^wikitext/, 'word_perplexity'],
+]
+
+/** One row a task and model: its metric in papers, or its first. The parts of a group that is there are left out. */
+export function primaryRows<Row extends Measured & { group?: boolean | undefined }>(
+  rows: readonly Row[],
+): Row[] {
+  const groups = new Set(rows.flatMap(({ task, group }) => (group ? [task] : [])))
+  const isPart = (row: Row) => !row.group && [...groups].some((group) => row.task.startsWith(`${group}_`))
+  const metrics = new Map<string, string>()
+  for (const { task, metric } of rows) {
+    const wanted = PREFERRED.find(([of]) => of.test(task))?.[1]
+    if (!metrics.has(task) || metric === wanted) metrics.set(task, metric)
+  }
+  return rows.filter((row) => row.metric === metrics.get(row.task) && !isPart(row))
+}
+
+/** Shares as papers write them: of a hundred. */
+export function valueText({ metric, value }: Pick<Measured, 'metric' | 'value'>): string {
+  if (value === null || !Number.isFinite(value)) return '–'
+  return best(metric) === 'most' && value >= 0 && value <= 1 ? (100 * value).toFixed(1) : three(value)
+}

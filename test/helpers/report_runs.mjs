@@ -1,0 +1,240 @@
+// Small folders of every kind of run, as the verbs write them, with words of the caller's in all places that a user
+// may fill: names, paths, prompts, answers.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+const lines = (rows) => rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+
+/** Files by path, of a run of each kind. `word` is put wherever a user's own words may stand. */
+export function reportRuns(word = 'zh') {
+  const inputs = [
+    {
+      ...{ role: 'model', path: `/models/${word}` },
+      files: [{ name: `${word}.safetensors`, real_path: '/m', bytes: 1040128, sha256: 'ab'.repeat(32) }],
+    },
+  ]
+  const provenance = (verb) => ({
+    ...{ tool: 'tongueforge', tool_version: '0.1.0', numerics: { libtorch: '2.13.0' }, verb },
+    ...{ created: '2026-01-02T03:04:05.678Z', inputs },
+  })
+  return {
+    'inscp/resolved.yaml': JSON.stringify({ objective: 'inscp', model: `/models/${word}`, steps: 60 }),
+    'inscp/metrics.jsonl': lines(metrics(60, word)),
+    'inscp/samples.jsonl': lines(samples(word)),
+    'inscp/report.json': trainReport(word),
+    'inscp/model/provenance.json': provenance('train'),
+    'stopped/resolved.yaml': JSON.stringify({ objective: 'cp', model: `/models/${word}`, steps: 60 }),
+    'stopped/metrics.jsonl': `${lines(metrics(24, word))}{"step":25,"lo`,
+    'sweep/resolved.yaml': JSON.stringify({
+      ...{ target: `/models/cp-${word}`, base: `/models/${word}`, chat: '/models/chat/model' },
+      objectives: [{ name: word }],
+    }),
+    'sweep/report.json': sweepReport(word),
+    'landscape/resolved.yaml': JSON.stringify(landscapeConfig(word)),
+    'landscape/report.json': landscapeReport(word),
+    'compress/resolved.yaml': JSON.stringify({
+      ...{ verb: 'compress', model: `/models/${word}`, stages: [{ method: 'heads' }, { method: 'prune' }] },
+    }),
+    'compress/report.json': compressReport(word),
+    'scores/resolved.yaml': JSON.stringify({ verb: 'evaluate', models: [{ path: word }] }),
+    'scores/report.json': evaluateReport(word),
+    'scores/provenance.json': provenance('evaluate'),
+    'clusters/resolved.yaml': JSON.stringify({ verb: 'clusters', model: `/models/${word}`, layer: 6 }),
+    'clusters/report.json': CLUSTERS,
+    'probe/resolved.yaml': JSON.stringify({ verb: 'probe', model: `/models/${word}` }),
+    'probe/report.json': probeReport(word),
+    'attention/report.json': attentionReport(word),
+    'demo/report.json': demoReport(word),
+    'graft/resolved.yaml': JSON.stringify({ verb: 'graft', target: word }),
+    'graft/provenance.json': provenance('graft'),
+    'graft/report.json': {
+      out: '/o',
+      scale: 0.8,
+      warnings: [word],
+      vocabulary: { identical: true, [word]: 3 },
+    },
+  }
+}
+
+/** Writes them, objects as JSON, and names the folders. */
+export function writeRuns(folder, files = reportRuns()) {
+  for (const [path, content] of Object.entries(files)) {
+    const file = join(folder, path)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
+  }
+  return [...new Set(Object.keys(files).map((path) => path.split('/')[0]))].map((name) => join(folder, name))
+}
+
+const metrics = (count, word) =>
+  Array.from({ length: count }, (_, i) => {
+    const loss = 3 + 3 * Math.exp(-i / 20) + 0.05 * Math.sin(i)
+    const held = loss + 0.2
+    return {
+      ...{ step: i + 1, loss, grad_norm: 1 + 1 / (i + 1), lr: 1e-3 * (1 - i / 80), tokens: 2048 },
+      ...(i % 12 === 11 && {
+        eval_loss: held,
+        eval_losses: { [`/data/${word}.txt`]: held, '/data/en.txt': held + 0.3 },
+      }),
+    }
+  })
+
+const samples = (word) =>
+  [0, 60].flatMap((step) =>
+    ['今天天氣怎麼樣？', `Tell me of ${word}`].map((prompt) => ({
+      ...{ step, prompt, text: `${word}: ${step === 0 ? 'I do not know, know, know' : '今天很好。'}` },
+      ...{ finish_reason: step === 0 ? 'length' : 'stop', tokens: 12 },
+    })),
+  )
+
+const trainReport = (word) => ({
+  ...{ objective: 'inscp', steps: 60, result_step: 60, loss: 3.1, eval_loss: 3.35, eval_loss_before: 6.2 },
+  ...{ eval_losses: { [word]: 3.35 }, stop_rate: 1, stop_rate_before: 0.25 },
+  ...{ tokens: 122880, seconds: 94, tokens_per_second: 1307, config_sha256: 'cd'.repeat(32), plan: {} },
+  perplexity: {
+    ...{ documents: 300, tokens: 40000, overall: 21.5 },
+    quantiles: { p5: 6, p25: 12, p50: 20, p75: 31, p95: 70 },
+    histogram: Array.from({ length: 14 }, (_, i) => ({
+      ...{
+        from: Number((10 ** (0.6 + i / 10)).toPrecision(6)),
+        to: Number((10 ** (0.7 + i / 10)).toPrecision(6)),
+      },
+      ...{ documents: 4 + 6 * Math.min(i, 13 - i), tokens: 100 },
+    })),
+    ...{ max_perplexity: 15, kept_documents: 110, kept_tokens: 15000 },
+  },
+})
+
+function sweepReport(word) {
+  const points = [0, 0.25, 0.5, 0.75, 1].map((scale, i) => ({
+    ...{
+      step: i + 1,
+      scales: { all: scale },
+      values: { [word]: 5.5 + scale ** 2, manners: 5 - scale },
+      seconds: 1,
+    },
+    ...{ score: 10.5 - scale + scale ** 2, excess: 0 },
+  }))
+  return {
+    ...{ by: 'global', search: 'grid', points, best: points[2], best_scale: 0.5, within_limits: true },
+    ...{ pareto: [1, 3, 5], inputs_sha256: 'ef'.repeat(32) },
+  }
+}
+
+const landscapeConfig = (word) => ({
+  ...{
+    verb: 'landscape',
+    model: `/models/${word}`,
+    evaluate: { data: [{ path: `/data/${word}` }], sequence_length: 64 },
+  },
+  measure: { tokens: 16, new_tokens: 4, warmup: 1, repeats: 3, threads: 1 },
+})
+
+function landscapeReport(word) {
+  const point = (step, technique, rate, size, loss) => ({
+    ...{
+      step,
+      point: rate === null ? technique : `${technique}-${rate}`,
+      technique,
+      rate,
+      inputs_sha256: 'a',
+    },
+    ...{ loss, perplexity: Math.exp(loss), seconds: 3, bytes: 1040128 * size, loads_in: 'transformers' },
+    parameters: { total: 260032 * size, nonzero: 260032 * size },
+    macs: {
+      tokens: 16,
+      core: 3e6 * size,
+      superb: 3.2e6 * size,
+      effective: { core: 3e6 * size, superb: 3.2e6 * size },
+    },
+    speed: {
+      ...{ prefill_seconds: { min: 0.01 * size }, decode_seconds: { min: 0.001 * size } },
+      ...{ request_seconds: { min: 0.1 * size }, prefill_relative: size, request_relative: size },
+    },
+  })
+  const points = [
+    point(0, 'original', null, 1, 2),
+    ...[0.8, 0.6, 0.4].map((rate, i) => point(1 + i, word, rate, rate, 2 + (1 - rate) ** 2)),
+    ...[0.9, 0.7, 0.5].map((rate, i) => point(4 + i, 'rows', rate, rate, 2.05 + (1 - rate) ** 2)),
+  ]
+  const broken = { step: 7, point: 'bad-1', technique: 'bad', rate: 1, inputs_sha256: 'a' }
+  const failed = [{ ...broken, error: { code: 'ERR_CONFIG', message: `expected ${word}` } }]
+  return { kind: 'decoder', points, failed, fronts: {}, measure: {}, measured: 7, seconds: 20 }
+}
+
+const compressReport = (word) => ({
+  stages: [1, 0.7, 0.5].map((size, step) => ({
+    ...{
+      step,
+      stage: `0${step}-${word}`,
+      method: ['start', 'heads', 'prune'][step],
+      seconds: step,
+      bytes: 1e6 * size,
+    },
+    parameters: { total: 260032, nonzero: 260032 * size },
+    macs: { tokens: 512, core: 3e8 * size, effective: { core: 3e8 * size } },
+    ...{ loss: 2 + step / 10, perplexity: Math.exp(2 + step / 10) },
+  })),
+  ...{ loads_in: 'transformers', seconds: 12, inputs_sha256: '12'.repeat(32) },
+})
+
+function evaluateReport(word) {
+  const models = ['before', word]
+  const row = (task, metric, model, value, more = {}) => ({
+    ...{ task, metric, model, value, stderr: 0.02, num_fewshot: 5, documents: 200, ...more },
+    ...(model !== 'before' && { difference: { value: 0.05, stderr: 0.01, interval: [0.03, 0.07] } }),
+  })
+  const results = models.flatMap((model, i) => [
+    row('mmlu', 'acc', model, 0.4 + i / 20, { group: true }),
+    row('mmlu_anatomy', 'acc', model, 0.41 + i / 20),
+    row('arc_easy', 'acc', model, 0.5 + i / 20),
+    row('arc_easy', 'acc_norm', model, [0.52, 0.57][i]),
+    row('truthfulqa_mc2', 'acc', model, 0.45),
+    row(`task ${word}`, 'acc', model, 0.3),
+    row('wikitext', 'word_perplexity', model, 21.5 - i, { stderr: null }),
+  ])
+  return { schema: 'tongueforge.evaluate/1', models: models.map((name) => ({ name, path: name })), results }
+}
+
+const CLUSTERS = {
+  ...{ utterances: 720, seconds: 307, frames: 29291, width: 40, clusters: 64, labels: 20586, used: 63 },
+  ...{
+    most: 593,
+    least: 73,
+    entropy: 4.08,
+    inertia: 5.21,
+    inertia_learnt: 5.2,
+    course: [6.1, 5.6, 5.3, 5.2],
+  },
+  seconds_taken: 3,
+}
+
+const probeReport = (word) => ({
+  ...{ model: '/m', utterances: 520, seconds: 220 },
+  probes: [word, 'speaker'].map((name) => ({
+    ...{ name, kind: 'utterance', classes: 10, train: { n: 80, loss: 0.03 }, layer_weights: [0.3, 0.5, 0.2] },
+    test: { n: 280, nll: 1.2, accuracy: 0.62, chance: 0.1 },
+  })),
+})
+
+const attentionReport = (word) => ({
+  ...{ architecture: word, spread: 0.5 },
+  heads: [0, 1, 2].flatMap((layer) =>
+    [0, 1].map((head) => ({ layer, head, diagonality: 0.3 + layer / 10 + head / 20, step: head ? 1 : null })),
+  ),
+  pruned: { removed: 3, correlations: [], refused: `no correlation for ${word}` },
+})
+
+const demoReport = (word) => ({
+  ...{
+    seed: 0,
+    training_seconds: 130,
+    parameters: 368544,
+    samples: { base: [{ prompt: word, answer: word }] },
+  },
+  claims: [{ claim: word, expected: 'less', measured: '0 %', holds: true }],
+  table: [
+    { model: word, lid_a: 0.9, ppl_a: 12.1 },
+    { model: 'chat', lid_a: 1, ppl_a: 14.2 },
+  ],
+})
