@@ -1,17 +1,19 @@
 // Sound played faster or slower: more to learn from, in voices that are higher or lower (speed perturbation; Ko et al. 2015).
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { readAudio } from 'tongueforge'
 import { runJob } from '#lib/native'
 
-/** Writes a take as it sounds at a speed; it is a voice of its own. Gives its line of a manifest. */
+/** Writes a take as it sounds at a speed, once; it is a voice of its own. Gives its line of a manifest. */
 export async function atSpeed(speed, take, { from, to }) {
   const file = join(`speed-${speed}`, take.file)
+  const line = { ...take, file, speaker: `${take.speaker}-${speed}` }
+  if (existsSync(join(to, file))) return line // another seed may be reading it
   const { samples, rate } = await readAudio(join(from, take.file))
   const resampled = await runJob('resample', { samples, from: Math.round(100 * speed), to: 100, threads: 1 })
   mkdirSync(dirname(join(to, file)), { recursive: true })
   writeFileSync(join(to, file), wav(new Float32Array(resampled.samples), rate))
-  return { ...take, file, speaker: `${take.speaker}-${speed}` }
+  return line
 }
 
 /** A file of 16-bit samples, one channel. */
