@@ -53,7 +53,7 @@ function halves(all, layers, seed) {
   const byLook = all.toSorted((a, b) => b.diagonality - a.diagonality)
   const choices = { most_diagonal: byLook, least_diagonal: byLook.toReversed() }
   for (let draw = 0; draw < DRAWS; draw++)
-    choices[`drawn_${draw}`] = new Random(seed, draw).permutation(all.length).map((i) => all[i])
+    choices[`drawn_${draw}`] = [...new Random(seed, draw).permutation(all.length)].map((i) => all[i])
   return Object.entries(choices).map(([name, order]) => ({
     name,
     stages: [{ method: 'heads', heads: firstHalf(order, all.length / layers) }],
