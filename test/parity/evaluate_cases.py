@@ -2,9 +2,11 @@
 files for lm-evaluation-harness that are its own but for where the documents lie."""
 import json
 import random
+import re
 import shutil
 from pathlib import Path
 
+import datasets
 import lm_eval.tasks
 
 HARNESS = Path(lm_eval.tasks.__file__).parent
@@ -112,6 +114,8 @@ CASES = {
     "wikitext": (wikitext, "wikitext_document_level/wikitext-2-raw-v1", "test", None, "wikitext/wikitext.yaml"),
     **{f"xcopa_{lang}": (xcopa, f"xcopa/{lang}", "test", "validation", f"xcopa/default_{lang}.yaml") for lang in ("et", "ht", "id", "it", "qu", "sw", "ta", "th", "tr", "vi", "zh")},
 }
+# Written as the hub has them too: we read these, the harness the lines.
+PARQUET = ("arc_challenge", "hellaswag", "mmlu_anatomy", "truthfulqa_mc1", "winogrande", "xcopa_et")
 GROUPS = {"xcopa": "xcopa/_xcopa.yaml"}
 # Copied beside the data, as a user has to: texts that belong to the benchmark.
 FIXED = ["truthfulqa/truthfulqa_mc1.yaml", "tmmluplus/default/tmmluplus_accounting.yaml", "ceval/ceval-valid_law.yaml"]
@@ -177,6 +181,78 @@ def write_documents(data: Path, seed: int, documents: int = DOCUMENTS, shots: in
     write_lines(data / "own" / "pages_test.jsonl", [wikitext(rng) for _ in range(documents)])
     for name, content in OWN.items():
         (data / "own" / f"{name}.yaml").write_text(content)
+
+
+# Real documents, from the folder of test/helpers/data.mjs: languages, and writing as it is.
+REAL = {
+    "own_ttqa": """
+task: own_ttqa
+output_type: multiple_choice
+dataset_path: json
+dataset_kwargs: {data_files: {test: ttqa_test.jsonl, train: ttqa_train.jsonl}}
+test_split: test
+training_split: train
+description: "請回答下列問題。\\n\\n"
+doc_to_text: "問題：{{question.strip()}}\\n答案："
+doc_to_choice: choices
+doc_to_target: answer
+target_delimiter: ""
+""",
+    "own_jcqa": """
+task: own_jcqa
+output_type: multiple_choice
+dataset_path: json
+dataset_kwargs: {data_files: {validation: jcqa_test.jsonl}}
+validation_split: validation
+doc_to_text: "質問：{{question}}\\n回答："
+doc_to_choice: "{{[choice0, choice1, choice2, choice3, choice4]}}"
+doc_to_target: "{{label}}"
+metric_list: [{metric: acc}, {metric: acc_norm}, {metric: acc_bytes}]
+""",
+}
+
+
+def read_lines(file: Path) -> list[dict]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+
+
+def write_real_documents(data: Path, real: Path) -> list[str]:
+    """Beside those of write_documents, and instead of some; gives the names of the tasks that have them."""
+    xcopa_docs = read_lines(real / "eval/xcopa_val.jsonl")
+    for lang in sorted({doc["lang"] for doc in xcopa_docs}):
+        docs = [doc for doc in xcopa_docs if doc["lang"] == lang]
+        write_lines(data / f"xcopa/{lang}/test.jsonl", docs[:DOCUMENTS])
+        write_lines(data / f"xcopa/{lang}/validation.jsonl", docs[DOCUMENTS : DOCUMENTS + SHOTS])
+
+    def targets(right: list[str], wrong: list[str]) -> dict:
+        return {"choices": right + wrong, "labels": [1] * len(right) + [0] * len(wrong)}
+
+    def answers(doc: dict, key: str) -> list[str]:
+        return [one.strip() for one in doc[key].split(";") if one.strip()]
+
+    told = [
+        {"question": doc["Question"], "mc1_targets": targets([doc["Best Answer"]], answers(doc, "Incorrect Answers")),
+         "mc2_targets": targets(answers(doc, "Correct Answers"), answers(doc, "Incorrect Answers"))}
+        for doc in read_lines(real / "eval/truthfulqa.jsonl")[:DOCUMENTS]
+    ]
+    write_lines(data / "truthful_qa/multiple_choice/validation.jsonl", told)
+    ttqa = read_lines(real / "eval/ttqa_mc.jsonl")
+    write_lines(data / "own/ttqa_test.jsonl", ttqa[:DOCUMENTS])
+    write_lines(data / "own/ttqa_train.jsonl", ttqa[DOCUMENTS:])
+    write_lines(data / "own/jcqa_test.jsonl", read_lines(real / "eval/jcommonsenseqa_ja_valid.jsonl")[:DOCUMENTS])
+    pages = re.split(r"\n(?= = [^=].*[^=] = \n)", (real / "corpus/en_wikitext2_valid.txt").read_text(encoding="utf-8"))
+    write_lines(data / "wikitext_document_level/wikitext-2-raw-v1/test.jsonl", [{"page": page} for page in pages[:6]])
+    OWN.update(REAL)
+    for name, content in REAL.items():
+        (data / "own" / f"{name}.yaml").write_text(content)
+    return [*(f"xcopa_{lang}" for lang in ("et", "ta", "th", "zh")), "truthfulqa_mc1", "truthfulqa_mc2", "wikitext", *REAL]
+
+
+def write_parquet(data: Path) -> None:
+    for _, folder, split, examples, _ in (CASES[name] for name in PARQUET):
+        for one in filter(None, (split, examples)):
+            docs = datasets.Dataset.from_list(read_lines(data / folder / f"{one}.jsonl"))
+            docs.to_parquet(str(data / folder / f"{one}-00000-of-00001.parquet"))
 
 
 def copy_fixed_texts(data: Path) -> None:

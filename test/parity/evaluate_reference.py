@@ -1,9 +1,9 @@
 """What lm-evaluation-harness finds, on documents of evaluate_cases.py, request by request.
 
-    python evaluate_reference.py FOLDER < runs.json
+    python evaluate_reference.py FOLDER [REAL] < runs.json
 
-FOLDER/data gets the documents, FOLDER/byte_level a model with a tokenizer that has no BOS; runs.json lists
-{name, model, num_fewshot, chat, multiturn, system, max_length, tasks?}. Prints {runs: {NAME: {tasks, groups}}}.
+FOLDER/data gets the documents, some of them from REAL where that is given, FOLDER/byte_level a model with a tokenizer that has no BOS; runs.json lists
+{name, model, num_fewshot, chat, multiturn, system, max_length, limit}. Prints {runs: {NAME: {tasks, groups}}}.
 """
 import json
 import logging
@@ -21,7 +21,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
-from evaluate_cases import copy_fixed_texts, write_documents, write_task_files
+from evaluate_cases import copy_fixed_texts, write_documents, write_parquet, write_real_documents, write_task_files
 
 SEED = 2026
 TEMPLATE = (
@@ -53,7 +53,7 @@ def write_byte_level_model(folder: Path, data: Path) -> None:
 def found(run: dict, names: list[str], manager: TaskManager) -> dict:
     lm = HFLM(pretrained=run["model"], dtype="float32", device="cpu", batch_size=8, max_length=run.get("max_length"))
     results = simple_evaluate(
-        model=lm, tasks=run.get("tasks") and [f"local_{name}" for name in run["tasks"]] or names, task_manager=manager,
+        model=lm, tasks=names, task_manager=manager,
         num_fewshot=run["num_fewshot"], log_samples=True, bootstrap_iters=100000, limit=run.get("limit"),
         apply_chat_template=run.get("chat", False), fewshot_as_multiturn=run.get("multiturn", False),
         system_instruction=run.get("system"), random_seed=0, numpy_random_seed=0, torch_random_seed=0, fewshot_random_seed=1234,
@@ -82,7 +82,11 @@ if __name__ == "__main__":
     runs = json.load(sys.stdin)
     write_documents(folder / "data", SEED)
     copy_fixed_texts(folder / "data")
+    tasks = write_real_documents(folder / "data", Path(sys.argv[2])) if len(sys.argv) > 2 else None
+    write_parquet(folder / "data")
     names = write_task_files(folder / "tasks", folder / "data")
     write_byte_level_model(folder / "byte_level", folder / "data")
     manager = TaskManager(include_path=str(folder / "tasks"), include_defaults=False)
+    if tasks:
+        names = [f"local_{name}" for name in tasks]
     print(json.dumps({run["name"]: found(run, names, manager) for run in runs}), file=sys.__stdout__)
