@@ -9,7 +9,7 @@
 namespace tongueforge::encode {
 namespace {
 
-constexpr int64_t kBlockNumbers = 1 << 21;  // probabilities at a time, of all heads together: 8 MB
+constexpr int64_t kBlockNumbers = 1 << 19;  // probabilities at a time, of all heads together: 2 MB
 
 // (T,D) -> (N,T,H) float32: past the observers, which would hear of it.
 at::Tensor by_head(const nn::Linear& linear, const at::Tensor& x_TD, int64_t head_dim) {

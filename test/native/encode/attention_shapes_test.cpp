@@ -124,7 +124,7 @@ TEST_CASE("a long document is taken in blocks, and comes out as its definition s
   auto spec = tiny_melhubert_spec();
   spec.layers.resize(1);
   const auto model = tiny_speech(spec, 4);
-  check_against_reference(*model, noise_rows(*model, {1200}, 4));  // 3 x 1200 x 1200: more than two blocks
+  check_against_reference(*model, noise_rows(*model, {1200}, 4));  // 3 x 1200 x 1200: eight blocks and a part
 }
 
 TEST_CASE("attention that is alike everywhere has the shape of a uniform distribution") {
