@@ -33,7 +33,7 @@ dl small { display: block; line-height: 1.3 }
   font-size: .85rem; font-weight: 600 }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.5rem 2rem }
 figure { margin: 1.5rem 0; break-inside: avoid } .grid figure { margin: 0 } .grid { margin: 1.5rem 0 }
-figure svg { display: block; max-width: 100%; width: 32rem; height: auto } .grid figure svg { width: 100% }
+figure svg { display: block; max-width: 100%; width: 32rem; height: auto } .grid figure svg { width: 100%; max-width: 33rem }
 figcaption, caption { text-align: left; font-size: .95rem; font-weight: 600; margin-bottom: .5rem }
 caption { padding-bottom: .5rem; white-space: normal }
 .file { font-size: .78rem; font-weight: 500; margin-left: .35rem; text-decoration: none; border: 1px solid var(--line);

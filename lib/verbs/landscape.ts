@@ -1,6 +1,7 @@
 /** Techniques of compression at many rates on one model: load -> plan -> run -> save -> report. A point is a `compress`. */
 import { writeText } from '../checkpoint/write_folder'
 import type { LandscapeConfig } from '../config/landscape'
+import { csvText } from '../report/csv'
 import { type Means, ModelAtHand } from './compressing/model_at_hand'
 import { type AnyPoint, findPoint, probePoint } from './landscaping/finding'
 import type { MakingOptions } from './landscaping/making'
@@ -19,7 +20,7 @@ import { type Planning, PointProbes } from './landscaping/probing'
 import { type PointPlace, type PointRecord, PointRecords } from './landscaping/record'
 import { type LandscapeReport, reportOf } from './landscaping/report'
 import { type MeasuredRow, measuredRow, measureFor } from './landscaping/row'
-import { csvText, rowsOf } from './landscaping/table'
+import { rowsOf } from './landscaping/table'
 import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
 import { ClaimedFolder } from './training/claimed_folder'
 

@@ -128,6 +128,7 @@ const landscapeConfig = (word) => ({
     evaluate: { data: [{ path: `/data/${word}` }], sequence_length: 64 },
   },
   measure: { tokens: 16, new_tokens: 4, warmup: 1, repeats: 3, threads: 1 },
+  probe: { probes: [{ name: word, kind: 'utterance', label: word, layers: 'last' }] },
 })
 
 function landscapeReport(word) {
@@ -157,6 +158,8 @@ function landscapeReport(word) {
     ...[0.8, 0.6, 0.4].map((rate, i) => point(1 + i, word, rate, rate, 2 + (1 - rate) ** 2)),
     ...[0.9, 0.7, 0.5].map((rate, i) => point(4 + i, 'rows', rate, rate, 2.05 + (1 - rate) ** 2)),
   ]
+  const probe = { name: word, kind: 'utterance', layers: 'last', train: { n: 80 } }
+  for (const one of points) one.probes = [{ ...probe, test: { n: 9, nll: 1, accuracy: 0.9 - one.loss / 10 } }]
   const broken = { step: 7, point: 'bad-1', technique: 'bad', rate: 1, inputs_sha256: 'a' }
   const failed = [{ ...broken, error: { code: 'ERR_CONFIG', message: `expected ${word}` } }]
   return { kind: 'decoder', points, failed, fronts: {}, measure: {}, measured: 7, seconds: 20 }

@@ -1,22 +1,21 @@
 /** landscape.html: four charts of each quality, the table, how it was measured. One file that needs nothing else. */
 import type { LandscapeConfig } from '../../config/landscape'
+import { csvText } from '../../report/csv'
 import { escapeHtml, figure, page, paragraph, type Section } from '../../report/page'
-import { type Look, looksOf, tradeOffChart } from '../../report/trade_off'
-import { COSTS, type CostName, costsOf, type Fronts } from './costs'
-import { si, three } from './number_text'
+import { type Look, looksOf } from '../../report/trade_off'
+import { type ChartedQuality, costCharts, qualitiesOf } from './charts'
+import type { Fronts } from './costs'
 import { methodSentences, zerosSentence } from './page_method'
-import { pointName, tableOfFailed, tableOfPoints } from './page_table'
-import { probeQuality, type Quality, qualityOf } from './qualities'
+import { tableOfFailed, tableOfPoints } from './page_table'
 import type { LandscapeReport } from './report'
-import { csvText, rowsOf } from './table'
+import { rowsOf } from './table'
 
 /** HTML text. */
 export async function landscapePage(report: LandscapeReport, config: LandscapeConfig): Promise<string> {
-  const { points, failed, fronts, kind } = report
+  const { points, failed, fronts } = report
   const looks = looksOf(points.map(({ technique }) => technique))
-  const drawn = [await charts(qualityOf(kind), fronts, report, looks)]
-  for (const [name, own] of Object.entries(report.probe_fronts ?? {}))
-    drawn.push(await charts(probeQuality(name), own, report, looks))
+  const drawn: Section[] = []
+  for (const charted of qualitiesOf(report)) drawn.push(await charts(charted, report, looks))
   const words = [READING, zerosSentence(report) ?? []].flat().map(paragraph).join('\n')
   drawn[0]!.body += words
   const sections: Section[] = [
@@ -42,37 +41,15 @@ function onAll(fronts: Fronts): string {
 }
 
 async function charts(
-  quality: Quality,
-  fronts: Fronts,
+  charted: ChartedQuality,
   report: LandscapeReport,
   looks: ReadonlyMap<string, Look>,
 ): Promise<Section> {
-  const figures: string[] = []
-  for (const cost of costsOf(report.kind))
-    figures.push(figure(await chart(quality, cost, fronts[cost]!, report, looks)))
+  const figures = (await costCharts(charted, report, looks)).map(({ svg }) => figure(svg))
   return {
-    title: `${quality.heading} against four costs`,
+    title: `${charted.quality.heading} against four costs`,
     body: `${legend(looks)}<div class="charts">${figures.join('\n')}</div>`,
   }
-}
-
-function chart(
-  quality: Quality,
-  cost: CostName,
-  front: readonly string[],
-  { points }: LandscapeReport,
-  looks: ReadonlyMap<string, Look>,
-): Promise<string> {
-  const { title, format, of } = COSTS[cost]
-  const drawn = points.flatMap((point) => {
-    const y = quality.of(point)
-    if (y === null) return []
-    const x = of(point, points[0]!)
-    const label = `${pointName(point)}: ${quality.title} ${three(y)}, ${title} ${si(x)}`
-    return [{ series: point.technique, x, y, label, front: front.includes(point.point) }]
-  })
-  const { logarithmic } = quality
-  return tradeOffChart({ x: title, y: quality.title, format, points: drawn, looks, logarithmic })
 }
 
 function legend(looks: ReadonlyMap<string, Look>): string {

@@ -1,11 +1,10 @@
 /** The points as rows: of landscape.csv, with every number under the path that it has in report.json. */
+import type { Cell } from '../../report/csv'
 import type { ProbeFigures } from '../probing/figures'
 import type { Fronts } from './costs'
 import { rateText } from './points'
 import { errorOf } from './qualities'
 import type { LandscapePoint } from './record'
-
-export type Cell = string | number | boolean | null
 
 /** One flat row a point: `parameters.nonzero`, `macs.effective.core`; `front.bytes` says whether it is on that front. */
 export function rowsOf(points: readonly LandscapePoint[], fronts: Fronts): Record<string, Cell>[] {
@@ -28,18 +27,6 @@ const probeCells = (probes: readonly ProbeFigures[]): Record<string, Cell> =>
       [`probe.${probe.name}.nll`, probe.test.nll],
     ]),
   )
-
-/** RFC 4180, with the keys of all rows as the head. */
-export function csvText(rows: readonly Record<string, Cell>[]): string {
-  const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))]
-  const lines = [keys, ...rows.map((row) => keys.map((key) => row[key] ?? ''))]
-  return lines.map((line) => `${line.map(cellText).join(',')}\r\n`).join('')
-}
-
-function cellText(cell: Cell): string {
-  const text = String(cell)
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
 
 function flat(value: object, prefix = ''): Record<string, Cell> {
   return Object.fromEntries(

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { csvText } from '#lib/report/csv'
 import { COSTS, costsOf, frontsOf } from '#lib/verbs/landscaping/costs'
 import { landscapePage } from '#lib/verbs/landscaping/page'
 import { reportOf } from '#lib/verbs/landscaping/report'
-import { csvText, rowsOf } from '#lib/verbs/landscaping/table'
+import { rowsOf } from '#lib/verbs/landscaping/table'
 
 let step = 0
 const point = (technique, rate, loss, size) => ({

@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import type { LandscapeConfig } from '../../../config/landscape'
 import type { Block, GridBlock } from '../../../report/blocks'
-import { type Look, looksOf, tradeOffChart } from '../../../report/trade_off'
-import { COSTS, costsOf, type Fronts } from '../../landscaping/costs'
+import { type Look, looksOf } from '../../../report/trade_off'
+import { costCharts, qualitiesOf } from '../../landscaping/charts'
 import { inUnits, milliseconds, si, three } from '../../landscaping/number_text'
 import { methodSentences, zerosSentence } from '../../landscaping/page_method'
 import { pointName } from '../../landscaping/page_table'
@@ -12,10 +12,12 @@ import type { LandscapePoint, PointRecord } from '../../landscaping/record'
 import { frontsWith, type LandscapeReport, reportOf } from '../../landscaping/report'
 import { checked, type Folder, linesOf } from '../folder'
 import { defineKind, type Summary } from '../kind'
-import { count, figureOf, fixed, modelName } from '../words'
+import { count, figureOf, fixed, modelName, percent } from '../words'
 
 const seconds = z.looseObject({ min: z.number() })
 const macs = z.looseObject({ core: z.number(), superb: z.number() })
+
+const share = z.number().optional()
 
 const placeSchema = z.looseObject({
   step: z.number(),
@@ -35,6 +37,15 @@ const pointSchema = placeSchema.extend({
   }),
   loads_in: z.string(),
   seconds: z.number(),
+  probes: z
+    .array(
+      z.looseObject({
+        ...{ name: z.string(), kind: z.enum(['utterance', 'frames', 'sequence']), layers: z.unknown() },
+        train: z.looseObject({ n: z.number() }),
+        test: z.looseObject({ n: z.number(), accuracy: share, frame_accuracy: share, error_rate: share }),
+      }),
+    )
+    .optional(),
 })
 const failedSchema = placeSchema.extend({
   error: z.looseObject({ code: z.string(), message: z.string() }),
@@ -42,6 +53,17 @@ const failedSchema = placeSchema.extend({
 const reportSchema = z.looseObject({
   points: z.array(pointSchema).min(1),
   failed: z.array(failedSchema),
+})
+
+/** Of resolved.yaml: what the sentences on measuring are made of. */
+const configSchema = z.looseObject({
+  model: z.string(),
+  evaluate: z.looseObject({
+    data: z.array(z.looseObject({ path: z.string() })),
+    sequence_length: z.number(),
+  }),
+  measure: z.looseObject({ warmup: z.number(), repeats: z.number(), threads: z.number() }),
+  probe: z.looseObject({ probes: z.array(z.looseObject({ name: z.string() })) }).optional(),
 })
 
 interface Landscape {
@@ -55,7 +77,7 @@ export default defineKind<Landscape | undefined>({
   looksFor: 'of landscape: resolved.yaml with `verb: landscape`',
   recognises: ({ verb }) => verb === 'landscape',
   async read(folder) {
-    const config = folder.config as unknown as LandscapeConfig
+    const config = checked(configSchema, folder.config, folder, 'resolved.yaml') as unknown as LandscapeConfig
     if (folder.report === undefined) {
       const lines = await linesOf(z.union([pointSchema, failedSchema]), folder, 'metrics.jsonl')
       return landscapeOf(lines, config, false)
@@ -69,7 +91,12 @@ export default defineKind<Landscape | undefined>({
     const looks = looksOf(run.report.points.map(({ technique }) => technique))
     const zeros = zerosSentence(run.report)
     const words: Block[] = [READING, ...(zeros === undefined ? [] : [zeros])].map(prose)
-    return [await chartsOf(run.report, looks, files), ...words, ...tables(run.report, files), methodOf(run)]
+    return [
+      ...(await chartsOf(run.report, looks, files)),
+      ...words,
+      ...tables(run.report, files),
+      methodOf(run),
+    ]
   },
 })
 
@@ -137,51 +164,29 @@ async function chartsOf(
   report: LandscapeReport,
   looks: ReadonlyMap<string, Look>,
   files: string,
-): Promise<GridBlock> {
-  const { points, fronts, kind } = report
-  const quality = qualityOf(kind)
-  const blocks: GridBlock['blocks'] = []
-  for (const cost of costsOf(kind)) {
-    const { title, format, of } = COSTS[cost]
-    const drawn = points.flatMap((point) => {
-      const y = quality.of(point)
-      if (y === null) return []
-      const x = of(point, points[0]!)
-      const label = `${pointName(point)}: ${quality.title} ${three(y)}, ${title} ${si(x)}`
-      return [
-        {
-          series: point.technique,
-          x,
-          y,
-          label,
-          front: (fronts as Fronts)[cost]?.includes(point.point) ?? false,
+): Promise<GridBlock[]> {
+  const grids: GridBlock[] = []
+  for (const [i, charted] of qualitiesOf(report).entries()) {
+    const blocks: GridBlock['blocks'] = []
+    for (const { cost, title, svg, withLegend } of await costCharts(charted, report, looks))
+      blocks.push({
+        ...{
+          kind: 'chart',
+          file: `${files}-${i === 0 ? '' : `probe-${i}-`}${cost.replaceAll('_', '-')}`,
+          svg,
         },
-      ]
-    })
-    if (drawn.length === 0) continue
-    const chart = {
-      x: title,
-      y: quality.title,
-      format,
-      points: drawn,
-      looks,
-      logarithmic: quality.logarithmic,
-    }
-    blocks.push({
-      ...{ kind: 'chart', file: `${files}-${cost.replaceAll('_', '-')}` },
-      caption: `${quality.heading} against ${title}`,
-      svg: await tradeOffChart(chart),
-      alone: await tradeOffChart({ ...chart, legend: true }),
-    })
+        caption: `${charted.quality.heading} against ${title}`,
+        alone: await withLegend(),
+      })
+    const legend = [...looks].map(([name, { sign, colour }]) => ({ sign, colour, name }))
+    grids.push({ kind: 'grid', blocks, legend })
   }
-  return {
-    kind: 'grid',
-    blocks,
-    legend: [...looks].map(([name, { sign, colour }]) => ({ sign, colour, name })),
-  }
+  return grids
 }
 
-function tables({ points, failed, fronts, kind }: LandscapeReport, files: string): Block[] {
+function tables(report: LandscapeReport, files: string): Block[] {
+  const { points, failed, fronts, kind } = report
+  const [, ...probed] = qualitiesOf(report)
   const quality = qualityOf(kind)
   const rows = points.map((point) => ({
     ...{ model: pointName(point), quality: quality.of(point), nonzero: point.parameters.nonzero },
@@ -195,6 +200,7 @@ function tables({ points, failed, fronts, kind }: LandscapeReport, files: string
     prefill_seconds: point.speed.prefill_seconds.min,
     decode_seconds: point.speed.decode_seconds?.min ?? null,
     real_time_factor: point.speed.real_time_factor?.min ?? null,
+    ...Object.fromEntries(probed.map(({ quality: { of } }, i) => [`probe_${i + 1}`, of(point)])),
     time: point.speed.request_relative,
     ...{ fronts: frontsWith(fronts, point.point).join(', '), loads_in: point.loads_in },
   }))
@@ -203,6 +209,7 @@ function tables({ points, failed, fronts, kind }: LandscapeReport, files: string
     columns: [
       { key: 'model', title: 'model' },
       { key: 'quality', title: quality.title, format: fixed },
+      ...probed.map(({ quality: { title } }, i) => ({ key: `probe_${i + 1}`, title, format: percent })),
       { key: 'nonzero', title: 'parameters not zero', format: inUnits },
       { key: 'total', title: 'parameters', format: inUnits },
       { key: 'bytes', title: 'bytes', format: inUnits },
