@@ -22,6 +22,7 @@ export const {
   listAudio,
   loadDecoder,
   loadEncoder,
+  loadLanguageIdentifier,
   loadModel,
   loadSpeechEncoder,
   measureSpeed,

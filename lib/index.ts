@@ -102,6 +102,12 @@ export {
   landscape,
   type PointRecord,
 } from './verbs/landscape'
+export {
+  type IdentifiedLanguage,
+  type LanguageIdentifier,
+  type LanguageOptions,
+  loadLanguageIdentifier,
+} from './verbs/language'
 export type { Delta } from './verbs/live/deltas'
 export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
 export { loadModel } from './verbs/load_model'

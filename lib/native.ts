@@ -11,7 +11,7 @@ import type { ConvertingJobs } from './native/converting'
 import type { LowRankSettings, MergingJobs, ModuleKind } from './native/merging'
 import type { ProbeJobs } from './native/probe'
 import type { MeasuredSpeed, PackedLayer, SparseLayer } from './native/speed'
-import type { BpeMerges, BpeTraining } from './native/text'
+import type { TextJobs } from './native/text'
 import type { TrainingJobs } from './native/training'
 
 export * from './native/audio'
@@ -175,6 +175,7 @@ export interface NativeJobs
     ConvertingJobs,
     MergingJobs,
     ProbeJobs,
+    TextJobs,
     TrainingJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
   inspectPacked: [{ folder: string }, PackedDescription[]]
@@ -305,7 +306,6 @@ export interface NativeJobs
   groupPost: [{ group: Handle; name: string; text: string }, undefined]
   groupAwait: [{ group: Handle; name: string; from: number }, string]
   leaveGroup: [{ group: Handle; failure?: { code: string; message: string } }, undefined]
-  trainBpe: [BpeTraining, BpeMerges]
   moduleKinds: [{ names: readonly string[] }, ModuleKind[]]
 }
 

@@ -38,6 +38,12 @@ const ENVIRONMENTS = [
     variable: 'TONGUEFORGE_EVALUATE_PYTHON',
   },
   {
+    name: 'fastText',
+    folder: 'build/parity-env-fasttext',
+    requirements: ['test/parity/fasttext_requirements.txt'],
+    variable: 'TONGUEFORGE_FASTTEXT_PYTHON',
+  },
+  {
     name: 'TensorBoard',
     folder: 'build/parity-env-tensorboard',
     requirements: ['test/parity/tensorboard_requirements.txt'],

@@ -35,13 +35,23 @@ test('require loads neither libtorch nor the addon', () => {
 test('the typed picture of the addon names what the addon exports, and nothing else', async () => {
   const { native } = await import('#lib/native')
   const { readFileSync } = await import('node:fs')
-  const parts = ['audio', 'clusters', 'compressing', 'converting', 'merging', 'probe', 'training']
+  const parts = ['audio', 'clusters', 'compressing', 'converting', 'merging', 'probe', 'text', 'training']
   const source = ['native', ...parts.map((part) => `native/${part}`)]
     .map((name) => readFileSync(new URL(`../lib/${name}.ts`, import.meta.url), 'utf8'))
     .join('\n')
   const body = (name) =>
     source.split(new RegExp(`interface ${name}\\s(?:\\s*extends [\\w,\\s]+ )?\\{`))[1].split(/^}/m)[0]
-  const tables = ['Native', 'Audio', 'Cluster', 'Compressing', 'Converting', 'Merging', 'Probe', 'Training']
+  const tables = [
+    'Native',
+    'Audio',
+    'Cluster',
+    'Compressing',
+    'Converting',
+    'Merging',
+    'Probe',
+    'Text',
+    'Training',
+  ]
   const jobs = tables
     .map((name) => `${name}Jobs`)
     .flatMap((name) => [...body(name).matchAll(/^ {2}(\w+): \[/gm)])

@@ -1,4 +1,5 @@
-/** Tokens learnt from text. */
+/** Tokens learnt from text, and classifiers of text. */
+import type { Handle } from '../native'
 
 /** Words as rows of token ids, and how far merging goes. See native/text/bpe_trainer.h. */
 export interface BpeTraining {
@@ -36,4 +37,24 @@ export interface BpeMerges {
   tokens_after: number
   /** Share of the words of the text that are one token. */
   coverage: number
+}
+
+/** A classifier of fastText's in memory. See native/text/fasttext.h. */
+export interface FastTextModel {
+  model: Handle
+  /** With their prefix, as they stand in the file. */
+  labels: string[]
+  /** Values of a vector. */
+  dim: number
+}
+
+/** Jobs on text. */
+export interface TextJobs {
+  trainBpe: [BpeTraining, BpeMerges]
+  openFastText: [{ path: string }, FastTextModel]
+  /** Of each text its likeliest labels, best first. */
+  fastTextLabels: [
+    { model: Handle; texts: readonly string[]; top_k: number },
+    { label: string; probability: number }[][],
+  ]
 }

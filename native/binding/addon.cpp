@@ -80,6 +80,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"useSparseLayers", use_sparse_layers},
       {"usePackedLayers", use_packed_layers},
       {"trainBpe", train_bpe},
+      {"openFastText", open_fasttext},
+      {"fastTextLabels", fasttext_labels},
       {"describeSounds", describe_sounds},
       {"readSound", read_sound},
       {"resample", resample},

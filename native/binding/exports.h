@@ -102,6 +102,8 @@ Napi::Value use_sparse_layers(const Napi::CallbackInfo& info);
 Napi::Value use_packed_layers(const Napi::CallbackInfo& info);
 // text.cpp
 Napi::Value train_bpe(const Napi::CallbackInfo& info);
+Napi::Value open_fasttext(const Napi::CallbackInfo& info);
+Napi::Value fasttext_labels(const Napi::CallbackInfo& info);
 // audio.cpp
 Napi::Value describe_sounds(const Napi::CallbackInfo& info);
 Napi::Value read_sound(const Napi::CallbackInfo& info);

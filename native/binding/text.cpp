@@ -1,9 +1,11 @@
-// Learning of tokens.
+// Learning of tokens, and classifiers of text.
 #include <algorithm>
 #include <thread>
 
 #include "binding/exports.h"
+#include "binding/handle.h"
 #include "text/bpe_trainer.h"
+#include "text/fasttext.h"
 
 namespace tongueforge::binding {
 namespace {
@@ -48,6 +50,35 @@ Napi::Value train_bpe(const Napi::CallbackInfo& info) {
                           {"tokens_after", learnt.tokens_after},
                           {"coverage", learnt.coverage}};
       });
+}
+
+// openFastText({path}, on_event): {model: Handle, labels, dim}
+Napi::Value open_fasttext(const Napi::CallbackInfo& info) {
+  return start_job(info, [path = Options(info[0]).text("path")](Job&) -> Value {
+    const auto model = text::FastText::open(path);
+    Value::List labels;
+    for (const auto& label : model->labels()) labels.push_back(std::string(label));
+    return Value::Map{{"model", model}, {"labels", std::move(labels)}, {"dim", model->dim()}};
+  });
+}
+
+// fastTextLabels({model, texts, top_k}, on_event): {label, probability}[][]
+Napi::Value fasttext_labels(const Napi::CallbackInfo& info) {
+  const Options options(info[0]);
+  return start_job(info,
+                   [model = unwrap<text::FastText>(options.value("model")), texts = options.texts("texts"),
+                    top_k = options.integer("top_k")](Job& job) -> Value {
+                     Value::List all;
+                     for (const auto& text : texts) {
+                       job.check();
+                       Value::List guesses;
+                       for (const auto& [label, probability] : model->predict(text, top_k))
+                         guesses.push_back(
+                             Value::Map{{"label", std::string(label)}, {"probability", double{probability}}});
+                       all.push_back(std::move(guesses));
+                     }
+                     return all;
+                   });
 }
 
 }  // namespace tongueforge::binding

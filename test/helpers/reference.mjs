@@ -66,6 +66,10 @@ export const probeReference = (args, input) =>
 export const evaluateReference = (args, runs) =>
   ask('TONGUEFORGE_EVALUATE_PYTHON', 'evaluate_reference.py', args, runs)
 
+/** What fastText says of texts, by models that it has trained: `fasttext_reference.py`. */
+export const fastTextReference = (input) =>
+  ask('TONGUEFORGE_FASTTEXT_PYTHON', 'fasttext_reference.py', [], input)
+
 /** What torchaudio and scikit-learn make of sound and points, by `audio_reference.py`. */
 export const audioReference = (args, input) =>
   ask('TONGUEFORGE_AUDIO_PYTHON', 'audio_reference.py', args, input)
