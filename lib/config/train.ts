@@ -1,12 +1,13 @@
 /** What a training config may say: the single truth for types, checks, help and docs/train.md. */
 import { z } from 'zod'
 import { anomaly } from './anomaly'
-import { count, oneOf, share, text } from './checks'
+import { count, oneOf, text } from './checks'
 import { replaySources, sources } from './data'
 import { device } from './device'
 import { distil, student, teacher } from './distil'
 import { distributed } from './distributed'
 import { dpo } from './dpo'
+import { dropout } from './dropout'
 import { initialization } from './initialization'
 import { inscp } from './inscp'
 import { checkpoint, evaluation, result, tensorboard } from './loop'
@@ -83,11 +84,7 @@ export const trainSchema = z.strictObject({
   distil,
   masked,
   sound,
-  dropout: share()
-    .default(0)
-    .describe(
-      "Share of what an encoder's attention and feed-forward parts add that is dropped while it learns, and of what goes into its first block.",
-    ),
+  dropout,
   device: device(),
   deterministic: z
     .boolean({ error: 'expected true or false' })

@@ -89,8 +89,8 @@ export interface TrainingJobs {
       graph?: boolean
       /** On a GPU, the same bytes for the same steps; default: false. */
       deterministic?: boolean
-      /** Rate in the residual stream of an encoder; default: 0. */
-      dropout?: number
+      /** Rates of an encoder; default: nothing is dropped. */
+      dropout?: { residual: number; attention: number; activation: number }
       /** Weights that stay zero: none of them can, none do yet, or all that are zero; default: none. */
       masks?: 'none' | 'empty' | 'zeros'
       /** With other processes, each on its share of every update. */

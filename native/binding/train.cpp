@@ -82,6 +82,10 @@ train::LossOptions read_loss(const Options& options) {
   return loss;
 }
 
+nn::EncoderDropout read_dropout(const Options& options) {
+  return {options.number("residual"), options.number("attention"), options.number("activation")};
+}
+
 train::TogetherOptions read_together(const Options& options) {
   train::TogetherOptions together;
   together.group = unwrap<distributed::Group>(options.value("group"));
@@ -116,7 +120,7 @@ Napi::Value make_trainer(const Napi::CallbackInfo& info) {
       options.has("masks") ? train::masking_from_name(options.text("masks")) : train::Masking::none,
       options.has("deterministic") && options.flag("deterministic"),
       options.has("graph") && options.flag("graph")};
-  if (options.has("dropout")) trainer.dropout = options.number("dropout");
+  if (options.has("dropout")) trainer.dropout = read_dropout(options.object("dropout"));
   if (options.has("together")) trainer.together = read_together(options.object("together"));
   return start_job(info, [model = unwrap<models::Model>(options.value("model")), trainer](Job&) -> Value {
     return std::make_shared<train::Trainer>(model, trainer);

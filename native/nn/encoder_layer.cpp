@@ -1,6 +1,7 @@
 #include "nn/encoder_layer.h"
 
 #include "kernels/aten.h"
+#include "kernels/dropped_attention.h"
 
 namespace tongueforge::nn {
 namespace {
@@ -33,13 +34,17 @@ at::Tensor EncoderLayer::dropped(const at::Tensor& x_BTD, uint64_t part) const {
 }
 
 at::Tensor EncoderLayer::feed_forward(const at::Tensor& x_BTD) const {
-  return narrow(activated(widen(x_BTD), activation));
+  const auto hidden_BTF = activated(widen(x_BTD), activation);
+  return narrow(dropout ? kernels::dropped(hidden_BTF, dropout->of_activation(number)) : hidden_BTF);
 }
 
 at::Tensor EncoderLayer::attention(const at::Tensor& x_BTD, const Visibility& visibility) const {
   const auto q_BNTH = split_heads(q(x_BTD), num_heads, head_dim);
   const auto k_BNTH = split_heads(k(x_BTD), num_heads, head_dim);
   const auto v_BNTH = split_heads(v(x_BTD), num_heads, head_dim);
+  const auto drop = dropout ? dropout->of_attention(number) : kernels::DropoutKey{};
+  if (visibility.packed && drop.rate > 0)
+    return o(kernels::dropped_attention(q_BNTH, k_BNTH, v_BNTH, visibility.packed->plan, drop));
   if (visibility.packed) return o(kernels::packed_attention(q_BNTH, k_BNTH, v_BNTH, *visibility.packed));
   const auto y_BNTH = at::scaled_dot_product_attention(q_BNTH, k_BNTH, v_BNTH, visibility.mask);
   return o(y_BNTH.transpose(1, 2).flatten(2));

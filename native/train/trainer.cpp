@@ -60,10 +60,10 @@ Trainer::Trainer(std::shared_ptr<models::Model> model, const TrainerOptions& opt
       seed_(options.seed),
       deterministic_(options.deterministic),
       wants_graph_(options.graph && !sync_ && model_->device().is_cuda() &&
-                   model_->dropout()->adapter_rate == 0 && options.dropout == 0) {
+                   model_->dropout()->adapter_rate == 0 && !options.dropout.is_any()) {
   if (sync_) tensors_.sum_into(sync_->places());
   model_->recompute_blocks(options.recompute_blocks);
-  model_->dropout()->residual_rate = options.dropout;
+  model_->dropout()->encoder = options.dropout;
   kernels::begin_peak(model_->device());
   for (const auto& block : model_->blocks())  // an execution holds the numbers of before
     for (const auto& [name, linear] : block.linears()) linear->execution.reset();

@@ -43,7 +43,7 @@ struct TrainerOptions {
   Masking masks = Masking::none;  // of the weights and biases of linear layers in blocks
   bool deterministic = false;     // on a GPU, the same bytes for the same steps
   bool graph = false;  // on a GPU, the passes of a step are recorded and replayed, where they can be
-  double dropout = 0;  // rate in the residual stream of an encoder; adapters have their own
+  nn::EncoderDropout dropout{};  // adapters have their own
   TogetherOptions together{};
 };
 

@@ -34,7 +34,8 @@ export function checkKind(config: TrainConfig, spec: ModelSpec): void {
   if (spec.kind === 'encoder') checkEncoder(config, spec, 'model')
   checkSound(spec, config)
   if (spec.kind === 'speech') checkSpeech(config, spec, 'model')
-  if (spec.kind === 'decoder' && config.dropout > 0) throw notDropped(config)
+  if (spec.kind === 'decoder' && Object.values(config.dropout).some((rate) => rate > 0))
+    throw notDropped(config)
 }
 
 /** Throws ERR_CONFIG where the encoder that `key` names has not what learning hidden tokens needs. */
@@ -115,7 +116,7 @@ export function checkSound({ kind, architecture }: ModelSpec, { sound }: Pick<Tr
 const notDropped = ({ dropout }: TrainConfig) =>
   problem(
     'dropout',
-    `expected 0 with a model that writes text, received ${dropout}`,
+    `expected 0 with a model that writes text, received ${JSON.stringify(dropout)}`,
     'Encoders learn with dropout; adapters have their own: lora.dropout.',
   )
 

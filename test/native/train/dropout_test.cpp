@@ -1,4 +1,4 @@
-// Dropout in the residual stream of an encoder: when, and that it is the same whenever it is asked for.
+// Dropout of an encoder, in all three places: when, and that it is the same whenever it is asked for.
 #include "doctest.h"
 #include "kernels/aten.h"
 #include "models/tiny_encoder.h"
@@ -9,7 +9,7 @@ using namespace tongueforge::test;
 
 namespace {
 
-train::Trainer trainer_with(double dropout, bool recompute = false, uint64_t seed = 5) {
+train::Trainer trainer_with(const nn::EncoderDropout& dropout, bool recompute = false, uint64_t seed = 5) {
   auto options = kOptions;
   options.loss.kind = "masked";
   options.seed = seed;
@@ -25,34 +25,48 @@ at::Tensor weights_after(train::Trainer trainer, int steps) {
   return all_weights(trainer).clone();
 }
 
+/// One place alone, each in turn.
+std::vector<nn::EncoderDropout> each_at(double rate) {
+  return {{.residual = rate}, {.attention = rate}, {.activation = rate}};
+}
+
 }  // namespace
 
 TEST_CASE("an encoder learns with values dropped, by seed, step and micro-batch, and is measured without") {
   SilentJob job;
   const auto batch = masked_batch(1);
-  auto plain = trainer_with(0), dropping = trainer_with(0.3);
-  CHECK(plain.evaluate(batch).sum == dropping.evaluate(batch).sum);
+  auto plain = trainer_with({});
+  const double measured = plain.evaluate(batch).sum;
   const double dense = plain.step({batch}, {.lr = 0.01, .step = 0}, job).loss;
-  CHECK(dropping.step({batch}, {.lr = 0.01, .step = 0}, job).loss != dense);
-  CHECK(weights_after(trainer_with(0.3), 3).equal(weights_after(trainer_with(0.3), 3)));
-  CHECK(!weights_after(trainer_with(0.3), 3).equal(weights_after(trainer_with(0.3, false, 6), 3)));
-  CHECK(trainer_with(0.3).step({batch}, {.lr = 0, .step = 1}, job).loss !=
-        trainer_with(0.3).step({batch}, {.lr = 0, .step = 2}, job).loss);
+  for (const auto& rates : each_at(0.3)) {
+    CAPTURE(rates.attention);
+    CAPTURE(rates.activation);
+    auto dropping = trainer_with(rates);
+    CHECK(dropping.evaluate(batch).sum == measured);
+    CHECK(dropping.step({batch}, {.lr = 0.01, .step = 0}, job).loss != dense);
+    CHECK(weights_after(trainer_with(rates), 3).equal(weights_after(trainer_with(rates), 3)));
+    CHECK(!weights_after(trainer_with(rates), 3).equal(weights_after(trainer_with(rates, false, 6), 3)));
+    CHECK(trainer_with(rates).step({batch}, {.lr = 0, .step = 1}, job).loss !=
+          trainer_with(rates).step({batch}, {.lr = 0, .step = 2}, job).loss);
+  }
 }
 
 TEST_CASE("blocks that are computed again drop what they dropped") {
-  CHECK(weights_after(trainer_with(0.3, true), 3).equal(weights_after(trainer_with(0.3, false), 3)));
+  const nn::EncoderDropout all{.residual = 0.3, .attention = 0.3, .activation = 0.3};
+  CHECK(weights_after(trainer_with(all, true), 3).equal(weights_after(trainer_with(all, false), 3)));
 }
 
-TEST_CASE("dropping keeps the mean of what the parts add: many draws come near the model without") {
+TEST_CASE("dropping keeps the mean of what is dropped: many draws come near the model without") {
   SilentJob job;
   const auto batch = masked_batch(3);
-  double sum = 0;
-  constexpr int kDraws = 400;
-  auto trainer = trainer_with(0.02);
-  for (int64_t step = 0; step < kDraws; step++)
-    sum += trainer.step({batch}, {.lr = 0, .step = step}, job).loss;
-  auto plain = trainer_with(0);
+  auto plain = trainer_with({});
   const double dense = plain.step({batch}, {.lr = 0}, job).loss;
-  CHECK(sum / kDraws == doctest::Approx(dense).epsilon(0.02));
+  for (const auto& rates : each_at(0.02)) {
+    double sum = 0;
+    constexpr int kDraws = 400;
+    auto trainer = trainer_with(rates);
+    for (int64_t step = 0; step < kDraws; step++)
+      sum += trainer.step({batch}, {.lr = 0, .step = step}, job).loss;
+    CHECK(sum / kDraws == doctest::Approx(dense).epsilon(0.02));
+  }
 }
