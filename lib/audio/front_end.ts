@@ -81,12 +81,25 @@ export class FrontEnd {
       const length = frame_length_ms + (stacked_frames - 1) * frame_shift_ms
       return (place * stacked_frames * frame_shift_ms + length / 2) / 1000
     }
-    let [stride, samples] = [1, 1]
+    const { length, stride } = this.#placeOfSamples
+    return (place * stride + length / 2) / this.rate
+  }
+
+  /** Of what it gave of an utterance, that which `count` places from `from` on are made of. */
+  piece(data: Float32Array, from: number, count: number): Float32Array {
+    if (isMel(this.config)) return data.subarray(from * this.width, (from + count) * this.width)
+    const { length, stride } = this.#placeOfSamples
+    return data.subarray(from * stride, (from + count - 1) * stride + length)
+  }
+
+  /** The samples that a place is made of, and from one to the next. */
+  get #placeOfSamples(): { length: number; stride: number } {
+    let [stride, length] = [1, 1]
     for (const layer of this.#convolutions) {
-      samples += (layer.kernel - 1) * stride
+      length += (layer.kernel - 1) * stride
       stride *= layer.stride
     }
-    return (place * stride + samples / 2) / this.rate
+    return { length, stride }
   }
 
   /** Seconds below which an utterance has no place at all. */

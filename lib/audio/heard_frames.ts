@@ -26,12 +26,16 @@ export class HeardFrames {
     const known = this.kept.get(utterance.path)
     if (known) return known
     const frames = this.hear(utterance)
-    const { rate, samples } = utterance
-    const bytes = 4 * this.frontEnd.places(samples, rate) * this.frontEnd.width
+    const bytes = 4 * this.numbersOf(utterance)
     if (this.bytes + bytes > KEPT_BYTES) return frames
     this.bytes += bytes
     this.kept.set(utterance.path, frames)
     return frames
+  }
+
+  private numbersOf({ samples, rate }: Utterance): number {
+    const { width, rate: own } = this.frontEnd
+    return width > 0 ? this.frontEnd.places(samples, rate) * width : Math.ceil((samples * own) / rate)
   }
 
   // On one thread: others train meanwhile.

@@ -8,7 +8,8 @@ import type { PackedUtterance, SoundPacking } from './sound_packing'
 
 export interface LabelledSound extends PackedUtterance {
   path: string
-  frames(): Promise<Frames>
+  /** What `count` places from `from` on are made of. */
+  piece(from: number, count: number): Promise<Frames>
   /** The cluster of each place. */
   labels: Int32Array
 }
@@ -34,15 +35,14 @@ export class SoundRows implements RowSource {
 
   async fill(row: number, batch: PackedBatch, at: number): Promise<void> {
     const pieces = await this.packing.row(row)
-    const frames = await Promise.all(pieces.map(({ utterance }) => this.utterances[utterance]!.frames()))
+    const heard = await Promise.all(
+      pieces.map(({ utterance, from, count }) => this.utterances[utterance]!.piece(from, count)),
+    )
     const places = pieces.reduce((sum, { count }) => sum + count, 0)
-    const width = frames[0]!.width
     const begin = at * batch.row_length
-    const sound = new Float32Array(places * width)
     const labels = batch.labels.subarray(begin, begin + places)
     let place = 0
-    for (const [i, { utterance, from, count }] of pieces.entries()) {
-      sound.set(frames[i]!.data.subarray(from * width, (from + count) * width), place * width)
+    for (const { utterance, from, count } of pieces) {
       labels.set(this.utterances[utterance]!.labels.subarray(from, from + count), place)
       batch.documents.push(utterance)
       place += count
@@ -53,9 +53,19 @@ export class SoundRows implements RowSource {
     batch.hidden ??= new Int32Array(batch.labels.length)
     batch.hidden.set(hidden, begin)
     batch.sounds ??= []
-    batch.sounds[at] = sound
-    batch.frame_width = width
+    batch.sounds[at] = joined(heard.map(({ data }) => data))
+    batch.frame_width = heard[0]!.width
     batch.tokens += places
     batch.targets += hidden.reduce((sum, one) => sum + one, 0)
   }
+}
+
+function joined(pieces: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.length
+  }
+  return all
 }

@@ -4,9 +4,11 @@ import { count, share, text } from './checks'
 
 export const sound = z
   .strictObject({
-    targets: text().describe(
-      'Folder that `tongueforge clusters` has made: the clusters that are foretold, of all data of the run.',
-    ),
+    targets: text()
+      .optional()
+      .describe(
+        'Folder that `tongueforge clusters` has made: the clusters that are foretold, of all data of the run. Needed wherever something is learnt or a loss is asked.',
+      ),
     join: text()
       .optional()
       .describe(

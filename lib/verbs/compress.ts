@@ -12,6 +12,7 @@ import { type Means, ModelAtHand } from './compressing/model_at_hand'
 import { checkNeeds, type Needs, needsOf } from './compressing/needs'
 import { type CompressEvent, runStages, type Session } from './compressing/pipeline'
 import {
+  asksLoss,
   calibrates,
   checkMeasurable,
   checkTrainings,
@@ -91,7 +92,9 @@ async function runCompress(
   const folder = new CompressFolder(plan.config)
   const replaces = await folder.check({ resume, overwrite })
   const { folder: files, spec } = plan.original
-  const reader = await openReader(files, spec, plan.config, context.signal)
+  // Weights alone need no tokenizer and no front end.
+  const reads = sourcesOf(plan.config).length > 0
+  const reader = reads ? await openReader(files, spec, plan.config, context.signal) : undefined
   const needs = await needsOf(plan.config, plan.start, plan.stages)
   if (dryRun) return { model: folder.model, report: planReport(plan, needs) }
   return folder.hold(warn, async () => {
@@ -107,12 +110,12 @@ async function planCompress(source: string | object, overrides: readonly string[
   const spec = modelSpec(folder.config, folder.configFile)
   const dtype = given.dtype ?? (spec.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
   const means = { dtype, threads: given.threads }
-  const config = { ...given, dtype }
-  checkSound(spec, config)
+  const config = { ...given, dtype, ...(spec.kind === 'speech' && { sound: given.sound ?? {} }) }
   checkMeasurable(config, spec, file)
   const original = ModelAtHand.of(folder, means)
   const start = { spec: original.spec, zeros: 0 }
   const stages = planStages(config, file, start)
+  checkSound(spec, config, asksLoss(config, stages))
   await checkTrainings(stages, config, file)
   await checkSources(sourcesOf(config), config)
   return { config, file, original, means, start, stages }
@@ -143,12 +146,12 @@ function planReport(
 async function compressIn(
   folder: CompressFolder,
   { config, file, original, means, stages }: Plan,
-  reader: ModelReader,
+  reader: ModelReader | undefined,
   given: CompressOptions & Context,
 ): Promise<CompressResult> {
   const { signal, emit, onWarning: warn = () => {}, onProgress, onKept = () => {} } = given
   const identity = new Identity(config, original.folder, means.dtype, signal)
-  const heldOut = config.evaluate && (await HeldOut.open(config, reader, { signal, onWarning: warn }))
+  const heldOut = config.evaluate && (await HeldOut.open(config, reader!, { signal, onWarning: warn }))
   try {
     const dtypeKeys = { [dtypeKey(original.folder.config)]: means.dtype }
     const session: Session = {

@@ -1,6 +1,6 @@
 // Speech encoders are compressed by the same stages as models of text: every technique, with recovery, and a landscape.
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, inspect, landscape, loadModel, train } from 'tongueforge'
@@ -8,7 +8,7 @@ import { temporaryFolder } from '../helpers/folders.mjs'
 import { withSilentHeads } from '../helpers/pruned_models.mjs'
 import { lastingFiles } from '../helpers/tiny_compression.mjs'
 import { FRONT_END, toneModel, writeTinySound } from '../helpers/tiny_sound.mjs'
-import { noise } from '../helpers/tiny_speech.mjs'
+import { hubertConfig, noise, writeTinySpeech } from '../helpers/tiny_speech.mjs'
 
 const root = temporaryFolder()
 const { train: data, heldOut, targets } = writeTinySound(join(root, 'sound'))
@@ -133,12 +133,75 @@ describe('compress of a speech encoder', () => {
     assert.ok(weights(other) === weights(folder))
   })
 
-  test('without targets it is refused, and so are targets of a model of text', async () => {
-    const { sound: _, ...without } = config
+  test('without targets nothing is asked that needs a loss', async () => {
+    const { sound: _, evaluate, ...without } = config
+    const cases = {
+      evaluate: { evaluate, stages: [{ method: 'prune', sparsity: 0.5 }] },
+      training: { stages: [{ method: 'prune', sparsity: 0.5 }, { method: 'recover' }] },
+      criterion: { stages: [{ method: 'heads', criterion: 'data', keep: 2 }] },
+    }
+    for (const [name, asked] of Object.entries(cases))
+      await assert.rejects(
+        compress({ ...without, ...asked, out: join(root, 'no') }).result,
+        (error) =>
+          error.code === 'ERR_CONFIG' && /sound\.targets/.test(error.message) && /clusters/.test(error.hint),
+        name,
+      )
+  })
+})
+
+describe('compress of a speech encoder without clusters', () => {
+  const hubert = join(root, 'hubert')
+  const { calibration, threads, seed } = config
+  const bare = { model: hubert, threads, seed }
+
+  before(async () => {
+    await writeTinySpeech(hubert, hubertConfig())
+    const samples = {
+      feature_extractor_type: 'Wav2Vec2FeatureExtractor',
+      sampling_rate: 8000,
+      feature_size: 1,
+    }
+    writeFileSync(
+      join(hubert, 'preprocessor_config.json'),
+      JSON.stringify({ ...samples, do_normalize: true }),
+    )
+  })
+
+  test('weights alone are looked at without sound, and without a front end', async () => {
+    const alone = join(root, 'alone')
+    cpSync(hubert, alone, { recursive: true })
+    rmSync(join(alone, 'preprocessor_config.json'))
+    const stages = [
+      { method: 'heads', criterion: 'l1', keep: 1 },
+      { method: 'prune', sparsity: 0.5 },
+    ]
+    const { report } = await compress({ ...bare, model: alone, out: join(root, 'weights'), stages }).result
+    assert.ok(report.stages.at(-1).parameters.nonzero < 0.7 * report.stages[0].parameters.nonzero)
+  })
+
+  for (const stage of [
+    { method: 'prune', criterion: 'wanda', sparsity: 0.5 },
+    { method: 'prune', criterion: 'sparsegpt', sparsity: 0.5 },
+    { method: 'lowrank', ratio: 0.5 },
+    { method: 'layers', criterion: 'influence', drop: 1 },
+  ])
+    test(`${stage.criterion ?? stage.method}: sound is listened to, and no clusters are asked for`, async () => {
+      const out = join(root, `hubert-${stage.criterion ?? stage.method}`)
+      const { model: folder, report } = await compress({ ...bare, calibration, out, stages: [stage] }).result
+      const encoder = await loadModel(folder, { threads: 1 })
+      const [{ states }] = await encoder.hiddenStates([noise(2000, 5)])
+      await encoder.dispose()
+      assert.ok(states.at(-1).every(Number.isFinite))
+      assert.ok(report.stages.at(-1).parameters.nonzero < report.stages[0].parameters.nonzero)
+    })
+
+  test('what needs a loss says that a HuBERT has none', async () => {
+    const given = { ...bare, calibration, out: join(root, 'lossless') }
+    const stages = [{ method: 'heads', criterion: 'taylor', keep: 1 }]
     await assert.rejects(
-      compress({ ...without, out: join(root, 'no'), stages: [{ method: 'prune', sparsity: 0.5 }] }).result,
-      (error) =>
-        error.code === 'ERR_CONFIG' && /sound\.targets/.test(error.message) && /clusters/.test(error.hint),
+      compress({ ...given, stages }).result,
+      ({ code, message }) => code === 'ERR_CONFIG' && /criterion.*foretells no clusters/.test(message),
     )
   })
 })

@@ -57,7 +57,8 @@ describe('objective: masked of a speech encoder', () => {
   })
 
   test('stopped and resumed, with dropout, it writes the bytes of an undisturbed run', async () => {
-    const whole = config({ steps: 20, dropout: 0.1 })
+    const everywhere = { residual: 0.1, attention: 0.1, activation: 0.1 }
+    const whole = config({ steps: 20, dropout: everywhere })
     await train(whole).result
     const cut = { ...whole, out: join(root, 'cut') }
     const stop = new AbortController()

@@ -26,7 +26,8 @@ export interface Session {
   means: Means
   /** The model that all stages begin with: folder and sizes. */
   original: ModelAtHand
-  reader: ModelReader
+  /** Where there is something to read. */
+  reader: ModelReader | undefined
   heldOut: HeldOut | undefined
   /** Number of the last stage that looks at calibration rows; 0: none does. */
   lastCalibrated: number
@@ -170,7 +171,7 @@ async function compute(session: Session, planned: PlannedStage, start: Start): P
 }
 
 function calibration({ config, reader, signal, warn }: Session): Promise<PackedBatch[]> {
-  return calibrationRows(config, reader, { signal, onWarning: warn })
+  return calibrationRows(config, reader!, { signal, onWarning: warn })
 }
 
 async function train(session: Session, planned: PlannedStage, { model, hash }: Start): Promise<Done> {

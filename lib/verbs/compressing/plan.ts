@@ -63,6 +63,11 @@ export function planStages(config: CompressConfig, file: string, start: Shape): 
 export const calibrates = ({ stage, config }: PlannedStage): boolean =>
   !trains(stage) && stage.calibrates(config)
 
+/** Whether anything of a run needs to be told what is right: a training, a criterion, a held-out loss. */
+export const asksLoss = ({ evaluate }: CompressConfig, stages: readonly PlannedStage[]): boolean =>
+  evaluate !== undefined ||
+  stages.some(({ stage, config }) => trains(stage) || stage.asksLoss?.(config) === true)
+
 interface Part extends Pick<PlannedStage, 'step' | 'config'> {
   place?: string
 }

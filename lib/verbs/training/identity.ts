@@ -68,7 +68,7 @@ export async function identify(
     teacher: teacher && (await record('teacher', teacher.path, await filesOfModel(teacher))),
     sound: sound && {
       ...sound,
-      targets: await record('targets', sound.targets, [LABELS_FILE]),
+      targets: await record('targets', sound.targets!, [LABELS_FILE]),
     },
     tokenizer: files !== model && (await record('tokenizer', files.path, smallFiles(files))),
     data: await dataOf('data', config.data),

@@ -98,19 +98,24 @@ function checkWritesNothing({ eval: evaluation, lora }: Pick<TrainConfig, 'eval'
   }
 }
 
-/** Throws ERR_CONFIG where a speech encoder has no targets, or another model has some. */
-export function checkSound({ kind, architecture }: ModelSpec, { sound }: Pick<TrainConfig, 'sound'>): void {
-  if ((kind === 'speech') === (sound !== undefined)) return
-  const [expected, hint] = sound
-    ? [
-        `nothing with a model of type ${architecture}, which reads text`,
-        'sound is for speech encoders: leave it out.',
-      ]
-    : [
-        'the clusters that a speech encoder foretells, received none',
-        'sound: { targets: FOLDER } names what `tongueforge clusters` has made.',
-      ]
-  throw problem(sound ? 'sound' : 'sound.targets', `expected ${expected}`, hint)
+/** Throws ERR_CONFIG where a speech encoder has no targets though a loss `asks` for them, or another model has sound. */
+export function checkSound(
+  { kind, architecture }: ModelSpec,
+  { sound }: Pick<TrainConfig, 'sound'>,
+  asks = true,
+): void {
+  if (kind === 'speech' ? sound?.targets !== undefined || !asks : sound === undefined) return
+  const [expected, hint] =
+    kind !== 'speech'
+      ? [
+          `nothing with a model of type ${architecture}, which reads text`,
+          'sound is for speech encoders: leave it out.',
+        ]
+      : [
+          'the clusters that a speech encoder foretells, received none',
+          'sound: { targets: FOLDER } names what `tongueforge clusters` has made.',
+        ]
+  throw problem(kind !== 'speech' ? 'sound' : 'sound.targets', `expected ${expected}`, hint)
 }
 
 const notDropped = ({ dropout }: TrainConfig) =>

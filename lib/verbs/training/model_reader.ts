@@ -6,7 +6,6 @@ import type { TrainConfig } from '../../config/train'
 import { loadModelText } from '../../text/model_text'
 import type { LoadOptions, TrainingData } from './data'
 import { openRows } from './measured_model'
-import { checkSound } from './model_kind'
 import { ownLoss } from './own_loss'
 import { openEars } from './reading'
 import { loadSounds } from './sound_data'
@@ -26,7 +25,7 @@ export interface ModelReader {
   load(sources: readonly DataSource[], shape: RowShape, options: LoadOptions): Promise<TrainingData>
 }
 
-/** Throws ERR_TOKENIZER, ERR_MODEL_CONFIG; ERR_CONFIG for a speech encoder without targets, or a model of text with some. */
+/** Throws ERR_TOKENIZER, ERR_MODEL_CONFIG, ERR_CONFIG for more clusters than a speech encoder foretells. */
 export async function openReader(
   folder: ModelFolder,
   spec: ModelSpec,
@@ -34,7 +33,6 @@ export async function openReader(
   signal: AbortSignal,
 ): Promise<ModelReader> {
   const { objective, loss } = ownLoss(spec.kind)
-  checkSound(spec, config)
   if (spec.kind === 'speech') {
     const inputs = await openEars(spec, folder, config, signal)
     const { sound } = config

@@ -195,7 +195,7 @@ async function openSmallFiles(
 ): Promise<ModelFolder> {
   if (tokenizer !== undefined) return openTokenizerFolder(tokenizer)
   if (teacher) return teacher
-  return { ...(await openTokenizerFolder(sound!.targets)), auxiliaryFiles: [PREPROCESSOR_FILE] }
+  return { ...(await openTokenizerFolder(sound!.targets!)), auxiliaryFiles: [PREPROCESSOR_FILE] }
 }
 
 export interface PlanOptions extends Pick<LoadOptions, 'signal' | 'onWarning'>, PerplexityOptions {

@@ -45,18 +45,18 @@ async function openSounds(
   return { load: (sources, options) => loadSounds(sources, config, inputs, options) }
 }
 
-/** The front end in the folder of a speech encoder, the targets, and the spans that are hidden. */
+/** The front end in the folder of a speech encoder, the targets if there are some, and the spans that are hidden. */
 export async function openEars(
   spec: SpeechSpec,
   files: ModelFolder,
   { sound, seed }: Pick<TrainConfig, 'sound' | 'seed'>,
   signal: AbortSignal,
 ): Promise<SoundInputs> {
-  const { targets: folder, mask_probability, mask_length } = sound!
+  const { targets: folder, mask_probability, mask_length } = sound ?? {}
   const frontEnd = await FrontEnd.open(files.path, { seed })
   frontEnd.requireWidth(spec.frame_width, files.path)
-  const targets = await SoundTargets.open(folder, signal)
-  if (targets.clusters > spec.vocab_size) throw tooManyClusters(targets, spec)
+  const targets = folder === undefined ? undefined : await SoundTargets.open(folder, signal)
+  if (targets && targets.clusters > spec.vocab_size) throw tooManyClusters(targets, spec)
   const spans = {
     ...spec.masking,
     ...(mask_probability !== undefined && { probability: mask_probability }),

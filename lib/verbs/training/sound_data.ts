@@ -9,16 +9,17 @@ import type { SoundTargets } from '../../audio/targets'
 import type { DataSource } from '../../config/data'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
+import { IGNORE } from '../../text/conversation'
 import { chosen, inTurn, numberedFrom } from '../../text/mixing'
 import type { RowSource } from '../../text/packing'
 import { Random } from '../../text/random'
 import { distinct, type LoadOptions, type TrainingData } from './data'
 import type { SourceStatistics } from './data_statistics'
 
-/** What hears the files, and what is foretold of them. */
+/** What hears the files, and what is foretold of them; without targets, rows are to be listened to alone. */
 export interface SoundInputs {
   frontEnd: FrontEnd
-  targets: SoundTargets
+  targets: SoundTargets | undefined
   spans: HidingSpans
 }
 
@@ -37,6 +38,7 @@ export async function loadSounds(
   }: Pick<LoadOptions, 'shuffle' | 'apart' | 'signal' | 'onWarning'>,
 ): Promise<TrainingData> {
   const { frontEnd } = inputs
+  if (frontEnd.width === 0 && config.sound?.join !== undefined) throw notJoined()
   const listing = { signal, onWarning, leastSeconds: frontEnd.leastSeconds }
   const heard = new HeardFrames(frontEnd, signal)
   const opened: OpenedSounds[] = []
@@ -116,9 +118,13 @@ function labelled(
 ): LabelledSound {
   const group = groupOf(utterance, sound?.join)
   const places = frontEnd.places(utterance.samples, utterance.rate)
-  const labels = targets.labels(utterance)
-  if (labels.length !== places) throw otherPlaces(utterance, places, labels.length, targets.folder)
-  return { path: utterance.path, places, labels, group, frames: () => heard.of(utterance) }
+  const labels = targets?.labels(utterance) ?? new Int32Array(places).fill(IGNORE)
+  if (labels.length !== places) throw otherPlaces(utterance, places, labels.length, targets!.folder)
+  const piece = async (from: number, count: number) => {
+    const { data, width } = await heard.of(utterance)
+    return { data: frontEnd.piece(data, from, count), width }
+  }
+  return { path: utterance.path, places, labels, group, piece }
 }
 
 function groupOf({ columns, path }: Utterance, join: string | undefined): string {
@@ -155,6 +161,14 @@ function packedParts(
 }
 
 const placesOf = (sounds: readonly LabelledSound[]) => sounds.reduce((sum, { places }) => sum + places, 0)
+
+// Samples at a seam would be heard together.
+const notJoined = () =>
+  new TongueforgeError(
+    'ERR_CONFIG',
+    'config: sound.join: expected nothing with a model that hears samples, whose places reach over a seam',
+    { hint: 'Leave sound.join out: a row is an utterance.', details: { key: 'sound.join' } },
+  )
 
 const otherPlaces = ({ path }: Utterance, places: number, found: number, folder: string) =>
   new TongueforgeError(
