@@ -260,11 +260,11 @@ const bombs = [
 for (const [name, source, message] of bombs) {
   test(`a bomb is refused in less than 100 ms: ${name}`, () => {
     let fastest = Number.POSITIVE_INFINITY
-    // The best of a few: the machine may be busy with other tests.
+    // The best of a few, in time of the processor: the machine may be busy with other tests.
     for (let i = 0; i < 5 && fastest > 100; i++) {
-      const start = performance.now()
+      const start = process.cpuUsage()
       assert.throws(() => new ChatTemplate(source).render(ask('x')), { code: 'ERR_TEMPLATE', message })
-      fastest = Math.min(fastest, performance.now() - start)
+      fastest = Math.min(fastest, process.cpuUsage(start).user / 1000)
     }
     assert.ok(fastest < 100, `${fastest} ms`)
   })
