@@ -38,7 +38,7 @@ test(`probes (TONGUEFORGE_PARITY_SEED=${seed})`, async (t) => {
     const { kind, layers, standardize } = settings
     await t.test(`${kind}, ${layers}, standardize ${standardize}`, async () => {
       const expected = readArrays(join(folder, `${number}.safetensors`))
-      const states = await statesOf(model, spec, sounds, expected, settings)
+      const states = await statesOf(model, spec, sounds, settings)
       const path = join(folder, `head-${number}.safetensors`)
       const found = await fitted(states, expected, { ...settings, path })
       native().dispose(states)
@@ -50,7 +50,7 @@ test(`probes (TONGUEFORGE_PARITY_SEED=${seed})`, async (t) => {
 const numbers = Array.from({ length: GIVEN.utterances }, (_, i) => i)
 const LAYERS = { weighted: [0, 1, 2, 3], last: [3] }
 
-async function statesOf(model, spec, sounds, expected, { kind, layers }) {
+async function statesOf(model, spec, sounds, { kind, layers }) {
   const { pooled } = KINDS[kind]
   const places = ({ data }) =>
     spec.convolutions.reduce(
