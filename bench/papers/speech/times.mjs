@@ -2,7 +2,7 @@
 //   node bench/papers/speech/times.mjs FOLDER/seed-0 [--rounds 8] [--seconds 5] [--threads 1]
 // A line of JSON a model: the fastest pass of all rounds over the seconds of sound, and over that of the untouched model.
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureSpeed } from 'tongueforge'
 import { machine } from '../../statistics.mjs'
@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
 })
 const [folder] = positionals
 const options = { clipSeconds: Number(values.seconds), threads: Number(values.threads), runs: 6 }
+const seed = Number(basename(resolve(folder)).replace('seed-', ''))
 const points = join(folder, 'landscape', 'points')
 const models = new Map([
   ['original', join(folder, 'base', 'model')],
@@ -30,5 +31,5 @@ for (let round = 0; round < Number(values.rounds); round++)
     least.set(name, Math.min(rtf.min, least.get(name) ?? Infinity))
   }
 for (const [point, rtf] of least)
-  console.log(JSON.stringify({ point, rtf, relative: rtf / least.get('original') }))
+  console.log(JSON.stringify({ seed, point, timed: rtf, relative: rtf / least.get('original') }))
 console.error(JSON.stringify(machine()))
