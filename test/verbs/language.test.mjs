@@ -68,6 +68,20 @@ test('a model of fastText answers in its place', async () => {
   await assert.rejects(identifier.identify(['a']), { code: 'ERR_DISPOSED', message: /language identifier/ })
 })
 
+test('a model that would guess at digits is not asked', async () => {
+  const identifier = await loadLanguageIdentifier({ model: golden })
+  assert.deepEqual(await identifier.identify(['123']), [{ language: 'und', script: 'Zyyy', score: 0 }])
+  await identifier.dispose()
+})
+
+test('an abort does not wait for texts that are being looked at', async () => {
+  const identifier = await loadLanguageIdentifier()
+  const stop = new AbortController()
+  const running = identifier.identify([SENTENCES.en], { signal: stop.signal })
+  stop.abort(new Error('enough'))
+  await assert.rejects(running, /enough/)
+})
+
 test('a file that is no model is refused with what to do', async () => {
   const error = await loadLanguageIdentifier({ model: fileURLToPath(import.meta.url) }).catch(
     (thrown) => thrown,
