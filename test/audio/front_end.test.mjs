@@ -39,6 +39,23 @@ test('places are foretold from lengths alone, of frames, stacked frames and conv
   assert.equal(frontEnd(SAMPLES).leastSeconds, 0.025)
 })
 
+test('a piece is as much as its places are made of, and no more', () => {
+  const data = Float32Array.from({ length: 16000 }, (_, i) => i)
+  const samples = frontEnd(SAMPLES)
+  for (const [from, count] of [
+    [0, 1],
+    [0, 49],
+    [7, 12],
+  ]) {
+    const piece = samples.piece(data, from, count)
+    assert.deepEqual([piece[0], piece.length], [320 * from, 320 * (count - 1) + 400])
+    assert.equal(samples.places(piece.length, 16000), count)
+    assert.equal(samples.places(piece.length - 1, 16000), count - 1)
+  }
+  const frames = frontEnd({ ...MEL, stacked_frames: 2 }).piece(data, 3, 2)
+  assert.deepEqual([frames[0], frames.length], [3 * 80, 2 * 80])
+})
+
 test('every second label of 10 ms is one for each place of 20 ms, stacked or HuBERT-like', () => {
   const [single, stacked, hubert] = [
     frontEnd(MEL),

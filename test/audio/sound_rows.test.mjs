@@ -16,7 +16,11 @@ function utterances(seed, count = 12) {
     const places = 2 + random.below(20)
     const data = Float32Array.from({ length: places * WIDTH }, (_, j) => 1000 * i + j)
     const labels = Int32Array.from({ length: places }, (_, j) => 100 * i + j)
-    return { places, labels, path: `${i}.wav`, group: '', frames: async () => ({ data, width: WIDTH }) }
+    const piece = async (from, count) => ({
+      data: data.subarray(from * WIDTH, (from + count) * WIDTH),
+      width: WIDTH,
+    })
+    return { places, labels, path: `${i}.wav`, group: '', piece }
   })
 }
 
