@@ -58,6 +58,17 @@ TEST_CASE("channels that nothing is written into leave first, and without them a
   CHECK((logits_of(*model) - before).abs().max().item<double>() < 1e-5 * before.abs().max().item<double>());
 }
 
+// Their sizes do not say which of them matters more: each is read behind a norm, or adds to what others do.
+TEST_CASE("every tensor that writes into channels counts alike, however large its numbers are") {
+  auto model = tiny_decoder();
+  const auto before = compress::channel_scores(*model);
+  model->blocks()[0].o.linear->weight.mul_(100);
+  for (const auto& parameter : model->parameters())
+    if (parameter.kind == models::ParameterKind::embedding) parameter.tensor->mul_(0.01);
+  CHECK(at::allclose(compress::channel_scores(*model), before, 1e-5));
+  CHECK(before.mean().item<double>() == doctest::Approx(1.0 + 2.0 * model->blocks().size()));
+}
+
 TEST_CASE("more channels than there are cannot be kept") {
   auto model = tiny_decoder();
   CHECK_THROWS_AS(compress::keep_largest_channels(*model, 25), Error);

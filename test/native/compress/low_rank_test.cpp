@@ -173,6 +173,14 @@ TEST_CASE("factors have the dtype of the matrix, and are rounded to it once") {
   CHECK(factors.in_RI.equal(exact.in_RI.to(at::kBFloat16)));
 }
 
+TEST_CASE("the product of factors is computed in double and rounded to their dtype once") {
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    const nn::Factors factors = {9, random({12, 9}, 4).to(dtype), random({9, 40}, 5).to(dtype)};
+    const auto exact = factors.out_OR.to(at::kDouble).matmul(factors.in_RI.to(at::kDouble));
+    CHECK(compress::multiplied(factors).equal(exact.to(dtype)));
+  }
+}
+
 TEST_CASE("inputs that are no numbers are an error") {
   auto gram = at::eye(4, at::kDouble);
   gram[1][2] = NAN;

@@ -9,6 +9,7 @@
 #include "compress/matrices.h"
 #include "compress/pruning_models.h"
 #include "core/error.h"
+#include "models/adapters.h"
 #include "models/weights.h"
 
 using namespace tongueforge;
@@ -280,6 +281,58 @@ TEST_CASE("of GPTQ and nearest values a layer takes those that are closer on its
   }
   CHECK(solved_taken > 0);
   CHECK(nearest_taken > 0);
+}
+
+TEST_CASE("in bfloat16 others make up for what the products are rounded by as well") {
+  // Scale 1 + 2^-7: 101 of it are 101.789, in bfloat16 102; for that .211 the second weight goes down by a
+  // step.
+  const double scale = 1.0078125;
+  const auto weight = (at::tensor({101.0, 10.6, 127.0}, at::kDouble) * scale).to(at::kFloat).view({1, 3});
+  const auto gram = at::eye(3);
+  gram[0][1] = gram[1][0] = 0.99;
+  const auto codes = [&](bool bfloat16) {
+    return round_by_inputs(weight, factor_of(gram), settings_of({8, true, 0}, bfloat16), SilentJob())
+        .codes.bytes();
+  };
+  CHECK(codes(false).equal(at::tensor({101, 11, 127}, at::kChar).view({1, 3})));
+  CHECK(codes(true).equal(at::tensor({101, 10, 127}, at::kChar).view({1, 3})));
+}
+
+TEST_CASE("by GPTQ a block is made for what the quantised blocks before it have become") {
+  const auto& c = kPruningCases[0];
+  const auto model = pruning_decoder(c, 131, 2, 16), dense = deep_copy(*model);
+  QuantizeOptions options;
+  options.bits = 4, options.group = 4, options.gptq = true;
+  options.layers = all_layers(*model);
+  SilentJob job;
+  const auto figures = quantize_weights(*model, options, rows_of(132), job);
+  const auto layer = model->blocks()[1].q;
+  InputGram sum(layer.linear->weight.size(1));
+  Calibration heard(*model, rows_of(132), job);
+  heard.advance();
+  heard.observe({{layer.linear, [&](const at::Tensor& x_PC) { sum.add(x_PC); }}});
+  const auto gram = sum.take(), before = dense->blocks()[1].q.linear->weight;
+  const double error =
+      std::sqrt(squared_error(before - layer.linear->weight, gram) / squared_error(before, gram));
+  const auto told = std::ranges::find(figures, layer.name + ".weight", &QuantizedFigures::name);
+  REQUIRE(told != figures.end());
+  CHECK(*told->error == doctest::Approx(error).epsilon(1e-3));
+  CHECK(*told->error < *told->error_of_nearest);
+}
+
+TEST_CASE("weights under an adapter are not quantised, nor any before them") {
+  const auto model = pruning_decoder(kPruningCases[0], 141, 2, 16);
+  models::attach_adapters(*model, {{"model.layers.1.mlp.up_proj", 2, 1.0}}, 0, 1);
+  const auto before = model->blocks()[0].q.linear->weight.clone();
+  QuantizeOptions options;
+  options.group = 4;
+  options.layers = all_layers(*model);
+  SilentJob job;
+  CHECK_THROWS_WITH_AS(
+      quantize_weights(*model, options, {}, job),
+      "model.layers.1.mlp.up_proj: expected weights without an adapter, received some under an adapter",
+      Error);
+  CHECK(model->blocks()[0].q.linear->weight.equal(before));
 }
 
 TEST_CASE(
