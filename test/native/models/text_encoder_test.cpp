@@ -142,6 +142,16 @@ TEST_CASE("a document longer than the table of positions is refused with both fi
   }
 }
 
+TEST_CASE("padding has no position, however much of it stands in a row") {
+  const at::NoGradGuard no_grad;
+  const auto model = test::tiny_encoder();
+  const auto ids = at::arange(60, at::kLong).remainder(50).view({1, 60});
+  const auto segments = at::full({1, 60}, -1, at::kLong);
+  segments.narrow(1, 0, 3).zero_();
+  CHECK(largest_difference(hidden(*model, {ids, segments})[0].narrow(0, 0, 3),
+                           alone(*model, ids[0].narrow(0, 0, 3))) < 1e-6);
+}
+
 TEST_CASE("tensors of old releases and of other classes find the place that they have in this one") {
   const models::TextEncoder model(test::tiny_encoder_spec());
   CHECK(model.name_of("bert.encoder.layer.0.output.LayerNorm.gamma") ==

@@ -175,6 +175,29 @@ TEST_CASE("a teacher whose table has more rows teaches by the rows that both hav
   CHECK(a.evaluate(batch).sum == b.evaluate(batch).sum);
 }
 
+TEST_CASE("a student whose table has more rows learns by the rows that both have") {
+  auto spec = tiny_spec();
+  spec.vocab_size = 64;
+  const auto padded = tiny_decoder(spec), cut = tiny_decoder(spec);
+  for (auto& parameter : cut->parameters())
+    if (parameter.shape[0] == 64) parameter.tensor->slice(0, 50).zero_();
+  const auto batch = packed_batch(7);
+  const train::Trainer a(padded, learning_from(wide_teacher())), b(cut, learning_from(wide_teacher()));
+  CHECK(a.evaluate(batch).sum == b.evaluate(batch).sum);
+}
+
+TEST_CASE("the distance of hidden states is the mean over the pairs of layers") {
+  SilentJob job;
+  const auto hidden = [&](std::vector<train::LayerPair> pairs) {
+    train::Trainer trainer(tiny_decoder(),
+                           learning_from(tiny_decoder(tiny_spec(), 11), 0.5, std::move(pairs)));
+    return trainer.step({packed_batch(8)}, {.lr = 0.01}, job).figures.at("hidden");
+  };
+  const double one = hidden({{1, 1}}), other = hidden({{2, 1}});
+  CHECK(std::abs(one - other) > 0.01 * one);
+  CHECK(hidden({{1, 1}, {2, 1}, {2, 1}}) == doctest::Approx((one + 2 * other) / 3).epsilon(1e-5));
+}
+
 TEST_CASE("layers that are not there, and a missing teacher, are refused") {
   CHECK_THROWS_AS(train::Trainer(tiny_decoder(), learning_from(wide_teacher(), 1, {{3, 3}})), Error);
   CHECK_THROWS_AS(train::Trainer(tiny_decoder(), learning_from(wide_teacher(), 1, {{2, 4}})), Error);
