@@ -1,5 +1,7 @@
 // The one main of the native tests: doctest finds the cases that the other files register.
 // `native_tests --bench-ops [NAME|all] [cuda]` times the fused ops instead, on a GPU on request.
+#include <csignal>
+
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "doctest.h"
 
@@ -9,6 +11,7 @@ void bench_ops_cuda(const std::string& name);
 }  // namespace tongueforge::test
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // as in Node: a peer that is gone is an error of its socket, not our end
   if (argc > 1 && std::string(argv[1]) == "--bench-ops") {
     const std::string name = argc > 2 ? argv[2] : "";
     const bool on_cuda = argc > 3 && std::string(argv[3]) == "cuda";

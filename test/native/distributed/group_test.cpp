@@ -70,14 +70,14 @@ TEST_CASE(
         SilentJob job;
         if (group->rank() == 0) {
           group->post("early", "first words");
-          std::this_thread::sleep_for(std::chrono::milliseconds(4500));
+          std::this_thread::sleep_for(std::chrono::milliseconds(9000));
           group->post("late", std::string(100000, 'x'));
         } else {
           CHECK(group->await_post("early", 0, job) == "first words");
           CHECK(group->await_post("late", 0, job).size() == 100000);
         }
       },
-      /*timeout_ms=*/3000);
+      /*timeout_ms=*/8000);
 }
 
 TEST_CASE("a process that has failed is named with its failure by those that wait for it, at once") {
