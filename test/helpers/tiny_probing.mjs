@@ -63,3 +63,27 @@ export async function writeTinyListener(folder, changes = {}, seed = 3) {
   writeFileSync(join(folder, 'preprocessor_config.json'), JSON.stringify(frontEnd))
   return folder
 }
+
+/** A model, sound, probes of three kinds on it, and configs of `probe` in a folder of their own. `write` makes the model. */
+export function spokenProbes() {
+  const root = temporaryFolder()
+  const data = spokenWords()
+  const manifest = join(data, 'manifest.csv')
+  const takes = (from, to = from) => [{ path: manifest, where: { take: { from, to } } }]
+  const word = { name: 'word', kind: 'utterance', label: 'word' }
+  const phones = { name: 'phones', kind: 'frames', label: 'phones' }
+  const spelled = { name: 'spelled', kind: 'sequence', label: 'word', lexicon: join(data, 'words.dict') }
+  const all = [
+    word,
+    { ...word, name: 'word-last', layers: 'last' },
+    phones,
+    { ...spelled, steps: 60, lr: 0.05 },
+  ]
+  const model = join(root, 'model')
+  const config = (out, probes = all, more = {}) => ({
+    ...{ model, out: join(root, out), train: takes(0, 1), test: takes(2, 3), probes },
+    ...more,
+  })
+  const write = () => writeTinyListener(model)
+  return { root, data, manifest, takes, word, phones, spelled, all, model, config, write }
+}

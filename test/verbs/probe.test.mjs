@@ -15,32 +15,11 @@ import { probeModel } from '#lib/verbs/probing/model'
 import { planProbes } from '#lib/verbs/probing/plan'
 import { main } from '../helpers/cli.mjs'
 import { dataTest } from '../helpers/data.mjs'
-import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays } from '../helpers/safetensors.mjs'
-import { glide, wav } from '../helpers/sounds.mjs'
-import { writeTinyModel } from '../helpers/tiny_model.mjs'
-import { LEXICON, spokenWords, writeTinyListener } from '../helpers/tiny_probing.mjs'
+import { LEXICON, spokenProbes, writeTinyListener } from '../helpers/tiny_probing.mjs'
 import { miniatureMelHubert } from '../helpers/tiny_speech.mjs'
 
-const root = temporaryFolder()
-const data = spokenWords()
-const manifest = join(data, 'manifest.csv')
-const takes = (from, to = from) => [{ path: manifest, where: { take: { from, to } } }]
-const word = { name: 'word', kind: 'utterance', label: 'word' }
-const phones = { name: 'phones', kind: 'frames', label: 'phones' }
-const spelled = { name: 'spelled', kind: 'sequence', label: 'word', lexicon: join(data, 'words.dict') }
-const all = [
-  word,
-  { ...word, name: 'word-last', layers: 'last' },
-  phones,
-  { ...spelled, steps: 60, lr: 0.05 },
-]
-
-let model
-const config = (out, probes = all, more = {}) => ({
-  ...{ model, out: join(root, out), train: takes(0, 1), test: takes(2, 3), probes },
-  ...more,
-})
+const { root, data, manifest, takes, word, phones, spelled, all, model, config, write } = spokenProbes()
 const named = ({ probes }, name) => probes.find((one) => one.name === name)
 const linesOf = (out, name) =>
   readFileSync(join(root, out, 'predictions', `${name}.jsonl`), 'utf8')
@@ -67,9 +46,7 @@ function bytesOf(out) {
   return { report, ...Object.fromEntries(bytes.sort()) }
 }
 
-before(async () => {
-  model = await writeTinyListener(join(root, 'model'))
-})
+before(write)
 
 describe('probes on a speech encoder', () => {
   let report
@@ -338,6 +315,10 @@ describe('probes on a speech encoder', () => {
     const told = JSON.parse(run('--json').stdout)
     assert.deepEqual(told.probes[0].name, 'word')
   })
+
+  test('a folder that is there is replaced only with overwrite', async () => {
+    await assert.rejects(probe(config('plain')), { code: 'ERR_EXISTS' })
+  })
 })
 
 const trained = () => Array.from({ length: 20 }, (_, i) => ({ utterance: join(data, `wavs/${i}.wav`) }))
@@ -364,269 +345,6 @@ function meanOf(states, places) {
     return sum / places
   })
 }
-
-describe('probes that cannot be', () => {
-  const refused = (changes, code, message, hint) => async () => {
-    const given = { ...config('x', [word]), ...changes() }
-    await assert.rejects(probe(given), (error) => {
-      assert.equal(error.code, code, error.stack)
-      assert.match(error.message, message)
-      assert.match(error.hint ?? '', hint)
-      return true
-    })
-    assert.ok(!existsSync(join(root, 'x')))
-  }
-  const one = (changes) => () => ({ probes: [{ ...word, ...changes }] })
-  /** A manifest of a.wav and b.wav, parted by its column `set`. */
-  const split = (text, more = {}) => {
-    const sound = wav(glide({ seconds: 0.3 }))
-    const folder = temporaryFolder({ 'manifest.csv': text, 'a.wav': sound, 'b.wav': sound, ...more })
-    const rows = (set) => [{ path: join(folder, 'manifest.csv'), where: { set } }]
-    return { train: rows('train'), test: rows('test') }
-  }
-
-  test(
-    'a column that the manifest lacks',
-    refused(
-      one({ label: 'digit' }),
-      'ERR_DATA',
-      /expected the column digit in its row.*found word, voice/,
-      /label names columns/,
-    ),
-  )
-  test(
-    'a column of where that it lacks',
-    refused(
-      () => ({ train: [{ path: manifest, where: { set: 'a' } }] }),
-      'ERR_DATA',
-      /expected the column set/,
-      /where names columns/,
-    ),
-  )
-  test(
-    'rows that no where means',
-    refused(
-      () => ({ train: takes(9) }),
-      'ERR_DATA',
-      /expected rows that are as where says.*none of 40/,
-      /Compare/,
-    ),
-  )
-  test(
-    'where without a manifest',
-    refused(
-      () => ({ train: [{ path: join(data, 'wavs'), where: { take: 1 } }] }),
-      'ERR_DATA',
-      /where: expected a manifest/,
-      /columns/,
-    ),
-  )
-  test(
-    'sound without a manifest has no labels',
-    refused(
-      () => ({ train: [{ path: join(data, 'wavs') }] }),
-      'ERR_DATA',
-      /column word.*found none/,
-      /manifest/,
-    ),
-  )
-  test(
-    'a class that only the test has',
-    refused(
-      () => split('file,word,set\na.wav,yes,train\nb.wav,no,test\n'),
-      'ERR_DATA',
-      /word: expected the word no, which the test has, in its training too, found none/,
-      /part the sound otherwise/,
-    ),
-  )
-  test(
-    'a fold without a class of the test',
-    refused(
-      () => ({ train: undefined, folds: [takes(0), [{ path: manifest, where: { take: 1, word: 'low' } }]] }),
-      'ERR_DATA',
-      /expected the word fall, which the test has, in fold 2 of its training too/,
-      /part the sound/,
-    ),
-  )
-  test(
-    'one class alone',
-    refused(
-      () => split('file,word,set\na.wav,yes,train\nb.wav,yes,test\n'),
-      'ERR_CONFIG',
-      /at least two classes of word, received yes/,
-      /right column/,
-    ),
-  )
-  test(
-    'an utterance without a label',
-    refused(
-      () => split('file,word,set\na.wav,yes,train\nb.wav,,test\n'),
-      'ERR_DATA',
-      /b\.wav: expected a label in the column word, found none/,
-      /leave the row out/,
-    ),
-  )
-  test(
-    'sound in train and test',
-    refused(
-      () => ({ test: takes(1, 2) }),
-      'ERR_DATA',
-      /expected in train or in test of word, found in both/,
-      /where/,
-    ),
-  )
-  test(
-    'sound that is named twice',
-    refused(
-      () => ({ train: [...takes(0), ...takes(0, 1)] }),
-      'ERR_DATA',
-      /expected once among the sources/,
-      /one/,
-    ),
-  )
-  test(
-    'a layer that the model lacks',
-    refused(
-      one({ layers: 7 }),
-      'ERR_CONFIG',
-      /layers: expected 0 to 2, weighted or last, received 7/,
-      /2 layers/,
-    ),
-  )
-  test(
-    'neither train nor folds, and no test',
-    refused(
-      () => ({ train: undefined }),
-      'ERR_CONFIG',
-      /word: expected train or folds, received neither/,
-      /train:/,
-    ),
-  )
-  test(
-    'both of them',
-    refused(() => ({ folds: [takes(0), takes(1)] }), 'ERR_CONFIG', /train or folds, received both/, /train:/),
-  )
-  test(
-    'nothing to be judged on',
-    refused(() => ({ test: undefined }), 'ERR_CONFIG', /word: expected test, received nothing/, /test:/),
-  )
-  test(
-    'two probes of one name',
-    refused(
-      () => ({ probes: [word, word] }),
-      'ERR_CONFIG',
-      /name of its own for each, received word twice/,
-      /./,
-    ),
-  )
-  test(
-    'an unknown key, with the nearest',
-    refused(one({ lable: 'x' }), 'ERR_CONFIG', /probes\.0\.lable: unknown key/, /label/),
-  )
-  test(
-    'a lexicon without words to spell',
-    refused(
-      one({ lexicon: join(data, 'words.dict') }),
-      'ERR_CONFIG',
-      /expected kind: sequence.*utterance/,
-      /sequence/,
-    ),
-  )
-  test(
-    'a word that the lexicon lacks',
-    refused(
-      () => ({ probes: [{ ...spelled, label: 'voice' }] }),
-      'ERR_DATA',
-      /expected the word loud in .*words\.dict, found none/,
-      /Add a line/,
-    ),
-  )
-  test(
-    'more tokens than there are places',
-    refused(
-      () => ({
-        probes: [{ name: 's', kind: 'sequence', label: 'word' }],
-        ...split(`file,word,set\na.wav,${'a a '.repeat(9)},train\nb.wav,a b,test\n`),
-      }),
-      'ERR_DATA',
-      /a\.wav: expected at least 35 places for the 18 tokens of word, received 14/,
-      /between two that are alike/,
-    ),
-  )
-  const aligned = (text, name = 'a.tsv') =>
-    refused.bind(null, () => ({
-      probes: [{ ...phones }],
-      ...split(`file,phones,set\na.wav,${name},train\nb.wav,${name},test\n`, { [name]: text }),
-    }))
-  test(
-    'an alignment that is longer than its sound',
-    aligned('0\t0.2\tA\n0.2\t0.9\tB\n')(
-      'ERR_DATA',
-      /a\.tsv: expected segments within the 0\.3 s of .*a\.wav, received one that ends at 0\.9 s/,
-      /another file/,
-    ),
-  )
-  test(
-    'an alignment whose segments overlap',
-    aligned('0\t0.2\tA\n0.1\t0.3\tB\n')(
-      'ERR_DATA',
-      /do not overlap, received A to 0\.2 s and B from 0\.1 s/,
-      /one label/,
-    ),
-  )
-  test(
-    'a line of an alignment that is none',
-    aligned('0\t0.2\tA\n0.2\tB\n')('ERR_DATA', /a\.tsv:2: expected begin, end .*received "0\.2\\tB"/, /Mend/),
-  )
-  test(
-    'an alignment that says nothing within the sound',
-    aligned('0\t0.001\tA\n')(
-      'ERR_DATA',
-      /expected a label for some place of .*a\.wav, found none/,
-      /seconds/,
-    ),
-  )
-  test(
-    'an alignment of another kind of file',
-    aligned('x', 'a.TextGrid')('ERR_DATA', /a\.TextGrid: expected an alignment in \.tsv or \.json/, /tabs/),
-  )
-  test(
-    'a model that writes text',
-    refused(
-      () => ({ model: textModel }),
-      'ERR_CONFIG',
-      /model: expected a speech encoder, received a llama/,
-      /MelHuBERT/,
-    ),
-  )
-  test(
-    'more hidden states than may be',
-    refused(
-      () => ({ max_memory_gb: 1e-6 }),
-      'ERR_OUT_OF_MEMORY',
-      /at most 0\.000001 GB \(max_memory_gb\), received probes that look at 0\.00000768 GB/,
-      /layers: last/,
-    ),
-  )
-
-  let textModel
-  before(async () => {
-    textModel = await writeTinyModel(join(root, 'text'))
-  })
-
-  test('classes of places and tokens that training lacks are told, and count as errors', async () => {
-    const warnings = []
-    const sources = split('file,word,set\na.wav,a b,train\nb.wav,a c,test\n')
-    const given = { ...config('unseen', [{ name: 's', kind: 'sequence', label: 'word' }]), ...sources }
-    const { probes } = await probe(given, { onWarning: (text) => warnings.push(text) })
-    assert.match(warnings.join(), /s: the test has c, its training does not: these count as errors/)
-    assert.ok(probes[0].test.error_rate >= 0.5)
-  })
-
-  test('a folder that is there is replaced only with overwrite', async () => {
-    await assert.rejects(probe(config('plain')), { code: 'ERR_EXISTS' })
-  })
-})
 
 dataTest(
   'a random encoder tells speakers and digits far above chance, and some phones of read speech',
