@@ -127,7 +127,7 @@ function modelOf(given: string): object {
 /** `llama: arc_easy acc 0.412`. */
 function noteOf({ model, task, metrics }: TaskRecord): string {
   const [name, { value }] = Object.entries(metrics)[0]!
-  return `${model}: ${task} ${name} ${value.toPrecision(3)}`
+  return `${model}: ${task} ${name} ${value?.toPrecision(3) ?? '-'}`
 }
 
 function reportText(report: EvaluateReport | EvaluatePlanReport): string {

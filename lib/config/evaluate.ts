@@ -1,6 +1,6 @@
 /** What an evaluation may be told. */
 import { z } from 'zod'
-import { count, oneOf, text } from './checks'
+import { count, oneOf, share, text } from './checks'
 import { device } from './device'
 
 const flag = () => z.boolean({ error: 'expected true or false' }).default(false)
@@ -15,6 +15,32 @@ const model = z.strictObject({
     .describe('What it is called in tables and folders; default: the name of its folder.'),
   adapter: text().optional().describe('Folder of a LoRA adapter to put on it, as PEFT writes it.'),
 })
+
+const number = (least: number) =>
+  z.number({ error: `expected a number from ${least}` }).min(least, `expected a number from ${least}`)
+
+/** How answers are written; what is not given is as the document says, else the task, else the default. */
+export const generation = z
+  .strictObject({
+    max_new_tokens: count(1).optional().describe('The longest answer; default: as the task says, else 256.'),
+    temperature: number(0)
+      .optional()
+      .describe('0: always the most probable token; default: as the task says, else 0.'),
+    top_p: share()
+      .gt(0, 'expected a number above 0')
+      .optional()
+      .describe('Sample from those that make up p.'),
+    top_k: count(1).optional().describe('Sample from the k most probable tokens.'),
+    seed: count(0)
+      .optional()
+      .describe('Document i samples with seed + i; default: as the task says, else 0.'),
+    chat_template: oneOf(['auto', 'force', 'plain'])
+      .default('auto')
+      .describe("`auto`: in the model's chat template, where it has one; `plain`: as a text to go on with."),
+  })
+  .prefault({})
+
+export type GenerationConfig = z.infer<typeof generation>
 
 export const evaluateSchema = z.strictObject({
   verb: z.literal('evaluate').default('evaluate').describe('What the config is for.'),
@@ -45,6 +71,7 @@ export const evaluateSchema = z.strictObject({
   system_instruction: text()
     .optional()
     .describe('Stands before all else; with chat_template, the turn of the system.'),
+  generation: generation.describe('How answers of generation tasks are written.'),
   max_length: count(2)
     .optional()
     .describe('Longest text in tokens, cut from the left; default: the positions of the model.'),

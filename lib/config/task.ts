@@ -1,17 +1,40 @@
 /** What a user's own task may say: keys of the task files of lm-evaluation-harness that need no Python. */
 import { z } from 'zod'
-import { count, oneOf, text } from './checks'
+import { count, oneOf, share, text } from './checks'
 
 const anyText = () => z.string({ error: 'expected text' })
 const files = z.union([text(), z.array(text()).min(1, 'expected at least one file')], {
   error: 'expected a file or a list of files',
 })
 
+const flag = () => z.boolean({ error: 'expected true or false' })
+
 const metric = z.strictObject({
-  metric: oneOf(['acc', 'acc_norm', 'acc_bytes', 'word_perplexity', 'byte_perplexity', 'bits_per_byte']),
+  metric: text().describe('Its name: docs/evaluate.md and docs/generation_tasks.md list them.'),
   aggregation: oneOf(['mean', 'weighted_perplexity', 'bits_per_byte']).optional(),
-  higher_is_better: z.boolean({ error: 'expected true or false' }).optional(),
+  higher_is_better: flag().optional(),
 })
+
+const number = (least: number) =>
+  z.number({ error: `expected a number from ${least}` }).min(least, `expected a number from ${least}`)
+
+const generationKwargs = z
+  .strictObject({
+    until: z
+      .union([text(), z.array(text())], { error: 'expected a text or a list of texts' })
+      .default([])
+      .transform((until) => [until].flat())
+      .describe('Texts that end an answer.'),
+    max_gen_toks: count(1).optional().describe('The longest answer, in tokens; default: 256.'),
+    do_sample: flag().optional().describe('false: always the most probable token, whatever the temperature.'),
+    temperature: number(0).optional().describe('Above 0: answers are sampled. Default: 0.'),
+    top_p: share()
+      .gt(0, 'expected a number above 0')
+      .optional()
+      .describe('Sample from those that make up p.'),
+    top_k: count(1).optional().describe('Sample from the k most probable tokens.'),
+  })
+  .prefault({})
 
 export const taskSchema = z.strictObject({
   task: text()
@@ -27,8 +50,8 @@ export const taskSchema = z.strictObject({
       data_files: z.record(text(), files, { error: 'expected a table of a file for each split' }),
     })
     .describe('`data_files`: the file or files of each split, relative to the folder of the task file.'),
-  output_type: oneOf(['multiple_choice', 'loglikelihood_rolling']).describe(
-    'Which answer is likeliest; or the perplexity of texts.',
+  output_type: oneOf(['multiple_choice', 'loglikelihood_rolling', 'generate_until']).describe(
+    'Which answer is likeliest; the perplexity of texts; or what the model writes.',
   ),
   training_split: text().nullish().describe('Split that examples come from.'),
   validation_split: text().nullish().describe('Split that is evaluated where there is no test_split.'),
@@ -42,7 +65,9 @@ export const taskSchema = z.strictObject({
   description: anyText().default('').describe('Stands before all else.'),
   doc_to_text: anyText()
     .default('')
-    .describe('The question: a field of the record, or a text with {{ field }} in it (Jinja).'),
+    .describe(
+      'The question: a field of the record, or a text with {{ field }} in it (Jinja). Of generate_until a list is the turns of the user, one after the other.',
+    ),
   doc_to_choice: z
     .union([text(), z.array(text()).min(1, 'expected at least one answer')], {
       error: 'expected a list of answers, a field, or {{ an expression }}',
@@ -51,7 +76,11 @@ export const taskSchema = z.strictObject({
     .describe('The answers: a list, a field that holds one, or {{ an expression }} that gives one.'),
   doc_to_target: z
     .union([z.int(), text()], { error: 'expected a number, a field, or a text with {{ field }} in it' })
-    .describe('The right answer: its place from 0, or its text; of loglikelihood_rolling the text itself.'),
+    .optional()
+    .describe(
+      'The right answer: its place from 0, or its text; of loglikelihood_rolling the text itself; of generate_until a text, a list of texts, or nothing.',
+    ),
+  generation_kwargs: generationKwargs.describe('Of generate_until: how answers are written.'),
   target_delimiter: anyText().default(' ').describe('Between a question and an answer.'),
   fewshot_delimiter: anyText().default('\n\n').describe('Behind each example.'),
   metric_list: z
@@ -59,7 +88,7 @@ export const taskSchema = z.strictObject({
     .min(1, 'expected at least one metric')
     .optional()
     .describe(
-      'What is told; default: acc and acc_norm, or all three perplexities. The first compares models.',
+      'What is told; default: acc and acc_norm, all three perplexities, or stop_rate. The first compares models.',
     ),
   metadata: z
     .strictObject({ version: z.union([z.number(), text()]).default(1) })

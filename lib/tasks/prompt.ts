@@ -81,8 +81,8 @@ function written(turns: readonly Turn[], { template, fewshot_as_multiturn }: Pro
   return rendered(template, [...system.map(plain), { role: 'user', content: text(rest) }])
 }
 
-/** A template that knows no system's turn gets the conversation without it. */
-function rendered(template: ChatTemplate, messages: readonly Message[]): string {
+/** A template that knows no system's turn gets the conversation without it. Throws ERR_TEMPLATE. */
+export function rendered(template: ChatTemplate, messages: readonly Message[]): string {
   const options = { addGenerationPrompt: true }
   try {
     return template.render(messages, options)

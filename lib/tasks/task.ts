@@ -1,5 +1,6 @@
 /** What a benchmark is: where its documents lie, what is asked of each, and how answers are counted. */
 import type { DocTemplate } from '../text/doc_template'
+import type { Conversation, GenerationSettings, Measure } from './generation'
 import type { Metric } from './metrics'
 
 /** A record of a data set, as its file has it. */
@@ -88,7 +89,18 @@ export interface RollingTask extends TaskRow {
   counted(doc: Doc): string
 }
 
-export type Task = ChoiceTask | RollingTask
+/** Conversations that are answered: the answers are measured. */
+export interface GenerationTask extends TaskRow {
+  kind: 'generation'
+  /** What a document asks. Throws ERR_DATA for a record of another layout, ERR_TEMPLATE. */
+  conversation(doc: Doc): Conversation
+  /** By name; the first is the one that models are compared by. */
+  measures: Readonly<Record<string, Measure>>
+  /** Where neither config nor document say otherwise. */
+  generation?: Partial<GenerationSettings>
+}
+
+export type Task = ChoiceTask | RollingTask | GenerationTask
 
 /** Tasks that are told together: the mean over all their documents. */
 export interface TaskGroup {

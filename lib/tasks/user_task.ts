@@ -2,10 +2,11 @@
 import { dirname, resolve } from 'node:path'
 import { checkConfig, configError, readYaml } from '../config/parse'
 import { type TaskConfig, taskSchema } from '../config/task'
-import { DocTemplate } from '../text/doc_template'
 import { METRICS, PERPLEXITIES } from './metrics'
 import { layoutError, texts } from './records'
 import type { ChoiceTask, DataSource, Doc, RollingTask, Shots, Task } from './task'
+import { chosen, type Row, reader } from './task_keys'
+import { generationTask } from './user_generation_task'
 
 /** Throws ERR_CONFIG that names the key, ERR_NOT_FOUND, ERR_TEMPLATE. */
 export async function readUserTask(file: string): Promise<Task> {
@@ -29,12 +30,11 @@ export async function readUserTask(file: string): Promise<Task> {
       throw configError(file, `dataset_kwargs.data_files.${name}: expected a file, received nothing`, {
         key: `dataset_kwargs.data_files.${name}`,
       })
-  return config.output_type === 'multiple_choice'
-    ? choiceTask(row, config, file, split)
+  if (config.output_type === 'multiple_choice') return choiceTask(row, config, file, split)
+  return config.output_type === 'generate_until'
+    ? generationTask(row, config, file)
     : rollingTask(row, config, file)
 }
-
-type Row = Pick<Task, 'name' | 'version' | 'about' | 'file' | 'source' | 'split'>
 
 function choiceTask(row: Row, config: TaskConfig, file: string, split: string): ChoiceTask {
   const { doc_to_text, doc_to_choice, doc_to_target } = config
@@ -47,6 +47,7 @@ function choiceTask(row: Row, config: TaskConfig, file: string, split: string): 
     typeof doc_to_choice === 'string'
       ? reader(doc_to_choice, `doc_to_choice of ${file}`)
       : () => doc_to_choice
+  if (doc_to_target === undefined) throw noTarget(file)
   const target =
     typeof doc_to_target === 'string'
       ? reader(doc_to_target, `doc_to_target of ${file}`)
@@ -68,6 +69,7 @@ function choiceTask(row: Row, config: TaskConfig, file: string, split: string): 
 
 function rollingTask(row: Row, config: TaskConfig, file: string): RollingTask {
   chosen(PERPLEXITIES, config, Object.keys(PERPLEXITIES), file)
+  if (config.doc_to_target === undefined) throw noTarget(file)
   const target = reader(String(config.doc_to_target), `doc_to_target of ${file}`)
   const text = (doc: Doc) => {
     const found = target(doc)
@@ -77,15 +79,8 @@ function rollingTask(row: Row, config: TaskConfig, file: string): RollingTask {
   return { ...row, kind: 'rolling', text, counted: text }
 }
 
-/** A field of the record, or a template over it. */
-function reader(given: string, name: string): (doc: Doc) => unknown {
-  const template = new DocTemplate(given, name)
-  const isExpression = /^\s*\{\{[^{}]*\}\}\s*$/.test(given)
-  return (doc) => {
-    if (Object.hasOwn(doc, given)) return doc[given]
-    return isExpression ? template.value(doc) : template.render(doc)
-  }
-}
+const noTarget = (file: string) =>
+  configError(file, 'doc_to_target: expected the right answer, received nothing', { key: 'doc_to_target' })
 
 /** A place, or the text of an answer; digits are a place. */
 function goldOf(target: unknown, answers: readonly string[]): number | number[] {
@@ -122,22 +117,4 @@ function shotsOf(config: TaskConfig, split: string): Shots {
     ...((fewshot_split ?? null) === (test_split ?? null) && { without_self: true }),
     ...(config.num_fewshot === 0 && { none: true as const }),
   }
-}
-
-function chosen<Kind>(
-  known: Readonly<Record<string, Kind>>,
-  { metric_list }: TaskConfig,
-  usual: readonly string[],
-  file: string,
-): Record<string, Kind> {
-  const names = metric_list?.map(({ metric }) => metric) ?? usual
-  return Object.fromEntries(
-    names.map((name, i) => {
-      const found = known[name]
-      if (found !== undefined) return [name, found]
-      const key = `metric_list.${i}.metric`
-      const expected = Object.keys(known).join(', ')
-      throw configError(file, `${key}: expected ${expected} with this output_type, received ${name}`, { key })
-    }),
-  )
 }

@@ -118,10 +118,16 @@ export class Tokenizer implements PieceDecoder {
    * text begins with it already (a rendered chat template often does), and never what it puts after one.
    */
   async encodePrompt(text: string): Promise<Int32Array> {
+    const [ids] = await this.encodePrompts([text])
+    return ids!
+  }
+
+  /** The same of many texts, in order. */
+  async encodePrompts(texts: readonly string[]): Promise<Int32Array[]> {
     const { prefix } = await this.addedAround()
-    const ids = await this.encode(text, { addSpecialTokens: false })
-    const there = prefix.every((id, i) => ids[i] === id)
-    return there ? ids : Int32Array.from([...prefix, ...ids])
+    const rows = await this.encodeBatch(texts, { addSpecialTokens: false })
+    const there = (ids: Int32Array) => prefix.every((id, i) => ids[i] === id)
+    return rows.map((ids) => (there(ids) ? ids : Int32Array.from([...prefix, ...ids])))
   }
 
   /** The ids that the post-processor puts before and after a text. */

@@ -2,7 +2,7 @@
 import { provenance } from '../checkpoint/provenance'
 import { writeJson } from '../checkpoint/write_folder'
 import type { EvaluateConfig } from '../config/evaluate'
-import { measured, type Sample } from './evaluating/measure'
+import { type MeasureOptions, measured, type Sample } from './evaluating/measure'
 import type { OpenTask } from './evaluating/open_task'
 import {
   askedOfModel,
@@ -17,6 +17,7 @@ import {
 } from './evaluating/plan'
 import { keyOf, metricsOf, type TaskRecord, TaskRecords } from './evaluating/record'
 import { type EvaluateReport, reportOf } from './evaluating/report'
+import { writtenSamples } from './evaluating/written'
 import { loadDecoder, type Model } from './model'
 import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
 import { ClaimedFolder } from './training/claimed_folder'
@@ -138,19 +139,32 @@ function loaded({ path, adapter, name }: PlannedModel, config: EvaluateConfig, w
   })
 }
 
+interface Measured {
+  samples: Sample[]
+  requests: number
+  /** Foretold, or written. */
+  tokens: number
+}
+
 async function samplesOf(
   model: Model,
   planned: PlannedModel,
   opened: OpenTask,
   config: EvaluateConfig,
   { signal, onProgress }: Work,
-): Promise<{ samples: Sample[]; requests: number; tokens: number }> {
-  const asked = await askedOfModel(opened, planned, config)
+): Promise<Measured> {
   const label = `${planned.name}: ${opened.task.name}`
-  const samples = await measured(model, asked, config.batch_tokens, {
+  const options: MeasureOptions = {
     signal,
     onProgress: ({ done, total }) => onProgress?.({ label, done, total }),
-  })
+  }
+  if (opened.kind === 'generation') {
+    const samples = await writtenSamples(model, planned, opened, config, options)
+    const turns = samples.flatMap((sample) => sample.turns)
+    return { samples, requests: turns.length, tokens: turns.reduce((sum, turn) => sum + turn.tokens, 0) }
+  }
+  const asked = await askedOfModel(opened, planned, config)
+  const samples = await measured(model, asked, config.batch_tokens, options)
   const all = asked.flatMap(({ requests }) => requests)
   const tokens = all.reduce((sum, { ids, firstTarget }) => sum + ids.length - firstTarget, 0)
   return { samples, requests: all.length, tokens }

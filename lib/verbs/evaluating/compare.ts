@@ -1,6 +1,7 @@
 /** How much one model differs from another on the same documents: paired, so that hard documents are hard for both. */
 import { mean, PERPLEXITIES, stderrOfMean } from '../../tasks/metrics'
 import type { RollingSample, Sample } from './measure'
+import { documentValue } from './record'
 
 export interface Difference {
   /** This model less the one that it is compared with. */
@@ -14,21 +15,23 @@ export interface Difference {
 /** Of the normal distribution: so many deviations to each side hold 95 %. */
 const NORMAL_95 = 1.959963984540054
 
-/** Of a metric that is a mean over documents, or of bits_per_byte; undefined of others. */
+/** Of a metric that is a mean over documents, those that tell something of both, or of bits_per_byte; undefined of others. */
 export function differenceOf(
   metric: string,
   samples: readonly Sample[],
   others: readonly Sample[],
 ): Difference | undefined {
-  if (samples.every((sample) => 'values' in sample))
-    return meanDifference(samples.map((sample, i) => metricOf(sample, metric) - metricOf(others[i]!, metric)))
+  if (samples.every((sample) => 'values' in sample)) {
+    const differences = samples.flatMap((sample, i) => {
+      const [mine, theirs] = [documentValue(sample, metric), documentValue(others[i]!, metric)]
+      return mine === null || theirs === null ? [] : [mine - theirs]
+    })
+    return differences.length === 0 ? undefined : meanDifference(differences)
+  }
   return metric === 'bits_per_byte'
     ? bitsDifference(samples as readonly RollingSample[], others as readonly RollingSample[])
     : undefined
 }
-
-const metricOf = (sample: Sample, metric: string) =>
-  'values' in sample ? sample.values[metric]! : Number.NaN
 
 export const meanDifference = (differences: readonly number[]): Difference =>
   withInterval(mean(differences), stderrOfMean(differences))

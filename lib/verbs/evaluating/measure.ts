@@ -9,10 +9,11 @@ import { mapPaced } from '../../text/pause'
 import { bytes, words } from '../../text/python_text'
 import type { Likelihood, LikelihoodRequest, Model } from '../model'
 import type { RequestEncoder } from './encode'
-import type { OpenChoiceTask, OpenRollingTask, OpenTask } from './open_task'
+import type { OpenChoiceTask, OpenLikelihoodTask, OpenRollingTask } from './open_task'
+import type { GenerationSample } from './written'
 
 /** A document with all that was asked of it: a line of samples_TASK.jsonl. */
-export type Sample = ChoiceSample | RollingSample
+export type Sample = ChoiceSample | RollingSample | GenerationSample
 
 export interface ChoiceSample {
   doc_id: number
@@ -51,7 +52,7 @@ export interface MeasureOptions {
 
 /** What a model reads of a task. Throws ERR_DATA, ERR_TEMPLATE. */
 export async function askedOf(
-  opened: OpenTask,
+  opened: OpenLikelihoodTask,
   encoder: RequestEncoder,
   options: PromptOptions,
 ): Promise<Asked[]> {

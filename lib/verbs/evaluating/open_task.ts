@@ -3,8 +3,17 @@ import type { EvaluateConfig } from '../../config/evaluate'
 import { TongueforgeError, toTongueforgeError } from '../../errors'
 import { findSplit, readSplit } from '../../tasks/data'
 import { fixedTexts } from '../../tasks/fixed_texts'
+import type { Conversation } from '../../tasks/generation'
 import { shotPicker } from '../../tasks/shots'
-import type { ChoiceTask, Doc, FixedTexts, Question, RollingTask, Task } from '../../tasks/task'
+import type {
+  ChoiceTask,
+  Doc,
+  FixedTexts,
+  GenerationTask,
+  Question,
+  RollingTask,
+  Task,
+} from '../../tasks/task'
 import { mapPaced } from '../../text/pause'
 
 interface Opened {
@@ -28,7 +37,16 @@ export interface OpenRollingTask extends Opened {
   task: RollingTask
 }
 
-export type OpenTask = OpenChoiceTask | OpenRollingTask
+export interface OpenGenerationTask extends Opened {
+  kind: 'generation'
+  task: GenerationTask
+  /** Of each document. */
+  conversations: readonly Conversation[]
+}
+
+/** Tasks whose answers are given: a model tells how likely they are. */
+export type OpenLikelihoodTask = OpenChoiceTask | OpenRollingTask
+export type OpenTask = OpenLikelihoodTask | OpenGenerationTask
 
 /** Throws ERR_NOT_FOUND, ERR_DATA that names task and document, ERR_TEMPLATE. */
 export async function openTask(task: Task, config: EvaluateConfig, signal?: AbortSignal): Promise<OpenTask> {
@@ -37,6 +55,10 @@ export async function openTask(task: Task, config: EvaluateConfig, signal?: Abor
   if (docs.length === 0) throw noDocuments(task.name, evaluated.files)
   const files = [...evaluated.files, ...(task.file === undefined ? [] : [task.file])]
   if (task.kind === 'rolling') return { kind: 'rolling', task, docs, num_fewshot: 0, files }
+  if (task.kind === 'generation') {
+    const conversations = await mapPaced(docs, (doc, i) => conversationOf(task, doc, `document ${i}`), signal)
+    return { kind: 'generation', task, docs, conversations, num_fewshot: 0, files }
+  }
   const { texts, file } = await fixedTexts(config.data, task)
   const ask = (doc: Doc, what: string) => questionOf(task, doc, texts, what)
   const questions = await mapPaced(docs, (doc, i) => ask(doc, `document ${i}`), signal)
@@ -67,16 +89,32 @@ function shotsWanted({ shots, num_fewshot = 0 }: ChoiceTask, config: EvaluateCon
 }
 
 function questionOf(task: ChoiceTask, doc: Doc, texts: FixedTexts, what: string): Question {
-  try {
+  return named(task, what, () => {
     const question = task.question(doc, texts)
     if (question.answers.length === 0)
       throw new TongueforgeError('ERR_DATA', 'expected answers, received none')
     return question
+  })
+}
+
+function conversationOf(task: GenerationTask, doc: Doc, what: string): Conversation {
+  return named(task, what, () => {
+    const conversation = task.conversation(doc)
+    if (conversation.messages.at(-1)?.role !== 'user')
+      throw new TongueforgeError('ERR_DATA', "expected a turn of the user's at the end, received none")
+    return conversation
+  })
+}
+
+/** What goes wrong with a document is told with task and document. */
+function named<Made>({ name }: Task, what: string, make: () => Made): Made {
+  try {
+    return make()
   } catch (error) {
     const { code, message, hint } = toTongueforgeError(error)
-    throw new TongueforgeError(code, `${task.name}: ${what}: ${message}`, {
+    throw new TongueforgeError(code, `${name}: ${what}: ${message}`, {
       hint: hint ?? 'docs/evaluate.md#data lists the layouts that are read.',
-      details: { task: task.name, document: what },
+      details: { task: name, document: what },
       cause: error,
     })
   }

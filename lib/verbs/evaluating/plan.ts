@@ -12,9 +12,11 @@ import type { TaskGroup } from '../../tasks/task'
 import { loadModelText } from '../../text/model_text'
 import { VERSION } from '../../version'
 import { canonicalJson, recordWhole } from '../training/identity'
+import { mostNewTokens, rowsOf, turnsAsked } from './answer'
+import { ConversationPrompts } from './conversation_prompts'
 import { RequestEncoder } from './encode'
 import { type Asked, askedOf, promptOptions } from './measure'
-import { type OpenTask, openTask } from './open_task'
+import { type OpenGenerationTask, type OpenLikelihoodTask, type OpenTask, openTask } from './open_task'
 import { keyOf } from './record'
 
 export interface PlannedModel {
@@ -92,7 +94,7 @@ function checkNames(models: readonly PlannedModel[], file: string): void {
 
 /** The requests of one task, in the words of one model. */
 export async function askedOfModel(
-  opened: OpenTask,
+  opened: OpenLikelihoodTask,
   { folder, maxLength }: PlannedModel,
   config: EvaluateConfig,
 ): Promise<Asked[]> {
@@ -108,30 +110,57 @@ export interface ForetoldTask {
   num_fewshot: number
   documents: number
   requests: number
-  /** That the model reads, before what is alike is read once; and that it is to foretell. */
+  /** That the model reads, before what is alike is read once; of conversations, the first prompts. */
   tokens: number
+  /** That are to be foretold, or that it writes at most. */
   targets: number
 }
 
-export async function foretell(
-  { config, models, tasks }: Plan,
-  signal: AbortSignal,
-): Promise<ForetoldTask[]> {
+export async function foretell(plan: Plan, signal: AbortSignal): Promise<ForetoldTask[]> {
   const foretold: ForetoldTask[] = []
-  for (const model of models) {
-    for (const opened of tasks) {
+  for (const model of plan.models) {
+    for (const opened of plan.tasks) {
       signal.throwIfAborted()
-      const requests = (await askedOfModel(opened, model, config)).flatMap((one) => one.requests)
       foretold.push({
         ...{ model: model.name, task: opened.task.name, num_fewshot: opened.num_fewshot },
         documents: opened.docs.length,
-        requests: requests.length,
-        tokens: requests.reduce((sum, { ids }) => sum + ids.length - 1, 0),
-        targets: requests.reduce((sum, { ids, firstTarget }) => sum + ids.length - firstTarget, 0),
+        ...(opened.kind === 'generation'
+          ? await foretoldAnswers(opened, model, plan.config)
+          : await foretoldLikelihoods(opened, model, plan.config)),
       })
     }
   }
   return foretold
+}
+
+type Counts = Pick<ForetoldTask, 'requests' | 'tokens' | 'targets'>
+
+async function foretoldLikelihoods(
+  opened: OpenLikelihoodTask,
+  model: PlannedModel,
+  config: EvaluateConfig,
+): Promise<Counts> {
+  const requests = (await askedOfModel(opened, model, config)).flatMap((one) => one.requests)
+  return {
+    requests: requests.length,
+    tokens: requests.reduce((sum, { ids }) => sum + ids.length - 1, 0),
+    targets: requests.reduce((sum, { ids, firstTarget }) => sum + ids.length - firstTarget, 0),
+  }
+}
+
+async function foretoldAnswers(
+  opened: OpenGenerationTask,
+  model: PlannedModel,
+  config: EvaluateConfig,
+): Promise<Counts> {
+  const prompts = await ConversationPrompts.open(model, config)
+  const none = opened.conversations.map(() => [])
+  const rows = await rowsOf(opened, prompts, config, none, 0)
+  return {
+    requests: opened.conversations.reduce((sum, one) => sum + turnsAsked(one), 0),
+    tokens: rows.reduce((sum, { prompt }) => sum + prompt.ids.length, 0),
+    targets: mostNewTokens(opened, config),
+  }
 }
 
 export interface Identities {
@@ -167,7 +196,8 @@ export async function identitiesOf(
       const { name, version } = opened.task
       const told = { name, version, num_fewshot: opened.num_fewshot, data: data.get(opened) }
       const files = adapter?.files.map(({ sha256 }) => sha256)
-      hashes.set(keyOf(model.name, name), sha256({ content, files, told, ...decisive(config), VERSION }))
+      const settings = decisive(config, opened)
+      hashes.set(keyOf(model.name, name), sha256({ content, files, told, ...settings, VERSION }))
     }
   }
   return { hashes, inputs }
@@ -180,7 +210,7 @@ async function recordAdapter(path: string, signal: AbortSignal): Promise<InputRe
 
 // Not among them: where things lie, which other models and tasks there are, threads and batches, which may change the
 // last bits.
-function decisive(config: EvaluateConfig): object {
+function decisive(config: EvaluateConfig, { kind }: OpenTask): object {
   const {
     models: _m,
     tasks: _t,
@@ -189,9 +219,10 @@ function decisive(config: EvaluateConfig): object {
     threads: _h,
     batch_tokens: _b,
     num_fewshot: _n,
+    generation,
     ...rest
   } = config
-  return rest
+  return kind === 'generation' ? { ...rest, generation } : rest
 }
 
 const sha256 = (content: object) => createHash('sha256').update(canonicalJson(content)).digest('hex')

@@ -10,9 +10,12 @@ import type { RollingSample, Sample } from './measure'
 import type { OpenTask } from './open_task'
 
 export interface MetricValue {
-  value: number
+  /** null where no document tells anything. */
+  value: number | null
   /** Of the mean over documents; null where there is no such figure. */
   stderr: number | null
+  /** Documents that tell something, where some do not. */
+  counted?: number
 }
 
 export interface TaskRecord {
@@ -81,13 +84,24 @@ export function metricsOf({ kind, task }: Pick<OpenTask, 'kind' | 'task'>, sampl
     ])
     return Object.fromEntries(values) as Record<string, MetricValue>
   }
-  const names = 'metrics' in task ? Object.keys(task.metrics) : []
-  const values = names.map((name) => {
-    const all = samples.map((sample) => ('values' in sample ? sample.values[name]! : Number.NaN))
-    return [name, { value: mean(all), stderr: stderrOfMean(all) }]
-  })
+  const names = Object.keys('metrics' in task ? task.metrics : 'measures' in task ? task.measures : {})
+  const values = names.map((name) => [name, meanOf(name, samples)])
   return Object.fromEntries(values) as Record<string, MetricValue>
 }
+
+/** Over the documents that tell something. */
+function meanOf(name: string, samples: readonly Sample[]): MetricValue {
+  const told = samples.flatMap((sample) => documentValue(sample, name) ?? [])
+  return {
+    value: told.length === 0 ? null : mean(told),
+    stderr: stderrOfMean(told),
+    ...(told.length < samples.length && { counted: told.length }),
+  }
+}
+
+/** By metric; null where a document tells nothing. */
+export const documentValue = (sample: Sample, metric: string): number | null =>
+  'values' in sample ? (sample.values[metric] ?? null) : null
 
 /** The samples of a task, as they were written. Throws ERR_NOT_FOUND, ERR_IO. */
 export async function readSamples(file: string): Promise<Sample[]> {

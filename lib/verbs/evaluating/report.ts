@@ -1,5 +1,5 @@
 /** What an evaluation ends with: a row for each task, metric and model, and what differs from the first model. */
-import { pooled } from '../../tasks/metrics'
+import { type Part, pooled } from '../../tasks/metrics'
 import { type Difference, differenceOf } from './compare'
 import type { Sample } from './measure'
 import type { Plan } from './plan'
@@ -43,7 +43,7 @@ export async function reportOf(
     rows.push(...(await groupRows(group.name, group.tasks.map(ofTask), plan, records, samples)))
   for (const opened of tasks) rows.push(...(await taskRows(opened.task.name, plan, records, samples)))
   const { limit, num_fewshot, fewshot_seed, chat_template, fewshot_as_multiturn, system_instruction } = config
-  const { max_length, add_bos_token, dtype, device } = config
+  const { max_length, add_bos_token, dtype, device, generation } = config
   return {
     schema: 'tongueforge.evaluate/1',
     models: models.map(({ name, path }) => ({ name, path })),
@@ -51,6 +51,7 @@ export async function reportOf(
     settings: {
       ...{ limit, num_fewshot, fewshot_seed, chat_template, fewshot_as_multiturn, system_instruction },
       ...{ max_length, add_bos_token, dtype, device },
+      ...(tasks.some(({ kind }) => kind === 'generation') && { generation }),
     },
     ...session,
   }
@@ -92,7 +93,7 @@ async function groupRows(
   for (const { name: model } of models) {
     const found = names.map((name) => records.find(model, name)!)
     for (const metric of Object.keys(found[0]!.metrics)) {
-      const whole = pooled(found.map((record) => partOf(record, metric)))
+      const whole = pooledParts(found.flatMap((record) => partOf(record, metric)))
       const first = models[0]!.name
       const difference = model === first ? undefined : await samples.difference(metric, names, model, first)
       rows.push({
@@ -104,7 +105,14 @@ async function groupRows(
   return byMetric(rows)
 }
 
-const partOf = ({ metrics, documents }: TaskRecord, metric: string) => ({ ...metrics[metric]!, documents })
+/** None where no document of the task tells anything. */
+function partOf({ metrics, documents }: TaskRecord, metric: string): Part[] {
+  const { value, stderr, counted = documents } = metrics[metric]!
+  return value === null ? [] : [{ value, stderr, documents: counted }]
+}
+
+const pooledParts = (parts: readonly Part[]) =>
+  parts.length === 0 ? { value: null, stderr: null, documents: 0 } : pooled(parts)
 
 /** Models side by side under each metric. */
 function byMetric(rows: readonly EvaluationRow[]): EvaluationRow[] {

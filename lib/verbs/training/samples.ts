@@ -1,6 +1,8 @@
 /** What the model in training says to some prompts, and how often it comes to an end by itself. */
 import type { SamplesConfig } from '../../config/samples'
 import { TongueforgeError } from '../../errors'
+import { stopped } from '../../tasks/measures/answers'
+import { mean } from '../../tasks/metrics'
 import type { Message } from '../../text/chat_template'
 import { requireTemplate } from '../../text/inscp_frame'
 import { readLines } from '../../text/lines'
@@ -67,7 +69,7 @@ export async function takeSamples(
 
 /** Share of samples that ended by themselves. */
 export function stopRate(samples: readonly Sample[]): number {
-  return samples.filter(({ finish_reason }) => finish_reason === 'stop').length / samples.length
+  return mean(samples.map(stopped))
 }
 
 interface Asked {

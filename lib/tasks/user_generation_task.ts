@@ -1,0 +1,52 @@
+/** Tasks of the user whose answers the model writes: `output_type: generate_until`. */
+import type { TaskConfig } from '../config/task'
+import type { Conversation, GenerationSettings } from './generation'
+import { MEASURES } from './measures/table'
+import { layoutError } from './records'
+import type { Doc, GenerationTask } from './task'
+import { chosen, type Row, reader } from './task_keys'
+
+/** Throws ERR_CONFIG that names the key, ERR_TEMPLATE. */
+export function generationTask(row: Row, config: TaskConfig, file: string): GenerationTask {
+  const asked = reader(config.doc_to_text, `doc_to_text of ${file}`)
+  const target = targetReader(config, file)
+  const system = config.description === '' ? [] : [{ role: 'system', content: config.description }]
+  return {
+    ...{ ...row, kind: 'generation', generation: settingsOf(config) },
+    measures: chosen(MEASURES, config, ['stop_rate'], file),
+    conversation: (doc): Conversation => {
+      const [first, ...later] = textsOf(asked(doc), 'doc_to_text')
+      return {
+        ...{ messages: [...system, { role: 'user', content: first! }], later },
+        ...(target && { target: target(doc) }),
+      }
+    },
+  }
+}
+
+function settingsOf({ generation_kwargs }: TaskConfig): Partial<GenerationSettings> {
+  const { until, max_gen_toks, do_sample, temperature, top_p, top_k } = generation_kwargs
+  return {
+    ...{ stop: until, top_p, top_k },
+    ...(max_gen_toks !== undefined && { max_new_tokens: max_gen_toks }),
+    ...(temperature !== undefined && { temperature }),
+    ...(do_sample === false && { temperature: 0 }),
+  }
+}
+
+function targetReader({ doc_to_target: given }: TaskConfig, file: string) {
+  if (given === undefined) return undefined
+  const read = reader(String(given), `doc_to_target of ${file}`)
+  return (doc: Doc): string | string[] => {
+    const target = read(doc)
+    if (typeof target === 'string') return target
+    return typeof target === 'number' ? String(target) : textsOf(target, 'doc_to_target')
+  }
+}
+
+/** A text, or a list of at least one. */
+function textsOf(value: unknown, key: string): string[] {
+  const all = typeof value === 'string' ? [value] : value
+  if (Array.isArray(all) && all.length > 0 && all.every((one) => typeof one === 'string')) return all
+  throw layoutError(key, 'a text or a list of texts', value)
+}

@@ -1,0 +1,185 @@
+/** One model answers the conversations of a task: turn by turn, prompts of one length and one setting together. */
+import type { EvaluateConfig } from '../../config/evaluate'
+import type { Answer, Conversation, GenerationSettings } from '../../tasks/generation'
+import type { GenerationTask } from '../../tasks/task'
+import { mapPaced } from '../../text/pause'
+import type { Model } from '../model'
+import { BatchWatch } from './batch_watch'
+import type { ConversationPrompts, Prompt } from './conversation_prompts'
+import type { MeasureOptions } from './measure'
+import type { OpenGenerationTask } from './open_task'
+
+/** A prompt to the letter, and what the model said. */
+export interface Turn extends Answer {
+  prompt: string
+  /** Tokens that the beginning of the prompt lost, where it was too long. */
+  cut?: number
+}
+
+/** The prompt of one document that waits for its answer. */
+interface Row {
+  document: number
+  prompt: Prompt
+  settings: GenerationSettings
+}
+
+const DEFAULTS: GenerationSettings = { max_new_tokens: 256, temperature: 0, seed: 0, stop: [] }
+
+/** Draws of turns do not meet those of documents. */
+const TURN_SEEDS = 2 ** 32
+
+/** Positions of keys and values that one batch may fill, where nothing is said. */
+const BATCH_TOKENS = { cpu: 16_384, cuda: 131_072 }
+
+/** The config's word, else the document's, else the task's. */
+export function settingsOf(
+  task: GenerationTask,
+  conversation: Conversation,
+  { generation }: EvaluateConfig,
+): GenerationSettings {
+  const { chat_template: _, ...given } = generation
+  const settings = [task.generation, conversation.generation, given].flatMap((some) =>
+    Object.entries(some ?? {}).filter(([, value]) => value !== undefined),
+  )
+  return { ...DEFAULTS, ...Object.fromEntries(settings) }
+}
+
+export const turnsAsked = ({ later = [] }: Conversation): number => 1 + later.length
+
+/** Of each document its turns. Rejects with `signal.reason`; throws ERR_DATA, ERR_TEMPLATE. */
+export async function answersOf(
+  model: Model,
+  opened: OpenGenerationTask,
+  prompts: ConversationPrompts,
+  config: EvaluateConfig,
+  options: MeasureOptions,
+): Promise<Turn[][]> {
+  const { conversations } = opened
+  const turns: Turn[][] = conversations.map(() => [])
+  const progress = new TokenProgress(mostNewTokens(opened, config), options)
+  const last = Math.max(...conversations.map(turnsAsked))
+  for (let turn = 0; turn < last; turn++) {
+    const rows = await rowsOf(opened, prompts, config, turns, turn)
+    for (const batch of batchesOf(rows, config)) {
+      const answers = await answered(model, batch, turn, prompts, progress, options.signal)
+      for (const [i, { document, prompt }] of batch.entries())
+        turns[document]!.push({
+          ...{ prompt: prompt.text, ...answers[i]! },
+          ...(prompt.cut > 0 && { cut: prompt.cut }),
+        })
+    }
+  }
+  return turns
+}
+
+/** Tokens that the model writes at most. */
+export function mostNewTokens({ task, conversations }: OpenGenerationTask, config: EvaluateConfig): number {
+  return conversations.reduce(
+    (sum, one) => sum + turnsAsked(one) * settingsOf(task, one, config).max_new_tokens,
+    0,
+  )
+}
+
+/** The prompts of one turn: of the documents that have so many. */
+export async function rowsOf(
+  { task, conversations }: OpenGenerationTask,
+  prompts: ConversationPrompts,
+  config: EvaluateConfig,
+  turns: readonly (readonly Turn[])[],
+  turn: number,
+): Promise<Row[]> {
+  const documents = [...conversations.keys()].filter((i) => turn < turnsAsked(conversations[i]!))
+  const settings = documents.map((i) => settingsOf(task, conversations[i]!, config))
+  const asked = await mapPaced(documents, (document, i) => ({
+    text: prompts.written(
+      conversations[document]!,
+      turns[document]!.map(({ text }) => text),
+    ),
+    max_new_tokens: settings[i]!.max_new_tokens,
+  }))
+  const encoded = await prompts.encoded(asked, (i) => `${task.name}: document ${documents[i]}`)
+  return documents.map((document, i) => ({ document, prompt: encoded[i]!, settings: settings[i]! }))
+}
+
+/** Rows of one length and one setting, so many at once as there is room for. The same rows give the same batches. */
+function batchesOf(rows: readonly Row[], { batch_tokens, device }: EvaluateConfig): Row[][] {
+  const room = batch_tokens || BATCH_TOKENS[device.startsWith('cuda') ? 'cuda' : 'cpu']
+  const alike = new Map<string, Row[]>()
+  for (const row of rows) {
+    const { ids, max_new_tokens } = row.prompt
+    const key = JSON.stringify([ids.length, max_new_tokens, row.settings])
+    alike.set(key, [...(alike.get(key) ?? []), row])
+  }
+  return [...alike.values()].flatMap((some) => {
+    const { ids, max_new_tokens } = some[0]!.prompt
+    const size = Math.max(1, Math.floor(room / (ids.length + max_new_tokens)))
+    return Array.from({ length: Math.ceil(some.length / size) }, (_, i) =>
+      some.slice(i * size, (i + 1) * size),
+    )
+  })
+}
+
+async function answered(
+  model: Model,
+  rows: readonly Row[],
+  turn: number,
+  prompts: ConversationPrompts,
+  progress: TokenProgress,
+  signal: AbortSignal | undefined,
+): Promise<Answer[]> {
+  const [{ settings, prompt }] = rows as [Row]
+  const watch = new BatchWatch(
+    rows.map((row) => prompts.decoder(row.prompt)),
+    settings.stop,
+  )
+  const enough = new AbortController()
+  const onToken = (token: { row: number; id: number }) => {
+    progress.token()
+    watch.take(token)
+    if (watch.over) enough.abort()
+  }
+  const options = {
+    ...{ temperature: settings.temperature, topK: settings.top_k, topP: settings.top_p },
+    ...{ maxNewTokens: prompt.max_new_tokens, seed: settings.seed + turn * TURN_SEEDS },
+    onToken,
+    signal: AbortSignal.any([enough.signal, ...(signal ? [signal] : [])]),
+  }
+  try {
+    const found = await model.generateIds(
+      rows.map((row) => row.prompt.ids),
+      options,
+    )
+    return watch.answers(found.map(({ finish_reason }) => finish_reason))
+  } catch (error) {
+    if (watch.over && !signal?.aborted) return watch.answers()
+    throw error
+  } finally {
+    progress.ended(rows.length * settings.max_new_tokens)
+  }
+}
+
+/** Tokens that came, or that come no more. */
+class TokenProgress {
+  #before = 0
+  #now = 0
+
+  constructor(
+    private readonly total: number,
+    private readonly options: MeasureOptions,
+  ) {}
+
+  token(): void {
+    this.#now++
+    this.#tell(this.#before + this.#now)
+  }
+
+  ended(most: number): void {
+    this.#before += most
+    this.#now = 0
+    this.#tell(this.#before)
+  }
+
+  #tell(done: number): void {
+    this.options.onProgress?.({ done, total: this.total })
+  }
+}
