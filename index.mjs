@@ -4,6 +4,7 @@ import tongueforge from './dist/index.js'
 export const {
   TongueforgeError,
   VERSION,
+  adapt,
   applyDelta,
   attention,
   audioInfo,

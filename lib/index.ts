@@ -15,6 +15,20 @@ export { TongueforgeError } from './errors'
 export type { RowFate, VectorTable, VocabularyReport } from './text/alignment/table'
 export type { Message } from './text/chat_template'
 export {
+  type AdaptEvent,
+  type AdaptedArm,
+  type AdaptOptions,
+  type AdaptPlanReport,
+  type AdaptProgress,
+  type AdaptReport,
+  type AdaptRun,
+  type AdaptStage,
+  adapt,
+  type Candidate,
+  type ForetoldAdaptStage,
+  type Pick,
+} from './verbs/adapt'
+export {
   type MergeAdapterCallbacks,
   type MergeAdapterOptions,
   type MergeAdapterReport,

@@ -16,6 +16,8 @@ const TABLES = {
   methods: methodsTable,
   divergences: divergencesTable,
   tasks: tasksTable,
+  arms: armsTable,
+  arm: armTable,
 }
 
 /** The content that a page should have. */
@@ -129,6 +131,23 @@ function taskCells({ split, shots, metrics, measures, kind, source, texts }) {
     `\`${source.folders[0]}${config}\``,
     texts ? `\`${texts.file}\`` : '',
   ]
+}
+
+/** Arms of `adapt`: what each does, and from which model. */
+function armsTable(name) {
+  const { ARMS } = require(`../dist/config/${name}/arms.js`)
+  const rows = Object.entries(ARMS).map(([arm, { about, from, trainings, scale }]) => [
+    arm,
+    about,
+    from,
+    trainings.join(', '),
+    scale ?? '',
+  ])
+  return table(['arm', 'what it does', 'from', 'trainings', 'scale'], rows)
+}
+
+function armTable(name) {
+  return table(['key', 'default', 'meaning'], keyRows(properties(`${name}/arms`, 'armSchema'), ''))
 }
 
 function plain(value) {

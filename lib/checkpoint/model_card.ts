@@ -13,6 +13,10 @@ export interface ModelCard {
   origins: Record<string, { path: string }>
   /** What loads it; default: transformers. */
   library?: 'transformers' | 'peft' | 'tongueforge'
+  /** Further keys for its head, over ours: language, base_model. */
+  front?: Record<string, unknown>
+  /** Between the summary and the origin. */
+  sections?: readonly { title: string; text: string }[]
   /** What made it, as resolved.yaml says. */
   config: unknown
 }
@@ -32,11 +36,13 @@ export async function writeModelCard(folder: string, card: ModelCard): Promise<v
     ...(licences.size === 1 && common !== undefined && { license: common }),
     library_name: card.library ?? 'transformers',
     tags: ['tongueforge'],
+    ...card.front,
   }
   const text = [
     `---\n${toYaml(front)}---\n`,
     `# ${card.title}\n`,
     `${card.summary}\n`,
+    ...(card.sections ?? []).map(({ title, text }) => `## ${title}\n\n${text}\n`),
     `## Origin\n`,
     `${lines.join('\n')}\n`,
     `## Made with\n`,

@@ -1,4 +1,5 @@
 // Every command, in the order of the help. A new one is a file beside this and a row here.
+import adapt from './adapt'
 import adapter from './adapter'
 import attention from './attention'
 import chat from './chat'
@@ -29,6 +30,7 @@ import vocab from './vocab'
 
 export const VERBS: Verb[] = [
   demo,
+  adapt,
   train,
   graft,
   merge,

@@ -26,6 +26,7 @@ const SAMPLING = [
 
 const SURFACE = {
   demo: ['--out <folder>', '--seed <n>', '--overwrite', '--json'],
+  adapt: ['<config>', '[overrides...]', '--dry-run', '--resume', '--overwrite', '--json'],
   train: ['<config>', '[overrides...]', '--dry-run', '--show-batch', '--resume', '--overwrite', '--json'],
   graft: [
     '--target <model>',

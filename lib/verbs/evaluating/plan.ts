@@ -210,7 +210,7 @@ async function recordAdapter(path: string, signal: AbortSignal): Promise<InputRe
 
 // Not among them: where things lie, which other models and tasks there are, threads and batches, which may change the
 // last bits.
-function decisive(config: EvaluateConfig, { kind }: OpenTask): object {
+export function decisive(config: EvaluateConfig, { kind }: OpenTask): object {
   const {
     models: _m,
     tasks: _t,

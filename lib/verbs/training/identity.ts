@@ -119,7 +119,7 @@ export async function recordWhole(
 // Not among them: where the result goes, how often it is saved, what is only looked at, what is kept in memory, what is
 // done about an anomaly, so that a run that one has stopped can go on otherwise, and threads, device and
 // processes, which may change the last bits.
-function decisiveKeys(config: TrainConfig): object {
+export function decisiveKeys(config: TrainConfig) {
   const {
     out: _out,
     data_cache: _cache,

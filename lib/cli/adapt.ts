@@ -1,0 +1,64 @@
+import type { AdaptPlanReport, AdaptReport } from '../index'
+import { AdaptView } from './adapt_view'
+import { resumable } from './interruption'
+import { library } from './library'
+import { JSON_OPTION, pick } from './options'
+import { factsText, jsonText, tableText } from './print'
+import { defineVerb } from './verb'
+
+interface Values {
+  dryRun?: boolean
+  resume?: boolean
+  overwrite?: boolean
+}
+
+export default defineVerb<Values>({
+  name: 'adapt',
+  summary: 'teach a chat model a language in several ways, measure all, pick one',
+  arguments: [
+    { name: '<config>', description: 'a YAML file; docs/adapt.md lists its keys and arms' },
+    {
+      name: '[overrides...]',
+      description: 'key.path=value: set keys of the config, say training.tokens=1e6',
+    },
+  ],
+  options: [
+    { flags: '--dry-run', description: 'check everything and print the stages, do none' },
+    { flags: '--resume', description: 'keep the stages that are done and as they were, else start' },
+    { flags: '--overwrite', description: 'replace the run folder' },
+    JSON_OPTION,
+  ],
+  examples: ['adapt config.yaml --dry-run', "adapt config.yaml 'only=[inscp]' --resume"],
+  async run([config, overrides], values, io) {
+    const { adapt } = library()
+    const view = new AdaptView(io)
+    const report = await resumable(async (onKept) => {
+      const run = adapt(config, {
+        ...pick(values, ['dryRun', 'resume', 'overwrite']),
+        ...{ overrides, signal: io.signal, onKept },
+        onWarning: (message) => view.warning(message),
+        onProgress: (work) => view.progress(work),
+      })
+      for await (const event of run) view.event(event)
+      return run.result
+    })
+    io.progress.end()
+    io.write(io.json ? jsonText(report) : reportText(report))
+    return 'pick' in report && report.pick.picked === null ? 1 : 0
+  },
+})
+
+function reportText(report: AdaptReport | AdaptPlanReport): string {
+  if ('dry_run' in report) return tableText(report.stages.map((stage) => ({ ...stage })))
+  const {
+    results,
+    pick: { rule, picked, reason },
+    model,
+    done,
+    seconds,
+  } = report
+  const rows = results.map(({ task, metric, model: of, value, stderr, difference }) => ({
+    ...{ task, metric, model: of, value, stderr, 'from the start': difference?.value },
+  }))
+  return `${tableText(rows)}\n${factsText({ rule, picked: picked ?? 'none', reason, model, done, seconds })}`
+}

@@ -1,0 +1,109 @@
+/** What stands against an adaptation is met before its first stage: models, texts, tasks, the keys of every stage. */
+import { decoderSpec } from '../../checkpoint/model_config'
+import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
+import type { AdaptConfig } from '../../config/adapt'
+import type { EvaluateConfig } from '../../config/evaluate'
+import { configError } from '../../config/parse'
+import { TongueforgeError } from '../../errors'
+import { PERPLEXITIES } from '../../tasks/metrics'
+import { chooseTasks } from '../../tasks/registry'
+import type { Task } from '../../tasks/task'
+import { resolveSource } from '../../text/documents'
+import { loadModelText } from '../../text/model_text'
+import { openTask } from '../evaluating/open_task'
+import type { ReadConfig } from './config'
+import type { AdaptFolder } from './folder'
+import { cutMeasure } from './pick'
+import { planStages } from './plan'
+import { STAGE_KINDS } from './stages'
+
+/** Throws ERR_CONFIG that names arm and key, ERR_NOT_FOUND, ERR_DATA, ERR_TEMPLATE, ERR_MODEL_CONFIG. */
+export async function checkAdaptation(
+  read: ReadConfig,
+  folder: AdaptFolder,
+  signal: AbortSignal,
+): Promise<void> {
+  const { config, file } = read
+  await checkModels(config)
+  for (const source of sourcesOf(config)) await resolveSource(source)
+  for (const stage of planStages(read, ['named later']).stages)
+    await within(file, stage.place, () => STAGE_KINDS[stage.verb].read(folder.configOf(stage)))
+  await checkTasks(config, file, signal)
+}
+
+async function checkModels({ chat, base }: AdaptConfig): Promise<void> {
+  const opened = await openDecoder(chat)
+  if (base !== undefined) await openDecoder(base)
+  if ((await loadModelText(opened)).template !== undefined) return
+  throw new TongueforgeError(
+    'ERR_TEMPLATE',
+    `${opened.path}: expected a chat model with a template, found none`,
+    {
+      hint: 'Put the template of the model into chat_template.jinja beside its config.json.',
+      details: { path: opened.path },
+    },
+  )
+}
+
+async function openDecoder(path: string): Promise<ModelFolder> {
+  const folder = await openModelFolder(path)
+  decoderSpec(folder.config, folder.configFile)
+  return folder
+}
+
+function sourcesOf({ corpus, instructions = [], preferences = [], held_out, vocabulary }: AdaptConfig) {
+  return [corpus, instructions, preferences, ...Object.values(held_out), vocabulary?.data ?? []].flat()
+}
+
+/** Documents are read, too: a task that fails after days of training is met now. And so is a rule on what no task tells. */
+async function checkTasks(config: AdaptConfig, file: string, signal: AbortSignal): Promise<void> {
+  const { evaluate, held_out } = config
+  const { tasks, groups } = await chooseTasks(evaluate.tasks)
+  const metrics = new Map<string, readonly string[]>()
+  for (const name of Object.keys(held_out)) metrics.set(name, Object.keys(PERPLEXITIES))
+  for (const task of tasks) {
+    if (metrics.has(task.name))
+      throw configError(file, `held_out: expected a name that no task has, received ${task.name}`, {
+        hint: 'Give the texts another name.',
+        key: 'held_out',
+      })
+    await openTask(task, { ...evaluate, models: [], out: '' } as unknown as EvaluateConfig, signal)
+    metrics.set(task.name, metricsOf(task))
+  }
+  for (const group of groups) metrics.set(group.name, metrics.get(group.tasks[0]!)!)
+  checkRule(config, file, metrics)
+}
+
+const metricsOf = (task: Task) =>
+  Object.keys('metrics' in task ? task.metrics : 'measures' in task ? task.measures : PERPLEXITIES)
+
+function checkRule(
+  { pick }: AdaptConfig,
+  file: string,
+  metrics: ReadonlyMap<string, readonly string[]>,
+): void {
+  if (pick === undefined) return
+  for (const { measure } of [...[pick.by].flat(), ...pick.require]) {
+    const { task, metric } = cutMeasure(measure)
+    const known = metrics.get(task)
+    if (known !== undefined && (metric === undefined || known.includes(metric))) continue
+    const expected = known === undefined ? 'a task that is measured' : `one of ${known.join(', ')} of ${task}`
+    const hint =
+      known === undefined
+        ? `Measured are ${[...metrics.keys()].slice(0, 10).join(', ')}.`
+        : `For example ${task}/${known[0]}.`
+    throw configError(file, `pick: expected ${expected}, received ${measure}`, { hint, key: 'pick' })
+  }
+}
+
+/** Says whose a config is that its verb would refuse. */
+async function within<Result>(file: string, place: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof TongueforgeError) || error.code !== 'ERR_CONFIG') throw error
+    const { key } = error.details as { key?: string }
+    const message = `${place}: ${error.message.replace(/^[\w-]+: /, '')}`
+    throw configError(file, message, { hint: error.hint, ...(key !== undefined && { key }) })
+  }
+}

@@ -1,0 +1,77 @@
+/** The run folder of an adaptation: stages/ with a folder for each, their record, tasks/, and model/ at the end. */
+import { existsSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
+import type { AdaptConfig } from '../../config/adapt'
+import { ClaimedFolder } from '../training/claimed_folder'
+import { StageRecords } from './records'
+import type { ModelRef, PlannedStage } from './stage'
+
+/** What a verb that writes a model folder tells of its work: it stays where the model goes. */
+const RECORD = new Set(['report.json', 'resolved.yaml', 'provenance.json', 'README.md'])
+
+export class AdaptFolder extends ClaimedFolder<AdaptConfig> {
+  readonly model: string
+  readonly compressed: string
+  readonly stages: string
+  readonly tasks: string
+  readonly records: StageRecords
+
+  constructor(config: AdaptConfig) {
+    super(config, inputsOf(config))
+    this.model = join(this.path, 'model')
+    this.compressed = join(this.path, 'compressed')
+    this.stages = join(this.path, 'stages')
+    this.tasks = join(this.path, 'tasks')
+    this.records = new StageRecords(this.path)
+  }
+
+  place(stage: string): string {
+    return join(this.stages, stage)
+  }
+
+  /** Of a model that may not be there yet. */
+  pathOf(model: ModelRef): string {
+    return 'stage' in model ? this.place(model.stage) : model.folder
+  }
+
+  /** What the verb of a stage is told. */
+  configOf({ name, verb, models, keys }: PlannedStage): object {
+    const paths = Object.entries(models).map(([role, model]) => [role, this.pathOf(model)] as const)
+    const out = this.place(name)
+    if (verb === 'evaluate')
+      return { ...keys, models: paths.map(([role, path]) => ({ name: role, path })), out }
+    return { ...keys, ...Object.fromEntries(paths), out }
+  }
+
+  /** Whether the model of a stage is there: in its place, or in the run folder of its verb. */
+  hasModel(stage: string): boolean {
+    const place = this.place(stage)
+    return [place, join(place, 'model')].some((path) => existsSync(join(path, 'config.json')))
+  }
+
+  /** A training that has come to its end will not be gone on with. */
+  async end(stage: string): Promise<void> {
+    await rm(join(this.place(stage), 'checkpoints'), { recursive: true, force: true })
+  }
+
+  /** Deletes the model of a stage; what its verb tells of the work stays. */
+  async forget(stage: string): Promise<void> {
+    const place = this.place(stage)
+    const isModel = existsSync(join(place, 'config.json'))
+    const gone = isModel ? (await readdir(place)).filter((name) => !RECORD.has(name)) : ['model', 'adapter']
+    for (const name of gone) await rm(join(place, name), { recursive: true, force: true })
+  }
+
+  /** The report of a result that was published, if it is of what has this hash. */
+  async published(place: string, hash: string): Promise<object | undefined> {
+    const report = await readJsonObjectIfPresent(join(place, 'report.json'), { code: 'ERR_DATA' })
+    return report?.inputs_sha256 === hash ? report : undefined
+  }
+}
+
+function inputsOf({ chat, base, corpus, instructions, preferences, held_out, evaluate }: AdaptConfig) {
+  const sources = [corpus, instructions, preferences, ...Object.values(held_out)]
+  return [chat, base, evaluate.data, ...sources.flatMap((list) => list?.map(({ path }) => path) ?? [])]
+}

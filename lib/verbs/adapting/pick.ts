@@ -1,0 +1,144 @@
+/** Which arm wins, by the rule of the config: requirements first, then the weighted sum, then the order of the config. */
+import type { PickConfig, Requirement, Weighted } from '../../config/adapt/pick'
+import { best } from '../reporting/paper_tables'
+import { START } from './plan'
+
+/** A number of the table. */
+export interface MeasuredValue {
+  task: string
+  metric: string
+  model: string
+  value: number | null
+}
+
+export interface Candidate {
+  arm: string
+  /** The weighted sum, the higher the better; null where there is no rule, or a value is no number. */
+  score: number | null
+  /** Requirements that it fails, in words. */
+  failed: string[]
+}
+
+export interface Pick {
+  /** The rule, in words. */
+  rule: string
+  candidates: Candidate[]
+  /** Null where no arm can win. */
+  picked: string | null
+  /** Of the start by the same rule. */
+  start: number | null
+  /** Others with the same score as the one that is picked; the first in the order of the config is. */
+  tied: string[]
+  /** Why, in a sentence. */
+  reason: string
+}
+
+/** `TASK/METRIC`; without a metric, the first of the task. */
+export function cutMeasure(measure: string): { task: string; metric: string | undefined } {
+  const [task, metric] = measure.split('/')
+  return { task: task!, metric }
+}
+
+/** Of arms in the order of the config, all of them measured. */
+export function pickArm(
+  arms: readonly string[],
+  rows: readonly MeasuredValue[],
+  config: PickConfig | undefined,
+): Pick {
+  const measured = (model: string, measure: string) => {
+    const { task, metric } = cutMeasure(measure)
+    const found = rows.find(
+      (row) => row.model === model && row.task === task && row.metric === (metric ?? row.metric),
+    )
+    return found?.value ?? Number.NaN
+  }
+  const scoreOf = (model: string) => {
+    if (config === undefined) return null
+    const score = sumOf(config).reduce(
+      (sum, { measure, weight, better }) =>
+        sum + (lessIsBetter(measure, better) ? -weight : weight) * measured(model, measure),
+      0,
+    )
+    return Number.isFinite(score) ? score : null
+  }
+  const candidates = arms.map((arm): Candidate => {
+    const failed = (config?.require ?? []).flatMap(
+      (one) => problemOf(one, measured(arm, one.measure), measured(START, one.measure)) ?? [],
+    )
+    return { arm, score: scoreOf(arm), failed }
+  })
+  const start = scoreOf(START)
+  return { rule: ruleOf(config), candidates, start, ...winner(candidates, config, start) }
+}
+
+function winner(
+  candidates: readonly Candidate[],
+  config: PickConfig | undefined,
+  start: number | null,
+): Omit<Pick, 'rule' | 'candidates' | 'start'> {
+  const able = candidates.filter(
+    ({ failed, score }) => failed.length === 0 && (config === undefined || score !== null),
+  )
+  if (able.length === 0) {
+    const reasons = candidates.map(
+      ({ arm, failed }) => `${arm}: ${failed.join('; ') || 'its score is no number'}`,
+    )
+    return { picked: null, tied: [], reason: `no arm can win: ${reasons.join('. ') || 'none is measured'}` }
+  }
+  const most = Math.max(...able.map(({ score }) => score ?? 0))
+  const [first, ...tied] = able.filter(({ score }) => (score ?? 0) === most)
+  const others = candidates.length - able.length
+  const reason = [
+    able.length === 1 && candidates.length === 1
+      ? `${first!.arm} is the only arm`
+      : able.length === 1
+        ? `${first!.arm} alone meets the requirements`
+        : `${first!.arm} has the best score of ${able.length} arms`,
+    ...(tied.length > 0
+      ? [`as good: ${tied.map(({ arm }) => arm).join(', ')}; the first in the config is taken`]
+      : []),
+    ...(others > 0 && able.length > 1 ? [`${others} cannot win`] : []),
+    ...(start !== null && first!.score !== null && start > first!.score
+      ? ['by the score alone the start is better']
+      : []),
+  ].join('; ')
+  return { picked: first!.arm, tied: tied.map(({ arm }) => arm), reason }
+}
+
+const sumOf = ({ by }: PickConfig): Weighted[] => [by].flat()
+
+const lessIsBetter = (measure: string, better: Weighted['better']) =>
+  better === undefined ? best(measure) === 'least' : better === 'less'
+
+/** What a value fails, in words; undefined where it does not. What is no number fails. */
+function problemOf(given: Requirement, value: number, start: number): string | undefined {
+  const { measure, at_least, at_most, not_worse_by, better } = given
+  const said = `${measure} is ${round(value)}`
+  if (Number.isNaN(value)) return `${measure} is no number`
+  if (at_least !== undefined && value < at_least) return `${said}, expected at least ${at_least}`
+  if (at_most !== undefined && value > at_most) return `${said}, expected at most ${at_most}`
+  if (not_worse_by === undefined) return undefined
+  const worse = lessIsBetter(measure, better) ? value - start : start - value
+  if (worse <= not_worse_by) return undefined
+  return `${said}, ${round(start)} at the start: expected to be worse by ${not_worse_by} at most`
+}
+
+const round = (value: number) => Number(value.toPrecision(4))
+
+function ruleOf(config: PickConfig | undefined): string {
+  if (config === undefined) return 'the only arm'
+  const terms = sumOf(config).map(({ measure, weight, better }) => {
+    const side = lessIsBetter(measure, better) ? 'least' : 'most'
+    return `${side} ${measure}${weight === 1 ? '' : ` × ${weight}`}`
+  })
+  const required = config.require.map(({ measure, at_least, at_most, not_worse_by }) =>
+    [
+      ...(at_least === undefined ? [] : [`${measure} at least ${at_least}`]),
+      ...(at_most === undefined ? [] : [`${measure} at most ${at_most}`]),
+      ...(not_worse_by === undefined
+        ? []
+        : [`${measure} not worse than at the start by more than ${not_worse_by}`]),
+    ].join(', '),
+  )
+  return [terms.join(' + '), ...(required.length > 0 ? [`provided ${required.join('; ')}`] : [])].join(', ')
+}

@@ -1,0 +1,157 @@
+/** The stages of an adaptation in their order. Arms that begin alike share them. */
+import type { AdaptConfig, Keys } from '../../config/adapt'
+import type { TrainedObjective } from '../../config/adapt/arms'
+import type { FileSource } from '../../config/data'
+import { configError } from '../../config/parse'
+import { type Arm, DATA, merged, type ReadConfig } from './config'
+import { common, type ModelRef, type PlannedStage } from './stage'
+
+export const START = 'start'
+export const evaluationOf = (name: string) => `${name}-evaluate`
+
+/** An arm, and the stage that leaves its model. */
+export interface PlannedArm extends Arm {
+  result: string
+}
+
+export interface AdaptStages {
+  stages: PlannedStage[]
+  arms: PlannedArm[]
+}
+
+/** `tasks`: names and files, those made of held_out too. Throws ERR_CONFIG. */
+export function planStages({ config, arms, file }: ReadConfig, tasks: readonly string[]): AdaptStages {
+  const plan = new StagePlan(config, file, tasks)
+  const start = plan.models(arms)
+  plan.evaluate(START, 'chat', { folder: config.chat })
+  const planned = arms.map((arm) => plan.arm(arm, start))
+  return { stages: plan.stages, arms: planned }
+}
+
+/** What arms start from: as given, or with more tokens. */
+interface Start {
+  chat: ModelRef
+  base: ModelRef | undefined
+}
+
+class StagePlan {
+  readonly stages: PlannedStage[] = []
+
+  constructor(
+    private readonly config: AdaptConfig,
+    private readonly file: string,
+    private readonly tasks: readonly string[],
+  ) {}
+
+  models(arms: readonly Arm[]): Start {
+    const { chat, base } = this.config
+    const usesBase = arms.some(({ from, vector }) => from === 'base' || vector)
+    return {
+      chat: this.#extended('chat', chat),
+      base: base !== undefined && usesBase ? this.#extended('base', base) : undefined,
+    }
+  }
+
+  /** Trainings, a vector, and what it is worth. */
+  arm(arm: Arm, start: Start): PlannedArm {
+    let [name, model]: [string, ModelRef] = [arm.from, start[arm.from]!]
+    let [own, manners] = [false, arm.from === 'chat']
+    for (const objective of arm.trainings) {
+      own ||= arm.objectives[objective] !== undefined
+      const borrowed = !manners && objective !== 'cp' ? { tokenizer: start.chat } : {}
+      manners ||= objective !== 'cp'
+      name = `${name}-${objective}${own ? `.${arm.name}` : ''}`
+      model = this.#add({
+        ...{ name, verb: 'train', place: arm.place, models: { model, ...borrowed } },
+        keys: this.#training(objective, arm),
+      })
+    }
+    if (arm.vector) {
+      name = `${arm.name}-vector`
+      model = this.#vector(name, arm, { target: model, base: start.base!, chat: start.chat })
+    }
+    this.evaluate(arm.name, arm.place, model)
+    return { ...arm, result: name }
+  }
+
+  evaluate(name: string, place: string, model: ModelRef): void {
+    const { device, threads, dtype } = this.config
+    const { tasks: _, ...keys } = this.config.evaluate
+    this.#add({
+      ...{ name: evaluationOf(name), verb: 'evaluate', place, models: { [name]: model } },
+      keys: { device, threads, ...keys, dtype: keys.dtype ?? dtype, tasks: this.tasks },
+    })
+  }
+
+  #extended(role: 'chat' | 'base', folder: string): ModelRef {
+    const { vocabulary, corpus, threads } = this.config
+    if (vocabulary === undefined) return { folder }
+    return this.#add({
+      ...{
+        name: `${role}-vocabulary`,
+        verb: 'vocabulary',
+        place: 'vocabulary',
+        models: { model: { folder } },
+      },
+      keys: { data: corpus.map(withoutWeight), ...vocabulary, threads },
+    })
+  }
+
+  #training(objective: TrainedObjective, arm: Arm): Keys {
+    const { config, file } = this
+    const { tokens, ...given } = [
+      { place: 'training', keys: config.training },
+      { place: `objectives.${objective}`, keys: config.objectives[objective] ?? {} },
+      { place: `${arm.place}: objectives.${objective}`, keys: arm.objectives[objective] ?? {} },
+    ].reduce<Keys>((under, { place, keys }) => over(under, keys, `${file}: ${place}`), {})
+    const keys = typeof tokens === 'number' ? { ...given, steps: stepsOf(tokens, given) } : given
+    const { device, dtype, seed } = config
+    return {
+      ...{ objective, data: config[DATA[objective]], device, dtype, seed, ...common(config) },
+      ...(DATA[objective] === 'corpus' && this.#heldOut(keys)),
+      ...keys,
+    }
+  }
+
+  // Looked at ten times on the way, where nothing else is said.
+  #heldOut({ eval: said, steps = 300 }: Keys): Keys {
+    const data = Object.values(this.config.held_out).flat()
+    if (data.length === 0 || said !== undefined) return {}
+    return { eval: { every: Math.max(1, Math.ceil(Number(steps) / 10)), data } }
+  }
+
+  #vector(name: string, arm: Arm, models: Record<'target' | 'base' | 'chat', ModelRef>): ModelRef {
+    const { threads, dtype, seed } = this.config
+    const { vector, place } = arm
+    if ('scale' in vector!)
+      return this.#add({ name, verb: 'graft', place, models, keys: { scale: vector.scale, threads } })
+    const keys = { ...vector!.search, dtype, seed, ...common(this.config) }
+    return this.#add({ name, verb: 'sweep', place, models, keys })
+  }
+
+  /** Adds it, unless an earlier arm has. */
+  #add(stage: PlannedStage): ModelRef {
+    if (!this.stages.some(({ name }) => name === stage.name)) this.stages.push(stage)
+    return { stage: stage.name }
+  }
+}
+
+const withoutWeight = ({ weight: _, ...source }: FileSource & { weight?: number }): FileSource => source
+
+/** Keys over keys; of steps and tokens what stands above takes the place of both below. */
+function over(under: Keys, above: Keys, place: string): Keys {
+  const budgets = ['steps', 'tokens'].filter((key) => above[key] !== undefined)
+  if (budgets.length > 1)
+    throw configError(place, 'expected steps or tokens, received both', {
+      hint: 'tokens: N is as many updates as read so many tokens of rows. Leave one of them out.',
+      key: 'tokens',
+    })
+  const { steps: _, tokens: __, ...rest } = under
+  return merged(budgets.length > 0 ? rest : under, above)
+}
+
+/** As many updates as read so many tokens, at least one. */
+function stepsOf(tokens: number, { batch_size, accumulation, sequence_length }: Keys): number {
+  const [rows, micro, length] = [batch_size ?? 8, accumulation ?? 1, sequence_length ?? 256] as number[]
+  return Math.max(1, Math.round(tokens / (rows! * micro! * length!)))
+}

@@ -1,0 +1,28 @@
+/** The picked model made smaller, by the verb `compress`. */
+import type { CompressConfig } from '../../../config/compress'
+import { type CompressReport, compress } from '../../compress'
+import { readCompressConfig, sourcesOf } from '../../compressing/config'
+import { recordSources } from '../../training/identity'
+import { again } from '../again'
+import type { StageKind } from '../stage'
+
+const stage: StageKind<CompressConfig & { given: object }> = {
+  makesModel: true,
+  // As it was given: what holds for all stages of a pipeline is laid under them once.
+  read: async (given) => ({ ...(await readCompressConfig(given, [])).config, given }),
+  decisive(config) {
+    const { given: _g, model: _m, out: _o, data_cache: _c, threads: _t, keep: _k, ...keys } = config
+    return keys
+  },
+  content: async (config, reading) => (await recordSources('data', sourcesOf(config), reading)).content,
+  run: ({ given }, { signal, onWarning, onProgress, onStep, onKept }) =>
+    again(async (how) => {
+      const run = compress(given, { ...how, signal, onWarning, onProgress, onKept })
+      for await (const told of run) if (told.event === 'step') onStep(told)
+      const { stages, loads_in, seconds } = (await run.result).report as CompressReport
+      const { parameters, bytes } = stages.at(-1)!
+      return { figures: { parameters: { ...parameters }, bytes, loads_in }, seconds }
+    }),
+}
+
+export default stage

@@ -1,0 +1,23 @@
+/** A chat vector at a given scale, by the verb `graft`. */
+import { type GraftOptions, type GraftReport, graft, graftConfig } from '../../graft'
+import type { StageKind } from '../stage'
+
+const stage: StageKind<GraftOptions> = {
+  makesModel: true,
+  async read(config) {
+    graftConfig(config as GraftOptions)
+    return config as GraftOptions
+  },
+  decisive: ({ scale }) => ({ scale }),
+  content: async () => ({}),
+  async run(config, { signal, onWarning, onProgress, onKept }) {
+    const told = ({ done_bytes: done, total_bytes: total }: { done_bytes: number; total_bytes: number }) =>
+      onProgress({ label: 'adding the chat vector', done, total })
+    // What is there, if anything, came of other inputs, or was not told of any more.
+    const how = { ...config, resume: true, overwrite: true }
+    const report: GraftReport = await graft(how, { signal, onWarning, onProgress: told, onKept })
+    return { figures: { scale: config.scale as number }, seconds: report.seconds ?? 0 }
+  },
+}
+
+export default stage

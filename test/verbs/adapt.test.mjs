@@ -1,0 +1,171 @@
+// An adaptation as a run: its stages against the verbs alone, its table and rule, its record, resume, refusals.
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { adapt, evaluate, loadModel, train } from 'tongueforge'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { tinyAdaptation } from '../helpers/tiny_adaptation.mjs'
+
+describe('adapt', () => {
+  const root = temporaryFolder()
+  const place = (name) => join(root, name)
+  const json = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'))
+  const weights = (folder) => readFileSync(join(folder, 'model.safetensors'), 'base64')
+  let given
+  let made = 0
+  const configOf = (changes = {}) => ({ ...given, out: place(`run-${made++}`), ...changes })
+  /** A run, with the stages that it did. */
+  const adapted = async (config, options) => {
+    const run = adapt(config, options)
+    const stages = []
+    for await (const event of run) if (event.event === 'stage') stages.push(event.stage)
+    return { stages, report: await run.result, out: config.out }
+  }
+  const refused = async (changes, code, message, hint) => {
+    const config = configOf(changes)
+    await assert.rejects(adapt(config).result, (error) => {
+      assert.equal(error.code, code)
+      assert.match(error.message, message)
+      assert.match(error.hint, hint)
+      return true
+    })
+    assert.ok(!existsSync(config.out), `nothing is written: ${message}`)
+  }
+  let whole
+  before(async () => {
+    given = await tinyAdaptation(place('inputs'))
+    whole = await adapted(configOf({ arms: ['cp', 'inscp'], keep: 'all' }))
+  })
+
+  test('stages are what the verbs make alone', async () => {
+    const { stages, report, out } = whole
+    const names = ['start-evaluate', 'chat-cp', 'cp-evaluate', 'chat-inscp', 'inscp-evaluate']
+    assert.deepEqual(stages, names)
+    assert.deepEqual(
+      report.stages.map(({ step, stage }) => [step, stage]),
+      names.map((name, i) => [i + 1, name]),
+    )
+    const { training, data_cache, seed, threads, corpus: data } = given
+    const config = { ...training, objective: 'inscp', model: given.chat, data, data_cache, seed, threads }
+    const { model } = await train({ ...config, out: place('alone') }).result
+    assert.equal(weights(model), weights(join(out, 'stages/chat-inscp/model')))
+    const scores = await evaluate({
+      ...{ models: [given.chat, model].map((path, i) => ({ path, name: ['start', 'inscp'][i] })) },
+      ...{ tasks: [join(out, 'tasks/texts.yaml')], out: place('scores'), threads },
+    }).result
+    const ours = report.results.filter(({ model: name }) => name !== 'cp')
+    assert.deepEqual(ours, scores.results)
+  })
+
+  test('the best by the rule becomes model/, with a card, and loads', async () => {
+    const { report, out } = whole
+    const value = (model) =>
+      report.results.find((row) => row.model === model && row.metric === 'byte_perplexity').value
+    const best = value('cp') < value('inscp') ? 'cp' : 'inscp'
+    assert.equal(report.pick.picked, best)
+    assert.equal(report.pick.start, -value('start'))
+    assert.equal(report.model, join(out, 'model'))
+    assert.equal(weights(report.model), weights(join(out, `stages/chat-${best}/model`)))
+    await (await loadModel(out)).dispose()
+    assert.deepEqual(json(out, 'report.json'), report)
+    const card = readFileSync(join(report.model, 'README.md'), 'utf8')
+    for (const told of [`base_model: ${given.chat}`, 'language:\n  - de', 'library_name: transformers'])
+      assert.ok(card.split('---')[1].includes(told), told)
+    for (const told of ['adapted to German (de)', `**${best}**`, 'The rule: least texts/byte_perplexity'])
+      assert.ok(card.includes(told), told)
+    assert.match(card, /corpus: `.*corpus\.jsonl`, licence: to be stated/)
+  })
+
+  test('what is done is found; what a key, an arm or a text has changed is done again, with what stands on it', async () => {
+    const { out } = whole
+    const again = (changes) => adapted({ ...given, keep: 'all', out, ...changes }, { resume: true })
+    const same = await again({ threads: 2 })
+    assert.deepEqual(same.stages, [])
+    assert.deepEqual(same.report.results, whole.report.results)
+    assert.equal(same.report.inputs_sha256, whole.report.inputs_sha256)
+    const slower = await again({ objectives: { inscp: { steps: 5 } } })
+    assert.deepEqual(slower.stages, ['chat-inscp', 'inscp-evaluate'])
+    const twice = [{ arm: 'cp', name: 'fast', objectives: { cp: { steps: 2 } } }]
+    const more = await again({ objectives: { inscp: { steps: 5 } }, arms: ['inscp', ...twice] })
+    assert.deepEqual(more.stages, ['chat-cp.fast', 'fast-evaluate'])
+    assert.deepEqual(
+      more.report.arms.map(({ name }) => name),
+      ['inscp', 'fast'],
+    )
+    const other = await again({ pick: { by: 'texts/word_perplexity' } })
+    assert.deepEqual(other.stages, ['chat-inscp', 'inscp-evaluate'])
+  })
+
+  test('an arm that fails a requirement cannot win; where none can, there is a table and no model', async () => {
+    const rule = { by: 'texts/byte_perplexity' }
+    const require = [{ measure: 'texts/byte_perplexity', at_most: 1 }]
+    const config = configOf({ arms: ['cp'], pick: { ...rule, require } })
+    const warnings = []
+    const { report } = await adapted(config, { onWarning: (message) => warnings.push(message) })
+    assert.equal(report.pick.picked, null)
+    assert.equal(report.model, undefined)
+    assert.match(
+      report.pick.reason,
+      /no arm can win: cp: texts\/byte_perplexity is [\d.]+, expected at most 1/,
+    )
+    assert.ok(warnings.includes(report.pick.reason))
+    assert.ok(!existsSync(join(config.out, 'model')))
+    assert.equal(report.results.length, 6)
+    const loose = [{ measure: 'texts/byte_perplexity', not_worse_by: 0 }]
+    const { stages, report: now } = await adapted(
+      { ...config, pick: { ...rule, require: loose } },
+      { resume: true },
+    )
+    assert.deepEqual(stages, [])
+    assert.equal(now.pick.picked, 'cp')
+    assert.ok(existsSync(join(config.out, 'model/config.json')))
+  })
+
+  test('with keep: picked only the model that wins stays under stages/', async () => {
+    const { report, out } = await adapted(configOf({ arms: ['cp', 'inscp'] }))
+    const there = readdirSync(join(out, 'stages')).filter((name) =>
+      existsSync(join(out, 'stages', name, 'model')),
+    )
+    assert.deepEqual(there, [`chat-${report.pick.picked}`])
+  })
+
+  test('refused before anything is written: each error names the arm and the key', async () => {
+    const { base: _, ...without } = given
+    const cases = [
+      [
+        { ...without, base: undefined, arms: ['cp', 'cp_vector'] },
+        /arms\.1, cp_vector: expected base/,
+        /base: FOLDER/,
+      ],
+      [
+        { arms: ['cp_sft'], instructions: undefined },
+        /arms\.0, cp_sft: expected instructions/,
+        /instructions: \[/,
+      ],
+      [{ arms: [{ arm: 'cp', scale: 1 }] }, /arms\.0, cp: scale: expected none/, /Leave it out/],
+      [{ arms: ['cp', 'cp'] }, /arms\.1\.name: .*received cp twice/, /name: NAME/],
+      [{ arms: ['cp', 'inscp'], pick: undefined }, /pick: expected the rule/, /TASK\/METRIC/],
+      [{ pick: { by: 'texts/acc' } }, /expected one of .*byte_perplexity.* received texts\/acc/, /texts\//],
+      [{ pick: { by: 'mmlu' } }, /pick: expected a task that is measured, received mmlu/, /texts/],
+      [{ only: ['insc'] }, /only: expected names of arms, received insc/, /inscp/],
+      [{ training: { steps: 3, tokens: 9 } }, /training: expected steps or tokens/, /Leave one/],
+      [{ held_out: {} }, /evaluate\.tasks: expected a task/, /held_out/],
+      [
+        {
+          arms: [
+            {
+              arm: 'inscp',
+              objectives: { inscp: { lora: { rank: 2 }, schedule: { kind: 'wsd', decay: 99 } } },
+            },
+          ],
+        },
+        /arms\.0, inscp: schedule/,
+        /./,
+      ],
+    ]
+    for (const [changes, message, hint] of cases) await refused(changes, 'ERR_CONFIG', message, hint)
+    await refused({ corpus: [{ path: place('none.txt') }] }, 'ERR_NOT_FOUND', /none\.txt/, /./)
+    await refused({ evaluate: { tasks: ['mmlu'] } }, 'ERR_NOT_FOUND', /mmlu/, /./)
+  })
+})
