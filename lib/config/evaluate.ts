@@ -72,6 +72,11 @@ export const evaluateSchema = z.strictObject({
     .optional()
     .describe('Stands before all else; with chat_template, the turn of the system.'),
   generation: generation.describe('How answers of generation tasks are written.'),
+  language_model: text()
+    .optional()
+    .describe(
+      'A classifier of fastText such as lid.176.bin, for tasks that look at the language of answers; default: the detector that comes along.',
+    ),
   max_length: count(2)
     .optional()
     .describe('Longest text in tokens, cut from the left; default: the positions of the model.'),

@@ -9,10 +9,26 @@ const files = z.union([text(), z.array(text()).min(1, 'expected at least one fil
 
 const flag = () => z.boolean({ error: 'expected true or false' })
 
+const pattern = text().transform((source, issues) => {
+  try {
+    return new RegExp(source, 'gu')
+  } catch (error) {
+    issues.addIssue({ code: 'custom', message: `expected a regular expression: ${(error as Error).message}` })
+    return z.NEVER
+  }
+})
+
 const metric = z.strictObject({
   metric: text().describe('Its name: docs/evaluate.md and docs/generation_tasks.md list them.'),
   aggregation: oneOf(['mean', 'weighted_perplexity', 'bits_per_byte']).optional(),
   higher_is_better: flag().optional(),
+  ignore_case: flag().optional().describe('Of exact_match and contains: capital letters are small ones.'),
+  ignore_punctuation: flag().optional().describe('The same: without the punctuation marks of ASCII.'),
+  ignore_numbers: flag().optional().describe('The same: without digits.'),
+  regexes_to_ignore: z
+    .array(pattern, { error: 'expected a list of regular expressions' })
+    .optional()
+    .describe('The same: without what these regular expressions match, as JavaScript has them.'),
 })
 
 const number = (least: number) =>
@@ -79,6 +95,25 @@ export const taskSchema = z.strictObject({
     .optional()
     .describe(
       'The right answer: its place from 0, or its text; of loglikelihood_rolling the text itself; of generate_until a text, a list of texts, or nothing.',
+    ),
+  doc_to_language: text()
+    .optional()
+    .describe(
+      'Of generate_until: the language that answers are expected in, a field of the record, a template, or a tag such as zh-Hant; default: that of the prompt.',
+    ),
+  languages: z
+    .record(text(), text(), { error: 'expected a table of the letters of each language' })
+    .refine((all) => Object.keys(all).length > 0, 'expected the letters of at least one language')
+    .optional()
+    .describe(
+      'Of generate_until: languages by the letters that they are written in, `{ a: abc, b: αβγ }`, told apart by these instead of a detector.',
+    )
+    .meta({ keys_of: 'languages' }),
+  refusal_phrases: z
+    .array(text(), { error: 'expected a list of phrases' })
+    .optional()
+    .describe(
+      'Of generate_until: beginnings that are refusals, beside the listed ones; … stands for anything within a sentence.',
     ),
   generation_kwargs: generationKwargs.describe('Of generate_until: how answers are written.'),
   target_delimiter: anyText().default(' ').describe('Between a question and an answer.'),

@@ -1,5 +1,6 @@
 /** Tasks whose answers are written by the model: what is asked, what comes back, and what a measure sees of it. */
 import type { Message } from '../text/chat_template'
+import type { FoundLanguage } from '../text/language/matching'
 
 /** How answers are drawn. */
 export interface GenerationSettings {
@@ -39,6 +40,10 @@ export interface Answer {
 
 /** What was found out about the answers of one document before they are measured, for the measures that need it. */
 export interface Findings {
+  /** The language that is expected; undefined where neither the task nor the prompt tells. */
+  expected?: string | undefined
+  /** Of each answer. */
+  languages?: readonly FoundLanguage[]
   /** By name of a scorer, of each answer. */
   scores?: Readonly<Record<string, readonly number[]>>
 }
@@ -53,7 +58,7 @@ export interface Answered {
 
 /** A number for each document; what models are compared by is its mean. */
 export interface Measure {
-  /** What has to be found out first: `languages`, or the name of a scorer. */
+  /** What has to be found out first: `language`, or the name of a scorer. */
   needs?: readonly string[]
   /** null where the document tells nothing: it is left out of the mean. */
   of(answered: Answered): number | null

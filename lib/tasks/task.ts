@@ -1,5 +1,6 @@
 /** What a benchmark is: where its documents lie, what is asked of each, and how answers are counted. */
 import type { DocTemplate } from '../text/doc_template'
+import type { Alphabets } from '../text/language/alphabets'
 import type { Conversation, GenerationSettings, Measure } from './generation'
 import type { Metric } from './metrics'
 
@@ -98,6 +99,8 @@ export interface GenerationTask extends TaskRow {
   measures: Readonly<Record<string, Measure>>
   /** Where neither config nor document say otherwise. */
   generation?: Partial<GenerationSettings>
+  /** Languages that are told apart by their letters, in place of a detector. */
+  alphabets?: Alphabets
 }
 
 export type Task = ChoiceTask | RollingTask | GenerationTask

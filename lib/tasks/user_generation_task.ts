@@ -1,6 +1,6 @@
 /** Tasks of the user whose answers the model writes: `output_type: generate_until`. */
 import type { TaskConfig } from '../config/task'
-import type { Conversation, GenerationSettings } from './generation'
+import type { Conversation, GenerationSettings, Measure } from './generation'
 import { MEASURES } from './measures/table'
 import { layoutError } from './records'
 import type { Doc, GenerationTask } from './task'
@@ -10,18 +10,32 @@ import { chosen, type Row, reader } from './task_keys'
 export function generationTask(row: Row, config: TaskConfig, file: string): GenerationTask {
   const asked = reader(config.doc_to_text, `doc_to_text of ${file}`)
   const target = targetReader(config, file)
+  const language = languageReader(config, file)
   const system = config.description === '' ? [] : [{ role: 'system', content: config.description }]
   return {
     ...{ ...row, kind: 'generation', generation: settingsOf(config) },
-    measures: chosen(MEASURES, config, ['stop_rate'], file),
+    measures: measuresOf(config, file),
+    ...(config.languages && { alphabets: config.languages }),
     conversation: (doc): Conversation => {
       const [first, ...later] = textsOf(asked(doc), 'doc_to_text')
       return {
         ...{ messages: [...system, { role: 'user', content: first! }], later },
         ...(target && { target: target(doc) }),
+        ...(language && { language: language(doc) }),
       }
     },
   }
+}
+
+function measuresOf(config: TaskConfig, file: string): Record<string, Measure> {
+  const { refusal_phrases, metric_list = [] } = config
+  const makers = chosen(MEASURES, config, ['stop_rate'], file)
+  return Object.fromEntries(
+    Object.entries(makers).map(([name, make]) => {
+      const rules = metric_list.find(({ metric }) => metric === name)
+      return [name, make({ ...rules, refusal_phrases })]
+    }),
+  )
 }
 
 function settingsOf({ generation_kwargs }: TaskConfig): Partial<GenerationSettings> {
@@ -41,6 +55,17 @@ function targetReader({ doc_to_target: given }: TaskConfig, file: string) {
     const target = read(doc)
     if (typeof target === 'string') return target
     return typeof target === 'number' ? String(target) : textsOf(target, 'doc_to_target')
+  }
+}
+
+function languageReader({ doc_to_language: given, languages }: TaskConfig, file: string) {
+  if (given === undefined) return undefined
+  const read = reader(given, `doc_to_language of ${file}`)
+  return (doc: Doc): string => {
+    const language = read(doc)
+    if (typeof language !== 'string') throw layoutError('doc_to_language', 'a language', language)
+    if (languages === undefined || Object.hasOwn(languages, language)) return language
+    throw layoutError('doc_to_language', Object.keys(languages).join(' | '), language)
   }
 }
 

@@ -199,4 +199,44 @@ describe('tasks of generation', () => {
     await assert.rejects(run.result, (error) => error === reason)
     assert.ok(performance.now() - at < 1000)
   })
+
+  test('answers are measured by the language of the prompt, or by one that the record states', async () => {
+    const latin = 'abcdefghijklmnopqrstuvwxyz'
+    const georgian = 'აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰ'
+    const metric_list = ['language_alignment', 'language_undetermined'].map((metric) => ({ metric }))
+    const docs = tinyQuestions(6).map((doc, i) => ({ ...doc, lang: i < 3 ? 'a' : 'b' }))
+    const keys = { docs, metric_list, languages: { a: latin, b: georgian } }
+    const majority = (text) => {
+      const words = text.split(' ')
+      const of = (letters) => words.filter((word) => [...word].some((one) => letters.includes(one))).length
+      const [a, b] = [of(latin), of(georgian)]
+      return a + b === 0 ? 'und' : b > a ? 'b' : 'a'
+    }
+    const asked = await ran(taskFile(keys))
+    for (const { turns, found, values } of asked.samples) {
+      assert.deepEqual(found, { expected: 'a', languages: [{ language: majority(turns[0].text) }] })
+      assert.equal(values.language_alignment, majority(turns[0].text) === 'a' ? 1 : 0)
+    }
+    const stated = await ran(taskFile({ ...keys, doc_to_language: 'lang' }))
+    for (const { doc, turns, found, values } of stated.samples) {
+      assert.equal(found.expected, doc.lang)
+      assert.equal(values.language_alignment, majority(turns[0].text) === doc.lang ? 1 : 0)
+    }
+    await assert.rejects(ran(taskFile({ ...keys, doc_to_language: 'question' })), {
+      code: 'ERR_DATA',
+      message: /written: document 0: doc_to_language: expected a \| b, received/,
+    })
+  })
+
+  test('with a detector, an answer too short to tell is undetermined', async () => {
+    const metric_list = [{ metric: 'language_alignment' }]
+    const task = taskFile({ metric_list, doc_to_language: 'ka', generation_kwargs: { max_gen_toks: 1 } })
+    const { samples } = await ran(task)
+    for (const { turns, found, values } of samples) {
+      const letters = turns[0].text.match(/\p{L}/gu)?.length ?? 0
+      if (letters < 8) assert.equal(found.languages[0].language, 'und')
+      assert.equal(values.language_alignment, found.languages[0].language === 'ka' ? 1 : 0)
+    }
+    assert.ok(samples.some(({ found }) => found.languages[0].language === 'und'))
+  })
 })

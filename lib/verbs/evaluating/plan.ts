@@ -220,6 +220,7 @@ export function decisive(config: EvaluateConfig, { kind }: OpenTask): object {
     batch_tokens: _b,
     num_fewshot: _n,
     generation,
+    language_model: _l,
     ...rest
   } = config
   return kind === 'generation' ? { ...rest, generation } : rest

@@ -5,6 +5,7 @@ import type { GenerationTask } from '../../tasks/task'
 import type { Model } from '../model'
 import { answersOf, type Turn } from './answer'
 import { ConversationPrompts } from './conversation_prompts'
+import { found } from './findings'
 import type { MeasureOptions } from './measure'
 import type { OpenGenerationTask } from './open_task'
 import type { PlannedModel } from './plan'
@@ -30,13 +31,15 @@ export async function writtenSamples(
 ): Promise<GenerationSample[]> {
   const prompts = await ConversationPrompts.open(planned, config)
   const turns = await answersOf(model, opened, prompts, config, options)
-  return opened.conversations.map((conversation, i) => {
-    const answered: Answered = { conversation, answers: turns[i]!, found: {} }
+  const documents = opened.conversations.map((conversation, i) => ({ conversation, turns: turns[i]! }))
+  const findings = await found(documents, { ...options, task: opened.task, config })
+  return documents.map(({ conversation, turns: answers }, i) => {
     const { target } = conversation
+    const answered: Answered = { conversation, answers, found: findings[i]! }
     return {
-      ...{ doc_id: i, doc: opened.docs[i]!, turns: turns[i]! },
+      ...{ doc_id: i, doc: opened.docs[i]!, turns: answers },
       ...(target !== undefined && { target }),
-      ...{ found: answered.found, values: valuesOf(opened.task, answered) },
+      ...{ found: findings[i]!, values: valuesOf(opened.task, answered) },
     }
   })
 }
