@@ -116,11 +116,11 @@ function tasksTable() {
   return table(['task', 'what', 'documents', 'examples', 'tells', 'data in', 'texts from'], rows)
 }
 
-function taskCells({ split, shots, metrics, measures, kind, source, texts }) {
+function taskCells({ split, shots, metrics, measures, judged, kind, source, texts }) {
   const told =
     kind === 'rolling'
       ? ['word_perplexity', 'byte_perplexity', 'bits_per_byte']
-      : Object.keys(metrics ?? measures)
+      : [...(judged ? ['score'] : []), ...Object.keys(metrics ?? measures)]
   const examples =
     !shots || shots.none ? 'never any' : `${shots.split}, ${shots.pick === 'first' ? 'the first' : 'drawn'}`
   const config = source.config ? `/${source.config}` : ''

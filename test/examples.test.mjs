@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { clustersSchema } from '#lib/config/clusters'
+import { evaluateSchema } from '#lib/config/evaluate'
 import { landscapeSchema } from '#lib/config/landscape'
 import { checkMergeConfig } from '#lib/config/merge_checks'
 import { checkConfig, readYaml } from '#lib/config/parse'
@@ -86,6 +87,7 @@ describe('examples', () => {
 const CHECKS = {
   train: (config, file) => checkConfig(trainSchema, config, file),
   sweep: (config, file) => checkConfig(sweepSchema, config, file),
+  evaluate: (config, file) => checkConfig(evaluateSchema, config, file),
   merge: checkMergeConfig,
   landscape: checkLandscape,
   clusters: (config, file) => checkConfig(clustersSchema, config, file),

@@ -1,14 +1,14 @@
 import type { EvaluatePlanReport, EvaluateReport, EvaluationRow, TaskRecord } from '../index'
 import { resumable } from './interruption'
 import { library } from './library'
-import { integer, JSON_OPTION, oneOf, pick, THREADS_OPTION } from './options'
+import { integer, JSON_OPTION, oneOf, pick, THREADS_OPTION, usageError } from './options'
 import { factsText, jsonText, tableText } from './print'
 import { defineVerb } from './verb'
 
 interface Values {
-  tasks: string[]
+  tasks?: string[]
   data?: string
-  out: string
+  out?: string
   limit?: number
   numFewshot?: number
   fewshotSeed?: number
@@ -17,6 +17,8 @@ interface Values {
   systemInstruction?: string
   maxLength?: number
   batchTokens?: number
+  judgeModel?: string
+  judgeUrl?: string
   device?: string
   dtype?: string
   threads?: number
@@ -31,7 +33,8 @@ export default defineVerb<Values>({
   arguments: [
     {
       name: '<models...>',
-      description: 'model folders or run folders, or NAME=FOLDER; the first is compared with',
+      description:
+        'model folders or run folders, or NAME=FOLDER; the first is compared with. Or a YAML file with all of it, then key.path=value',
     },
   ],
   options: [
@@ -39,14 +42,9 @@ export default defineVerb<Values>({
       flags: '--tasks <names>',
       description: 'tasks and groups, or task files of your own, *.yaml; commas between them',
       parse: (text) => text.split(',').map((name) => name.trim()),
-      required: true,
     },
     { flags: '--data <folder>', description: 'the folder with the data sets; default: this one' },
-    {
-      flags: '--out <folder>',
-      description: 'run folder: report.json, results.jsonl, samples/',
-      required: true,
-    },
+    { flags: '--out <folder>', description: 'run folder: report.json, results.jsonl, samples/' },
     { flags: '--limit <n>', description: 'the first n documents of each task; default: all', parse: integer },
     {
       flags: '--num-fewshot <n>',
@@ -70,6 +68,14 @@ export default defineVerb<Values>({
       description: 'tokens that go through a model at once; default: by the device',
       parse: integer,
     },
+    {
+      flags: '--judge-model <name>',
+      description: 'who rates the answers to mt_bench and vicuna; its key: OPENAI_API_KEY',
+    },
+    {
+      flags: '--judge-url <url>',
+      description: 'an OpenAI-compatible endpoint that knows it; default: https://api.openai.com/v1',
+    },
     { flags: '--device <device>', description: 'cpu (default), cuda or cuda:N: a GPU, in a build for CUDA' },
     {
       flags: '--dtype <dtype>',
@@ -85,12 +91,15 @@ export default defineVerb<Values>({
   examples: [
     'evaluate path/to/model --tasks arc_easy,hellaswag --data path/to/data --out runs/scores',
     'evaluate before=llama after=runs/cp --tasks tmmluplus --num-fewshot 5 --data path/to/data --out runs/scores --resume',
+    'evaluate evaluation.yaml judge.concurrency=8',
   ],
-  async run([models], values, io) {
+  async run([given], values, io) {
     const { evaluate } = library()
+    const { source, overrides } = sourceOf(given, values)
     let note: string | undefined
     const report = await resumable(async (onKept) => {
-      const run = evaluate(configOf(models, values), {
+      const run = evaluate(source, {
+        overrides,
         ...pick(values, ['dryRun', 'resume', 'overwrite']),
         ...{ signal: io.signal, onKept, onWarning: io.say },
         onProgress: (progress) => io.progress.update({ ...progress, note }),
@@ -104,9 +113,25 @@ export default defineVerb<Values>({
   },
 })
 
-function configOf(models: readonly string[], values: Values): object {
+/** A config file, or models alone, and what arguments and flags set over it. */
+function sourceOf(
+  given: readonly string[],
+  values: Values,
+): { source: string | object; overrides: string[] } {
+  const flags = Object.entries(keysOf(values)).map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+  const [first, ...rest] = given as [string, ...string[]]
+  if (/\.ya?ml$/.test(first)) return { source: first, overrides: [...rest, ...flags] }
+  for (const flag of ['tasks', 'out'] as const)
+    if (values[flag] === undefined)
+      throw usageError(`--${flag}: expected it beside models, received none`, EXAMPLE)
+  return { source: { models: given.map(modelOf) }, overrides: flags }
+}
+
+const EXAMPLE = 'tongueforge evaluate path/to/model --tasks arc_easy --data path/to/data --out runs/scores'
+
+/** By the key of the config that each flag sets. */
+function keysOf(values: Values): Record<string, unknown> {
   return {
-    models: models.map(modelOf),
     ...pick(values, ['tasks', 'data', 'out', 'limit', 'device', 'dtype', 'threads']),
     ...(values.numFewshot !== undefined && { num_fewshot: values.numFewshot }),
     ...(values.fewshotSeed !== undefined && { fewshot_seed: values.fewshotSeed }),
@@ -115,6 +140,8 @@ function configOf(models: readonly string[], values: Values): object {
     ...(values.systemInstruction !== undefined && { system_instruction: values.systemInstruction }),
     ...(values.maxLength !== undefined && { max_length: values.maxLength }),
     ...(values.batchTokens !== undefined && { batch_tokens: values.batchTokens }),
+    ...(values.judgeModel !== undefined && { 'judge.model': values.judgeModel }),
+    ...(values.judgeUrl !== undefined && { 'judge.url': values.judgeUrl }),
   }
 }
 
@@ -132,9 +159,9 @@ function noteOf({ model, task, metrics }: TaskRecord): string {
 
 function reportText(report: EvaluateReport | EvaluatePlanReport): string {
   if ('dry_run' in report) return tableText(report.tasks.map((line) => ({ ...line })))
-  const { results, measured, seconds } = report
+  const { results, measured, judged, seconds } = report
   const several = report.models.length > 1
-  return `${tableText(results.map((row) => lineOf(row, several)))}\n${factsText({ measured, seconds })}`
+  return `${tableText(results.map((row) => lineOf(row, several)))}\n${factsText({ measured, judged, seconds })}`
 }
 
 function lineOf(row: EvaluationRow, several: boolean): Record<string, unknown> {

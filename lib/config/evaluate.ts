@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { count, oneOf, share, text } from './checks'
 import { device } from './device'
+import { judgeSchema } from './judge'
 
 const flag = () => z.boolean({ error: 'expected true or false' }).default(false)
 const NAME = 'expected letters, digits, dots, dashes and underscores'
@@ -77,6 +78,7 @@ export const evaluateSchema = z.strictObject({
     .describe(
       'A classifier of fastText such as lid.176.bin, for tasks that look at the language of answers; default: the detector that comes along.',
     ),
+  judge: judgeSchema.meta({ keys_of: 'judge' }).optional(),
   max_length: count(2)
     .optional()
     .describe('Longest text in tokens, cut from the left; default: the positions of the model.'),

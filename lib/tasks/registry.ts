@@ -6,10 +6,12 @@ import { ARC } from './arc'
 import { CEVAL, CEVAL_GROUPS } from './ceval'
 import { HELLASWAG } from './hellaswag'
 import { MMLU, MMLU_GROUPS } from './mmlu'
+import { MT_BENCH } from './mt_bench'
 import type { Task, TaskGroup } from './task'
 import { TMMLUPLUS, TMMLUPLUS_GROUPS } from './tmmluplus'
 import { TRUTHFULQA } from './truthfulqa'
 import { readUserTask } from './user_task'
+import { VICUNA } from './vicuna'
 import { WIKITEXT } from './wikitext'
 import { WINOGRANDE } from './winogrande'
 import { XCOPA, XCOPA_GROUPS } from './xcopa'
@@ -24,6 +26,8 @@ export const TASKS: readonly Task[] = [
   WINOGRANDE,
   ...XCOPA,
   WIKITEXT,
+  MT_BENCH,
+  VICUNA,
 ]
 
 export const GROUPS: readonly TaskGroup[] = [

@@ -101,6 +101,11 @@ export interface GenerationTask extends TaskRow {
   generation?: Partial<GenerationSettings>
   /** Languages that are told apart by their letters, in place of a detector. */
   alphabets?: Alphabets
+  /** A judge may look at the answers: documents are questions as FastChat writes them. */
+  judged?: {
+    /** Files below the data folder that may hold the reference answers; the first that is there is read. */
+    references: readonly string[]
+  }
 }
 
 export type Task = ChoiceTask | RollingTask | GenerationTask

@@ -18,6 +18,7 @@ import {
 import { keyOf, metricsOf, type TaskRecord, TaskRecords } from './evaluating/record'
 import { type EvaluateReport, reportOf } from './evaluating/report'
 import { writtenSamples } from './evaluating/written'
+import { type JudgedAnswers, judgeAnswers } from './judging/judge'
 import { loadDecoder, type Model } from './model'
 import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
 import { ClaimedFolder } from './training/claimed_folder'
@@ -93,8 +94,10 @@ async function evaluateIn(
   let count = 0
   for (const [number, model] of plan.models.entries())
     count += await runModel(model, number * plan.tasks.length, plan, records, identities, work)
-  const seconds = (performance.now() - start) / 1000
-  const report = await reportOf(plan, records, folder.path, { measured: count, seconds })
+  const judged = await judge(plan, records, folder.path, work)
+  const asked = judged && { judged: judged.reduce((sum, one) => sum + one.asked, 0) }
+  const session = { measured: count, ...asked, seconds: (performance.now() - start) / 1000 }
+  const report = await reportOf(plan, records, folder.path, session, judged ?? [])
   await save(folder, plan, identities, report)
   return report
 }
@@ -128,6 +131,24 @@ async function runModel(
     work.emit(record)
   }
   return missing.length
+}
+
+/** What there is to judge, once all answers are written; undefined where no judge is asked. */
+async function judge(
+  { judging, models }: Plan,
+  records: TaskRecords,
+  folder: string,
+  { signal, onWarning, onProgress, onKept, emit }: Work,
+): Promise<JudgedAnswers[] | undefined> {
+  if (judging === undefined) return undefined
+  const names = models.map(({ name }) => name)
+  const all: JudgedAnswers[] = []
+  for await (const one of judgeAnswers(judging, names, folder, { signal, onWarning, onProgress, onKept })) {
+    all.push(one)
+    const { model, task, judge, figures: metrics, seconds } = one
+    emit({ ...records.find(model, task)!, metrics, seconds, judge })
+  }
+  return all
 }
 
 function loaded({ path, adapter, name }: PlannedModel, config: EvaluateConfig, work: Work): Promise<Model> {

@@ -1,11 +1,13 @@
 // The evaluation as a command: its table, its document, and what it says when it is stopped.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { cli } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
+import { startJudge } from '../helpers/judge.mjs'
 import { sleep } from '../helpers/stress.mjs'
+import { writeTinyJudging } from '../helpers/tiny_judging.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
 import { writeTinyTasks } from '../helpers/tiny_tasks.mjs'
 
@@ -67,6 +69,58 @@ describe('tongueforge evaluate', () => {
     assert.equal(stopped.code, 75, stopped.err)
     assert.match(stopped.err, /what was written is kept/)
     assert.match(stopped.err, /hint: npx tongueforge evaluate .* --resume/)
+  })
+
+  test('a config file says it all; keys and flags are set over it', async () => {
+    const file = join(root, 'evaluation.yaml')
+    writeFileSync(
+      file,
+      `models: [${model}]\ntasks: [${files.tiny}]\nout: ${join(root, 'unused')}\nlimit: 3\n`,
+    )
+    const out = join(root, 'by_file')
+    const run = await cli([
+      'evaluate',
+      file,
+      'limit=4',
+      'threads=1',
+      '--out',
+      out,
+      '--num-fewshot',
+      '1',
+      '--json',
+    ])
+    assert.equal(run.code, 0, run.err)
+    const { results, settings } = JSON.parse(run.out)
+    assert.equal(results[0].documents, 4)
+    assert.equal(settings.num_fewshot, 1)
+    for (const [args, missing] of [
+      [['--out', out], '--tasks'],
+      [['--tasks', 'arc_easy'], '--out'],
+    ]) {
+      const wrong = await cli(['evaluate', model, ...args])
+      assert.equal(wrong.code, 2)
+      assert.match(wrong.err, new RegExp(`${missing}: expected it beside models`))
+    }
+  })
+
+  test('a judge is named by flags; a dry run foretells its requests', async (t) => {
+    const stub = await startJudge(t, (_, i) => `[[${i % 2 === 0 ? 8 : 7.5}]]`)
+    const data = join(root, 'data')
+    writeTinyJudging(data)
+    const yaml = join(root, 'short.yaml')
+    const short = 'generation: { max_new_tokens: 4 }\nthreads: 1\n'
+    writeFileSync(
+      yaml,
+      `models: [${model}]\ntasks: [vicuna]\nout: ${join(root, 'judged')}\ndata: ${data}\n${short}`,
+    )
+    const args = ['evaluate', yaml, '--judge-model', 'stub', '--judge-url', stub.url]
+    const plan = await cli([...args, '--dry-run'])
+    assert.match(plan.out, /targets +judgments\n.* 6$/m)
+    const run = await cli(args)
+    assert.equal(run.code, 0, run.err)
+    assert.match(run.out, /^vicuna +0 +6 +score +model +7\.75 /m)
+    assert.match(run.out, /judged +6/)
+    assert.equal(stub.requests.length, 6)
   })
 
   test('a wrong name of a task is usage, and under --json a document', async () => {

@@ -60,6 +60,8 @@ const SURFACE = {
     '--system-instruction <text>',
     '--max-length <n>',
     '--batch-tokens <n>',
+    '--judge-model <name>',
+    '--judge-url <url>',
     '--device <device>',
     '--dtype <dtype>',
     '--threads <n>',

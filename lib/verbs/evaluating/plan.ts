@@ -11,6 +11,7 @@ import { chooseTasks } from '../../tasks/registry'
 import type { TaskGroup } from '../../tasks/task'
 import { loadModelText } from '../../text/model_text'
 import { VERSION } from '../../version'
+import { type JudgingPlan, judgmentsWanted, planJudging } from '../judging/plan'
 import { canonicalJson, recordWhole } from '../training/identity'
 import { mostNewTokens, rowsOf, turnsAsked } from './answer'
 import { ConversationPrompts } from './conversation_prompts'
@@ -33,6 +34,8 @@ export interface Plan {
   models: PlannedModel[]
   tasks: OpenTask[]
   groups: TaskGroup[]
+  /** Where a judge is asked. */
+  judging: JudgingPlan | undefined
 }
 
 /** A YAML file or an object, then overrides. Throws ERR_CONFIG, ERR_NOT_FOUND, ERR_USAGE. */
@@ -56,7 +59,9 @@ export async function planEvaluation(
   checkNames(models, file)
   const tasks: OpenTask[] = []
   for (const task of chosen) tasks.push(await openTask(task, config, signal))
-  return { config, models, tasks, groups }
+  const names = models.map(({ name }) => name)
+  const judging = await planJudging(config, { tasks, models: names, file }, signal)
+  return { config, models, tasks, groups, judging }
 }
 
 async function planModel(
@@ -114,6 +119,8 @@ export interface ForetoldTask {
   tokens: number
   /** That are to be foretold, or that it writes at most. */
   targets: number
+  /** That a judge is asked for, where there is one. */
+  judgments?: number
 }
 
 export async function foretell(plan: Plan, signal: AbortSignal): Promise<ForetoldTask[]> {
@@ -127,6 +134,7 @@ export async function foretell(plan: Plan, signal: AbortSignal): Promise<Foretol
         ...(opened.kind === 'generation'
           ? await foretoldAnswers(opened, model, plan.config)
           : await foretoldLikelihoods(opened, model, plan.config)),
+        ...(plan.judging && { judgments: judgmentsWanted(plan.judging, model.name, opened.task.name) }),
       })
     }
   }
@@ -172,7 +180,7 @@ export interface Identities {
 
 /** Reads every input once. */
 export async function identitiesOf(
-  { config, models, tasks }: Plan,
+  { config, models, tasks, judging }: Plan,
   signal: AbortSignal,
 ): Promise<Identities> {
   const hashes = new Map<string, string>()
@@ -187,6 +195,7 @@ export async function identitiesOf(
       records.map(({ files }) => files[0]!.sha256),
     )
   }
+  for (const file of judging?.files ?? []) inputs.push(await recordInput('judge', file, [], signal))
   for (const model of models) {
     const { content, input } = await recordWhole('model', model.folder, signal)
     inputs.push(input)
@@ -221,6 +230,7 @@ export function decisive(config: EvaluateConfig, { kind }: OpenTask): object {
     num_fewshot: _n,
     generation,
     language_model: _l,
+    judge: _j,
     ...rest
   } = config
   return kind === 'generation' ? { ...rest, generation } : rest

@@ -34,6 +34,8 @@ export interface TaskRecord {
   /** Of everything that decides the samples: model, data, settings. */
   inputs_sha256: string
   seconds: number
+  /** Who rated, where these are figures of judgments. Such records are told, and not kept: the judgments are. */
+  judge?: string
 }
 
 export const samplesFile = (folder: string, model: string, task: string) =>

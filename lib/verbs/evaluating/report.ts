@@ -1,5 +1,8 @@
 /** What an evaluation ends with: a row for each task, metric and model, and what differs from the first model. */
+
 import { type Part, pooled } from '../../tasks/metrics'
+import type { JudgedAnswers } from '../judging/judge'
+import { judgedRows } from '../judging/rows'
 import { type Difference, differenceOf } from './compare'
 import type { Sample } from './measure'
 import type { Plan } from './plan'
@@ -14,6 +17,8 @@ export interface EvaluationRow extends MetricValue {
   model: string
   num_fewshot: number
   documents: number
+  /** Who rated, of scores: those of different judges do not compare. */
+  judge?: string
   /** From the first model, over the same documents. */
   difference?: Difference
 }
@@ -26,6 +31,8 @@ export interface EvaluateReport {
   settings: object
   /** Tasks that this session measured; the others were there. */
   measured: number
+  /** Judgments that it asked for, where there is a judge. */
+  judged?: number
   seconds: number
 }
 
@@ -33,7 +40,8 @@ export async function reportOf(
   plan: Plan,
   records: TaskRecords,
   folder: string,
-  session: Pick<EvaluateReport, 'measured' | 'seconds'>,
+  session: Pick<EvaluateReport, 'measured' | 'judged' | 'seconds'>,
+  answers: readonly JudgedAnswers[],
 ): Promise<EvaluateReport> {
   const { config, models, tasks, groups } = plan
   const samples = new SampleReader(folder, models.length > 1)
@@ -41,9 +49,12 @@ export async function reportOf(
   const rows: EvaluationRow[] = []
   for (const group of groups)
     rows.push(...(await groupRows(group.name, group.tasks.map(ofTask), plan, records, samples)))
-  for (const opened of tasks) rows.push(...(await taskRows(opened.task.name, plan, records, samples)))
+  for (const { task } of tasks) {
+    rows.push(...judgedRows(task, answers, models[0]!.name))
+    rows.push(...(await taskRows(task.name, plan, records, samples)))
+  }
   const { limit, num_fewshot, fewshot_seed, chat_template, fewshot_as_multiturn, system_instruction } = config
-  const { max_length, add_bos_token, dtype, device, generation } = config
+  const { max_length, add_bos_token, dtype, device, generation, judge } = config
   return {
     schema: 'tongueforge.evaluate/1',
     models: models.map(({ name, path }) => ({ name, path })),
@@ -52,6 +63,7 @@ export async function reportOf(
       ...{ limit, num_fewshot, fewshot_seed, chat_template, fewshot_as_multiturn, system_instruction },
       ...{ max_length, add_bos_token, dtype, device },
       ...(tasks.some(({ kind }) => kind === 'generation') && { generation }),
+      ...(judge && { judge }),
     },
     ...session,
   }

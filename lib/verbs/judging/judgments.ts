@@ -1,0 +1,129 @@
+/** What a judge said of one model on one task: a line a judgment, kept so that nothing is asked twice. */
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { writeFailed } from '../../checkpoint/json_file'
+import type { JudgePrompt } from '../../tasks/judging/prompt'
+import type { Mode } from '../../tasks/judging/templates'
+import { ratingOf, type Winner, winnerOf } from '../../tasks/judging/verdict'
+import { canonicalJson } from '../training/identity'
+import { StepLines } from '../training/step_lines'
+import type { Reply } from './endpoint'
+
+/** A line of judgments_TASK_JUDGE_MODE.jsonl. */
+export interface Judgment extends Omit<JudgePrompt, 'messages'> {
+  /** Number of the prompt, from 0. */
+  step: number
+  judge: string
+  /** Of the whole request: judge, prompt, settings. */
+  prompt_sha256: string
+  messages: JudgePrompt['messages']
+  /** Word for word. */
+  reply: string
+  finish_reason: string | null
+  usage?: Record<string, unknown>
+  /** Why the endpoint did not take the request. */
+  refused?: string
+  /** Single: from 0 to 10; null where the reply holds none. */
+  rating?: number | null
+  /** Pairs: null where the reply holds no verdict. */
+  winner?: Winner | null
+}
+
+/** A prompt with all that is sent beside it. */
+export interface JudgeRequest {
+  prompt: JudgePrompt
+  sha256: string
+}
+
+export const requestOf = (prompt: JudgePrompt, body: object): JudgeRequest => ({
+  prompt,
+  sha256: createHash('sha256').update(canonicalJson(body)).digest('hex'),
+})
+
+export function judgmentOf(
+  { prompt, sha256 }: JudgeRequest,
+  step: number,
+  judge: string,
+  { text, finish_reason, usage, refused }: Reply,
+): Judgment {
+  const { messages, ...row } = prompt
+  const { order } = row
+  return {
+    ...{ step, ...row, judge, prompt_sha256: sha256 },
+    ...(order === undefined ? { rating: ratingOf(text) } : { winner: winnerOf(text, order) }),
+    ...{ reply: text, finish_reason },
+    ...(usage && { usage }),
+    ...(refused !== undefined && { refused }),
+    messages,
+  }
+}
+
+/** By judge and mode: another judge takes nothing away from this one. */
+export function judgmentsFile(
+  folder: string,
+  model: string,
+  task: string,
+  { judge, mode }: { judge: string; mode: Mode },
+): string {
+  const name = judge.replaceAll(/[^\w.-]/g, '_')
+  return join(folder, 'judgments', model, `judgments_${task}_${name}_${mode}.jsonl`)
+}
+
+export class Judgments {
+  private readonly lines: StepLines<Judgment>
+  /** By place among the requests. */
+  readonly #all: (Judgment | undefined)[]
+  #writing: Promise<void> = Promise.resolve()
+
+  private constructor(
+    private readonly requests: readonly JudgeRequest[],
+    file: string,
+  ) {
+    this.lines = new StepLines(file, 'judgments')
+    this.#all = requests.map(() => undefined)
+  }
+
+  /** Takes over what is there to the same prompts; what was refused is asked again. */
+  static async open(file: string, requests: readonly JudgeRequest[]): Promise<Judgments> {
+    await mkdir(dirname(file), { recursive: true }).catch(writeFailed(file))
+    const judgments = new Judgments(requests, file)
+    const found = new Map<string, Judgment>()
+    for (const judgment of await judgments.lines.keep(Number.POSITIVE_INFINITY))
+      if (judgment.refused === undefined) found.set(keyOf(judgment, judgment.prompt_sha256), judgment)
+    for (const [step, { prompt, sha256 }] of requests.entries()) {
+      const known = found.get(keyOf(prompt, sha256))
+      if (known !== undefined) judgments.#all[step] = { ...known, step }
+    }
+    return judgments
+  }
+
+  /** Places of the requests that nobody has judged. */
+  get missing(): number[] {
+    return this.#all.flatMap((one, step) => (one === undefined ? [step] : []))
+  }
+
+  get answered(): number {
+    return this.#all.filter((one) => one !== undefined && one.refused === undefined).length
+  }
+
+  /** One line after the other, whoever is ready first. */
+  add(step: number, judge: string, reply: Reply): Promise<void> {
+    const judgment = judgmentOf(this.requests[step]!, step, judge, reply)
+    this.#all[step] = judgment
+    this.#writing = this.#writing.then(() => this.lines.record(judgment))
+    return this.#writing
+  }
+
+  /** All of them, in the order of the questions. */
+  async close(): Promise<Judgment[]> {
+    const all = this.#all as Judgment[]
+    await this.lines.write(all)
+    return all
+  }
+}
+
+const keyOf = (
+  { question_id, turn, order }: Pick<JudgePrompt, 'question_id' | 'turn' | 'order'>,
+  sha256: string,
+) => `${question_id} ${turn} ${order} ${sha256}`
