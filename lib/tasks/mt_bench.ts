@@ -1,6 +1,6 @@
 /** MT-Bench: instructions in two turns, whose answers a judge rates (arXiv 2306.05685). */
 import { openConversation } from './judging/conversation'
-import { MEASURES } from './measures/table'
+import { measures } from './measures/table'
 import type { GenerationTask } from './task'
 
 export const MT_BENCH: GenerationTask = {
@@ -14,7 +14,7 @@ export const MT_BENCH: GenerationTask = {
   split: 'question',
   conversation: openConversation,
   generation: { max_new_tokens: 1024 },
-  measures: { stop_rate: MEASURES.stop_rate!, length_tokens: MEASURES.length_tokens! },
+  measures: measures('stop_rate', 'length_tokens'),
   judged: {
     references: [
       'mt_bench/reference_answer/gpt-4.jsonl',

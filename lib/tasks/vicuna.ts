@@ -1,6 +1,6 @@
 /** The Vicuna benchmark: instructions in one turn, whose answers a judge rates. */
 import { openConversation } from './judging/conversation'
-import { MEASURES } from './measures/table'
+import { measures } from './measures/table'
 import type { GenerationTask } from './task'
 
 export const VICUNA: GenerationTask = {
@@ -14,7 +14,7 @@ export const VICUNA: GenerationTask = {
   split: 'question',
   conversation: openConversation,
   generation: { max_new_tokens: 1024 },
-  measures: { stop_rate: MEASURES.stop_rate!, length_tokens: MEASURES.length_tokens! },
+  measures: measures('stop_rate', 'length_tokens'),
   judged: {
     references: [
       'vicuna_bench/reference_answer/gpt-4.jsonl',
