@@ -27,7 +27,7 @@ describe('adapt', () => {
     await assert.rejects(adapt(config).result, (error) => {
       assert.equal(error.code, code)
       assert.match(error.message, message)
-      assert.match(error.hint, hint)
+      if (hint) assert.match(error.hint, hint)
       return true
     })
     assert.ok(!existsSync(config.out), `nothing is written: ${message}`)
@@ -113,11 +113,16 @@ describe('adapt', () => {
     assert.ok(!existsSync(join(config.out, 'model')))
     assert.equal(report.results.length, 6)
     const loose = [{ measure: 'texts/byte_perplexity', not_worse_by: 0 }]
+    const by = ['texts/byte_perplexity', { measure: 'texts/bits_per_byte', weight: 2 }]
     const { stages, report: now } = await adapted(
-      { ...config, pick: { ...rule, require: loose } },
+      { ...config, pick: { by, require: loose } },
       { resume: true },
     )
     assert.deepEqual(stages, [])
+    const value = (metric) => now.results.find((row) => row.model === 'cp' && row.metric === metric).value
+    const sum = -value('byte_perplexity') - 2 * value('bits_per_byte')
+    assert.ok(Math.abs(now.pick.candidates[0].score - sum) < 1e-9)
+    assert.match(now.pick.rule, /^least texts\/byte_perplexity \+ least texts\/bits_per_byte × 2, provided/)
     assert.equal(now.pick.picked, 'cp')
     assert.ok(existsSync(join(config.out, 'model/config.json')))
   })
@@ -165,6 +170,11 @@ describe('adapt', () => {
       ],
     ]
     for (const [changes, message, hint] of cases) await refused(changes, 'ERR_CONFIG', message, hint)
+    await refused(
+      { pick: { by: [1] } },
+      'ERR_CONFIG',
+      /pick\.by: expected TASK\/METRIC, .* or a list of them/,
+    )
     await refused({ corpus: [{ path: place('none.txt') }] }, 'ERR_NOT_FOUND', /none\.txt/, /./)
     await refused({ evaluate: { tasks: ['mmlu'] } }, 'ERR_NOT_FOUND', /mmlu/, /./)
   })

@@ -15,6 +15,11 @@ const weighted = z.strictObject({
     .describe('Default: less of perplexities, losses, toxicity and repetition, more of all else.'),
 })
 
+/** Its name alone, or a table. */
+const one = z
+  .union([text().transform((name): z.input<typeof weighted> => ({ measure: name })), weighted])
+  .pipe(weighted)
+
 const requirement = z
   .strictObject({
     measure: measure(),
@@ -35,15 +40,9 @@ const requirement = z
 export const pick = z
   .strictObject({
     by: z
-      .union([text().transform((name): z.input<typeof weighted> => ({ measure: name })), weighted], {
-        error: 'expected TASK/METRIC, or { measure, weight }',
+      .union([one, z.array(one).min(1, 'expected at least one measure')], {
+        error: 'expected TASK/METRIC, { measure, weight }, or a list of them',
       })
-      .pipe(weighted)
-      .or(
-        z
-          .array(weighted, { error: 'expected a list of { measure, weight }' })
-          .min(1, 'expected at least one measure'),
-      )
       .describe('What counts: a measure, or a list of which the weighted sum counts.'),
     require: z
       .array(requirement, { error: 'expected a list of { measure, at_least }' })
