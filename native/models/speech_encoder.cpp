@@ -86,8 +86,9 @@ nn::SampleConvolutions make_convolutions(const SpeechSpec& spec) {
   nn::SampleConvolutions made;
   made.activation = spec.convolution_activation;
   for (const auto& [channels, kernel, stride, bias, norm] : spec.convolutions) {
-    made.layers.push_back({.kernel = kernel, .stride = stride, .normed = norm, .norm = {}});
-    made.layers.back().norm.eps = 1e-5;  // of torch; config.json has none for them
+    auto& layer = made.layers.emplace_back();
+    layer.kernel = kernel, layer.stride = stride, layer.normed = norm;
+    layer.norm.eps = 1e-5;  // of torch; config.json has none for them
   }
   return made;
 }
