@@ -23,7 +23,7 @@ export default defineVerb<Values>({
     },
   ],
   options: [
-    { flags: '--dry-run', description: 'check everything and print the stages, do none' },
+    { flags: '--dry-run', description: 'check everything, print the stages and what they need; do none' },
     { flags: '--resume', description: 'keep the stages that are done and as they were, else start' },
     { flags: '--overwrite', description: 'replace the run folder' },
     JSON_OPTION,

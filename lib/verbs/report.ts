@@ -22,7 +22,7 @@ export interface ReportOptions {
 export interface ReportedRun {
   name: string
   path: string
-  /** train, sweep, landscape, compress, evaluate, clusters, probe, attention, demo or model. */
+  /** adapt, train, sweep, landscape, compress, evaluate, clusters, probe, attention, demo or model. */
   kind: string
   /** False of a run that has not come to its end; `done` says how far it is. */
   finished: boolean

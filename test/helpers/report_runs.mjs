@@ -45,6 +45,7 @@ export function reportRuns(word = 'zh') {
     'probe/report.json': probeReport(word),
     'attention/report.json': attentionReport(word),
     'demo/report.json': demoReport(word),
+    ...adaptation(word),
     'graft/resolved.yaml': JSON.stringify({ verb: 'graft', target: word }),
     'graft/provenance.json': provenance('graft'),
     'graft/report.json': {
@@ -197,6 +198,55 @@ function evaluateReport(word) {
     row('wikitext', 'word_perplexity', model, 21.5 - i, { stderr: null }),
   ])
   return { schema: 'tongueforge.evaluate/1', models: models.map((name) => ({ name, path: name })), results }
+}
+
+/** The run folder of an adaptation, with two of its stages. */
+function adaptation(word) {
+  const stage = (step, name, verb, figures) => ({ step, stage: name, verb, figures, seconds: 3 * step })
+  const row = (task, metric, model, value) => ({
+    ...{ task, metric, model, value, stderr: null, num_fewshot: 0, documents: 9 },
+  })
+  const models = ['start', 'inscp', 'compressed']
+  const turn = { prompt: `<user> ${word}`, text: word, finish_reason: 'length' }
+  const samples = Object.fromEntries(
+    models.map((model) => [
+      `adapt/stages/${model}-evaluate/samples/${model}/samples_said.jsonl`,
+      lines([{ doc_id: 0, doc: {}, turns: [turn], values: { stop_rate: 0 } }]),
+    ]),
+  )
+  return {
+    'adapt/resolved.yaml': JSON.stringify({ verb: 'adapt', chat: `/models/${word}`, language: 'zh-Hant' }),
+    'adapt/report.json': {
+      ...{ schema: 'tongueforge.adapt/1', language: 'zh-Hant', chat: `/models/${word}`, seconds: 40 },
+      arms: [
+        { name: 'inscp', about: word, result: 'chat-inscp', measured: true },
+        { name: 'cp', about: word, result: 'chat-cp', measured: false },
+      ],
+      stages: [
+        stage(1, 'start-evaluate', 'evaluate', { numbers: 2 }),
+        stage(2, 'chat-inscp', 'train', { objective: 'inscp', loss: 3.1 }),
+        stage(3, 'compress', 'compress', { bytes: 1e6, loads_in: word }),
+      ],
+      measures: { texts: 'byte_perplexity' },
+      results: models.flatMap((model, i) => [
+        row('texts', 'word_perplexity', model, 200 - i),
+        row('texts', 'byte_perplexity', model, 2.7 - i / 10),
+        row('said', 'stop_rate', model, i / 2),
+      ]),
+      pick: {
+        ...{ rule: 'least texts/byte_perplexity', reason: `inscp, for ${word}`, picked: 'inscp' },
+        ...{ start: -2.7, candidates: [{ arm: 'inscp', score: -2.6, failed: [] }], tied: [] },
+      },
+    },
+    'adapt/stages/chat-inscp/resolved.yaml': JSON.stringify({ objective: 'inscp', model: word, steps: 60 }),
+    'adapt/stages/chat-inscp/metrics.jsonl': lines(metrics(60, word)),
+    'adapt/stages/chat-inscp/report.json': trainReport(word),
+    'adapt/stages/compress/resolved.yaml': JSON.stringify({
+      ...{ verb: 'compress', model: `/models/${word}`, stages: [{ method: 'heads' }] },
+    }),
+    'adapt/stages/compress/report.json': compressReport(word),
+    ...samples,
+  }
 }
 
 const CLUSTERS = {

@@ -3,6 +3,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { WORDS_A } from '#lib/world/words'
+import { writeBpeModel } from './bpe_model.mjs'
+import { byteLevelOn } from './bpe_tokenizers.mjs'
 import { writeDescendant, writeTinyModel } from './tiny_model.mjs'
 
 const words = (i, count) =>
@@ -47,4 +49,18 @@ export async function tinyAdaptation(folder, size = {}) {
     threads: 1,
     seed: 3,
   }
+}
+
+const TEMPLATE =
+  "{% for m in messages %}{{ '<|tag|>' + m['role'] + ' ' + m['content'] + '<|tag|>' }}{% endfor %}{% if add_generation_prompt %}<|tag|>assistant {% endif %}"
+
+/** The same with models around a byte-pair tokenizer, which can get more tokens. */
+export async function withBytePairs(folder, config) {
+  mkdirSync(folder, { recursive: true })
+  const tokenizer = await byteLevelOn(Array.from({ length: 20 }, (_, i) => words(i, 6)).join(' '), 20)
+  const base = await writeBpeModel(join(folder, 'base'), tokenizer)
+  writeFileSync(join(base, 'chat_template.jinja'), TEMPLATE)
+  const settings = { tokenizer_class: 'PreTrainedTokenizerFast', eos_token: '<|tag|>' }
+  writeFileSync(join(base, 'tokenizer_config.json'), JSON.stringify(settings))
+  return { ...config, base, chat: await writeDescendant(base, join(folder, 'chat'), { size: 0.2 }) }
 }

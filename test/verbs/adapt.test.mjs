@@ -153,7 +153,7 @@ describe('adapt', () => {
       [{ arms: ['cp', 'inscp'], pick: undefined }, /pick: expected the rule/, /TASK\/METRIC/],
       [{ pick: { by: 'texts/acc' } }, /expected one of .*byte_perplexity.* received texts\/acc/, /texts\//],
       [{ pick: { by: 'mmlu' } }, /pick: expected a task that is measured, received mmlu/, /texts/],
-      [{ only: ['insc'] }, /only: expected names of arms, received insc/, /inscp/],
+      [{ only: ['insc'] }, /only: expected names of arms, or compress, received insc/, /inscp/],
       [{ training: { steps: 3, tokens: 9 } }, /training: expected steps or tokens/, /Leave one/],
       [{ held_out: {} }, /evaluate\.tasks: expected a task/, /held_out/],
       [

@@ -58,8 +58,10 @@ test('unfinished runs of the other verbs are shown too, from their lines or from
     'scores/results.jsonl': `${JSON.stringify({ model: 'a', task: 't', num_fewshot: 0, documents: 1, metrics: { acc: { value: 1, stderr: null } } })}\n`,
     'clusters/resolved.yaml': files['clusters/resolved.yaml'],
     'probe/resolved.yaml': files['probe/resolved.yaml'],
+    'adapt/resolved.yaml': files['adapt/resolved.yaml'],
+    'adapt/stages.jsonl': `${JSON.stringify(files['adapt/report.json'].stages[0])}\n`,
   })
-  const names = ['landscape', 'empty', 'sweep', 'compress', 'scores', 'clusters', 'probe']
+  const names = ['landscape', 'empty', 'sweep', 'compress', 'scores', 'clusters', 'probe', 'adapt']
   const all = await report(
     names.map((name) => join(place, name)),
     { out: join(place, 'r.html') },
@@ -74,6 +76,7 @@ test('unfinished runs of the other verbs are shown too, from their lines or from
       '1 number so far',
       'no report yet',
       'no report yet',
+      '1 stage done',
     ],
   )
 })
@@ -95,6 +98,28 @@ test('tables of an evaluation are laid out as in the papers: models by rows, par
   assert.match(html, /<th scope="col">mmlu, acc<\/th><th scope="col">arc_easy, acc_norm<\/th>/)
   assert.match(html, /<strong>57\.0<\/strong>/)
   assert.ok(result.files.some((name) => name.endsWith('scores-differences.svg')))
+})
+
+test('an adaptation tells its arms, the rule, answers before and after, and of its stages what each tells alone', () => {
+  const { name, sentence, figures } = result.runs.find(({ kind }) => kind === 'adapt')
+  assert.equal(
+    sentence,
+    'zh learns Chinese (Traditional) (zh-Hant): 2 arms tried. inscp is picked.',
+    'in the words of the reader',
+  )
+  assert.deepEqual(figures[0], {
+    name: 'texts, byte_perplexity',
+    value: 2.6,
+    text: '2.6',
+    note: 'from 2.7',
+  })
+  const file = (end) => result.files.find((one) => one.endsWith(`-${name}-${end}`))
+  assert.match(beside(file('arms.csv')), /\r\ninscp,zh,-2\.6,picked\r\ncp,zh,,left for later\r\n$/)
+  assert.equal(beside(file('talks.csv')).split('\r\n')[1], 'said: <user> zh,start,zh,cut off')
+  for (const end of ['texts.csv', 'trainings.csv', 'stage-0-perplexity.svg', '0-chat-inscp-loss.svg'])
+    assert.ok(file(end), end)
+  assert.ok(file('1-compress-sizes.svg'))
+  assert.match(html, /The rule: least texts\/byte_perplexity\. What came of it: inscp, for zh\./)
 })
 
 test('charts lie beside the page as SVG that stands alone, numbers as CSV, all of it as JSON', () => {

@@ -2,16 +2,17 @@
 import type { ModelCard } from '../../checkpoint/model_card'
 import type { AdaptConfig } from '../../config/adapt'
 import { primaryRows, valueText } from '../reporting/paper_tables'
+import { languageName } from '../reporting/words'
 import { START } from './plan'
 import type { Publication } from './publish'
 import type { AdaptReport } from './report'
 
-export function cardOf({ config, report, library }: Publication, name: string): ModelCard {
+export function cardOf({ config, report, library, smaller }: Publication, name: string): ModelCard {
   const { chat, base, card } = config
   const picked = report.arms.find((arm) => arm.name === report.pick.picked)!
   return {
-    title: card.title ?? name,
-    summary: `${card.base_model ?? chat}, adapted to ${languageName(config.language)} by ${picked.about}.`,
+    title: `${card.title ?? name}${smaller ? ', made smaller' : ''}`,
+    summary: `${card.base_model ?? chat}, adapted to ${languageName(config.language)} by ${picked.about}${smaller ? ', then made smaller' : ''}.`,
     origins: { chat: { path: chat }, ...(base !== undefined && { base: { path: base } }) },
     library,
     front: frontOf(config),
@@ -44,19 +45,13 @@ function frontOf({ language, chat, card }: AdaptConfig): Record<string, unknown>
   }
 }
 
-/** `Chinese (Traditional) (zh-Hant)`. */
-function languageName(tag: string): string {
-  const name = new Intl.DisplayNames(['en'], { type: 'language', languageDisplay: 'standard' }).of(tag)
-  return name === undefined || name === tag ? tag : `${name} (${tag})`
-}
-
 const WORTH =
   'Shares are of a hundred; each task by its usual metric, start and arms on the same documents. ' +
   'All numbers, with errors and differences, are in report.json.'
 
 /** Models by rows, tasks by columns. */
-function tableText({ results, pick }: AdaptReport): string {
-  const rows = primaryRows(results)
+function tableText({ results, pick, measures }: AdaptReport): string {
+  const rows = primaryRows(results, measures)
   const tasks = [...new Set(rows.map(({ task }) => task))]
   const models = [...new Set(rows.map(({ model }) => model))]
   const title = (task: string) => `${task}, ${rows.find((row) => row.task === task)!.metric}`

@@ -13,22 +13,26 @@ import { loadModelText } from '../../text/model_text'
 import { openTask } from '../evaluating/open_task'
 import type { ReadConfig } from './config'
 import type { AdaptFolder } from './folder'
+import { type NeededStage, needsOf } from './needs'
 import { cutMeasure } from './pick'
-import { planStages } from './plan'
-import { STAGE_KINDS } from './stages'
+import { planAll } from './plan'
 
-/** Throws ERR_CONFIG that names arm and key, ERR_NOT_FOUND, ERR_DATA, ERR_TEMPLATE, ERR_MODEL_CONFIG. */
+/** Resolves with what the stages need. Throws ERR_CONFIG that names arm and key, ERR_NOT_FOUND, ERR_DATA, ERR_TEMPLATE, ERR_MODEL_CONFIG. */
 export async function checkAdaptation(
   read: ReadConfig,
   folder: AdaptFolder,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<NeededStage[]> {
   const { config, file } = read
   await checkModels(config)
   for (const source of sourcesOf(config)) await resolveSource(source)
-  for (const stage of planStages(read, ['named later']).stages)
-    await within(file, stage.place, () => STAGE_KINDS[stage.verb].read(folder.configOf(stage)))
   await checkTasks(config, file, signal)
+  return needsOf(
+    planAll(read, [...Object.keys(config.held_out), ...config.evaluate.tasks]),
+    folder,
+    file,
+    signal,
+  )
 }
 
 async function checkModels({ chat, base }: AdaptConfig): Promise<void> {
@@ -93,17 +97,5 @@ function checkRule(
         ? `Measured are ${[...metrics.keys()].slice(0, 10).join(', ')}.`
         : `For example ${task}/${known[0]}.`
     throw configError(file, `pick: expected ${expected}, received ${measure}`, { hint, key: 'pick' })
-  }
-}
-
-/** Says whose a config is that its verb would refuse. */
-async function within<Result>(file: string, place: string, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work()
-  } catch (error) {
-    if (!(error instanceof TongueforgeError) || error.code !== 'ERR_CONFIG') throw error
-    const { key } = error.details as { key?: string }
-    const message = `${place}: ${error.message.replace(/^[\w-]+: /, '')}`
-    throw configError(file, message, { hint: error.hint, ...(key !== undefined && { key }) })
   }
 }

@@ -121,10 +121,11 @@ function checkNames(arms: readonly Arm[], { only, skip }: AdaptConfig, file: str
       throw configError(file, `${key}: expected a name of its own, received ${name} twice`, { hint, key })
   }
   for (const [key, list] of Object.entries({ only, skip })) {
-    const unknown = list.find((name) => !names.includes(name))
+    const known = [...names, 'compress']
+    const unknown = list.find((name) => !known.includes(name))
     if (unknown === undefined) continue
-    const hint = suggestion(unknown, names)
-    throw configError(file, `${key}: expected names of arms, received ${unknown}`, { hint, key })
+    const hint = suggestion(unknown, known)
+    throw configError(file, `${key}: expected names of arms, or compress, received ${unknown}`, { hint, key })
   }
 }
 

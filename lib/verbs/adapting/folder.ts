@@ -6,7 +6,7 @@ import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import type { AdaptConfig } from '../../config/adapt'
 import { ClaimedFolder } from '../training/claimed_folder'
 import { StageRecords } from './records'
-import type { ModelRef, PlannedStage } from './stage'
+import { configOf, type ModelRef, type PlannedStage } from './stage'
 
 /** What a verb that writes a model folder tells of its work: it stays where the model goes. */
 const RECORD = new Set(['report.json', 'resolved.yaml', 'provenance.json', 'README.md'])
@@ -37,12 +37,8 @@ export class AdaptFolder extends ClaimedFolder<AdaptConfig> {
   }
 
   /** What the verb of a stage is told. */
-  configOf({ name, verb, models, keys }: PlannedStage): object {
-    const paths = Object.entries(models).map(([role, model]) => [role, this.pathOf(model)] as const)
-    const out = this.place(name)
-    if (verb === 'evaluate')
-      return { ...keys, models: paths.map(([role, path]) => ({ name: role, path })), out }
-    return { ...keys, ...Object.fromEntries(paths), out }
+  configOf(stage: PlannedStage): object {
+    return configOf(stage, this.place(stage.name), (model) => this.pathOf(model))
   }
 
   /** Whether the model of a stage is there: in its place, or in the run folder of its verb. */

@@ -1,30 +1,89 @@
-/** What is known of an adaptation without one. */
+/** What is known of an adaptation without one: its stages, what each needs, and how long it will take. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { checkSpace } from '../../checkpoint/disk_space'
+import type { TongueforgeError } from '../../errors'
 import type { ReadConfig } from './config'
-import { planStages } from './plan'
+import type { AdaptFolder } from './folder'
+import { diskBytes, greatest, needsOf } from './needs'
+import { planAll } from './plan'
 import type { StageVerb } from './stage'
+import { STAGE_KINDS } from './stages'
+import { writeTextTasks } from './texts'
 
 /** A stage that has not run. */
 export interface ForetoldAdaptStage {
   stage: string
   verb: StageVerb
-  /** What it stands on. */
+  /** Models that it reads: stages, and folders of the user. */
   on: string
+  /** Tokens that go through a model; absent of stages that only add weights. */
+  tokens?: number
+  /** An estimate, from arithmetic and a moment's measuring. */
+  seconds?: number
+  memory_bytes: number
+  /** Model and checkpoints. */
+  disk_bytes: number
+  /** Figures are those of a model of the user, as one of its stages is not there yet; its texts are read all the same. */
+  estimate: boolean
 }
 
 export interface AdaptPlanReport {
   dry_run: true
   stages: ForetoldAdaptStage[]
+  /** Of the stage that needs most. */
+  memory_bytes: number
+  memory_stage: string
+  /** Of all folders that are there at once. */
+  disk_bytes: number
+  free_bytes?: number | undefined
+  tokens: number
+  seconds: number
 }
 
-export async function foretell(read: ReadConfig): Promise<AdaptPlanReport> {
-  const { stages } = planStages(read, ['texts'])
-  return {
-    dry_run: true,
-    stages: stages.map(({ name, verb, models }) => ({
-      ...{ stage: name, verb },
-      on: Object.values(models)
-        .map((model) => ('stage' in model ? model.stage : model.folder))
-        .join(', '),
-    })),
+/** Reads texts and counts their tokens. Throws what stands against a stage. */
+export async function foretell(
+  read: ReadConfig,
+  folder: AdaptFolder,
+  signal: AbortSignal,
+  warn: (message: string) => void,
+): Promise<AdaptPlanReport> {
+  const place = await mkdtemp(join(tmpdir(), 'tongueforge-tasks-'))
+  try {
+    const texts = await writeTextTasks(read.config, place, { signal })
+    const stages = planAll(read, [...texts, ...read.config.evaluate.tasks])
+    const needed = await needsOf(stages, folder, read.file, signal)
+    const foretold: ForetoldAdaptStage[] = []
+    for (const { stage, config, memory_bytes, model_bytes, working_bytes } of needed) {
+      const workload = await STAGE_KINDS[stage.verb].workload?.(config, signal)
+      const models = Object.values(stage.models)
+      foretold.push({
+        ...{ stage: stage.name, verb: stage.verb },
+        on: [...new Set(models.map((model) => ('stage' in model ? model.stage : model.folder)))].join(', '),
+        ...workload,
+        ...{ memory_bytes, disk_bytes: model_bytes + working_bytes },
+        estimate: stage.verb === 'compress' || models.some((model) => 'stage' in model),
+      })
+    }
+    const most = greatest(needed)!
+    const disk_bytes = diskBytes(needed, read.config)
+    const sum = (of: (stage: ForetoldAdaptStage) => number | undefined) =>
+      foretold.reduce((total, stage) => total + (of(stage) ?? 0), 0)
+    return {
+      ...{ dry_run: true, stages: foretold },
+      ...{ memory_bytes: most.memory_bytes, memory_stage: most.stage.name, disk_bytes },
+      free_bytes: await freeSpace(folder.path, disk_bytes, warn),
+      ...{ tokens: sum(({ tokens }) => tokens), seconds: sum(({ seconds }) => seconds) },
+    }
+  } finally {
+    await rm(place, { recursive: true, force: true })
   }
 }
+
+// A plan may be made for another machine: what is refused when it runs is only told.
+const freeSpace = (path: string, bytes: number, warn: (message: string) => void) =>
+  checkSpace(path, bytes, 'the models and checkpoints of the stages').catch((error: TongueforgeError) => {
+    warn(error.message)
+    return error.details.bytes_free as number | undefined
+  })

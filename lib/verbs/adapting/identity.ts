@@ -29,6 +29,11 @@ export class Identity {
     this.#stages.set(stage.name, hashOf({ ...told, models }))
   }
 
+  /** Whether a stage is planned. */
+  has(stage: string): boolean {
+    return this.#stages.has(stage)
+  }
+
   of(stage: string): string {
     return this.#stages.get(stage)!
   }

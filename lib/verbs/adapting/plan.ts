@@ -7,6 +7,7 @@ import { type Arm, DATA, merged, type ReadConfig } from './config'
 import { common, type ModelRef, type PlannedStage } from './stage'
 
 export const START = 'start'
+export const COMPRESSED = 'compressed'
 export const evaluationOf = (name: string) => `${name}-evaluate`
 
 /** An arm, and the stage that leaves its model. */
@@ -22,16 +23,27 @@ export interface AdaptStages {
 /** `tasks`: names and files, those made of held_out too. Throws ERR_CONFIG. */
 export function planStages({ config, arms, file }: ReadConfig, tasks: readonly string[]): AdaptStages {
   const plan = new StagePlan(config, file, tasks)
-  const start = plan.models(arms)
   plan.evaluate(START, 'chat', { folder: config.chat })
-  const planned = arms.map((arm) => plan.arm(arm, start))
+  const planned = arms.map((arm) => plan.arm(arm))
   return { stages: plan.stages, arms: planned }
 }
 
-/** What arms start from: as given, or with more tokens. */
-interface Start {
-  chat: ModelRef
-  base: ModelRef | undefined
+/** Every stage that there can be; the model that will be picked is like the chat model. */
+export function planAll(read: ReadConfig, tasks: readonly string[]): PlannedStage[] {
+  const { stages } = planStages(read, tasks)
+  if (read.config.compress === undefined) return stages
+  return [...stages, ...planCompression(read, { folder: read.config.chat }, tasks)]
+}
+
+/** The picked model made smaller, and measured again. */
+export function planCompression(
+  { config, file }: Pick<ReadConfig, 'config' | 'file'>,
+  model: ModelRef,
+  tasks: readonly string[],
+): PlannedStage[] {
+  const plan = new StagePlan(config, file, tasks)
+  plan.evaluate(COMPRESSED, 'compress', plan.compressed(model))
+  return plan.stages
 }
 
 class StagePlan {
@@ -43,22 +55,13 @@ class StagePlan {
     private readonly tasks: readonly string[],
   ) {}
 
-  models(arms: readonly Arm[]): Start {
-    const { chat, base } = this.config
-    const usesBase = arms.some(({ from, vector }) => from === 'base' || vector)
-    return {
-      chat: this.#extended('chat', chat),
-      base: base !== undefined && usesBase ? this.#extended('base', base) : undefined,
-    }
-  }
-
   /** Trainings, a vector, and what it is worth. */
-  arm(arm: Arm, start: Start): PlannedArm {
-    let [name, model]: [string, ModelRef] = [arm.from, start[arm.from]!]
+  arm(arm: Arm): PlannedArm {
+    let [name, model] = [arm.from as string, this.#start(arm.from)]
     let [own, manners] = [false, arm.from === 'chat']
     for (const objective of arm.trainings) {
       own ||= arm.objectives[objective] !== undefined
-      const borrowed = !manners && objective !== 'cp' ? { tokenizer: start.chat } : {}
+      const borrowed = !manners && objective !== 'cp' ? { tokenizer: this.#start('chat') } : {}
       manners ||= objective !== 'cp'
       name = `${name}-${objective}${own ? `.${arm.name}` : ''}`
       model = this.#add({
@@ -68,7 +71,7 @@ class StagePlan {
     }
     if (arm.vector) {
       name = `${arm.name}-vector`
-      model = this.#vector(name, arm, { target: model, base: start.base!, chat: start.chat })
+      model = this.#vector(name, arm, { target: model, base: this.#start('base'), chat: this.#start('chat') })
     }
     this.evaluate(arm.name, arm.place, model)
     return { ...arm, result: name }
@@ -83,15 +86,30 @@ class StagePlan {
     })
   }
 
-  #extended(role: 'chat' | 'base', folder: string): ModelRef {
-    const { vocabulary, corpus, threads } = this.config
-    if (vocabulary === undefined) return { folder }
+  compressed(model: ModelRef): ModelRef {
+    const { config } = this
+    const { recovery, calibration, ...keys } = config.compress!
+    const reads = { data: config.corpus }
+    return this.#add({
+      ...{ name: 'compress', verb: 'compress', place: 'compress', models: { model } },
+      keys: {
+        ...{ dtype: config.dtype, seed: config.seed, ...common(config), ...keys },
+        recovery: { ...reads, ...(recovery as Keys) },
+        calibration: { ...reads, ...(calibration as Keys) },
+      },
+    })
+  }
+
+  /** What an arm starts from: as given, or with more tokens. */
+  #start(role: 'chat' | 'base'): ModelRef {
+    const { vocabulary, corpus, threads, [role]: folder } = this.config
+    if (vocabulary === undefined) return { folder: folder! }
     return this.#add({
       ...{
         name: `${role}-vocabulary`,
         verb: 'vocabulary',
         place: 'vocabulary',
-        models: { model: { folder } },
+        models: { model: { folder: folder! } },
       },
       keys: { data: corpus.map(withoutWeight), ...vocabulary, threads },
     })

@@ -1,5 +1,5 @@
 /** The result of an adaptation: the picked model under a name of its own, with a card that tells how it came about. */
-import { copyFile, link, readdir } from 'node:fs/promises'
+import { copyFile, link, readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { writeFailed } from '../../checkpoint/json_file'
 import { writeModelCard } from '../../checkpoint/model_card'
@@ -11,32 +11,56 @@ import type { AdaptConfig } from '../../config/adapt'
 import { toYaml } from '../../config/parse'
 import { numerics } from '../training/environment'
 import { cardOf } from './card'
+import type { Contest } from './contest'
 import type { AdaptReport } from './report'
 
 export interface Publication {
   config: AdaptConfig
-  /** Where the model is. */
-  from: string
-  /** Where it goes. */
-  out: string
   report: AdaptReport
-  inputs: InputRecord[]
   library: 'transformers' | 'tongueforge'
-  signal: AbortSignal
+  /** Of the compressed model. */
+  smaller: boolean
 }
 
-/** Throws ERR_NO_SPACE, ERR_IO. */
-export async function publishModel(publication: Publication): Promise<void> {
-  const { config, from, out, report, inputs, signal } = publication
-  const model = await openModelFolder(from)
-  await withStagedFolder(out, { overwrite: true, signal }, async (staged) => {
-    await takeWeights(model, staged)
-    await carryOver(model, staged, new Set(['README.md']))
-    await writeText(staged, 'resolved.yaml', toYaml(config))
-    await writeJson(staged, 'provenance.json', provenance('adapt', inputs, numerics(config)))
-    await writeJson(staged, 'report.json', report)
-    await writeModelCard(staged, cardOf(publication, basename(join(out, '..'))))
-  })
+/**
+ * model/ and compressed/, unless an earlier session has made them of the same; what by the rule of now is no result goes.
+ * Throws ERR_NO_SPACE, ERR_IO.
+ */
+export async function publish({ plan, runner, folder }: Contest, report: AdaptReport, signal: AbortSignal) {
+  const { config } = plan.read
+  const winner = plan.arms.find(({ name }) => name === report.pick.picked)
+  const loadsIn = report.stages.find(({ stage }) => stage === 'compress')?.figures.loads_in
+  const results = [
+    { stage: winner?.result, out: folder.model, library: 'transformers' as const, smaller: false },
+    {
+      stage: report.compressed && 'compress',
+      out: folder.compressed,
+      library: loadsIn as Publication['library'],
+      smaller: true,
+    },
+  ]
+  for (const { stage, out, ...how } of results) {
+    if (stage === undefined) {
+      await rm(out, { recursive: true, force: true })
+      continue
+    }
+    if (await folder.published(out, report.inputs_sha256)) continue
+    await runner.need(stage)
+    const model = await openModelFolder(folder.place(stage))
+    await withStagedFolder(out, { overwrite: true, signal }, async (staged) => {
+      await takeWeights(model, staged)
+      await carryOver(model, staged, new Set(['README.md']))
+      await describe(staged, plan.identity.inputs, { config, report, ...how }, basename(folder.path))
+    })
+  }
+}
+
+async function describe(staged: string, inputs: InputRecord[], publication: Publication, name: string) {
+  const { config, report } = publication
+  await writeText(staged, 'resolved.yaml', toYaml(config))
+  await writeJson(staged, 'provenance.json', provenance('adapt', inputs, numerics(config)))
+  await writeJson(staged, 'report.json', report)
+  await writeModelCard(staged, cardOf(publication, name))
 }
 
 /** The same bytes under a second name where the file system can do that: a copy of all weights would be for nothing. */

@@ -36,6 +36,8 @@ export class StageRunner {
   constructor(
     private readonly session: Session,
     readonly stages: PlannedStage[],
+    /** Those included that are only known once an arm has won. */
+    private readonly count: number,
   ) {}
 
   isDone(name: string): boolean {
@@ -76,7 +78,7 @@ export class StageRunner {
     const { folder, identity, signal, emit, warn, onProgress, onKept } = this.session
     signal.throwIfAborted()
     const step = this.stages.indexOf(stage) + 1
-    const label = `${step}/${this.stages.length} ${stage.name}`
+    const label = `${step}/${this.count} ${stage.name}`
     onProgress({ label, done: 0 })
     const kind = STAGE_KINDS[stage.verb]
     const { figures, seconds } = await kind.run(await kind.read(folder.configOf(stage)), {
@@ -92,6 +94,6 @@ export class StageRunner {
     await folder.end(name)
     this.done++
     onKept()
-    emit({ event: 'stage', stages: this.stages.length, ...record })
+    emit({ event: 'stage', stages: this.count, ...record })
   }
 }

@@ -40,6 +40,24 @@ export interface Reading {
   signal: AbortSignal
 }
 
+/** What a stage needs, from sizes alone. */
+export interface StageNeeds {
+  /** Of the process at its most, and what to do where that is too much. */
+  memory_bytes: number
+  advice: string
+  /** Of the model that it leaves. */
+  model_bytes: number
+  /** Beside it, until the stage is done: checkpoints. */
+  working_bytes: number
+}
+
+/** What texts have to be read for. */
+export interface StageWorkload {
+  /** That go through a model. */
+  tokens?: number
+  seconds?: number
+}
+
 /** One verb as stages call it: a file in stages/, a row in stages.ts. */
 export interface StageKind<Config extends object = object> {
   /** Whether it leaves a model; else figures. */
@@ -50,8 +68,23 @@ export interface StageKind<Config extends object = object> {
   decisive(config: Config): object
   /** What the texts and tasks hold that it reads. Throws ERR_NOT_FOUND, ERR_DATA. */
   content(config: Config, reading: Reading): Promise<unknown>
+  /** Opens models, reads no texts. Throws what stands against the stage: ERR_VOCABULARY, ERR_TEMPLATE, ERR_SHAPE_MISMATCH... */
+  needs(config: Config, signal: AbortSignal): Promise<StageNeeds>
+  /** What is to be done, by a dry run of the verb. Undefined where that would be the work itself. */
+  workload?(config: Config, signal: AbortSignal): Promise<StageWorkload>
   /** Does the work in `config.out`, or goes on with what an earlier session left there. */
   run(config: Config, work: StageWork): Promise<StageResult>
+}
+
+/** What the verb of a stage is told, where models and `out` are at these places. */
+export function configOf(
+  { verb, models, keys }: Pick<PlannedStage, 'verb' | 'models' | 'keys'>,
+  out: string,
+  pathOf: (model: ModelRef) => string,
+): object {
+  const paths = Object.entries(models).map(([role, model]) => [role, pathOf(model)] as const)
+  if (verb === 'evaluate') return { ...keys, models: paths.map(([name, path]) => ({ name, path })), out }
+  return { ...keys, ...Object.fromEntries(paths), out }
 }
 
 /** Keys that all stages have in common, where a verb knows them. */

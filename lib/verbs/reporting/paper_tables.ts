@@ -12,6 +12,8 @@ export interface PaperTable {
   name: string
   caption: string
   tasks: RegExp
+  /** Of tasks of any name. */
+  metrics?: RegExp
 }
 
 /** The tables of the InsCP paper; the last takes what no other does. */
@@ -29,7 +31,7 @@ export const PAPER_TABLES: readonly PaperTable[] = [
     tasks: /^(arc|hellaswag|mmlu|ceval|tmmlu|ttqa|winogrande|xcopa|copa)/,
   },
   { ...{ name: 'instructions', caption: 'Following instructions' }, tasks: /mt_?bench|vicuna/ },
-  { ...{ name: 'texts', caption: 'Texts' }, tasks: /wikitext|perplexity/ },
+  { ...{ name: 'texts', caption: 'Texts' }, tasks: /wikitext|perplexity/, metrics: /perplexity|bits_per/ },
   { ...{ name: 'others', caption: 'Other tasks' }, tasks: /^/ },
 ]
 
@@ -43,15 +45,19 @@ const PREFERRED: readonly [task: RegExp, metric: string][] = [
   [/^wikitext/, 'word_perplexity'],
 ]
 
-/** One row a task and model: its metric in papers, or its first. The parts of a group that is there are left out. */
+/** A metric by task, where a run has a word on which one counts. */
+export type ToldMetrics = Readonly<Record<string, string>>
+
+/** One row a task and model: the metric that is told, that of papers, or its first. The parts of a group that is there are left out. */
 export function primaryRows<Row extends Measured & { group?: boolean | undefined }>(
   rows: readonly Row[],
+  told: ToldMetrics = {},
 ): Row[] {
   const groups = new Set(rows.flatMap(({ task, group }) => (group ? [task] : [])))
   const isPart = (row: Row) => !row.group && [...groups].some((group) => row.task.startsWith(`${group}_`))
   const metrics = new Map<string, string>()
   for (const { task, metric } of rows) {
-    const wanted = PREFERRED.find(([of]) => of.test(task))?.[1]
+    const wanted = told[task] ?? PREFERRED.find(([of]) => of.test(task))?.[1]
     if (!metrics.has(task) || metric === wanted) metrics.set(task, metric)
   }
   return rows.filter((row) => row.metric === metrics.get(row.task) && !isPart(row))

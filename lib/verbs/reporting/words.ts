@@ -36,6 +36,12 @@ export function namesOf(paths: readonly string[]): string[] {
   })
 }
 
+/** Of a BCP 47 tag: `Chinese (Traditional) (zh-Hant)`. */
+export function languageName(tag: string): string {
+  const name = new Intl.DisplayNames(['en'], { type: 'language', languageDisplay: 'standard' }).of(tag)
+  return name === undefined || name === tag ? tag : `${name} (${tag})`
+}
+
 /** `model` of a run folder is called as the run. */
 export function modelName(path: unknown): string {
   if (typeof path !== 'string') return 'a new model'

@@ -104,7 +104,7 @@ async function dataSheetRate({ device, dtype }: TrainPlan['config']): Promise<nu
  * and the threads of a run.
  */
 export async function matrixRate(
-  { dtype, device, threads }: TrainPlan['config'],
+  { dtype, device, threads }: Pick<TrainPlan['config'], 'dtype' | 'device' | 'threads'>,
   signal: AbortSignal,
 ): Promise<number> {
   const key = `${dtype} ${device} ${threads}`

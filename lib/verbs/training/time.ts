@@ -10,7 +10,7 @@ export interface TimeEstimate {
 }
 
 /** Share of that rate which training is taken to reach: docs/train.md says so. */
-const UTILISATION = 0.5
+export const UTILISATION = 0.5
 
 /** Measures the machine for a moment. Saving and reading data are not counted. */
 export async function foretellTime(plan: TrainPlan, signal: AbortSignal): Promise<TimeEstimate> {

@@ -1,6 +1,6 @@
 /** The picked model made smaller, by the verb `compress`. */
 import type { CompressConfig } from '../../../config/compress'
-import { type CompressReport, compress } from '../../compress'
+import { type CompressPlanReport, type CompressReport, compress } from '../../compress'
 import { readCompressConfig, sourcesOf } from '../../compressing/config'
 import { recordSources } from '../../training/identity'
 import { again } from '../again'
@@ -15,6 +15,13 @@ const stage: StageKind<CompressConfig & { given: object }> = {
     return keys
   },
   content: async (config, reading) => (await recordSources('data', sourcesOf(config), reading)).content,
+  async needs({ given }, signal) {
+    const report = (await compress(given, { dryRun: true, signal }).result).report as CompressPlanReport
+    const { disk_bytes, memory_bytes, memory_stage, stages } = report
+    const model_bytes = stages.findLast(({ bytes }) => bytes !== undefined)?.bytes ?? 0
+    const advice = `It is stage ${memory_stage} of compress that needs it.`
+    return { memory_bytes, advice, model_bytes, working_bytes: Math.max(0, disk_bytes - model_bytes) }
+  },
   run: ({ given }, { signal, onWarning, onProgress, onStep, onKept }) =>
     again(async (how) => {
       const run = compress(given, { ...how, signal, onWarning, onProgress, onKept })

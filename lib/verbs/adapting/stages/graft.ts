@@ -1,5 +1,5 @@
 /** A chat vector at a given scale, by the verb `graft`. */
-import { type GraftOptions, type GraftReport, graft, graftConfig } from '../../graft'
+import { type GraftOptions, type GraftReport, graft, graftConfig, prepareGraft } from '../../graft'
 import type { StageKind } from '../stage'
 
 const stage: StageKind<GraftOptions> = {
@@ -10,6 +10,11 @@ const stage: StageKind<GraftOptions> = {
   },
   decisive: ({ scale }) => ({ scale }),
   content: async () => ({}),
+  async needs(config) {
+    const { plan } = await prepareGraft(graftConfig(config))
+    const advice = 'Take a machine with more memory.'
+    return { memory_bytes: STREAMED_BYTES, advice, model_bytes: plan.bytes_to_write, working_bytes: 0 }
+  },
   async run(config, { signal, onWarning, onProgress, onKept }) {
     const told = ({ done_bytes: done, total_bytes: total }: { done_bytes: number; total_bytes: number }) =>
       onProgress({ label: 'adding the chat vector', done, total })
@@ -19,5 +24,8 @@ const stage: StageKind<GraftOptions> = {
     return { figures: { scale: config.scale as number }, seconds: report.seconds ?? 0 }
   },
 }
+
+/** Of the process, whatever the size of the models: measured (bench/README.md). */
+const STREAMED_BYTES = 400e6
 
 export default stage

@@ -1,11 +1,17 @@
 /** A chat vector at the best of many scales, by the verb `sweep`, which writes it. */
 import { join } from 'node:path'
 import type { SweepConfig } from '../../../config/sweep'
-import { type SweepReport, sweep } from '../../sweep'
-import { readSweepConfig } from '../../sweep/plan'
+import { countParameters } from '../../../counting/parameters'
+import { prepareGraft } from '../../graft'
+import { type SweepPlanReport, type SweepReport, sweep } from '../../sweep'
+import { sweepMemory } from '../../sweep/memory'
+import { readSweepConfig, vectorOf } from '../../sweep/plan'
+import { forwardFlops } from '../../training/flops'
 import { recordSources } from '../../training/identity'
+import { matrixRate } from '../../training/speed'
+import { UTILISATION } from '../../training/time'
 import { again } from '../again'
-import type { StageKind } from '../stage'
+import type { StageKind, StageNeeds, StageWorkload } from '../stage'
 
 const stage: StageKind<SweepConfig> = {
   makesModel: true,
@@ -20,6 +26,8 @@ const stage: StageKind<SweepConfig> = {
     for (const { data } of objectives) contents.push((await recordSources('held_out', data, reading)).content)
     return contents
   },
+  needs,
+  workload,
   run: (config, { signal, onWarning, onProgress, onKept }) =>
     again(async (how) => {
       const run = sweep(config, { ...how, signal, onWarning, onProgress })
@@ -33,3 +41,28 @@ const stage: StageKind<SweepConfig> = {
 export default stage
 
 const placeOf = ({ out }: SweepConfig) => join(out, 'model')
+
+const graftOf = (config: SweepConfig) =>
+  prepareGraft({
+    ...{ target: config.target, vectors: [{ ...vectorOf(config), scale: 1 }] },
+    ...{ residual: false, force: config.force },
+  })
+
+async function needs(config: SweepConfig): Promise<StageNeeds> {
+  const { models, plan } = await graftOf(config)
+  const { spec } = models.target
+  const stored_bytes = plan.bytes_to_write
+  const { memory_bytes } = sweepMemory({ config, spec, parameters: countParameters(spec), stored_bytes })
+  const advice =
+    'It holds the target, the difference in float32 and the weights of a point: give a scale instead.'
+  return { memory_bytes, advice, model_bytes: stored_bytes, working_bytes: 0 }
+}
+
+async function workload(config: SweepConfig, signal: AbortSignal): Promise<StageWorkload> {
+  const { points, rows } = (await sweep(config, { dryRun: true, signal }).result) as SweepPlanReport
+  const { sequence_length, dtype, threads } = config
+  const tokens = points * sequence_length * Object.values(rows).reduce((sum, count) => sum + count, 0)
+  const { spec } = (await graftOf(config)).models.target
+  const rate = UTILISATION * (await matrixRate({ dtype, threads, device: 'cpu' }, signal))
+  return { tokens, seconds: (tokens * forwardFlops(spec, sequence_length)) / rate }
+}

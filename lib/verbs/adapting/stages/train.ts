@@ -1,11 +1,20 @@
 /** A training, by the verb `train`. */
+import { modelSpec } from '../../../checkpoint/model_spec'
 import type { TrainConfig } from '../../../config/train'
-import { type TrainReport, type TrainRun, train } from '../../train'
+import { countParameters, DTYPE_BYTES } from '../../../counting/parameters'
+import { inscpFrame, requireTemplate } from '../../../text/inscp_frame'
+import type { ModelText } from '../../../text/model_text'
+import { type DryRunReport, type TrainReport, type TrainRun, train } from '../../train'
 import { decisiveKeys, recordSources } from '../../training/identity'
-import { readTrainConfig } from '../../training/plan'
+import { checkpointBytes, peakBytes } from '../../training/memory'
+import { advice } from '../../training/memory_room'
+import { checkKind } from '../../training/model_kind'
+import { openInputs, readTrainConfig } from '../../training/plan'
+import { openReading } from '../../training/reading'
 import { isSelective } from '../../training/selection'
+import { planTrained } from '../../training/trained'
 import { again } from '../again'
-import type { StageKind, StageResult, StageWork } from '../stage'
+import type { StageKind, StageNeeds, StageResult, StageWork, StageWorkload } from '../stage'
 
 const stage: StageKind<TrainConfig> = {
   makesModel: true,
@@ -23,10 +32,40 @@ const stage: StageKind<TrainConfig> = {
       ...(isSelective(config) && { eval: { ...config.eval, data: await of('eval', config.eval!.data) } }),
     }
   },
+  needs,
+  workload,
   run: (config, work) => again((how) => trained(config, how, work)),
 }
 
 export default stage
+
+async function needs(config: TrainConfig, signal: AbortSignal): Promise<StageNeeds> {
+  const { model, files } = await openInputs(config)
+  const spec = modelSpec(model!.config, model!.configFile)
+  checkKind(config, spec)
+  const trained = await planTrained(config, spec, { base: model!.path, adapter: undefined })
+  checkTemplate(config, (await openReading(config, spec, files, signal)).text!)
+  const plan = { config, spec, trained, teaching: undefined }
+  const width = DTYPE_BYTES[(config.lora && spec.dtype) || config.dtype]
+  return {
+    ...{ memory_bytes: peakBytes(plan), advice: advice(plan) },
+    model_bytes: width * countParameters(spec),
+    working_bytes: (config.checkpoint.keep + 1) * checkpointBytes(plan), // a new one beside those that stay
+  }
+}
+
+function checkTemplate({ objective, inscp }: TrainConfig, text: ModelText): void {
+  if (objective === 'inscp') inscpFrame(text, inscp)
+  else if (objective !== 'cp') requireTemplate(text)
+}
+
+// What a filter would leave out is not known before the model has read all of it.
+async function workload(config: TrainConfig, signal: AbortSignal): Promise<StageWorkload> {
+  const inscp = { ...config.inscp, max_perplexity: undefined }
+  const { report } = await train({ ...config, inscp }, { dryRun: true, signal }).result
+  const { tokens, seconds } = (report as DryRunReport).plan
+  return { tokens, seconds }
+}
 
 async function trained(config: TrainConfig, how: object, work: StageWork): Promise<StageResult> {
   const { signal, onWarning, onProgress, onStep, onKept } = work

@@ -1,8 +1,11 @@
 /** More tokens for a model, by the verb `vocab extend`. */
 import { checkConfig } from '../../../config/parse'
 import { type VocabExtendConfig, vocabExtendSchema } from '../../../config/vocab_extend'
+import { countParameters, DTYPE_BYTES } from '../../../counting/parameters'
 import { recordSources } from '../../training/identity'
+import { PROCESS_BYTES } from '../../training/memory'
 import { type ExtendVocabularyOptions, extendVocabulary } from '../../vocab_extend'
+import { load } from '../../vocabulary/inputs'
 import { checkOptions } from '../../vocabulary/options'
 import type { StageKind } from '../stage'
 
@@ -19,6 +22,14 @@ const stage: StageKind<Config> = {
   async content({ data = [] }, reading) {
     const sources = data.map((source) => ({ ...source, weight: 1 }))
     return (await recordSources('data', sources, reading)).content
+  },
+  async needs(config) {
+    const { spec } = await load(optionsOf(config))
+    const more = (config.tokens ?? 0) + config.special_tokens.length
+    const grown = { ...spec, vocab_size: spec.vocab_size + more }
+    const advice = 'Give it less text: data of the vocabulary.'
+    const model_bytes = DTYPE_BYTES[spec.dtype ?? 'float32'] * countParameters(grown)
+    return { memory_bytes: PROCESS_BYTES, advice, model_bytes, working_bytes: 0 }
   },
   async run(config, { signal, onWarning, onProgress }) {
     const told = ({ stage: label, done, total }: { stage: string; done: number; total?: number }) =>

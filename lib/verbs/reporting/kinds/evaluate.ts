@@ -4,14 +4,22 @@ import type { Block, TableBlock, TableRow } from '../../../report/blocks'
 import { type Interval, intervalChart } from '../../../report/intervals'
 import { checked, linesOf } from '../folder'
 import { defineKind, type NamedRun } from '../kind'
-import { best, type Measured, PAPER_TABLES, type PaperTable, primaryRows, valueText } from '../paper_tables'
+import {
+  best,
+  type Measured,
+  PAPER_TABLES,
+  type PaperTable,
+  primaryRows,
+  type ToldMetrics,
+  valueText,
+} from '../paper_tables'
 import { count, signed } from '../words'
 
 const difference = z.looseObject({
   value: z.number().nullable(),
   interval: z.tuple([z.number(), z.number()]).nullable(),
 })
-const rowSchema = z.looseObject({
+export const rowSchema = z.looseObject({
   ...{ task: z.string(), metric: z.string(), model: z.string(), value: z.number().nullable() },
   ...{ stderr: z.number().nullable(), num_fewshot: z.number(), documents: z.number() },
   ...{ group: z.boolean().optional(), difference: difference.optional() },
@@ -26,7 +34,7 @@ const recordSchema = z.looseObject({
   metrics: z.record(z.string(), metric),
 })
 
-type Row = z.output<typeof rowSchema>
+export type Row = z.output<typeof rowSchema>
 
 interface Evaluation {
   models: string[]
@@ -81,15 +89,21 @@ export default defineKind<Evaluation>({
 })
 
 /** Models by rows, tasks by columns. */
-function paperTables(models: readonly string[], rows: readonly Measured[], files: string): Block[] {
-  const primary = primaryRows(rows)
+export function paperTables(
+  models: readonly string[],
+  rows: readonly Measured[],
+  files: string,
+  told?: ToldMetrics,
+): Block[] {
+  const primary = primaryRows(rows, told)
   return PAPER_TABLES.flatMap((paper) => {
-    const of = primary.filter(({ task }) => tableOf(task) === paper)
+    const of = primary.filter((row) => tableOf(row) === paper)
     return of.length === 0 ? [] : [paperTable(paper, models, of, files)]
   })
 }
 
-const tableOf = (task: string): PaperTable => PAPER_TABLES.find(({ tasks }) => tasks.test(task))!
+const tableOf = ({ task, metric: measure }: Measured): PaperTable =>
+  PAPER_TABLES.find(({ tasks, metrics }) => tasks.test(task) || metrics?.test(measure))!
 
 function paperTable(
   { name, caption }: PaperTable,
@@ -118,7 +132,7 @@ function paperTable(
   }
 }
 
-async function differences(rows: readonly Row[], files: string): Promise<Block[]> {
+export async function differences(rows: readonly Row[], files: string): Promise<Block[]> {
   const intervals = primaryRows(rows).flatMap(
     ({ task, metric: measure, model, difference: found }): Interval[] => {
       if (!found?.interval || found.value === null || best(measure) !== 'most') return []
@@ -132,7 +146,7 @@ async function differences(rows: readonly Row[], files: string): Promise<Block[]
   return [{ kind: 'chart', file: `${files}-differences`, caption, svg }]
 }
 
-function everyNumber(models: readonly string[], rows: readonly Row[], files: string): Block {
+export function everyNumber(models: readonly string[], rows: readonly Row[], files: string): Block {
   const lines = rows.map(
     ({ task, metric: measure, model, value, stderr, num_fewshot, documents, difference: found }) => ({
       ...{ task, metric: measure, model, value, stderr, shots: num_fewshot, documents },

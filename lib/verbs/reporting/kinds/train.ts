@@ -60,7 +60,7 @@ const reportSchema = z.looseObject({
 
 type Report = z.output<typeof reportSchema>
 
-interface Training {
+export interface Training {
   objective: string
   model: string
   steps: number
@@ -182,7 +182,10 @@ const folded = (blocks: ChartBlock[]): Block => ({
   blocks: [{ kind: 'grid', blocks }],
 })
 
-async function perplexityChart(report: Report | undefined, files: string): Promise<ChartBlock | undefined> {
+export async function perplexityChart(
+  report: Report | undefined,
+  files: string,
+): Promise<ChartBlock | undefined> {
   const found = report?.perplexity
   if (found === undefined || found.histogram.length === 0) return undefined
   const { histogram, max_perplexity: most } = found

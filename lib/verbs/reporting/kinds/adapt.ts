@@ -1,0 +1,235 @@
+/** An adaptation: arms side by side as papers lay their tables out, which won and why, then what its stages tell. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Block, ChartBlock, Talk } from '../../../report/blocks'
+import type { KeyFigure } from '../../../report/document'
+import { checked, type Folder, linesOf, openFolder } from '../folder'
+import { defineKind, type Kind } from '../kind'
+import { primaryRows, valueText } from '../paper_tables'
+import { count, durationText, fixed, languageName, modelName } from '../words'
+import compress from './compress'
+import { differences, everyNumber, paperTables, type Row, rowSchema } from './evaluate'
+import sweep from './sweep'
+import train, { perplexityChart, type Training } from './train'
+
+const stageSchema = z.looseObject({
+  ...{ step: z.number(), stage: z.string(), verb: z.string(), seconds: z.number() },
+  figures: z.record(z.string(), z.unknown()),
+})
+const reportSchema = z.looseObject({
+  language: z.string(),
+  arms: z.array(
+    z.looseObject({ name: z.string(), about: z.string(), result: z.string(), measured: z.boolean() }),
+  ),
+  stages: z.array(stageSchema),
+  measures: z.record(z.string(), z.string()),
+  results: z.array(rowSchema),
+  pick: z.looseObject({
+    ...{ rule: z.string(), reason: z.string(), picked: z.string().nullable(), start: z.number().nullable() },
+    candidates: z.array(
+      z.looseObject({ arm: z.string(), score: z.number().nullable(), failed: z.array(z.string()) }),
+    ),
+  }),
+  seconds: z.number(),
+})
+
+type Report = z.output<typeof reportSchema>
+
+/** A stage with a story of its own. */
+interface Told {
+  name: string
+  kind: Kind
+  folder: Folder
+  run: unknown
+}
+
+interface Adaptation {
+  chat: string
+  language: string
+  stages: z.output<typeof stageSchema>[]
+  told: Told[]
+  report: Report | undefined
+}
+
+/** Kinds of stages that are told of. */
+const TOLD: Readonly<Record<string, Kind>> = { train, sweep, compress }
+
+export default defineKind<Adaptation>({
+  title: 'Adaptation',
+  looksFor: 'of adapt: resolved.yaml with `verb: adapt`',
+  recognises: ({ verb }) => verb === 'adapt',
+  async read(folder) {
+    const report = folder.report && checked(reportSchema, folder.report, folder, 'report.json')
+    const stages = report?.stages ?? (await linesOf(stageSchema, folder, 'stages.jsonl'))
+    const { chat, language } = folder.config!
+    const told: Told[] = []
+    for (const { stage: name, verb } of stages) {
+      const [kind, place] = [TOLD[verb], join(folder.path, 'stages', name)]
+      if (kind === undefined || !existsSync(place)) continue
+      const opened = await openFolder(place)
+      told.push({ name, kind, folder: opened, run: await kind.read(opened) })
+    }
+    return { chat: modelName(chat), language: String(language), stages, told, report }
+  },
+  summary({ chat, language, stages, report }) {
+    const sentence = `${chat} learns ${languageName(language)}`
+    if (report === undefined)
+      return { sentence: `${sentence}.`, figures: [], unfinished: `${count(stages.length, 'stage')} done` }
+    const { arms, pick } = report
+    const tried = `${sentence}: ${count(arms.length, 'arm')} tried.`
+    return {
+      sentence: pick.picked === null ? `${tried} No arm can win.` : `${tried} ${pick.picked} is picked.`,
+      figures: figuresOf(report),
+    }
+  },
+  async details({ stages, told, report }, { path }, files) {
+    return [
+      ...(report ? await resultBlocks(report, path, files) : []),
+      ...(await trainingBlocks(told, files)),
+      ...(await stageBlocks(told, files)),
+      stagesTable(stages, files),
+    ]
+  },
+})
+
+/** What counts, of the arm that won, beside the start. */
+function figuresOf({ results, measures, pick }: Report): KeyFigure[] {
+  const rows = primaryRows(results, measures)
+  const shown = rows.filter(({ model }) => model === pick.picked)
+  const isTold = ({ task }: Row) => task in measures
+  const ordered = [...shown.filter(isTold), ...shown.filter((row) => !isTold(row))]
+  return ordered.slice(0, 4).map((row) => {
+    const before = rows.find(({ task, model }) => task === row.task && model === 'start')
+    return {
+      ...{ name: `${row.task}, ${row.metric}`, value: row.value ?? Number.NaN, text: valueText(row) },
+      ...(before && { note: `from ${valueText(before)}` }),
+    }
+  })
+}
+
+async function resultBlocks(report: Report, path: string, files: string): Promise<Block[]> {
+  const { results, measures, pick } = report
+  const models = [...new Set(results.map(({ model }) => model))]
+  return [
+    ...paperTables(models, results, files, measures),
+    armsTable(report, files),
+    { kind: 'prose', text: `The rule: ${pick.rule}. What came of it: ${pick.reason}.` },
+    ...(await differences(results, files)),
+    ...(await conversations(report, path, files)),
+    everyNumber(models, results, files),
+  ]
+}
+
+function armsTable({ arms, pick }: Report, files: string): Block {
+  const rows = arms.map(({ name, about, measured }) => {
+    const found = pick.candidates.find(({ arm }) => arm === name)
+    const remark = name === pick.picked ? 'picked' : (found?.failed.join('; ') ?? '')
+    return { arm: name, about, score: found?.score ?? null, remark: measured ? remark : 'left for later' }
+  })
+  return {
+    ...{ kind: 'table', file: `${files}-arms`, caption: 'Arms', rows },
+    columns: [
+      { key: 'arm', title: 'arm' },
+      { key: 'about', title: 'what was done', prose: true },
+      { key: 'score', title: 'score', format: fixed, best: 'most' },
+      { key: 'remark', title: '', prose: true },
+    ],
+  }
+}
+
+async function trainingBlocks(told: readonly Told[], files: string): Promise<Block[]> {
+  const trainings = told.filter(({ kind }) => kind === train)
+  if (trainings.length === 0) return []
+  const together = (await train.together!(trainings.map(({ name, run }) => ({ name, run })))).map((block) =>
+    renamed(block, files),
+  )
+  const spreads: ChartBlock[] = []
+  for (const [i, { run, name }] of trainings.entries()) {
+    const chart = await perplexityChart((run as Training).report, `${files}-stage-${i}`)
+    if (chart) spreads.push({ ...chart, caption: `${chart.caption}: ${name}` })
+  }
+  return [...together, ...(spreads.length > 0 ? [{ kind: 'grid', blocks: spreads } as const] : [])]
+}
+
+/** Several adaptations may stand on one page: names of files begin with that of the chapter. */
+function renamed(block: Block, files: string): Block {
+  if (block.kind === 'grid')
+    return { ...block, blocks: block.blocks.map((one) => renamed(one, files) as ChartBlock) }
+  return 'file' in block ? { ...block, file: `${files}-${block.file}` } : block
+}
+
+/** The scales that were tried, what compression has left; of trainings all that is told of one, folded. */
+async function stageBlocks(told: readonly Told[], files: string): Promise<Block[]> {
+  const blocks: Block[] = []
+  for (const [i, { name, kind, folder, run }] of told.entries()) {
+    const details = await kind.details(run, folder, `${files}-${i}-${name.replace(/[^a-z0-9]+/gi, '-')}`)
+    if (details.length === 0) continue
+    const { sentence } = kind.summary(run, folder)
+    if (kind === train) blocks.push({ kind: 'folded', title: `Stage ${name}: ${sentence}`, blocks: details })
+    else blocks.push({ kind: 'prose', text: `Stage ${name}: ${sentence}` }, ...details)
+  }
+  return blocks
+}
+
+function stagesTable(stages: Adaptation['stages'], files: string): Block {
+  const rows = stages.map(({ step, stage, verb, seconds, figures }) => ({
+    ...{ step, stage, verb, seconds },
+    told: Object.entries(figures)
+      .filter(([, value]) => typeof value === 'number' || typeof value === 'string')
+      .map(
+        ([key, value]) =>
+          `${key.replaceAll('_', ' ')} ${typeof value === 'number' ? Number(value.toPrecision(4)) : value}`,
+      )
+      .join(', '),
+  }))
+  return {
+    ...{ kind: 'folded', title: 'All stages' },
+    blocks: [
+      {
+        ...{ kind: 'table', file: `${files}-stages`, caption: 'Stages', rows },
+        columns: [
+          { key: 'step', title: '' },
+          { key: 'stage', title: 'stage' },
+          { key: 'verb', title: 'verb' },
+          { key: 'seconds', title: 'time', format: durationText },
+          { key: 'told', title: 'figures', prose: true },
+        ],
+      },
+    ],
+  }
+}
+
+const sampleSchema = z.looseObject({
+  doc_id: z.number(),
+  turns: z
+    .array(z.looseObject({ prompt: z.string(), text: z.string(), finish_reason: z.string() }))
+    .optional(),
+})
+
+/** Questions of each task that are shown. */
+const SHOWN = 2
+
+/** Answers to the same questions before and after, where tasks had answers written. */
+async function conversations({ results, pick }: Report, path: string, files: string): Promise<Block[]> {
+  const after = [pick.picked, results.some(({ model }) => model === 'compressed') ? 'compressed' : null]
+  const models = ['start', ...after.filter((name) => name !== null)]
+  const tasks = [...new Set(results.flatMap(({ task, group }) => (group ? [] : [task])))]
+  const talks = new Map<string, Talk>()
+  for (const model of models) {
+    const folder = await openFolder(join(path, 'stages', `${model}-evaluate`, 'samples', model))
+    for (const task of tasks) {
+      const samples = await linesOf(sampleSchema, folder, `samples_${task}.jsonl`)
+      for (const { doc_id, turns } of samples.slice(0, SHOWN)) {
+        if (turns === undefined) continue
+        const key = `${task} ${doc_id}`
+        const talk = talks.get(key) ?? { prompt: `${task}: ${turns[0]!.prompt}`, answers: [] }
+        const [{ text, finish_reason }] = turns as [(typeof turns)[number]]
+        talk.answers.push({ from: model, text, note: finish_reason === 'stop' ? '' : 'cut off' })
+        talks.set(key, talk)
+      }
+    }
+  }
+  if (talks.size === 0) return []
+  return [{ kind: 'talk', file: `${files}-talks`, caption: 'What it says', talks: [...talks.values()] }]
+}
