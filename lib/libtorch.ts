@@ -3,9 +3,12 @@
 //
 // Searched in this order: LIBTORCH, the libtorch that this addon was built with, an importable Python torch,
 // the cache that the set-up fills. The second stands before Python so that a built addon starts no Python process.
-import { existsSync, readFileSync } from 'node:fs'
-import { constants } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { findAddon, inClone, installCommand, missingAddon } from './addon/find'
+import { loadFailure } from './addon/load_failure'
+import { loadOn } from './addon/preload'
+import type { AddonFile } from './addon/record'
+import { checkPlatform } from './addon/system'
+import { tryOut } from './addon/trial'
 import { TongueforgeError } from './errors'
 import {
   CUDA_INDEX,
@@ -20,25 +23,7 @@ import {
   SUPPORTED_VERSIONS,
   supported,
 } from './libtorch_folders'
-
-/** What the build wrote beside the addon, in tongueforge.json. */
-export interface BuildRecord {
-  version: string
-  torch_version: string
-  torch_path: string
-  /** Whether that libtorch has CUDA. */
-  cuda?: boolean
-  /** Whether the addon has the CUDA kernels; without them, it computes on GPUs what libtorch has. */
-  cuda_kernels?: boolean
-}
-
-export interface AddonFile {
-  path: string
-  record: BuildRecord
-}
-
-/** The folder of the package: the clone, or node_modules/tongueforge. */
-export const packageRoot = resolve(__dirname, '..')
+import { VERSION } from './version'
 
 /**
  * Finds a libtorch of a supported version, or undefined. LIBTORCH is obeyed or refused (ERR_LIBTORCH); after it the
@@ -82,33 +67,8 @@ export function missingCuda(
 }
 
 function builtWith(): Libtorch | undefined {
-  const record = findAddon()?.record
-  return record && supported(readLibtorch(record.torch_path, 'build'))
-}
-
-/** The built addon and its record, or undefined. TONGUEFORGE_ADDON names another one, say a debug build. */
-export function findAddon(): AddonFile | undefined {
-  const named = process.env.TONGUEFORGE_ADDON
-  const places = named
-    ? [resolve(named)]
-    : [
-        join(packageRoot, 'build', 'Release', 'tongueforge.node'),
-        join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, 'tongueforge.node'),
-      ]
-  for (const path of places) {
-    const record = readRecord(join(dirname(path), 'tongueforge.json'))
-    if (record && existsSync(path)) return { path, record }
-  }
-  return undefined
-}
-
-function readRecord(file: string): BuildRecord | undefined {
-  try {
-    const record = JSON.parse(readFileSync(file, 'utf8')) as Partial<BuildRecord>
-    return record.torch_version && record.torch_path ? (record as BuildRecord) : undefined
-  } catch {
-    return undefined // no record, no addon: a build that was cut short
-  }
+  const path = findAddon()?.record.torch_path
+  return path ? supported(readLibtorch(path, 'build')) : undefined
 }
 
 let loaded: unknown
@@ -126,56 +86,43 @@ function open(): unknown {
   checkPlatform()
   const addon = findAddon()
   if (!addon) throw missingAddon()
+  checkPackage(addon)
   const libtorch = findLibtorch(addon.record.torch_version)
   if (!libtorch) throw missingLibtorch()
   checkFit(addon, libtorch)
-  // A thread that waits for the others should sleep, not spin. Alone on two cores spinning gives small steps 1.2 times
-  // the speed; beside two busy processes sleeping gives 2.7 times (bench/wait_policy.mjs). Read when OpenMP is loaded.
-  process.env.OMP_WAIT_POLICY ??= 'PASSIVE'
+  if (addon.package) tryOut(addon, libtorch)
   try {
-    preload(libtorch)
-    return require(addon.path)
+    return loadOn(libtorch.path, addon.path)
   } catch (cause) {
-    throw new TongueforgeError('ERR_ADDON', `cannot load the native addon: ${(cause as Error).message}`, {
-      hint: glibcHint() ?? 'npm run build',
-      details: { addon: addon.path, libtorch: libtorch.path },
-      cause,
-    })
+    throw loadFailure((cause as Error).message, { addon, libtorch }, cause)
   }
 }
 
-/** Throws ERR_PLATFORM where neither the addon nor the wheels of libtorch run. */
-export function checkPlatform(): void {
-  if (process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)) return
+/** Throws ERR_ADDON where a prebuilt package is not of the version of the main one. */
+export function checkPackage({ path, record, package: name }: AddonFile): void {
+  if (name === undefined || record.version === VERSION) return
   throw new TongueforgeError(
-    'ERR_PLATFORM',
-    `expected Linux on x64 or arm64, received ${process.platform} on ${process.arch}`,
-    { hint: 'use a Linux machine, virtual machine or container' },
+    'ERR_ADDON',
+    `expected ${name} ${VERSION}, as tongueforge itself, received ${record.version}`,
+    { hint: installCommand(name), details: { path, expected: VERSION, received: record.version } },
   )
-}
-
-// The wheels of libtorch ask for glibc 2.28; musl has none. Asked only after a failure: the report costs 5 ms.
-function glibcHint(): string | undefined {
-  Object.assign(process.report, { excludeNetwork: true })
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
-  const glibc = report.header?.glibcVersionRuntime
-  if (!glibc) return 'libtorch needs a Linux with glibc 2.28 or newer; this one has another C library'
-  const [major = 0, minor = 0] = glibc.split('.').map(Number)
-  return major * 1000 + minor < 2028
-    ? `libtorch needs glibc 2.28 or newer; this machine has ${glibc}`
-    : undefined
 }
 
 /** Throws ERR_LIBTORCH unless the found libtorch has the major.minor, and the CUDA, that the addon was built with. */
 export function checkFit(addon: AddonFile, libtorch: Libtorch): void {
   const { torch_version: built, cuda } = addon.record
+  const own = inClone() && !addon.package // it can be built anew for another libtorch
   const details = { addon: addon.path, built_with: built, libtorch: libtorch.path, found: libtorch.version }
   if (minorVersion(built) !== minorVersion(libtorch.version)) {
     throw new TongueforgeError(
       'ERR_LIBTORCH',
       `the addon was built with libtorch ${built}, but libtorch ${libtorch.version} was found (${libtorch.source})`,
       {
-        hint: `npm run build makes an addon for ${libtorch.version}; or set LIBTORCH to a libtorch ${minorVersion(built)}`,
+        hint: own
+          ? `npm run build makes an addon for ${libtorch.version}; or set LIBTORCH to a libtorch ${minorVersion(built)}`
+          : libtorch.source === 'LIBTORCH'
+            ? `unset LIBTORCH, or point it at a libtorch ${minorVersion(built)}; npx tongueforge setup fetches one`
+            : `npx tongueforge setup fetches ${built}`,
         details,
       },
     )
@@ -184,33 +131,14 @@ export function checkFit(addon: AddonFile, libtorch: Libtorch): void {
     throw new TongueforgeError(
       'ERR_LIBTORCH',
       `the addon was built for CUDA, but the libtorch found (${libtorch.source}) is a CPU build`,
-      { hint: 'set LIBTORCH to a libtorch with CUDA; or npm run build makes an addon for the CPU', details },
+      {
+        hint: own
+          ? 'set LIBTORCH to a libtorch with CUDA; or npm run build makes an addon for the CPU'
+          : 'npx tongueforge setup --cuda fetches one with CUDA',
+        details,
+      },
     )
   }
-}
-
-// The addon finds libtorch by the names of libraries already in the process. process.dlopen opens any library and
-// then complains that it is no addon: the complaint is the success. NODELETE keeps the library when Node closes it.
-const RTLD_NODELETE = 0x1000
-
-function preload(libtorch: Libtorch): void {
-  try {
-    const flags = constants.dlopen.RTLD_NOW | RTLD_NODELETE
-    process.dlopen({ exports: {} }, join(libtorch.path, 'lib', 'libtorch.so'), flags) // needs all the others
-  } catch (error) {
-    if (!/did not self-register/.test((error as Error).message)) throw error
-  }
-}
-
-/** ERR_ADDON: the native part is not built. */
-export function missingAddon(): TongueforgeError {
-  const named = process.env.TONGUEFORGE_ADDON
-  const message = named
-    ? `TONGUEFORGE_ADDON: expected a built addon with tongueforge.json beside it, received ${named}`
-    : 'the native addon is not built'
-  return new TongueforgeError('ERR_ADDON', message, {
-    hint: named ? 'unset TONGUEFORGE_ADDON' : 'npm run build',
-  })
 }
 
 /** ERR_LIBTORCH: nowhere a libtorch of a supported version. */

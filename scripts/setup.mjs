@@ -107,7 +107,7 @@ function markExecutable() {
 
 async function fetchLibtorch(report) {
   const { fetchLibtorch } = require('../dist/setup/fetch_libtorch.js')
-  require('../dist/libtorch.js').checkPlatform()
+  require('../dist/addon/system.js').checkPlatform()
   return fetchLibtorch({
     onProgress: ({ step, done, total }) => {
       const size = done > 0 && !total ? `, ${Math.round(done / 1e6)} MB` : ''

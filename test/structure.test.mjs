@@ -73,7 +73,7 @@ test('lib: an import goes down', () => {
     ['text', 'audio', 'counting', 'checkpoint', 'config', 'distributed'],
     ['native'],
   ]
-  const bottom = ['libtorch', 'setup', 'libtorch_folders', 'version', 'errors']
+  const bottom = ['libtorch', 'addon', 'setup', 'libtorch_folders', 'version', 'errors']
   const floorOf = (path) => {
     const part = path.split('/')[1].replace(/\.ts$/, '')
     const floor = floors.findIndex((names) => names.includes(part))

@@ -22,6 +22,11 @@ function described({ device, name, memory_bytes, compute_capability }: CudaDevic
   return `${device} ${name} (${bytes(memory_bytes)}, compute capability ${compute_capability})`
 }
 
+function addonText({ version, package: name, cuda_kernels }: DoctorReport['addon']): string {
+  if (version === null) return 'not built'
+  return `${version}${name ? ` of ${name}` : ''}${cuda_kernels ? ' with CUDA kernels' : ''}`
+}
+
 function reportText({
   addon,
   libtorch,
@@ -33,10 +38,7 @@ function reportText({
 }: DoctorReport): string {
   const kind = libtorch.cuda === null ? 'for the CPU' : `for CUDA ${libtorch.cuda}`
   const facts = factsText({
-    addon:
-      addon.version === null
-        ? 'not built'
-        : `${addon.version}${addon.cuda_kernels ? ' with CUDA kernels' : ''}`,
+    addon: addonText(addon),
     libtorch: libtorch.version === null ? 'not found' : `${libtorch.version}, ${kind}, in ${libtorch.path}`,
     ...(libtorch.cuda !== null && {
       devices:

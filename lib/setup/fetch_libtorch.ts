@@ -24,6 +24,8 @@ export interface FetchOptions {
   signal?: AbortSignal | undefined
   /** A folder of wheels to take instead of asking a package index. */
   wheels?: string | undefined
+  /** The version of torch; the set-up's own where none is said. */
+  version?: string | undefined
   /** Only a build with CUDA will do; it gets a folder of its own beside one for the CPU. */
   cuda?: boolean | undefined
 }
@@ -42,14 +44,14 @@ export async function fetchLibtorch(options: FetchOptions = {}): Promise<Libtorc
   }
 }
 
-function folderName({ cuda }: FetchOptions): string {
-  return `libtorch-${FETCHED_VERSION}${cuda ? '-cuda' : ''}`
+function folderName({ cuda, version = FETCHED_VERSION }: FetchOptions): string {
+  return `libtorch-${version}${cuda ? '-cuda' : ''}`
 }
 
 async function fetchInto(work: string, options: FetchOptions): Promise<void> {
   const site = join(work, 'site')
   await needSpace(work, 1.5, 'libtorch')
-  await addWheels(work, [`torch==${FETCHED_VERSION}`], { ...options, dependencies: false })
+  await addWheels(work, [`torch==${options.version ?? FETCHED_VERSION}`], { ...options, dependencies: false })
   const found = readLibtorch(site, 'cache')
   const cuda = found?.cuda
   if (options.cuda && !cuda) throw missingCuda(found ? [{ ...found, path: wheelsOrigin(options) }] : [])

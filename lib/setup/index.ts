@@ -2,21 +2,46 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { findAddon } from '../addon/find'
+import type { AddonFile } from '../addon/record'
+import { checkPlatform } from '../addon/system'
+import { tryOut } from '../addon/trial'
 import { TongueforgeError } from '../errors'
-import { checkPlatform, findCudaLibtorch, findLibtorch, missingCuda } from '../libtorch'
+import { checkFit, findCudaLibtorch, findLibtorch, missingCuda } from '../libtorch'
 import {
   cacheFolder,
   isSupported,
   type Libtorch,
+  minorVersion,
   readLibtorch,
   SUPPORTED_VERSIONS,
 } from '../libtorch_folders'
 import { type FetchOptions, fetchLibtorch, removeLeftovers } from './fetch_libtorch'
 
-/** Finds a libtorch (with `cuda`: one that has CUDA), else fetches it into the cache. */
+/**
+ * Finds a libtorch (with `cuda`: one that has CUDA), else fetches it into the cache. Where a prebuilt addon is installed
+ * it is one that fits it, and the two are tried together.
+ */
 export async function ensureLibtorch(options: FetchOptions = {}): Promise<Libtorch> {
   checkPlatform()
-  return (options.cuda ? findCudaLibtorch() : findLibtorch()) ?? (await fetchLibtorch(options))
+  const addon = prebuiltAddon()
+  const wanted = addon?.record.torch_version
+  const found = options.cuda ? findCudaLibtorch() : findLibtorch(wanted)
+  if (!addon) return found ?? (await fetchLibtorch(options))
+  const fits = found && (found.source === 'LIBTORCH' || minorVersion(found.version) === minorVersion(wanted!))
+  return tried(addon, fits ? found : await fetchLibtorch({ ...options, version: wanted }))
+}
+
+// A clone builds its addon for the libtorch that there is; a prebuilt one is what it is.
+function prebuiltAddon(): AddonFile | undefined {
+  const addon = findAddon()
+  return addon?.package ? addon : undefined
+}
+
+function tried(addon: AddonFile, libtorch: Libtorch): Libtorch {
+  checkFit(addon, libtorch)
+  tryOut(addon, libtorch)
+  return libtorch
 }
 
 /**
@@ -25,12 +50,21 @@ export async function ensureLibtorch(options: FetchOptions = {}): Promise<Libtor
  */
 export async function libtorchFrom(folder: string, options: FetchOptions = {}): Promise<Libtorch> {
   checkPlatform()
+  const addon = prebuiltAddon()
   const found = readLibtorch(folder, 'cache')
   if (found && options.cuda && found.cuda === null) throw missingCuda([found])
-  if (found) return link(found, options)
+  if (found) {
+    if (addon) tried(addon, found) // before the link: a cache keeps what fits
+    return link(found, options)
+  }
   const names = existsSync(folder) ? await readdir(folder) : []
   if (names.some((name) => /^torch-.*\.whl$/.test(name))) {
-    return fetchLibtorch({ ...options, wheels: resolve(folder) })
+    const fetched = await fetchLibtorch({
+      ...options,
+      wheels: resolve(folder),
+      version: addon?.record.torch_version,
+    })
+    return addon ? tried(addon, fetched) : fetched
   }
   throw new TongueforgeError(
     'ERR_NOT_FOUND',
@@ -57,13 +91,13 @@ async function link(found: Libtorch, { cuda }: FetchOptions): Promise<Libtorch> 
   return { ...found, path: join(place, 'torch') }
 }
 
-/** Removes every libtorch and all encoded data from the cache; answers with the folders removed. */
+/** Removes every libtorch, what was tried on them, and all encoded data from the cache; answers with the folders removed. */
 export async function cleanCache(): Promise<string[]> {
   const cache = cacheFolder()
   if (!existsSync(cache)) return []
   await removeLeftovers(cache)
   const places = (await readdir(cache))
-    .filter((name) => name.startsWith('libtorch-') || name === 'data')
+    .filter((name) => name.startsWith('libtorch-') || ['data', 'trials'].includes(name))
     .map((name) => join(cache, name))
   for (const place of places) await rm(place, { recursive: true, force: true })
   return places

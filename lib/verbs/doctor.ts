@@ -2,16 +2,11 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { findAddon, inClone, missingAddon } from '../addon/find'
+import type { AddonFile } from '../addon/record'
+import { checkPlatform } from '../addon/system'
 import { TongueforgeError, toTongueforgeError } from '../errors'
-import {
-  type AddonFile,
-  checkPlatform,
-  findAddon,
-  findLibtorch,
-  missingAddon,
-  missingLibtorch,
-  packageRoot,
-} from '../libtorch'
+import { checkPackage, findLibtorch, missingLibtorch } from '../libtorch'
 import type { Libtorch } from '../libtorch_folders'
 import { type CudaDevice, native } from '../native'
 
@@ -25,8 +20,11 @@ export interface Problem {
 export interface DoctorReport {
   /** No problem was found: models can be run. */
   ok: boolean
-  /** cuda_kernels: whether it was built with ours; null where it does not load. */
-  addon: { version: string | null; cuda_kernels: boolean | null }
+  /**
+   * cuda_kernels: whether it was built with ours; null where it does not load. package: the prebuilt one that it came
+   * in; null for one that was built here.
+   */
+  addon: { version: string | null; package: string | null; cuda_kernels: boolean | null }
   /** cuda: the CUDA version that this libtorch was built with, null for a CPU build. */
   libtorch: { version: string | null; path: string | null; cuda: string | null }
   /** The GPUs that this addon can use. */
@@ -46,11 +44,16 @@ export async function doctor(): Promise<DoctorReport> {
   checked(problems, checkNode)
   checked(problems, checkPlatform)
   const libtorch = checked(problems, () => foundLibtorch(addon))
-  if (!addon) problems.push(problemOf(missingAddon()), ...missingTools())
-  const runtime = addon && libtorch && checked(problems, () => native().runtimeInfo())
+  if (!addon) problems.push(problemOf(addonProblem()), ...missingTools())
+  const fits = addon && checked(problems, () => fitting(addon))
+  const runtime = fits && libtorch && checked(problems, () => native().runtimeInfo())
   return {
     ok: problems.length === 0,
-    addon: { version: addon?.record.version ?? null, cuda_kernels: runtime?.cuda_kernels ?? null },
+    addon: {
+      version: addon?.record.version ?? null,
+      package: addon?.package ?? null,
+      cuda_kernels: runtime?.cuda_kernels ?? null,
+    },
     libtorch: {
       version: libtorch?.version ?? null,
       path: libtorch?.path ?? null,
@@ -83,6 +86,20 @@ function foundLibtorch(addon: AddonFile | undefined): Libtorch {
   return found
 }
 
+/** What is missing: the addon, or a machine that has one. */
+function addonProblem(): TongueforgeError {
+  try {
+    return missingAddon()
+  } catch (error) {
+    return toTongueforgeError(error)
+  }
+}
+
+function fitting(addon: AddonFile): AddonFile {
+  checkPackage(addon)
+  return addon
+}
+
 function foundDevices(): Pick<DoctorReport, 'devices' | 'devices_problem'> {
   const { devices, problem } = native().cudaDevices()
   return { devices, devices_problem: problem || null }
@@ -105,7 +122,7 @@ const TOOLS = [
 ]
 
 function missingTools(): Problem[] {
-  if (!existsSync(join(packageRoot, 'CMakeLists.txt'))) return []
+  if (!inClone()) return []
   const missing = TOOLS.filter(({ names }) => !names.some(onPath))
   return missing.map(({ what, install }) => ({
     code: 'ERR_TOOL',

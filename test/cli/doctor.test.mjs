@@ -29,7 +29,7 @@ test('on a bare machine the doctor names all that is missing and the commands th
   assert.equal(code, 1)
   assert.equal(report.ok, false)
   assert.deepEqual(Object.keys(report), KEYS)
-  assert.deepEqual(report.addon, { version: null, cuda_kernels: null })
+  assert.deepEqual(report.addon, { version: null, package: null, cuda_kernels: null })
   assert.deepEqual(report.devices, [])
   assert.deepEqual(report.libtorch, { version: null, path: null, cuda: null })
   const codes = report.problems.map(({ code }) => code)

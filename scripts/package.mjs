@@ -1,0 +1,49 @@
+// npm run package: the packages of this version, for this machine, in build/packages: the main one and the prebuilt
+// addon, checked. docs/packages.md says what is in them and how they are tried.
+//   npm run package             with the addon in build/Release
+//   npm run package -- --cuda   with the one in build/cuda
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { brokenAddon, brokenRules } from './packaging/inspect.mjs'
+import { stageMainPackage } from './packaging/main_package.mjs'
+import { pack } from './packaging/pack.mjs'
+import { stagePlatformPackage } from './packaging/platform_package.mjs'
+import { setUp } from './setup.mjs'
+import { isMain, root, runScript, StepError } from './steps.mjs'
+
+/** Makes both packages of what is built; answers with what npm says of each, and its manifest. Throws on a broken rule. */
+export async function makePackages(out, build = {}) {
+  rmSync(out, { recursive: true, force: true })
+  mkdirSync(out, { recursive: true })
+  const main = await finished('main', join(out, 'main'), out, (folder) => stageMainPackage(folder))
+  const platform = await finished('platform', join(out, 'platform'), out, (folder) =>
+    stagePlatformPackage(folder, build),
+  )
+  return { main, platform }
+}
+
+async function finished(kind, folder, out, stage) {
+  const manifest = await stage(folder)
+  const packed = await pack(folder, out)
+  const broken = [
+    ...brokenRules(kind, manifest, packed),
+    ...(kind === 'platform' && process.platform === 'linux' ? brokenAddon(folder) : []),
+  ]
+  if (broken.length === 0) return { ...packed, manifest, folder }
+  throw new StepError(`the package ${manifest.name} is not fit to be given away`, {
+    output: broken.join('\n'),
+  })
+}
+
+if (isMain(import.meta)) {
+  await runScript(async () => {
+    const { values } = parseArgs({ options: { cuda: { type: 'boolean' } } })
+    await setUp(values)
+    const made = await makePackages(join(root, 'build', 'packages'), values)
+    for (const { path, size, unpackedSize, entryCount } of Object.values(made)) {
+      const sizes = `${(size / 1e6).toFixed(1)} MB, unpacked ${(unpackedSize / 1e6).toFixed(1)} MB`
+      process.stdout.write(`${path}: ${entryCount} files, ${sizes}\n`)
+    }
+  })
+}

@@ -1,0 +1,15 @@
+// npm's own packing of a staged folder, offline and without scripts.
+import { join } from 'node:path'
+import { capture } from '../steps.mjs'
+
+/** Packs a folder into `out` (or only says what it would); answers with the entry of `npm pack --json`. */
+export async function pack(folder, out, { dryRun = false } = {}) {
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', out]
+  const said = await capture('npm', [...args, ...(dryRun ? ['--dry-run'] : [])], {
+    cwd: folder,
+    failure: `npm could not pack ${folder}`,
+    env: { ...process.env, npm_config_loglevel: 'error', npm_config_offline: 'true' },
+  })
+  const [packed] = Object.values(JSON.parse(said.slice(said.search(/[[{]/))))
+  return { ...packed, path: join(out, packed.filename) }
+}

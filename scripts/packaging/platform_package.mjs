@@ -1,0 +1,123 @@
+// The prebuilt package of this machine: the addon as prebuildify lays it out, what it needs, measured on it, and a page.
+import { createHash } from 'node:crypto'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { addonOf } from '../native_build.mjs'
+import { root, StepError } from '../steps.mjs'
+import { newest, readElf } from './elf.mjs'
+import { hidePaths } from './hide_paths.mjs'
+
+const require = createRequire(import.meta.url)
+
+/**
+ * Writes the package of a built addon into a folder and answers with its manifest.
+ * @param {object} build   as of native_build.mjs; `cuda` makes the package for GPUs
+ */
+export async function stagePlatformPackage(folder, build = {}) {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const record = JSON.parse(readFileSync(recordOf(build), 'utf8'))
+  const row = rowOf(record)
+  const addon = await prebuild(folder, build, row)
+  hidePaths(addon)
+  const { torch_path: _, ...facts } = record
+  const complete = { ...facts, ...measured(addon) }
+  writeJson(join(addon, '..', 'tongueforge.json'), complete)
+  const manifest = manifestOf(row, complete)
+  writeJson(join(folder, 'package.json'), manifest)
+  writeFileSync(join(folder, 'README.md'), pageOf(manifest, complete))
+  copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
+  return manifest
+}
+
+function recordOf(build) {
+  return join(root, addonOf(build), '..', 'tongueforge.json')
+}
+
+/** The row of the table of prebuilt packages that a build makes. */
+function rowOf({ torch_version, cuda, cuda_kernels }) {
+  const { packagesFor } = require('../../dist/addon/prebuilt.js')
+  const torch = torch_version.split('.').slice(0, 2).join('.')
+  const row = packagesFor(process.platform, process.arch).find(
+    (one) => one.torch === torch && (one.cuda !== undefined) === cuda,
+  )
+  if (row && cuda === cuda_kernels) return row
+  const kind = cuda ? `CUDA ${cuda_kernels ? 'with' : 'without'} our kernels` : 'the CPU'
+  throw new StepError(
+    `no prebuilt package is for ${process.platform}-${process.arch}, libtorch ${torch}, ${kind}`,
+    { hint: 'add a row to lib/addon/prebuilt.ts; npm run build -- --cuda builds with the kernels' },
+  )
+}
+
+/** Lets prebuildify strip the addon and lay it out; answers with its path. */
+async function prebuild(folder, build, row) {
+  const variable = 'TONGUEFORGE_BUILD'
+  process.env[variable] = addonOf(build)
+  try {
+    await promisify(require('prebuildify'))({
+      cwd: folder,
+      name: 'tongueforge',
+      napi: true,
+      strip: true,
+      tagLibc: row.libc !== undefined,
+      nodeGyp: join(root, 'scripts', 'packaging', 'node_gyp.mjs'),
+    })
+  } finally {
+    delete process.env[variable]
+  }
+  rmSync(join(folder, 'build'), { recursive: true })
+  const place = join(folder, 'prebuilds', `${row.platform}-${row.arch}`)
+  const [addon] = readdirSync(place).filter((name) => name.endsWith('.node'))
+  return join(place, addon)
+}
+
+/** What the addon asks of a machine, from its own bytes, and their hash. */
+function measured(addon) {
+  const bytes = readFileSync(addon)
+  const requires =
+    process.platform === 'linux'
+      ? { glibc: newest(readElf(bytes), 'GLIBC'), libstdcxx: newest(readElf(bytes), 'GLIBCXX') }
+      : {}
+  return { requires, sha256: createHash('sha256').update(bytes).digest('hex') }
+}
+
+function manifestOf(row, { version }) {
+  const { packageName } = require('../../dist/addon/prebuilt.js')
+  const { license } = mainManifest()
+  return {
+    name: packageName(row),
+    version,
+    description: `The native part of tongueforge for ${kindOf(row)}, built with libtorch ${row.torch}.`,
+    license,
+    os: [row.platform],
+    cpu: [row.arch],
+    ...(row.libc && { libc: [row.libc] }),
+    files: ['prebuilds'],
+    preferUnplugged: true,
+  }
+}
+
+function kindOf({ platform, arch, cuda }) {
+  return `${platform}-${arch}${cuda === undefined ? '' : ` with CUDA ${cuda}`}`
+}
+
+export function mainManifest() {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+}
+
+function pageOf({ name, description }, { torch_version, requires }) {
+  const needs = requires.glibc
+    ? `It needs glibc ${requires.glibc} and a libstdc++ with GLIBCXX_${requires.libstdcxx}, or newer.\n`
+    : ''
+  return `# ${name}
+
+${description} It comes along with \`npm install tongueforge\`, which loads it.
+
+libtorch ${torch_version} is not in it: \`npx tongueforge setup\` fetches it. ${needs}`
+}
+
+function writeJson(file, value) {
+  writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
+}
