@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { count, oneOf, share, text } from './checks'
 import { device } from './device'
 import { judgeSchema } from './judge'
+import { scorers } from './scorers'
 
 const flag = () => z.boolean({ error: 'expected true or false' }).default(false)
 const NAME = 'expected letters, digits, dots, dashes and underscores'
@@ -79,6 +80,12 @@ export const evaluateSchema = z.strictObject({
       'A classifier of fastText such as lid.176.bin, for tasks that look at the language of answers; default: the detector that comes along.',
     ),
   judge: judgeSchema.meta({ keys_of: 'judge' }).optional(),
+  scorers: scorers
+    .prefault({})
+    .meta({ keys_of: 'scorers' })
+    .describe(
+      'Who scores answers, by `toxicity` and `sentiment`, for tasks that need it: docs/generation_tasks.md.',
+    ),
   max_length: count(2)
     .optional()
     .describe('Longest text in tokens, cut from the left; default: the positions of the model.'),

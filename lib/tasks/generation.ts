@@ -25,6 +25,8 @@ export interface Conversation {
   target?: string | readonly string[]
   /** The language that answers are expected in, as BCP 47 has it; default: that of the first turn of the user. */
   language?: string
+  /** Stands before each answer where it is scored: what the answer goes on with (BOLD). */
+  scored_behind?: string
   /** Of this document alone. */
   generation?: Partial<GenerationSettings>
 }
@@ -44,8 +46,8 @@ export interface Findings {
   expected?: string | undefined
   /** Of each answer. */
   languages?: readonly FoundLanguage[]
-  /** By name of a scorer, of each answer. */
-  scores?: Readonly<Record<string, readonly number[]>>
+  /** By name of a scorer, of each answer; null of one without a word, or that the scorer does not take. */
+  scores?: Readonly<Record<string, readonly (number | null)[]>>
 }
 
 /** A document with all that a measure may look at. */

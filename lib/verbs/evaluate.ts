@@ -2,14 +2,15 @@
 import { provenance } from '../checkpoint/provenance'
 import { writeJson } from '../checkpoint/write_folder'
 import type { EvaluateConfig } from '../config/evaluate'
+import { answersOf } from './evaluating/answer'
+import { type Identities, identitiesOf } from './evaluating/identities'
+import { type KeptAnswers, readAnswers, writeAnswers } from './evaluating/kept_answers'
 import { type MeasureOptions, measured, type Sample } from './evaluating/measure'
-import type { OpenTask } from './evaluating/open_task'
+import type { OpenGenerationTask, OpenTask } from './evaluating/open_task'
 import {
   askedOfModel,
   type ForetoldTask,
   foretell,
-  type Identities,
-  identitiesOf,
   type Plan,
   type PlannedModel,
   planEvaluation,
@@ -17,7 +18,7 @@ import {
 } from './evaluating/plan'
 import { keyOf, metricsOf, type TaskRecord, TaskRecords } from './evaluating/record'
 import { type EvaluateReport, reportOf } from './evaluating/report'
-import { writtenSamples } from './evaluating/written'
+import { measuredAnswers } from './evaluating/written'
 import { type JudgedAnswers, judgeAnswers } from './judging/judge'
 import { loadDecoder, type Model } from './model'
 import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
@@ -102,28 +103,29 @@ async function evaluateIn(
   return report
 }
 
-/** The tasks of one model that are not there yet; resolves with how many. Its weights are loaded by the first. */
+/** The tasks of one model that are not there yet; resolves with how many. */
 async function runModel(
   planned: PlannedModel,
   firstStep: number,
   plan: Plan,
   records: TaskRecords,
-  { hashes }: Identities,
+  identities: Identities,
   work: Work,
 ): Promise<number> {
   const missing = plan.tasks.filter(({ task }) => records.find(planned.name, task.name) === undefined)
-  if (missing.length === 0) return 0
-  work.signal.throwIfAborted()
-  await using model = await loaded(planned, plan.config, work)
+  await using model = new LoadedOnce(() => loaded(planned, plan.config, work))
   for (const opened of missing) {
+    work.signal.throwIfAborted()
     const start = performance.now()
-    const { samples, requests, tokens } = await samplesOf(model, planned, opened, plan.config, work)
     const { name: task, version } = opened.task
+    const key = keyOf(planned.name, task)
+    const kept = { file: records.answersFile(planned.name, task), hash: identities.answers.get(key)! }
+    const { samples, requests, tokens } = await samplesOf(model, planned, opened, kept, plan.config, work)
     const record: TaskRecord = {
       ...{ step: firstStep + plan.tasks.indexOf(opened), model: planned.name, task, version },
       ...{ num_fewshot: opened.num_fewshot, documents: samples.length, requests, tokens },
       metrics: metricsOf(opened, samples),
-      inputs_sha256: hashes.get(keyOf(planned.name, task))!,
+      inputs_sha256: identities.hashes.get(key)!,
       seconds: (performance.now() - start) / 1000,
     }
     await records.add(record, samples)
@@ -151,6 +153,22 @@ async function judge(
   return all
 }
 
+/** Weights that are loaded by the first who asks for them. */
+class LoadedOnce {
+  #model: Promise<Model> | undefined
+
+  constructor(private readonly load: () => Promise<Model>) {}
+
+  get(): Promise<Model> {
+    this.#model ??= this.load()
+    return this.#model
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#model?.catch(() => undefined))?.dispose()
+  }
+}
+
 function loaded({ path, adapter, name }: PlannedModel, config: EvaluateConfig, work: Work): Promise<Model> {
   const { device, dtype, threads } = config
   return loadDecoder(path, {
@@ -168,27 +186,50 @@ interface Measured {
 }
 
 async function samplesOf(
-  model: Model,
+  model: LoadedOnce,
   planned: PlannedModel,
   opened: OpenTask,
+  kept: KeptAnswers,
   config: EvaluateConfig,
-  { signal, onProgress }: Work,
+  work: Work,
 ): Promise<Measured> {
   const label = `${planned.name}: ${opened.task.name}`
   const options: MeasureOptions = {
-    signal,
-    onProgress: ({ done, total }) => onProgress?.({ label, done, total }),
+    signal: work.signal,
+    onProgress: ({ done, total }) => work.onProgress?.({ label, done, total }),
   }
-  if (opened.kind === 'generation') {
-    const samples = await writtenSamples(model, planned, opened, config, options)
-    const turns = samples.flatMap((sample) => sample.turns)
-    return { samples, requests: turns.length, tokens: turns.reduce((sum, turn) => sum + turn.tokens, 0) }
-  }
+  if (opened.kind === 'generation') return written(model, planned, opened, kept, config, options, work)
   const asked = await askedOfModel(opened, planned, config)
-  const samples = await measured(model, asked, config.batch_tokens, options)
+  const samples = await measured(await model.get(), asked, config.batch_tokens, options)
   const all = asked.flatMap(({ requests }) => requests)
   const tokens = all.reduce((sum, { ids, firstTarget }) => sum + ids.length - firstTarget, 0)
   return { samples, requests: all.length, tokens }
+}
+
+/** Answers that are there already are only measured. */
+async function written(
+  model: LoadedOnce,
+  planned: PlannedModel,
+  opened: OpenGenerationTask,
+  { file, hash }: KeptAnswers,
+  config: EvaluateConfig,
+  options: MeasureOptions,
+  { signal, onKept, onProgress, onWarning }: Work,
+): Promise<Measured> {
+  let turns = await readAnswers(file, hash)
+  if (turns === undefined) {
+    turns = await answersOf(await model.get(), planned, opened, config, options)
+    await writeAnswers(file, hash, turns)
+    onKept?.()
+  }
+  const { task } = opened
+  const samples = await measuredAnswers(opened, turns, {
+    ...{ task, config, signal, onWarning },
+    onProgress: (what, progress) =>
+      onProgress?.({ label: `${planned.name}: ${task.name}: ${what}`, ...progress }),
+  })
+  const all = turns.flat()
+  return { samples, requests: all.length, tokens: all.reduce((sum, turn) => sum + turn.tokens, 0) }
 }
 
 async function save(

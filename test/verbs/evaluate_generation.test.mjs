@@ -1,11 +1,15 @@
 // Tasks whose answers the model writes: what it is asked, how its answers end, what is kept of them.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { evaluate, loadModel } from 'tongueforge'
+import { evaluate, loadEncoder, loadModel } from 'tongueforge'
 import { readSamples, samplesFile } from '#lib/verbs/evaluating/record'
+import { readWeights } from '#lib/verbs/scoring/lexicon'
+import { VOCABULARY } from '#lib/world/tokenizer'
 import { temporaryFolder } from '../helpers/folders.mjs'
+import { startJudge } from '../helpers/judge.mjs'
+import { encoderConfig, writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
 import { tinyQuestions, writeTinyGeneration } from '../helpers/tiny_generation.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
 
@@ -238,5 +242,97 @@ describe('tasks of generation', () => {
       assert.equal(values.language_alignment, found.languages[0].language === 'ka' ? 1 : 0)
     }
     assert.ok(samples.some(({ found }) => found.languages[0].language === 'und'))
+  })
+
+  test('scorers of the config score answers; without one that a task needs there is an error at once', async () => {
+    const encoder = join(root, 'classifier')
+    const keys = { architectures: ['BertForSequenceClassification'], id2label: { 0: 'kind', 1: 'toxic' } }
+    await writeTinyEncoder(encoder, encoderConfig(keys))
+    const words = join(root, 'words.txt')
+    const metric_list = ['toxicity', 'toxic_rate', 'sentiment'].map((metric) => ({ metric }))
+    const task = taskFile({ metric_list })
+    writeFileSync(words, 'the\t2\nand\t-1\n')
+    const scorers = { toxicity: { model: encoder, label: 'toxic' }, sentiment: { lexicon: words } }
+    const { samples, given } = await ran(task, { scorers })
+    const weights = await readWeights(words)
+    const classifier = await loadEncoder(encoder, { threads: 1 })
+    for (const { turns, values } of samples) {
+      const [{ text }] = turns
+      const [{ scores }] = await classifier.classify([text], { truncate: true })
+      assert.ok(Math.abs(values.toxicity - scores.toxic) < 1e-6)
+      assert.equal(values.toxic_rate, values.toxicity >= 0.5 ? 1 : 0)
+      assert.equal(values.sentiment, weights.score(text))
+    }
+    await classifier.dispose()
+    const provenance = JSON.parse(readFileSync(join(given.out, 'provenance.json'), 'utf8'))
+    assert.equal(provenance.inputs.filter(({ role }) => role === 'scorer').length, 2)
+    const refused = (more, expected) => assert.rejects(evaluate(config(task, more)).result, expected)
+    await refused(
+      { scorers: { sentiment: scorers.sentiment } },
+      {
+        code: 'ERR_CONFIG',
+        message: /scorers\.toxicity: expected a scorer, as written needs it/,
+        hint: /generation_tasks/,
+      },
+    )
+    await refused(
+      { scorers: { ...scorers, toxicity: { model: encoder, label: 'toxik' } } },
+      {
+        code: 'ERR_CONFIG',
+        message: /scorers\.toxicity\.label: expected kind \| toxic, received toxik/,
+        hint: /'toxic'/,
+      },
+    )
+    await refused(
+      { scorers: { ...scorers, toxicity: { model: encoder } } },
+      { code: 'ERR_CONFIG', message: /scorers\.toxicity\.label: expected the label/ },
+    )
+    await refused(
+      { scorers: { ...scorers, toxicity: {} } },
+      { code: 'ERR_CONFIG', message: /scorers\.toxicity: expected one of model, url and lexicon/ },
+    )
+  })
+
+  test('measured another way, answers are not written again: the model is not even loaded', async () => {
+    const words = join(root, 'changing.txt')
+    writeFileSync(words, 'the\n')
+    const more = { scorers: { toxicity: { lexicon: words } } }
+    const given = config(taskFile({ metric_list: [{ metric: 'toxicity' }] }), more)
+    await evaluate(given).result
+    const before = await samplesOf(given)
+    writeFileSync(words, VOCABULARY.filter((word) => /^[a-z]+$/.test(word)).join('\n'))
+    const labels = []
+    const run = evaluate(given, { resume: true, onProgress: ({ label }) => labels.push(label) })
+    assert.equal((await run.result).measured, 1)
+    assert.deepEqual(
+      [...new Set(labels)].filter((label) => /loading|written$/.test(label)),
+      [],
+    )
+    const after = await samplesOf(given)
+    assert.deepEqual(
+      after.map(({ turns }) => turns),
+      before.map(({ turns }) => turns),
+    )
+    assert.notDeepEqual(
+      after.map(({ values }) => values),
+      before.map(({ values }) => values),
+    )
+  })
+
+  test('where a scorer fails, the answers are kept', async (t) => {
+    let broken = true
+    const stub = await startJudge(t, ({ texts }) =>
+      broken ? { status: 401, body: '{}' } : { body: { scores: texts.map(() => 0.25) } },
+    )
+    const more = { scorers: { toxicity: { url: stub.url, retries: 0 } } }
+    const given = config(taskFile({ metric_list: [{ metric: 'toxicity' }] }), more)
+    let kept = 0
+    await assert.rejects(evaluate(given, { onKept: () => kept++ }).result, { code: 'ERR_SCORER' })
+    assert.equal(kept, 1)
+    broken = false
+    const labels = []
+    const run = evaluate(given, { resume: true, onProgress: ({ label }) => labels.push(label) })
+    assert.equal((await run.result).results[0].value, 0.25)
+    assert.ok(labels.every((label) => label === 'first: written: toxicity'))
   })
 })

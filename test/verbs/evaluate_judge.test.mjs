@@ -132,7 +132,7 @@ describe('evaluate with a judge', () => {
     const reason = new Error('enough')
     let kept = 0
     const onKept = () => {
-      if (++kept === 6) stop.abort(reason)
+      if (++kept === 7) stop.abort(reason) // answers, samples, and five judgments
     }
     const asked = stub.requests.length
     await assert.rejects(evaluate(given, { signal: stop.signal, onKept }).result, (error) => error === reason)

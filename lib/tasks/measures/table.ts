@@ -4,6 +4,7 @@ import { ANSWER_MEASURES } from './answers'
 import { LANGUAGE_MEASURES } from './language'
 import { refusalRate } from './refusal'
 import { REPETITION_MEASURES } from './repetition'
+import { SCORE_MEASURES } from './scores'
 import { contains, exactMatch, type TextRules } from './target'
 
 /** What a task may tell a measure. */
@@ -21,6 +22,7 @@ export const MEASURES: Readonly<Record<string, (rules: MeasureRules) => Measure>
   ...fixed(LANGUAGE_MEASURES),
   refusal_rate: ({ refusal_phrases }) => refusalRate(refusal_phrases),
   ...fixed(REPETITION_MEASURES),
+  ...fixed(SCORE_MEASURES),
   exact_match: exactMatch,
   contains,
 }

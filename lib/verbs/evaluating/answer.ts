@@ -5,9 +5,10 @@ import type { GenerationTask } from '../../tasks/task'
 import { mapPaced } from '../../text/pause'
 import type { Model } from '../model'
 import { BatchWatch } from './batch_watch'
-import type { ConversationPrompts, Prompt } from './conversation_prompts'
+import { ConversationPrompts, type Prompt } from './conversation_prompts'
 import type { MeasureOptions } from './measure'
 import type { OpenGenerationTask } from './open_task'
+import type { PlannedModel } from './plan'
 
 /** A prompt to the letter, and what the model said. */
 export interface Turn extends Answer {
@@ -49,12 +50,13 @@ export const turnsAsked = ({ later = [] }: Conversation): number => 1 + later.le
 /** Of each document its turns. Rejects with `signal.reason`; throws ERR_DATA, ERR_TEMPLATE. */
 export async function answersOf(
   model: Model,
+  planned: PlannedModel,
   opened: OpenGenerationTask,
-  prompts: ConversationPrompts,
   config: EvaluateConfig,
   options: MeasureOptions,
 ): Promise<Turn[][]> {
   const { conversations } = opened
+  const prompts = await ConversationPrompts.open(planned, config)
   const turns: Turn[][] = conversations.map(() => [])
   const progress = new TokenProgress(mostNewTokens(opened, config), options)
   const last = Math.max(...conversations.map(turnsAsked))

@@ -1,16 +1,28 @@
 /** The languages of answers, and the one that was expected where the task does not say: that of the prompt. */
+
+import { recordInput } from '../../checkpoint/provenance'
 import type { Conversation, Findings } from '../../tasks/generation'
 import { languageByLetters } from '../../text/language/alphabets'
 import type { FoundLanguage } from '../../text/language/matching'
 import { UNDETERMINED } from '../../text/language/tag'
 import { type LanguageIdentifier, loadLanguageIdentifier } from '../language'
-import type { FindContext, Unmeasured } from './findings'
+import type { FindContext, Finder, FinderIdentity, Unmeasured } from './findings'
 
 /** Fewer letters tell no language: "Paris" is an answer in many. Of scripts that write words in few signs, fewer. */
 const LEAST_LETTERS = 8
 const LEAST_SIGNS = 2
 
-export async function findLanguages(
+export const LANGUAGE_FINDER: Finder = { identity: languageIdentity, find: findLanguages }
+
+/** The detector that comes along is part of this version. */
+async function languageIdentity({ task, config, signal }: FindContext): Promise<FinderIdentity> {
+  const { language_model: file } = config
+  if (file === undefined || task.alphabets !== undefined) return { identity: { detector: 'own' }, inputs: [] }
+  const input = await recordInput('language_model', file, [], signal)
+  return { identity: { detector: input.files[0]!.sha256 }, inputs: [input] }
+}
+
+async function findLanguages(
   documents: readonly Unmeasured[],
   { task, config, signal }: FindContext,
 ): Promise<Findings[]> {

@@ -1,24 +1,18 @@
-/** Everything that is known before the first weight is read: tasks with their documents, models with their tokenizers. */
-import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
-import { openAdapter } from '../../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
-import { type InputRecord, recordInput } from '../../checkpoint/provenance'
 import { type EvaluateConfig, evaluateSchema } from '../../config/evaluate'
 import { checkConfig, configError, readGiven } from '../../config/parse'
 import { chooseTasks } from '../../tasks/registry'
 import type { TaskGroup } from '../../tasks/task'
 import { loadModelText } from '../../text/model_text'
-import { VERSION } from '../../version'
 import { type JudgingPlan, judgmentsWanted, planJudging } from '../judging/plan'
-import { canonicalJson, recordWhole } from '../training/identity'
 import { mostNewTokens, rowsOf, turnsAsked } from './answer'
 import { ConversationPrompts } from './conversation_prompts'
 import { RequestEncoder } from './encode'
+import { findersOf } from './findings'
 import { type Asked, askedOf, promptOptions } from './measure'
 import { type OpenGenerationTask, type OpenLikelihoodTask, type OpenTask, openTask } from './open_task'
-import { keyOf } from './record'
 
 export interface PlannedModel {
   name: string
@@ -58,7 +52,11 @@ export async function planEvaluation(
   for (const [i, model] of config.models.entries()) models.push(await planModel(model, i, config, file))
   checkNames(models, file)
   const tasks: OpenTask[] = []
-  for (const task of chosen) tasks.push(await openTask(task, config, signal))
+  for (const task of chosen) {
+    tasks.push(await openTask(task, config, signal))
+    if (task.kind === 'generation')
+      for (const finder of findersOf(task)) await finder.check?.({ task, config, signal }, file)
+  }
   const names = models.map(({ name }) => name)
   const judging = await planJudging(config, { tasks, models: names, file }, signal)
   return { config, models, tasks, groups, judging }
@@ -170,70 +168,3 @@ async function foretoldAnswers(
     targets: mostNewTokens(opened, config),
   }
 }
-
-export interface Identities {
-  /** By model and task, of everything that decides the samples. */
-  hashes: Map<string, string>
-  /** The files behind them, for provenance.json. */
-  inputs: InputRecord[]
-}
-
-/** Reads every input once. */
-export async function identitiesOf(
-  { config, models, tasks, judging }: Plan,
-  signal: AbortSignal,
-): Promise<Identities> {
-  const hashes = new Map<string, string>()
-  const inputs: InputRecord[] = []
-  const data = new Map<OpenTask, string[]>()
-  for (const opened of tasks) {
-    const records = []
-    for (const file of opened.files) records.push(await recordInput('data', file, [], signal))
-    inputs.push(...records.filter(({ path }) => !inputs.some((known) => known.path === path)))
-    data.set(
-      opened,
-      records.map(({ files }) => files[0]!.sha256),
-    )
-  }
-  for (const file of judging?.files ?? []) inputs.push(await recordInput('judge', file, [], signal))
-  for (const model of models) {
-    const { content, input } = await recordWhole('model', model.folder, signal)
-    inputs.push(input)
-    const adapter = model.adapter === undefined ? undefined : await recordAdapter(model.adapter, signal)
-    if (adapter) inputs.push(adapter)
-    for (const opened of tasks) {
-      const { name, version } = opened.task
-      const told = { name, version, num_fewshot: opened.num_fewshot, data: data.get(opened) }
-      const files = adapter?.files.map(({ sha256 }) => sha256)
-      const settings = decisive(config, opened)
-      hashes.set(keyOf(model.name, name), sha256({ content, files, told, ...settings, VERSION }))
-    }
-  }
-  return { hashes, inputs }
-}
-
-async function recordAdapter(path: string, signal: AbortSignal): Promise<InputRecord> {
-  const { path: folder, weights } = await openAdapter(path)
-  return recordInput('adapter', folder, [basename(weights), 'adapter_config.json'], signal)
-}
-
-// Not among them: where things lie, which other models and tasks there are, threads and batches, which may change the
-// last bits.
-export function decisive(config: EvaluateConfig, { kind }: OpenTask): object {
-  const {
-    models: _m,
-    tasks: _t,
-    data: _d,
-    out: _o,
-    threads: _h,
-    batch_tokens: _b,
-    num_fewshot: _n,
-    generation,
-    language_model: _l,
-    judge: _j,
-    ...rest
-  } = config
-  return kind === 'generation' ? { ...rest, generation } : rest
-}
-
-const sha256 = (content: object) => createHash('sha256').update(canonicalJson(content)).digest('hex')

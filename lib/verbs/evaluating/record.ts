@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { ioError, writeFailed } from '../../checkpoint/json_file'
 import { mean, PERPLEXITIES, stderrOfMean } from '../../tasks/metrics'
 import { StepLines } from '../training/step_lines'
+import { answersFile } from './kept_answers'
 import type { RollingSample, Sample } from './measure'
 import type { OpenTask } from './open_task'
 
@@ -60,6 +61,10 @@ export class TaskRecords {
 
   find(model: string, task: string): TaskRecord | undefined {
     return this.#all.find((record) => record.model === model && record.task === task)
+  }
+
+  answersFile(model: string, task: string): string {
+    return answersFile(this.folder, model, task)
   }
 
   /** The samples first, by a rename: a line is only there with all of them. */

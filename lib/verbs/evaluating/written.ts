@@ -1,14 +1,9 @@
-/** One model on one task of generation: conversations -> answers -> what is found of them -> a sample a document. */
-import type { EvaluateConfig } from '../../config/evaluate'
+/** Answers of one model on one task of generation -> what is found of them -> a sample a document. */
 import type { Answered, Findings } from '../../tasks/generation'
 import type { GenerationTask } from '../../tasks/task'
-import type { Model } from '../model'
-import { answersOf, type Turn } from './answer'
-import { ConversationPrompts } from './conversation_prompts'
-import { found } from './findings'
-import type { MeasureOptions } from './measure'
+import type { Turn } from './answer'
+import { type FindContext, found } from './findings'
 import type { OpenGenerationTask } from './open_task'
-import type { PlannedModel } from './plan'
 
 /** A document with all that was said of it: a line of samples_TASK.jsonl. */
 export interface GenerationSample {
@@ -22,24 +17,21 @@ export interface GenerationSample {
   values: Record<string, number | null>
 }
 
-export async function writtenSamples(
-  model: Model,
-  planned: PlannedModel,
-  opened: OpenGenerationTask,
-  config: EvaluateConfig,
-  options: MeasureOptions,
+/** Of each document with its answers. Throws what finding out about them throws. */
+export async function measuredAnswers(
+  { task, docs, conversations }: OpenGenerationTask,
+  turns: readonly Turn[][],
+  context: FindContext,
 ): Promise<GenerationSample[]> {
-  const prompts = await ConversationPrompts.open(planned, config)
-  const turns = await answersOf(model, opened, prompts, config, options)
-  const documents = opened.conversations.map((conversation, i) => ({ conversation, turns: turns[i]! }))
-  const findings = await found(documents, { ...options, task: opened.task, config })
+  const documents = conversations.map((conversation, i) => ({ conversation, turns: turns[i]! }))
+  const findings = await found(documents, context)
   return documents.map(({ conversation, turns: answers }, i) => {
     const { target } = conversation
     const answered: Answered = { conversation, answers, found: findings[i]! }
     return {
-      ...{ doc_id: i, doc: opened.docs[i]!, turns: answers },
+      ...{ doc_id: i, doc: docs[i]!, turns: answers },
       ...(target !== undefined && { target }),
-      ...{ found: findings[i]!, values: valuesOf(opened.task, answered) },
+      ...{ found: findings[i]!, values: valuesOf(task, answered) },
     }
   })
 }

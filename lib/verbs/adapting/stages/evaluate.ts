@@ -1,13 +1,13 @@
 /** What a model is worth, by the verb `evaluate`: a folder for each, so that models may go. */
 import { decoderSpec } from '../../../checkpoint/model_config'
 import { openModelFolder } from '../../../checkpoint/model_folder'
-import { recordInput } from '../../../checkpoint/provenance'
 import type { EvaluateConfig } from '../../../config/evaluate'
 import { countParameters, DTYPE_BYTES } from '../../../counting/parameters'
 import { chooseTasks } from '../../../tasks/registry'
 import { type EvaluatePlanReport, type EvaluateReport, evaluate } from '../../evaluate'
+import { decisive, identityOfTask } from '../../evaluating/identities'
 import { openTask } from '../../evaluating/open_task'
-import { decisive, readEvaluateConfig } from '../../evaluating/plan'
+import { readEvaluateConfig } from '../../evaluating/plan'
 import { forwardFlops } from '../../training/flops'
 import { largestBlockBytes, logitRows, PROCESS_BYTES } from '../../training/memory'
 import { matrixRate } from '../../training/speed'
@@ -24,10 +24,8 @@ const stage: StageKind<EvaluateConfig> = {
     const all = []
     for (const task of tasks) {
       const opened = await openTask(task, config, signal)
-      const hashes = []
-      for (const file of opened.files)
-        hashes.push((await recordInput('data', file, [], signal)).files[0]!.sha256)
-      all.push({ name: task.name, version: task.version, hashes, ...decisive(config, opened) })
+      const { identity } = await identityOfTask(opened, config, signal)
+      all.push({ ...identity, ...decisive(config, opened) })
     }
     return all
   },
