@@ -34,9 +34,9 @@ export function factsText(facts: object, indent = ''): string {
     .join('')
 }
 
-/** Rows as a table: the keys of the first one are the head, numbers to the right. */
+/** Rows as a table: every key that a row has, in the order of the fullest row first; numbers to the right. */
 export function tableText(rows: Record<string, unknown>[]): string {
-  const keys = Object.keys(rows[0] ?? {})
+  const keys = columnsOf(rows)
   const cells = [keys, ...rows.map((row) => keys.map((key) => plain(row[key])))]
   const widths = keys.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)))
   const numeric = keys.map((key) => rows.every((row) => typeof (row[key] ?? 0) === 'number'))
@@ -46,6 +46,12 @@ export function tableText(rows: Record<string, unknown>[]): string {
     )
     .map((line) => `${line.trimEnd()}\n`)
     .join('')
+}
+
+// Rows may lack what others have: a model that could not be measured still stands in the table of those that were.
+function columnsOf(rows: Record<string, unknown>[]): string[] {
+  const fullest = [...rows].sort((a, b) => Object.keys(b).length - Object.keys(a).length)
+  return [...new Set(fullest.flatMap((row) => Object.keys(row)))]
 }
 
 function isPlain(value: unknown): boolean {

@@ -37,6 +37,14 @@ test('a table aligns text to the left and numbers to the right', () => {
   assert.equal(tableText(rows), 'model  share\nbase       1\nchat    12.5\n')
 })
 
+test('a table has a column for what only some of its rows have', () => {
+  const rows = [
+    { stage: 'start', left: '' },
+    { stage: 'end', perplexity: 4, left: 'more' },
+  ]
+  assert.equal(tableText(rows), 'stage  perplexity  left\nstart           -\nend             4  more\n')
+})
+
 test('JSON is indented, lists of numbers stand on one line, and it reads back as it was', () => {
   assert.equal(
     jsonText({ ids: [1, 2], text: 'a', list: [{ b: [] }] }),

@@ -100,7 +100,9 @@ function foretold(stage: Stage | TrainingStage, before: Shape, config: StageConf
   throw impossible(
     'method',
     `expected a model that transformers loads, as uniform: true asks, received ${config.method} that leaves ${obstacle}`,
-    'Choose by layer, so that each loses as much, and another number of heads; or leave uniform out.',
+    after.spec.layers.some(({ ranks }) => Object.keys(ranks).length > 0)
+      ? 'Set dense: true in lowrank, which multiplies the factors; or leave uniform out.'
+      : 'Choose by layer, so that each loses as much, and another number of heads; or leave uniform out.',
   )
 }
 
