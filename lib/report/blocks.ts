@@ -51,7 +51,13 @@ export interface TalkBlock {
 
 export interface Talk {
   prompt: string
-  answers: { from: string; text: string; note: string }[]
+  answers: { from: string; text: string; note: string; aside?: Aside }[]
+}
+
+/** What somebody says of an answer; closed until it is asked for. */
+export interface Aside {
+  title: string
+  text: string
 }
 
 /** Closed until it is asked for. */
@@ -133,7 +139,10 @@ function withoutFormulas(row: TableRow): TableRow {
 
 const talkRows = ({ talks }: TalkBlock): TableRow[] =>
   talks.flatMap(({ prompt, answers }) =>
-    answers.map(({ from, text, note }) => ({ prompt, from, text, note })),
+    answers.map(({ from, text, note, aside }) => ({
+      ...{ prompt, from, text, note },
+      ...(aside && { [aside.title]: aside.text }),
+    })),
   )
 
 /** The file lies in the link itself: a page that is sent on keeps it. */
@@ -184,11 +193,16 @@ function bestOf({ columns, rows }: TableBlock): Map<string, number> {
   return best
 }
 
+const asideHtml = (aside: Aside | undefined) =>
+  aside === undefined
+    ? ''
+    : `<details><summary>${escapeHtml(aside.title)}</summary><p dir="auto">${escapeHtml(aside.text)}</p></details>`
+
 function talkHtml(block: TalkBlock): string {
   const talk = ({ prompt, answers }: Talk) => {
     const spoken = answers.map(
-      ({ from, text, note }) =>
-        `<div><h4>${escapeHtml(from)} <small>${escapeHtml(note)}</small></h4><p dir="auto">${escapeHtml(text)}</p></div>`,
+      ({ from, text, note, aside }) =>
+        `<div><h4>${escapeHtml(from)} <small>${escapeHtml(note)}</small></h4><p dir="auto">${escapeHtml(text)}</p>${asideHtml(aside)}</div>`,
     )
     return `<article class="talk"><p class="prompt" dir="auto">${escapeHtml(prompt)}</p><div class="answers">${spoken.join('')}</div></article>`
   }

@@ -36,7 +36,19 @@ export function reportRuns(word = 'zh') {
       ...{ verb: 'compress', model: `/models/${word}`, stages: [{ method: 'heads' }, { method: 'prune' }] },
     }),
     'compress/report.json': compressReport(word),
-    'scores/resolved.yaml': JSON.stringify({ verb: 'evaluate', models: [{ path: word }] }),
+    'scores/resolved.yaml': JSON.stringify({
+      ...{ verb: 'evaluate', models: [{ path: word }] },
+      judge: { model: 'stub/1', mode: 'single' },
+    }),
+    'scores/samples/before/samples_mt_bench.jsonl': lines(
+      QUESTIONS.map((question) => answered(question, word)),
+    ),
+    'scores/judgments/before/judgments_mt_bench_stub_1_single.jsonl': lines(
+      QUESTIONS.flatMap(({ question_id, category }) => [
+        judged(question_id, category, 1, 7.5, word),
+        judged(question_id, category, 2, null, word),
+      ]),
+    ),
     'scores/report.json': evaluateReport(word),
     'scores/provenance.json': provenance('evaluate'),
     'clusters/resolved.yaml': JSON.stringify({ verb: 'clusters', model: `/models/${word}`, layer: 6 }),
@@ -66,6 +78,20 @@ export function writeRuns(folder, files = reportRuns()) {
   }
   return [...new Set(Object.keys(files).map((path) => path.split('/')[0]))].map((name) => join(folder, name))
 }
+
+const QUESTIONS = ['writing', 'writing', 'math'].map((category, i) => ({
+  ...{ question_id: 81 + i, category, turns: [`ask ${i}`, `ask ${i} again`] },
+}))
+
+const answered = (doc, word) => ({
+  ...{ doc_id: doc.question_id - 81, doc, values: {}, found: {} },
+  turns: doc.turns.map((prompt) => ({ prompt, text: `${word} says`, finish_reason: 'stop', tokens: 2 })),
+})
+
+const judged = (question_id, category, turn, rating, word) => ({
+  ...{ step: 0, question_id: `${question_id}`, category, turn, template: 't', judge: 'stub/1', rating },
+  reply: `${word} is fine`,
+})
 
 const metrics = (count, word) =>
   Array.from({ length: count }, (_, i) => {
@@ -196,6 +222,14 @@ function evaluateReport(word) {
     row('truthfulqa_mc2', 'acc', model, 0.45),
     row(`task ${word}`, 'acc', model, 0.3),
     row('wikitext', 'word_perplexity', model, 21.5 - i, { stderr: null }),
+    ...Object.entries({
+      score: 4.1,
+      score_turn_1: 5,
+      score_turn_2: 3.2,
+      score_writing: 4,
+      score_math: 1,
+    }).map(([metric, value]) => row('mt_bench', metric, model, value + 2 * i, { judge: word })),
+    row('mt_bench', 'unrated', model, 3 * (1 - i), { stderr: null, judge: word }),
   ])
   return { schema: 'tongueforge.evaluate/1', models: models.map((name) => ({ name, path: name })), results }
 }

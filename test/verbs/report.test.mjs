@@ -15,6 +15,7 @@ const run = (name) => join(folder, 'runs', name)
 const out = join(folder, 'out', 'report.html')
 const result = await report(runs, { out })
 const html = readFileSync(out, 'utf8')
+const name = (ending) => result.files.find((file) => file.endsWith(ending))
 const beside = (name) => readFileSync(join(result.files_folder, name), 'utf8')
 
 test('a report tells of every kind of run, and each is told as its own kind', () => {
@@ -120,6 +121,30 @@ test('an adaptation tells its arms, the rule, answers before and after, and of i
     assert.ok(file(end), end)
   assert.ok(file('1-compress-sizes.svg'))
   assert.match(html, /The rule: least texts\/byte_perplexity\. What came of it: inscp, for zh\./)
+})
+
+test("a judge's scores stand as they are, by turn and category, and answers with its words folded", () => {
+  assert.match(beside(name('scores-instructions.csv')), /^model,task_0\r\nbefore,4\.1\r\n/)
+  assert.match(html, />4\.10</)
+  assert.match(html, />1\.00</, 'a score of 1 is no share')
+  const word = result.runs
+    .find((one) => one.name === 'scores')
+    .sentence.split(', ')[1]
+    .split(' on ')[0]
+  assert.match(
+    beside(name('scores-mt-bench.csv')),
+    /^model,score,score_turn_1,score_turn_2,score_writing,score_math\r\nbefore,4\.1,5,3\.2,4,1\r\n/,
+  )
+  for (const ending of ['scores-mt-bench-categories.svg', 'scores-score-differences.svg'])
+    assert.ok(name(ending))
+  assert.match(html, /was judged by [^;]+; scores of other judges do not compare\. .*left out: 3 of before\./)
+  const rows = beside(name('scores-mt-bench-answers.csv')).split('\r\n')
+  assert.equal(rows[0], 'prompt,from,text,note,what the judge says')
+  const begins = ['ask 0,before', 'ask 0 again,before', 'ask 2,before', 'ask 2 again,before', 'ask 1,before']
+  for (const [i, begin] of begins.entries()) assert.ok(rows[i + 1].startsWith(begin), rows[i + 1])
+  assert.ok(rows[1].endsWith(`,7.5 of 10,${word} is fine`), rows[1])
+  assert.ok(rows[2].endsWith(`,unrated,${word} is fine`), rows[2])
+  assert.match(html, /<small>7\.5 of 10<\/small><\/h4>.*<details><summary>what the judge says<\/summary>/)
 })
 
 test('charts lie beside the page as SVG that stands alone, numbers as CSV, all of it as JSON', () => {

@@ -39,10 +39,15 @@ export const PAPER_TABLES: readonly PaperTable[] = [
 export const best = (metric: string): 'least' | 'most' =>
   /perplexity|bits|nll|loss|toxic|repe/.test(metric) ? 'least' : 'most'
 
+/** Of a hundred; scores of judges, lengths and numbers are what they are. */
+export const isShare = (metric: string): boolean =>
+  best(metric) === 'most' && !/^(score|length|unrated)/.test(metric)
+
 /** What the papers quote, where a task has several. */
 const PREFERRED: readonly [task: RegExp, metric: string][] = [
   [/^(arc|hellaswag)/, 'acc_norm'],
   [/^wikitext/, 'word_perplexity'],
+  [/^(mt_bench|vicuna)/, 'score'],
 ]
 
 /** A metric by task, where a run has a word on which one counts. */
@@ -63,8 +68,9 @@ export function primaryRows<Row extends Measured & { group?: boolean | undefined
   return rows.filter((row) => row.metric === metrics.get(row.task) && !isPart(row))
 }
 
-/** Shares as papers write them: of a hundred. */
+/** Shares as papers write them: of a hundred; scores with two digits. */
 export function valueText({ metric, value }: Pick<Measured, 'metric' | 'value'>): string {
   if (value === null || !Number.isFinite(value)) return '–'
-  return best(metric) === 'most' && value >= 0 && value <= 1 ? (100 * value).toFixed(1) : three(value)
+  if (metric.startsWith('score')) return value.toFixed(2)
+  return isShare(metric) && value >= 0 && value <= 1 ? (100 * value).toFixed(1) : three(value)
 }

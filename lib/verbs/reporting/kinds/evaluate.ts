@@ -3,9 +3,11 @@ import { z } from 'zod'
 import type { Block, TableBlock, TableRow } from '../../../report/blocks'
 import { type Interval, intervalChart } from '../../../report/intervals'
 import { checked, linesOf } from '../folder'
+import { judgedBlocks } from '../judged'
 import { defineKind, type NamedRun } from '../kind'
 import {
   best,
+  isShare,
   type Measured,
   PAPER_TABLES,
   type PaperTable,
@@ -23,6 +25,7 @@ export const rowSchema = z.looseObject({
   ...{ task: z.string(), metric: z.string(), model: z.string(), value: z.number().nullable() },
   ...{ stderr: z.number().nullable(), num_fewshot: z.number(), documents: z.number() },
   ...{ group: z.boolean().optional(), difference: difference.optional() },
+  judge: z.string().optional(),
 })
 const reportSchema = z.looseObject({
   models: z.array(z.looseObject({ name: z.string() })),
@@ -64,7 +67,7 @@ export default defineKind<Evaluation>({
       sentence: `${models.join(', ')} on ${count(tasks, 'task')}.`,
       figures: shown.slice(0, 4).map((row) => {
         const change = row.difference?.value
-        const percentage = best(row.metric) === 'most'
+        const percentage = isShare(row.metric)
         return {
           ...{ name: `${row.task}, ${row.metric}`, value: row.value ?? Number.NaN, text: valueText(row) },
           note: [
@@ -78,10 +81,11 @@ export default defineKind<Evaluation>({
       ...(!finished && { unfinished: `${count(rows.length, 'number')} so far` }),
     }
   },
-  async details({ models, rows }, _, files) {
+  async details({ models, rows }, folder, files) {
     return [
       ...paperTables(models, rows, files),
       ...(await differences(rows, files)),
+      ...(await judgedBlocks(folder, models, rows, files)),
       everyNumber(models, rows, files),
     ]
   },
@@ -132,18 +136,32 @@ function paperTable(
   }
 }
 
+/** Shares in points of a hundred, scores in those of their scale. */
 export async function differences(rows: readonly Row[], files: string): Promise<Block[]> {
-  const intervals = primaryRows(rows).flatMap(
-    ({ task, metric: measure, model, difference: found }): Interval[] => {
-      if (!found?.interval || found.value === null || best(measure) !== 'most') return []
-      const [low, high] = found.interval
-      return [{ name: task, series: model, value: 100 * found.value, low: 100 * low, high: 100 * high }]
-    },
-  )
+  const primary = primaryRows(rows)
+  const shares = primary.filter(({ metric: measure }) => isShare(measure))
+  const scores = primary.filter(({ metric: measure }) => measure === 'score')
+  return [
+    ...(await differenceChart(shares, 100, 'in points', `${files}-differences`)),
+    ...(await differenceChart(scores, 1, 'in points of 10', `${files}-score-differences`)),
+  ]
+}
+
+async function differenceChart(
+  rows: readonly Row[],
+  scale: number,
+  unit: string,
+  file: string,
+): Promise<Block[]> {
+  const intervals = rows.flatMap(({ task, model, difference: found }): Interval[] => {
+    if (!found?.interval || found.value === null) return []
+    const [low, high] = found.interval.map((end) => scale * end) as [number, number]
+    return [{ name: task, series: model, value: scale * found.value, low, high }]
+  })
   if (intervals.length === 0) return []
-  const caption = 'Difference from the first model, in points, with 95 % intervals'
-  const svg = await intervalChart(caption, 'points', intervals)
-  return [{ kind: 'chart', file: `${files}-differences`, caption, svg }]
+  const caption = `Difference from the first model, ${unit}, with 95 % intervals`
+  const svg = await intervalChart(caption, unit.replace(/^in /, ''), intervals)
+  return [{ kind: 'chart', file, caption, svg }]
 }
 
 export function everyNumber(models: readonly string[], rows: readonly Row[], files: string): Block {
