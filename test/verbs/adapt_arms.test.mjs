@@ -1,10 +1,11 @@
 // The arms of an adaptation against the verbs alone: what they share, vectors, scales that are searched for, more tokens,
 // the winner made smaller; and what is foretold of them.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { adapt, compress, graft, inspect } from 'tongueforge'
+import { adapt, compress, extendVocabulary, graft, inspect } from 'tongueforge'
+import { loadModelText } from '#lib/text/model_text'
 import { Tokenizer } from '#lib/text/tokenizer'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { tinyAdaptation, withBytePairs } from '../helpers/tiny_adaptation.mjs'
@@ -135,5 +136,36 @@ describe('arms of adapt', () => {
       readFileSync(join(base, 'tokenizer.json'), 'utf8'),
     )
     assert.equal(await tokens(report.model), await tokens(chat))
+  })
+
+  test('a base model that lacks tags of the chat model gets them before it reads conversations', async () => {
+    const pairs = await withBytePairs(place('tags'), given)
+    const tags = ['<|user|>', '<|assistant|>']
+    const chatTemplate = place('tags.jinja')
+    writeFileSync(
+      chatTemplate,
+      `{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|tag|>' }}{% endfor %}{% if add_generation_prompt %}{{ '${tags[1]}' }}{% endif %}`,
+    )
+    const model = pairs.chat
+    const { out: chat } = await extendVocabulary({
+      model,
+      out: place('tagged'),
+      specialTokens: tags,
+      chatTemplate,
+    })
+    const talking = { ...pairs, chat, keep: 'all', out: place('talking'), arms: ['cp_sft'], pick: undefined }
+    const { stages } = await adapted(talking)
+    assert.deepEqual(stages, [
+      ...['start-evaluate', 'base-cp', 'base-cp-tags', 'base-cp-sft', 'cp_sft-evaluate'],
+    ])
+    const tagged = stage(talking, 'base-cp-tags')
+    const { template, tokenizer } = await loadModelText(tagged)
+    assert.equal(
+      template.render([{ role: 'user', content: 'a' }], { addGenerationPrompt: true }),
+      '<|user|>a<|tag|><|assistant|>',
+    )
+    for (const tag of tags) assert.ok(tokenizer.tokenToId(tag) !== undefined, tag)
+    const scaled = { target: join(stage(talking, 'base-cp'), 'model'), base: pairs.base, chat, scale: 0 }
+    assert.equal(weights(tagged), weights((await graft({ ...scaled, out: place('tagged-alone') })).out))
   })
 })

@@ -2,6 +2,7 @@
 import { type AdaptConfig, adaptSchema, type Keys } from '../../config/adapt'
 import { ARMS, type ArmConfig, type ArmRow, type TrainedObjective } from '../../config/adapt/arms'
 import { checkConfig, configError, readGiven, suggestion } from '../../config/parse'
+import { vocabulariesDiffer } from './tags'
 
 /** An arm with everything decided. */
 export interface Arm {
@@ -20,6 +21,8 @@ export interface Arm {
 export interface ReadConfig {
   config: AdaptConfig
   arms: Arm[]
+  /** The base model needs tokens of the chat model before it reads conversations. */
+  needsTags: boolean
   /** What errors call it. */
   file: string
 }
@@ -45,7 +48,12 @@ export async function readAdaptConfig(
   const arms = config.arms.map((arm, i) => armOf(arm, i, config, file))
   checkNames(arms, config, file)
   checkMeasured(config, file)
-  return { config, arms, file }
+  return { config, arms, needsTags: await needsTags(config, arms), file }
+}
+
+async function needsTags({ chat, base }: AdaptConfig, arms: readonly Arm[]): Promise<boolean> {
+  const talks = ({ from, trainings }: Arm) => from === 'base' && trainings.some((one) => one !== 'cp')
+  return base !== undefined && arms.some(talks) && vocabulariesDiffer(chat, base)
 }
 
 const keysAt = (table: Keys, key: string) => (table[key] ?? {}) as Keys

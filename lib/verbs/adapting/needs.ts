@@ -36,11 +36,11 @@ export async function needsOf(
   return all
 }
 
-/** A folder of the user's that is shaped like a model that is not there yet, but for tokens that it gets. */
+/** A folder of the user's that is like a model that is not there yet, in shape and template, but for tokens that it gets. */
 function standIn(model: ModelRef, stages: readonly PlannedStage[]): string {
   if ('folder' in model) return model.folder
   const { models } = stages.find(({ name }) => name === model.stage)!
-  return standIn((models.model ?? models.target)!, stages)
+  return standIn((models.model ?? models.chat)!, stages)
 }
 
 /** Says whose a config is that its verb would refuse. */

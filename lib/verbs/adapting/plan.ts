@@ -21,8 +21,9 @@ export interface AdaptStages {
 }
 
 /** `tasks`: names and files, those made of held_out too. Throws ERR_CONFIG. */
-export function planStages({ config, arms, file }: ReadConfig, tasks: readonly string[]): AdaptStages {
-  const plan = new StagePlan(config, file, tasks)
+export function planStages(read: ReadConfig, tasks: readonly string[]): AdaptStages {
+  const { config, arms } = read
+  const plan = new StagePlan(read, tasks)
   plan.evaluate(START, 'chat', { folder: config.chat })
   const planned = arms.map((arm) => plan.arm(arm))
   return { stages: plan.stages, arms: planned }
@@ -36,12 +37,8 @@ export function planAll(read: ReadConfig, tasks: readonly string[]): PlannedStag
 }
 
 /** The picked model made smaller, and measured again. */
-export function planCompression(
-  { config, file }: Pick<ReadConfig, 'config' | 'file'>,
-  model: ModelRef,
-  tasks: readonly string[],
-): PlannedStage[] {
-  const plan = new StagePlan(config, file, tasks)
+export function planCompression(read: ReadConfig, model: ModelRef, tasks: readonly string[]): PlannedStage[] {
+  const plan = new StagePlan(read, tasks)
   plan.evaluate(COMPRESSED, 'compress', plan.compressed(model))
   return plan.stages
 }
@@ -49,11 +46,14 @@ export function planCompression(
 class StagePlan {
   readonly stages: PlannedStage[] = []
 
+  private readonly config: AdaptConfig
+
   constructor(
-    private readonly config: AdaptConfig,
-    private readonly file: string,
+    private readonly read: ReadConfig,
     private readonly tasks: readonly string[],
-  ) {}
+  ) {
+    this.config = read.config
+  }
 
   /** Trainings, a vector, and what it is worth. */
   arm(arm: Arm): PlannedArm {
@@ -61,8 +61,10 @@ class StagePlan {
     let [own, manners] = [false, arm.from === 'chat']
     for (const objective of arm.trainings) {
       own ||= arm.objectives[objective] !== undefined
-      const borrowed = !manners && objective !== 'cp' ? { tokenizer: this.#start('chat') } : {}
-      manners ||= objective !== 'cp'
+      const isFirstTalk = !manners && objective !== 'cp'
+      if (isFirstTalk && this.read.needsTags) model = this.#tagged(`${name}-tags`, arm, model)
+      const borrowed = isFirstTalk && !this.read.needsTags ? { tokenizer: this.#start('chat') } : {}
+      manners ||= isFirstTalk
       name = `${name}-${objective}${own ? `.${arm.name}` : ''}`
       model = this.#add({
         ...{ name, verb: 'train', place: arm.place, models: { model, ...borrowed } },
@@ -115,8 +117,14 @@ class StagePlan {
     })
   }
 
+  // A vector of no length: template and tags of the chat model, with their rows, and nothing else of it.
+  #tagged(name: string, { place }: Arm, target: ModelRef): ModelRef {
+    const models = { target, base: this.#start('base'), chat: this.#start('chat') }
+    return this.#add({ name, verb: 'graft', place, models, keys: { scale: 0, threads: this.config.threads } })
+  }
+
   #training(objective: TrainedObjective, arm: Arm): Keys {
-    const { config, file } = this
+    const { config, file } = this.read
     const { tokens, ...given } = [
       { place: 'training', keys: config.training },
       { place: `objectives.${objective}`, keys: config.objectives[objective] ?? {} },
