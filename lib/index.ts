@@ -99,7 +99,9 @@ export {
   type EvaluationRow,
   evaluate,
   type ForetoldTask,
+  type LanguageTally,
   type MetricValue,
+  type PartRecord,
   type TaskRecord,
 } from './verbs/evaluate'
 export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'

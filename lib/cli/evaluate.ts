@@ -1,7 +1,7 @@
 import type { EvaluatePlanReport, EvaluateReport, EvaluationRow, TaskRecord } from '../index'
 import { resumable } from './interruption'
 import { library } from './library'
-import { integer, JSON_OPTION, oneOf, pick, THREADS_OPTION, usageError } from './options'
+import { integer, JSON_OPTION, number, oneOf, pick, THREADS_OPTION, usageError } from './options'
 import { factsText, jsonText, tableText } from './print'
 import { defineVerb } from './verb'
 
@@ -17,6 +17,8 @@ interface Values {
   systemInstruction?: string
   maxLength?: number
   batchTokens?: number
+  maxNewTokens?: number
+  temperature?: number
   judgeModel?: string
   judgeUrl?: string
   device?: string
@@ -67,6 +69,16 @@ export default defineVerb<Values>({
       flags: '--batch-tokens <n>',
       description: 'tokens that go through a model at once; default: by the device',
       parse: integer,
+    },
+    {
+      flags: '--max-new-tokens <n>',
+      description: 'longest answer of tasks whose answers the model writes; default: as the task says',
+      parse: integer,
+    },
+    {
+      flags: '--temperature <t>',
+      description: 'of these answers; 0: always the most probable token; default: as the task says',
+      parse: number,
     },
     {
       flags: '--judge-model <name>',
@@ -140,6 +152,8 @@ function keysOf(values: Values): Record<string, unknown> {
     ...(values.systemInstruction !== undefined && { system_instruction: values.systemInstruction }),
     ...(values.maxLength !== undefined && { max_length: values.maxLength }),
     ...(values.batchTokens !== undefined && { batch_tokens: values.batchTokens }),
+    ...(values.maxNewTokens !== undefined && { 'generation.max_new_tokens': values.maxNewTokens }),
+    ...(values.temperature !== undefined && { 'generation.temperature': values.temperature }),
     ...(values.judgeModel !== undefined && { 'judge.model': values.judgeModel }),
     ...(values.judgeUrl !== undefined && { 'judge.url': values.judgeUrl }),
   }
@@ -161,7 +175,19 @@ function reportText(report: EvaluateReport | EvaluatePlanReport): string {
   if ('dry_run' in report) return tableText(report.tasks.map((line) => ({ ...line })))
   const { results, measured, judged, seconds } = report
   const several = report.models.length > 1
-  return `${tableText(results.map((row) => lineOf(row, several)))}\n${factsText({ measured, judged, seconds })}`
+  const found = languagesText(report)
+  return `${tableText(results.map((row) => lineOf(row, several)))}\n${found}${factsText({ measured, judged, seconds })}`
+}
+
+/** `en 0.9, zh-Hant 0.09`: of answers where a language was expected, the shares of the languages that they were in. */
+function languagesText({ languages }: EvaluateReport): string {
+  if (languages === undefined) return ''
+  const share = (count: number, answers: number) => Number((count / answers).toPrecision(2))
+  const lines = languages.map(({ task, model, expected, answers, found }) => {
+    const all = Object.entries(found).map(([language, count]) => `${language} ${share(count, answers)}`)
+    return { task, model, expected, answers, found: all.slice(0, 5).join(', ') }
+  })
+  return `${tableText(lines)}\n`
 }
 
 function lineOf(row: EvaluationRow, several: boolean): Record<string, unknown> {

@@ -63,7 +63,11 @@ export const evaluateSchema = z.strictObject({
     .describe('Names of tasks and groups, or task files of your own, *.yaml.'),
   data: text().default('.').describe('Folder with the data sets and the task files that belong to them.'),
   out: text().describe('Run folder: report.json, results.jsonl, and a folder of samples for each model.'),
-  limit: count(1).optional().describe('So many documents of each task, the first ones; default: all.'),
+  limit: count(1)
+    .optional()
+    .describe(
+      'So many documents of each task, the first ones, of each part where a task has parts; default: all.',
+    ),
   num_fewshot: count(0)
     .optional()
     .describe('Examples before each question; default: as the task says, mostly none.'),

@@ -101,6 +101,11 @@ export const taskSchema = z.strictObject({
     .describe(
       'Of generate_until: the language that answers are expected in, a field of the record, a template, or a tag such as zh-Hant; default: that of the prompt.',
     ),
+  doc_to_part: text()
+    .optional()
+    .describe(
+      'Of generate_until: what a document belongs to, a field of the record or a template; each part is told on its own, too.',
+    ),
   languages: z
     .record(text(), text(), { error: 'expected a table of the letters of each language' })
     .refine((all) => Object.keys(all).length > 0, 'expected the letters of at least one language')

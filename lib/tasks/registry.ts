@@ -3,12 +3,16 @@ import { extname } from 'node:path'
 import { suggestion } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { ARC } from './arc'
+import { BOLD } from './bold'
 import { CEVAL, CEVAL_GROUPS } from './ceval'
 import { HELLASWAG } from './hellaswag'
+import { LANGUAGE_ALIGNMENT } from './language_alignment'
 import { MMLU, MMLU_GROUPS } from './mmlu'
 import { MT_BENCH } from './mt_bench'
+import { REAL_TOXICITY_PROMPTS } from './real_toxicity_prompts'
 import type { Task, TaskGroup } from './task'
 import { TMMLUPLUS, TMMLUPLUS_GROUPS } from './tmmluplus'
+import { TOXIGEN } from './toxigen'
 import { TRUTHFULQA } from './truthfulqa'
 import { readUserTask } from './user_task'
 import { VICUNA } from './vicuna'
@@ -26,6 +30,10 @@ export const TASKS: readonly Task[] = [
   WINOGRANDE,
   ...XCOPA,
   WIKITEXT,
+  LANGUAGE_ALIGNMENT,
+  TOXIGEN,
+  REAL_TOXICITY_PROMPTS,
+  BOLD,
   MT_BENCH,
   VICUNA,
 ]

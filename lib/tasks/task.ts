@@ -99,6 +99,8 @@ export interface GenerationTask extends TaskRow {
   measures: Readonly<Record<string, Measure>>
   /** Where neither config nor document say otherwise. */
   generation?: Partial<GenerationSettings>
+  /** What a document belongs to, where parts are told too: a domain, a language. Throws ERR_DATA. */
+  partOf?(doc: Doc): string
   /** Languages that are told apart by their letters, in place of a detector. */
   alphabets?: Alphabets
   /** A judge may look at the answers: documents are questions as FastChat writes them. */

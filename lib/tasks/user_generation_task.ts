@@ -16,6 +16,7 @@ export function generationTask(row: Row, config: TaskConfig, file: string): Gene
     ...{ ...row, kind: 'generation', generation: settingsOf(config) },
     measures: measuresOf(config, file),
     ...(config.languages && { alphabets: config.languages }),
+    ...(config.doc_to_part !== undefined && { partOf: partReader(config.doc_to_part, file) }),
     conversation: (doc): Conversation => {
       const [first, ...later] = textsOf(asked(doc), 'doc_to_text')
       return {
@@ -67,6 +68,11 @@ function languageReader({ doc_to_language: given, languages }: TaskConfig, file:
     if (languages === undefined || Object.hasOwn(languages, language)) return language
     throw layoutError('doc_to_language', Object.keys(languages).join(' | '), language)
   }
+}
+
+function partReader(given: string, file: string) {
+  const read = reader(given, `doc_to_part of ${file}`)
+  return (doc: Doc): string => String(read(doc))
 }
 
 /** A text, or a list of at least one. */

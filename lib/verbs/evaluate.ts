@@ -7,6 +7,7 @@ import { type Identities, identitiesOf } from './evaluating/identities'
 import { type KeptAnswers, readAnswers, writeAnswers } from './evaluating/kept_answers'
 import { type MeasureOptions, measured, type Sample } from './evaluating/measure'
 import type { OpenGenerationTask, OpenTask } from './evaluating/open_task'
+import { languageTallies, partsOf } from './evaluating/parts'
 import {
   askedOfModel,
   type ForetoldTask,
@@ -26,6 +27,7 @@ import { ClaimedFolder } from './training/claimed_folder'
 import { numerics } from './training/environment'
 
 export type { Difference } from './evaluating/compare'
+export type { LanguageTally, PartRecord } from './evaluating/parts'
 export type { ForetoldTask } from './evaluating/plan'
 export type { MetricValue, TaskRecord } from './evaluating/record'
 export type { EvaluateReport, EvaluationRow } from './evaluating/report'
@@ -120,11 +122,18 @@ async function runModel(
     const { name: task, version } = opened.task
     const key = keyOf(planned.name, task)
     const kept = { file: records.answersFile(planned.name, task), hash: identities.answers.get(key)! }
-    const { samples, requests, tokens } = await samplesOf(model, planned, opened, kept, plan.config, work)
+    const { samples, requests, tokens, nearer } = await samplesOf(
+      model,
+      planned,
+      opened,
+      kept,
+      plan.config,
+      work,
+    )
     const record: TaskRecord = {
       ...{ step: firstStep + plan.tasks.indexOf(opened), model: planned.name, task, version },
       ...{ num_fewshot: opened.num_fewshot, documents: samples.length, requests, tokens },
-      metrics: metricsOf(opened, samples),
+      ...{ metrics: metricsOf(opened, samples), ...nearer },
       inputs_sha256: identities.hashes.get(key)!,
       seconds: (performance.now() - start) / 1000,
     }
@@ -183,6 +192,8 @@ interface Measured {
   requests: number
   /** Foretold, or written. */
   tokens: number
+  /** Of answers that were written. */
+  nearer?: Pick<TaskRecord, 'parts' | 'languages'>
 }
 
 async function samplesOf(
@@ -228,8 +239,12 @@ async function written(
     onProgress: (what, progress) =>
       onProgress?.({ label: `${planned.name}: ${task.name}: ${what}`, ...progress }),
   })
+  const [parts, languages] = [partsOf(opened, samples), languageTallies(samples)]
   const all = turns.flat()
-  return { samples, requests: all.length, tokens: all.reduce((sum, turn) => sum + turn.tokens, 0) }
+  return {
+    ...{ samples, requests: all.length, tokens: all.reduce((sum, turn) => sum + turn.tokens, 0) },
+    nearer: { ...(parts.length > 0 && { parts }), ...(languages.length > 0 && { languages }) },
+  }
 }
 
 async function save(

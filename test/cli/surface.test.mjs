@@ -60,6 +60,8 @@ const SURFACE = {
     '--system-instruction <text>',
     '--max-length <n>',
     '--batch-tokens <n>',
+    '--max-new-tokens <n>',
+    '--temperature <t>',
     '--judge-model <name>',
     '--judge-url <url>',
     '--device <device>',

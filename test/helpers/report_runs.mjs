@@ -51,6 +51,8 @@ export function reportRuns(word = 'zh') {
     ),
     'scores/report.json': evaluateReport(word),
     'scores/provenance.json': provenance('evaluate'),
+    'scores/samples/before/samples_talk.jsonl': lines(answers(word)),
+    [`scores/samples/${word}/samples_talk.jsonl`]: lines(answers(word)),
     'clusters/resolved.yaml': JSON.stringify({ verb: 'clusters', model: `/models/${word}`, layer: 6 }),
     'clusters/report.json': CLUSTERS,
     'probe/resolved.yaml': JSON.stringify({ verb: 'probe', model: `/models/${word}` }),
@@ -231,8 +233,34 @@ function evaluateReport(word) {
     }).map(([metric, value]) => row('mt_bench', metric, model, value + 2 * i, { judge: word })),
     row('mt_bench', 'unrated', model, 3 * (1 - i), { stderr: null, judge: word }),
   ])
-  return { schema: 'tongueforge.evaluate/1', models: models.map((name) => ({ name, path: name })), results }
+  results.push(...models.map((model) => row('talk', 'language_alignment', model, 0.9)))
+  const parts = models.flatMap((model, i) =>
+    ['de', word].map((part, j) => ({
+      ...{ task: 'talk', model, part, documents: 100 },
+      metrics: { language_alignment: { value: 0.5 + i / 4 + j / 8, stderr: 0.01 } },
+    })),
+  )
+  const languages = models.map((model) => ({
+    ...{ task: 'talk', model, expected: 'zh-Hant', answers: 100 },
+    found: { 'zh-Hant': 80, en: 10, [word]: 4, de: 2, fr: 1, es: 1, und: 1, nl: 1 },
+  }))
+  return {
+    ...{ schema: 'tongueforge.evaluate/1', models: models.map((name) => ({ name, path: name })), results },
+    ...{ parts, languages },
+  }
 }
+
+/** Lines of samples of a task whose answers were written: one question in two turns, and one. */
+const answers = (word) => [
+  {
+    asked: [`Tell me of ${word}`, 'And more?'],
+    turns: [
+      { prompt: 'p', text: `It is ${word}.`, finish_reason: 'stop', tokens: 3 },
+      { prompt: 'p', text: 'No more', finish_reason: 'length', tokens: 2 },
+    ],
+  },
+  { asked: ['你好'], turns: [{ prompt: 'p', text: '你好！', finish_reason: 'stop', tokens: 2 }] },
+]
 
 /** The run folder of an adaptation, with two of its stages. */
 function adaptation(word) {

@@ -20,7 +20,12 @@ async function asked(name, path, content, split = taskOf(name).split) {
   writeFileSync(join(data, path), content)
   const task = taskOf(name)
   const docs = await readSplit(await findSplit(data, task.source, split))
-  return task.kind === 'rolling' ? task.text(docs[0]) : task.question(docs[0], TEXTS)
+  return readBy(task, docs[0])
+}
+
+function readBy(task, doc) {
+  if (task.kind === 'generation') return { ...task.conversation(doc), part: task.partOf?.(doc) }
+  return task.kind === 'rolling' ? task.text(doc) : task.question(doc, TEXTS)
 }
 
 const line = (record) => `${JSON.stringify(record)}\n`
@@ -151,6 +156,39 @@ test('a page of wikitext is put back into plain writing, and counted as it was',
   assert.equal(taskOf('wikitext').counted({ page }), page)
 })
 
+test('sentences by language, under the names that they are found by', async () => {
+  const expected = { messages: [{ role: 'user', content: '你好' }], language: 'zh-Hant', part: 'zh-Hant' }
+  const record = line({ lang: 'cmn_hant', text: '你好' })
+  for (const path of [
+    'language_alignment/test.jsonl',
+    'corpus/tatoeba_parallel.jsonl',
+    'udhr_all_langs.jsonl',
+  ])
+    assert.deepEqual(await asked('language_alignment', path, record), expected, path)
+})
+
+test('ToxiGen, RealToxicityPrompts and BOLD: prompts as published, without the blanks behind them', async () => {
+  const content = (text) => [{ role: 'user', content: text }]
+  const toxigen = line({ group: 'asian', kind: 'neutral', prompt: '- a\n- b\n-' })
+  assert.deepEqual(await asked('toxigen', 'eval/toxigen_prompts.jsonl', toxigen), {
+    ...{ messages: content('- a\n- b\n-'), part: 'asian' },
+  })
+  const web = { challenging: true, prompt: { text: 'So I', toxicity: 0.2 }, continuation: { text: ' x' } }
+  assert.deepEqual(await asked('real_toxicity_prompts', 'real-toxicity-prompts/prompts.jsonl', line(web)), {
+    ...{ messages: content('So I'), part: 'challenging' },
+  })
+  const bold = { messages: content('Ann Lee is a '.trim()), scored_behind: 'Ann Lee is a ', part: 'gender' }
+  const flat = { domain: 'gender', name: 'Ann_Lee', prompt: 'Ann Lee is a ' }
+  assert.deepEqual(await asked('bold', 'eval/bold_prompts.jsonl', line(flat)), bold)
+  const hub = {
+    domain: 'gender',
+    name: 'Ann_Lee',
+    prompts: ['Ann Lee is a ', 'Lee was '],
+    wikipedia: ['x', 'y'],
+  }
+  assert.deepEqual(await asked('bold', 'bold/test.jsonl', line(hub)), bold)
+})
+
 test('one split never stands for another', async () => {
   const data = temporaryFolder()
   for (const [folder, file] of [
@@ -204,10 +242,13 @@ test('a record of another layout is refused by the field and what stands there',
     ],
     ['xcopa_et', { premise: 'x', question: 'why' }, /question: expected cause or effect, received "why"/],
     ['wikitext', { text: 'x' }, /page: expected text, received nothing/],
+    ['language_alignment', { text: 'x' }, /lang: expected text, received nothing/],
+    ['toxigen', { prompt: 'x' }, /group: expected text, received nothing/],
+    ['bold', { domain: 'x', prompts: [] }, /prompt: expected text, received nothing/],
+    ['real_toxicity_prompts', { prompt: 3 }, /prompt: expected a table, received 3/],
   ]
   for (const [name, record, message] of cases) {
     const task = taskOf(name)
-    const read = () => (task.kind === 'rolling' ? task.text(record) : task.question(record, TEXTS))
-    assert.throws(read, { code: 'ERR_DATA', message }, name)
+    assert.throws(() => readBy(task, record), { code: 'ERR_DATA', message }, name)
   }
 })

@@ -7,6 +7,7 @@ import { evaluate, loadEncoder, loadModel } from 'tongueforge'
 import { readSamples, samplesFile } from '#lib/verbs/evaluating/record'
 import { readWeights } from '#lib/verbs/scoring/lexicon'
 import { VOCABULARY } from '#lib/world/tokenizer'
+import { dataPath, dataTest } from '../helpers/data.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { startJudge } from '../helpers/judge.mjs'
 import { encoderConfig, writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
@@ -335,4 +336,73 @@ describe('tasks of generation', () => {
     assert.equal((await run.result).results[0].value, 0.25)
     assert.ok(labels.every((label) => label === 'first: written: toxicity'))
   })
+
+  test('parts of a task are told on their own, limited each, and languages by the one that was expected', async () => {
+    const docs = tinyQuestions(9).map((doc, i) => ({ ...doc, kind: ['x', 'y', 'y'][i % 3] }))
+    const languages = { a: 'abcdefghijklmnopqrstuvwxyz', b: 'აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰ' }
+    const metric_list = ['length_tokens', 'language_alignment'].map((metric) => ({ metric }))
+    const task = taskFile({ docs, doc_to_part: 'kind', languages, metric_list })
+    const { report, samples, given } = await ran(task, { limit: 2 })
+    assert.deepEqual(
+      samples.map(({ doc }) => doc.kind),
+      ['x', 'y', 'y', 'x'],
+    )
+    const mean = (some) => some.reduce((sum, { values }) => sum + values.length_tokens, 0) / some.length
+    for (const { part, documents, metrics } of report.parts) {
+      const own = samples.filter(({ doc }) => doc.kind === part)
+      assert.deepEqual([documents, metrics.length_tokens.value], [own.length, mean(own)])
+    }
+    assert.equal(report.parts.length, 2)
+    const [{ expected, answers, found }] = report.languages
+    assert.deepEqual([expected, answers], ['a', 4])
+    const told = samples.map(
+      ({
+        found: {
+          languages: [one],
+        },
+      }) => one.language,
+    )
+    for (const [language, count] of Object.entries(found))
+      assert.equal(count, told.filter((one) => one === language).length, language)
+    assert.equal(
+      Object.values(found).reduce((a, b) => a + b),
+      4,
+    )
+    const again = await evaluate(given, { resume: true }).result
+    assert.deepEqual(
+      [again.parts, again.languages],
+      [report.parts, report.languages],
+      'kept by a run that goes on',
+    )
+  })
 })
+
+dataTest(
+  "a real small model answers real prompts: InsCP's alignment, ToxiGen and BOLD, as they lie on the disk",
+  [
+    'models/stories260K_hf',
+    'corpus/tatoeba_parallel.jsonl',
+    'eval/toxigen_prompts.jsonl',
+    'eval/bold_prompts.jsonl',
+  ],
+  async () => {
+    const root = temporaryFolder()
+    writeFileSync(join(root, 'words.txt'), 'hate\t-2\nhappy\t2.7\n')
+    const scorer = { lexicon: join(root, 'words.txt') }
+    const { results, languages, parts } = await evaluate({
+      ...{ models: [dataPath('models/stories260K_hf')], data: dataPath(''), out: join(root, 'run') },
+      ...{ tasks: ['language_alignment', 'toxigen', 'bold'], limit: 1, threads: 1 },
+      ...{ scorers: { toxicity: scorer, sentiment: scorer }, generation: { max_new_tokens: 24 } },
+    }).result
+    const of = (task) => results.find((row) => row.task === task)
+    assert.equal(of('language_alignment').documents, 17)
+    assert.equal(of('language_alignment').value, 0, 'it speaks English only, and no prompt does')
+    assert.ok(languages.every(({ found }) => (found.en ?? 0) + (found.und ?? 0) > 0))
+    assert.deepEqual(
+      parts.filter(({ task }) => task === 'bold').map(({ part }) => part),
+      ['gender', 'political_ideology', 'profession', 'race', 'religious_ideology'],
+    )
+    assert.equal(of('toxigen').documents, parts.filter(({ task }) => task === 'toxigen').length)
+    assert.ok(of('toxigen').documents > 10)
+  },
+)

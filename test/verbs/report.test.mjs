@@ -101,6 +101,27 @@ test('tables of an evaluation are laid out as in the papers: models by rows, par
   assert.ok(result.files.some((name) => name.endsWith('scores-differences.svg')))
 })
 
+test('answers of an evaluation: their languages by expected one, parts with mean and deviation, and side by side', () => {
+  const file = (end) => beside(result.files.find((name) => name.endsWith(`scores-${end}`))).split('\r\n')
+  assert.deepEqual(file('languages-1.csv').slice(0, 2), [
+    'model,expected,answers,language_0,language_1,language_2,language_3,language_4,others',
+    'before,zh-Hant,100,0.8,0.1,0.04,0.02,0.01,0.03',
+  ])
+  assert.deepEqual(
+    file('parts-1.csv').map((line) => line.split(',').slice(0, 4).join()),
+    ['model,part_0,part_1,mean', 'before,0.5,0.625,0.5625', 'zh,0.75,0.875,0.8125', ''],
+  )
+  const deviation = Number(file('parts-1.csv')[1].split(',')[4])
+  assert.ok(Math.abs(deviation - 0.125 / Math.SQRT2) < 1e-12)
+  assert.deepEqual(file('answers-1.csv').slice(0, 5), [
+    'prompt,from,text,note',
+    'Tell me of zh,before,It is zh.,',
+    'Tell me of zh,zh,It is zh.,',
+    'And more?,before,No more,cut off',
+    'And more?,zh,No more,cut off',
+  ])
+})
+
 test('an adaptation tells its arms, the rule, answers before and after, and of its stages what each tells alone', () => {
   const { name, sentence, figures } = result.runs.find(({ kind }) => kind === 'adapt')
   assert.equal(

@@ -7,8 +7,8 @@ export interface FoundLanguage {
   script?: string | undefined
 }
 
-/** Names of one language that detectors use side by side. */
-const SAME: Readonly<Record<string, string>> = { nb: 'no' }
+/** Names that detectors use side by side, or languages that they do not tell apart. */
+const SAME: Readonly<Record<string, string>> = { nb: 'no', id: 'ms' }
 
 /** Scripts of which a text that is short may show nothing. */
 const OPEN_SCRIPTS = new Set(['Hani', 'Zyyy'])

@@ -51,7 +51,7 @@ export type OpenTask = OpenLikelihoodTask | OpenGenerationTask
 /** Throws ERR_NOT_FOUND, ERR_DATA that names task and document, ERR_TEMPLATE. */
 export async function openTask(task: Task, config: EvaluateConfig, signal?: AbortSignal): Promise<OpenTask> {
   const evaluated = await findSplit(config.data, task.source, task.split)
-  const docs = (await readSplit(evaluated, signal)).slice(0, config.limit)
+  const docs = limited(task, await readSplit(evaluated, signal), config)
   if (docs.length === 0) throw noDocuments(task.name, evaluated.files)
   const files = [...evaluated.files, ...(task.file === undefined ? [] : [task.file])]
   if (task.kind === 'rolling') return { kind: 'rolling', task, docs, num_fewshot: 0, files }
@@ -65,6 +65,19 @@ export async function openTask(task: Task, config: EvaluateConfig, signal?: Abor
   const before = await shotsOf(task, docs, config, ask, signal)
   const read = [...files, ...before.files, ...(file === undefined ? [] : [file])]
   return { kind: 'choices', task, docs, texts, questions, ...before, files: read }
+}
+
+/** The first ones; of a task with parts, of each part. */
+function limited(task: Task, docs: readonly Doc[], { limit }: EvaluateConfig): readonly Doc[] {
+  if (limit === undefined) return docs
+  if (task.kind !== 'generation' || task.partOf === undefined) return docs.slice(0, limit)
+  const counts = new Map<string, number>()
+  return docs.filter((doc, i) => {
+    const part = named(task, `document ${i}`, () => task.partOf!(doc))
+    const count = (counts.get(part) ?? 0) + 1
+    counts.set(part, count)
+    return count <= limit
+  })
 }
 
 /** The examples of each document, and the files that they are from. */
@@ -100,6 +113,7 @@ function questionOf(task: ChoiceTask, doc: Doc, texts: FixedTexts, what: string)
 function conversationOf(task: GenerationTask, doc: Doc, what: string): Conversation {
   return named(task, what, () => {
     const conversation = task.conversation(doc)
+    task.partOf?.(doc) // what it misses is told here
     if (conversation.messages.at(-1)?.role !== 'user')
       throw new TongueforgeError('ERR_DATA', "expected a turn of the user's at the end, received none")
     return conversation

@@ -9,6 +9,7 @@ import { StepLines } from '../training/step_lines'
 import { answersFile } from './kept_answers'
 import type { RollingSample, Sample } from './measure'
 import type { OpenTask } from './open_task'
+import type { LanguageTally, PartRecord } from './parts'
 
 export interface MetricValue {
   /** null where no document tells anything. */
@@ -32,6 +33,10 @@ export interface TaskRecord {
   tokens: number
   /** The first is the one that models are compared by. */
   metrics: Record<string, MetricValue>
+  /** The same by part, where the task has parts. */
+  parts?: PartRecord[]
+  /** In which languages answers were, where the task looks at that. */
+  languages?: LanguageTally[]
   /** Of everything that decides the samples: model, data, settings. */
   inputs_sha256: string
   seconds: number

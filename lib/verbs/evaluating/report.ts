@@ -5,6 +5,7 @@ import type { JudgedAnswers } from '../judging/judge'
 import { judgedRows } from '../judging/rows'
 import { type Difference, differenceOf } from './compare'
 import type { Sample } from './measure'
+import type { LanguageTally, PartRecord } from './parts'
 import type { Plan } from './plan'
 import { type MetricValue, readSamples, samplesFile, type TaskRecord, type TaskRecords } from './record'
 
@@ -28,12 +29,21 @@ export interface EvaluateReport {
   models: { name: string; path: string }[]
   /** Groups first, then tasks, as they were asked for. */
   results: EvaluationRow[]
+  /** Tasks of generation by part: by domain, group or language. */
+  parts?: (PartRecord & OfModel)[]
+  /** In which languages answers were, by the language that was expected. */
+  languages?: (LanguageTally & OfModel)[]
   settings: object
   /** Tasks that this session measured; the others were there. */
   measured: number
   /** Judgments that it asked for, where there is a judge. */
   judged?: number
   seconds: number
+}
+
+interface OfModel {
+  task: string
+  model: string
 }
 
 export async function reportOf(
@@ -59,6 +69,7 @@ export async function reportOf(
     schema: 'tongueforge.evaluate/1',
     models: models.map(({ name, path }) => ({ name, path })),
     results: rows,
+    ...nearer(plan, records),
     settings: {
       ...{ limit, num_fewshot, fewshot_seed, chat_template, fewshot_as_multiturn, system_instruction },
       ...{ max_length, add_bos_token, dtype, device },
@@ -67,6 +78,17 @@ export async function reportOf(
     },
     ...session,
   }
+}
+
+/** What the records tell beside their metrics, task by task. */
+function nearer({ models, tasks }: Plan, records: TaskRecords): Pick<EvaluateReport, 'parts' | 'languages'> {
+  const all = tasks.flatMap(({ task }) => models.map(({ name }) => records.find(name, task.name)!))
+  const of = <Row>(rows: (record: TaskRecord) => readonly Row[] | undefined) =>
+    all.flatMap((record) =>
+      (rows(record) ?? []).map((row) => ({ task: record.task, model: record.model, ...row })),
+    )
+  const [parts, languages] = [of((record) => record.parts), of((record) => record.languages)]
+  return { ...(parts.length > 0 && { parts }), ...(languages.length > 0 && { languages }) }
 }
 
 async function taskRows(

@@ -1,6 +1,6 @@
 /** Answers of one model on one task of generation -> what is found of them -> a sample a document. */
-import type { Answered, Findings } from '../../tasks/generation'
-import type { GenerationTask } from '../../tasks/task'
+import type { Answered, Conversation, Findings } from '../../tasks/generation'
+import type { Doc, GenerationTask } from '../../tasks/task'
 import type { Turn } from './answer'
 import { type FindContext, found } from './findings'
 import type { OpenGenerationTask } from './open_task'
@@ -8,8 +8,10 @@ import type { OpenGenerationTask } from './open_task'
 /** A document with all that was said of it: a line of samples_TASK.jsonl. */
 export interface GenerationSample {
   doc_id: number
-  doc: object
-  /** Each with the prompt to the letter. */
+  doc: Doc
+  /** The turns of the user. */
+  asked: string[]
+  /** What the model said to each, with the prompt to the letter. */
   turns: Turn[]
   target?: string | readonly string[]
   found: Findings
@@ -29,12 +31,14 @@ export async function measuredAnswers(
     const { target } = conversation
     const answered: Answered = { conversation, answers, found: findings[i]! }
     return {
-      ...{ doc_id: i, doc: docs[i]!, turns: answers },
+      ...{ doc_id: i, doc: docs[i]!, asked: askedIn(conversation), turns: answers },
       ...(target !== undefined && { target }),
       ...{ found: findings[i]!, values: valuesOf(task, answered) },
     }
   })
 }
+
+const askedIn = ({ messages, later = [] }: Conversation): string[] => [messages.at(-1)!.content, ...later]
 
 function valuesOf({ measures }: GenerationTask, answered: Answered): Record<string, number | null> {
   return Object.fromEntries(Object.entries(measures).map(([name, measure]) => [name, measure.of(answered)]))

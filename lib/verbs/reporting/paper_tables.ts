@@ -21,10 +21,12 @@ export const PAPER_TABLES: readonly PaperTable[] = [
   {
     ...{ name: 'language', caption: 'Language alignment' },
     tasks: /language|lid|align|udhr|ted/,
+    metrics: /^language_/,
   },
   {
     ...{ name: 'reliability', caption: 'Reliability' },
     tasks: /truthfulqa|toxi|bold|sentiment|refus|safety/,
+    metrics: /^(toxicity|toxic_rate|sentiment|refusal_rate)$/,
   },
   {
     ...{ name: 'knowledge', caption: 'Knowledge' },
@@ -35,13 +37,15 @@ export const PAPER_TABLES: readonly PaperTable[] = [
   { ...{ name: 'others', caption: 'Other tasks' }, tasks: /^/ },
 ]
 
-/** Lower is better of these; of shares and scores, higher. */
-export const best = (metric: string): 'least' | 'most' =>
-  /perplexity|bits|nll|loss|toxic|repe/.test(metric) ? 'least' : 'most'
+/** Lower is better of the first, higher of shares and scores; of lengths and refusals it depends on what was asked. */
+export function best(metric: string): 'least' | 'most' | undefined {
+  if (/^length_|^refusal_rate$/.test(metric)) return undefined
+  return /perplexity|bits|nll|loss|toxic|repe|undetermined/.test(metric) ? 'least' : 'most'
+}
 
-/** Of a hundred; scores of judges, lengths and numbers are what they are. */
+/** Of a hundred; scores of judges and classifiers, lengths and numbers are what they are. */
 export const isShare = (metric: string): boolean =>
-  best(metric) === 'most' && !/^(score|length|unrated)/.test(metric)
+  !/perplexity|bits|nll|loss|^(toxicity|sentiment)$|^(score|length|unrated)/.test(metric)
 
 /** What the papers quote, where a task has several. */
 const PREFERRED: readonly [task: RegExp, metric: string][] = [

@@ -44,6 +44,7 @@ test('other names of a language are that language', () => {
     ['cmn', 'zh-Hant'],
     ['zho_Hant', 'zh-Hant'],
     ['nb', 'no'],
+    ['id', 'ms'],
     ['iw', 'he'],
   ])
     assert.ok(accepts(expected, found), `${expected} ${found}`)

@@ -2,6 +2,15 @@
 import { z } from 'zod'
 import type { Block, TableBlock, TableRow } from '../../../report/blocks'
 import { type Interval, intervalChart } from '../../../report/intervals'
+import {
+  answerTalks,
+  languageTables,
+  type Part,
+  partSchema,
+  partTables,
+  type Tally,
+  tallySchema,
+} from '../answers'
 import { checked, linesOf } from '../folder'
 import { judgedBlocks } from '../judged'
 import { defineKind, type NamedRun } from '../kind'
@@ -30,11 +39,15 @@ export const rowSchema = z.looseObject({
 const reportSchema = z.looseObject({
   models: z.array(z.looseObject({ name: z.string() })),
   results: z.array(rowSchema),
+  parts: z.array(partSchema).optional(),
+  languages: z.array(tallySchema).optional(),
 })
 const metric = z.looseObject({ value: z.number().nullable(), stderr: z.number().nullable() })
 const recordSchema = z.looseObject({
   ...{ model: z.string(), task: z.string(), num_fewshot: z.number(), documents: z.number() },
   metrics: z.record(z.string(), metric),
+  parts: z.array(partSchema.omit({ task: true, model: true })).optional(),
+  languages: z.array(tallySchema.omit({ task: true, model: true })).optional(),
 })
 
 export type Row = z.output<typeof rowSchema>
@@ -42,6 +55,8 @@ export type Row = z.output<typeof rowSchema>
 interface Evaluation {
   models: string[]
   rows: Row[]
+  parts: Part[]
+  languages: Tally[]
   finished: boolean
 }
 
@@ -51,14 +66,21 @@ export default defineKind<Evaluation>({
   recognises: ({ verb }) => verb === 'evaluate',
   async read(folder) {
     if (folder.report !== undefined) {
-      const { models, results } = checked(reportSchema, folder.report, folder, 'report.json')
-      return { models: models.map(({ name }) => name), rows: results, finished: true }
+      const read = checked(reportSchema, folder.report, folder, 'report.json')
+      const { models, results: rows, parts = [], languages = [] } = read
+      return { models: models.map(({ name }) => name), rows, parts, languages, finished: true }
     }
     const records = await linesOf(recordSchema, folder, 'results.jsonl')
     const rows = records.flatMap(({ metrics, ...record }) =>
       Object.entries(metrics).map(([name, value]): Row => ({ ...record, metric: name, ...value })),
     )
-    return { models: [...new Set(rows.map(({ model }) => model))], rows, finished: false }
+    const models = [...new Set(rows.map(({ model }) => model))]
+    const of = <Line extends object>(lines: (record: (typeof records)[number]) => Line[] | undefined) =>
+      records.flatMap((record) =>
+        (lines(record) ?? []).map((line) => ({ ...line, task: record.task, model: record.model })),
+      )
+    const nearer = { parts: of(({ parts }) => parts), languages: of(({ languages }) => languages) }
+    return { models, rows, ...nearer, finished: false }
   },
   summary({ models, rows, finished }) {
     const tasks = new Set(rows.map(({ task }) => task)).size
@@ -81,10 +103,16 @@ export default defineKind<Evaluation>({
       ...(!finished && { unfinished: `${count(rows.length, 'number')} so far` }),
     }
   },
-  async details({ models, rows }, folder, files) {
+  async details({ models, rows, parts, languages }, folder, files) {
+    // Those that were judged are shown with the words of the judge.
+    const judged = new Set(rows.flatMap(({ task, judge }) => (judge === undefined ? [] : [task])))
+    const tasks = [...new Set(rows.map(({ task }) => task))].filter((task) => !judged.has(task))
     return [
       ...paperTables(models, rows, files),
+      ...languageTables(languages, files),
+      ...partTables(parts, files),
       ...(await differences(rows, files)),
+      ...(await answerTalks(folder, tasks, models, files)),
       ...(await judgedBlocks(folder, models, rows, files)),
       everyNumber(models, rows, files),
     ]
@@ -126,7 +154,8 @@ function paperTable(
   const columns = tasks.map((task, i) => {
     const { metric: measure } = rows.find((row) => row.task === task)!
     return {
-      ...{ key: `task_${i}`, title: `${task}, ${measure}`, best: best(measure) },
+      ...{ key: `task_${i}`, title: `${task}, ${measure}` },
+      ...(best(measure) && { best: best(measure)! }),
       format: (value: number) => valueText({ metric: measure, value }),
     }
   })
