@@ -8,6 +8,7 @@
 #include "kernels/embedding.h"
 #include "kernels/linear.h"
 #include "kernels/rms_norm.h"
+#include "kernels/row_product.h"
 #include "kernels/transfer.h"
 #include "nn/cut.h"
 #include "nn/recompute.h"
@@ -206,6 +207,33 @@ at::Tensor Decoder::next_hidden(const at::Tensor& ids_B1, DecoderCache& cache, c
       spec_, [&](int64_t window) { return nn::next_token_visibility({next.place, window}); });
   return run_layers(at::embedding(embedding_, ids_B1),
                     std::make_shared<Pass>(Pass{next.table, visibility, &cache, nullptr}));
+}
+
+at::Tensor Decoder::paged_hidden(const at::Tensor& ids_M1,
+                                 const std::shared_ptr<const kernels::PagedRows>& rows,
+                                 const nn::Rotation& table, DecoderCache& pool, const Job* job) const {
+  const kernels::RowwiseScope each_row_alone;
+  std::vector<int64_t> places;
+  for (const auto& row : rows->rows) places.push_back(row.place);
+  const auto place_M = at::tensor(places, at::kLong);
+  const auto of_rows = [&](const at::Tensor& all_11SH) {
+    return all_11SH.index_select(2, place_M).permute({2, 0, 1, 3}).contiguous();
+  };
+  const auto visibility =
+      visibility_of_layers(spec_, [&](int64_t window) { return nn::paged_visibility({rows, window}); });
+  return run_layers(
+      at::embedding(embedding_, ids_M1),
+      std::make_shared<Pass>(Pass{{of_rows(table.cos), of_rows(table.sin)}, visibility, &pool, job}));
+}
+
+DecoderCache Decoder::make_pool(int64_t pages) const {
+  DecoderCache pool;
+  for (const auto& layer : spec_.layers) {
+    const int64_t k = layer.num_kv_heads, h = spec_.head_dim, s = kernels::kPageSize;
+    pool.layers.push_back({at::empty({pages, k, h, s}, embedding_.options()),
+                           at::empty({pages, k, s, h}, embedding_.options())});
+  }
+  return pool;
 }
 
 std::optional<NextPlace> Decoder::make_places(int64_t capacity) const {

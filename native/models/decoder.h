@@ -71,6 +71,13 @@ class Decoder final : public Model {
   /// changes from step to step, so that it can be recorded. The cache has room for the place, and numbers
   /// everywhere; neither its length nor the place is moved on.
   at::Tensor next_hidden(const at::Tensor& ids_B1, DecoderCache& cache, const NextPlace& next) const;
+  /// The same for rows of single tokens, ids (M,1), of sequences that share a pool of pages -> (M,1,D). Each
+  /// row gives the bits that it gives alone, beside whatever others. `table`: of make_places(), for all
+  /// places.
+  at::Tensor paged_hidden(const at::Tensor& ids_M1, const std::shared_ptr<const kernels::PagedRows>& rows,
+                          const nn::Rotation& table, DecoderCache& pool, const Job* job = nullptr) const;
+  /// A pool of so many pages for paged_hidden(), untouched.
+  DecoderCache make_pool(int64_t pages) const;
   /// The places 0 .. capacity-1, the first to come next. Nothing where the rotation of a place depends on how
   /// many there are (the dynamic scaling).
   std::optional<NextPlace> make_places(int64_t capacity) const;
@@ -86,7 +93,7 @@ class Decoder final : public Model {
   nn::Rotation rotation_of(const kernels::PackedPlan& plan) const;
   /// (V,D): what hidden states are multiplied with to give logits.
   const at::Tensor& head() const { return spec_.tied_head ? embedding_ : head_; }
-  /// (..., D) -> (..., V)
+  /// (..., D) -> (..., V). Within a RowwiseScope, each row for itself.
   at::Tensor logits(const at::Tensor& hidden) const;
 
   /// Room for `batch` sequences of `capacity` positions; more is taken when needed.

@@ -55,6 +55,8 @@ Visibility packed_visibility(kernels::PackedAttentionOptions options) { return {
 
 Visibility next_token_visibility(NextToken next) { return {{}, {}, std::move(next)}; }
 
+Visibility paged_visibility(Paged paged) { return {{}, {}, {}, std::move(paged)}; }
+
 Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window, bool causal) {
   const auto same = segments_BT.unsqueeze(2).eq(segments_BT.unsqueeze(1));  // (B,T,T)
   if (!causal) return {same.unsqueeze(1), {}};
@@ -76,6 +78,9 @@ at::Tensor Attention::operator()(const at::Tensor& x_BTD, const Rotation& rotati
                                        cache->v_BKSH, next->place, next->window));
   std::tie(q_BNTH, k_BKTH) = kernels::apply_rotary(q_BNTH, k_BKTH, rotation.cos, rotation.sin);
 
+  if (const auto& paged = visibility.paged)
+    return o(kernels::paged_attention(q_BNTH, k_BKTH, v_BKTH, cache->k_BKSH, cache->v_BKSH, *paged->rows,
+                                      paged->window));
   if (visibility.packed) return o(kernels::packed_attention(q_BNTH, k_BKTH, v_BKTH, *visibility.packed));
 
   auto [k_BKSH, v_BKSH] = cache ? cache->append(past, k_BKTH, v_BKTH) : std::pair(k_BKTH, v_BKTH);

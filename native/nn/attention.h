@@ -4,9 +4,11 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "kernels/packed_attention.h"
+#include "kernels/paged_attention.h"
 #include "nn/linear.h"
 #include "nn/rope.h"
 
@@ -27,11 +29,19 @@ struct NextToken {
   int64_t window = 0;
 };
 
-/// Which keys a query sees. Neither mask nor documents nor a next token means: plain causal.
+/// Rows of single tokens over a pool of pages (kernels/paged_attention.h), which takes the place of the
+/// cache: keys (P,K,H,S), values (P,K,S,H).
+struct Paged {
+  std::shared_ptr<const kernels::PagedRows> rows;
+  int64_t window = 0;
+};
+
+/// Which keys a query sees. Neither mask, documents, a next token nor pages means: plain causal.
 struct Visibility {
   at::Tensor mask;  // bool, (T,S) or (B,1,T,S), true = visible; undefined = causal over the same T positions
   std::optional<kernels::PackedAttentionOptions> packed;  // each document of a row for itself, without a mask
   std::optional<NextToken> next = {};
+  std::optional<Paged> paged = {};
 };
 
 /// Queries at past .. past+T-1 over keys 0 .. past+T-1, at most `window` back (0 = no window).
@@ -41,11 +51,14 @@ Visibility causal_visibility(int64_t past, int64_t time, int64_t window);
 /// must live until then.
 Visibility packed_visibility(kernels::PackedAttentionOptions options);
 
+/// The same for any device and dtype, as a mask of T x T: segments_BT numbers the documents of each row.
+Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window, bool causal = true);
+
 /// A step of generation (kernels/decode_attention.h): the cache has to hold numbers everywhere.
 Visibility next_token_visibility(NextToken next);
 
-/// The same for any device and dtype, as a mask of T x T: segments_BT numbers the documents of each row.
-Visibility masked_packed_visibility(const at::Tensor& segments_BT, int64_t window, bool causal = true);
+/// Tokens of a server's sequences.
+Visibility paged_visibility(Paged paged);
 
 struct Attention {
   Linear q, k, v, o;

@@ -2,10 +2,27 @@
 
 #include "kernels/aten.h"
 #include "kernels/linear.h"
+#include "kernels/row_product.h"
 
 namespace tongueforge::nn {
+namespace {
+
+// (..., in) -> (..., out), by a layer whose code may choose by the number of rows: each row on its own, and
+// where memory is aligned as that of a row alone.
+at::Tensor row_by_row(const Linear& layer, const at::Tensor& x) {
+  std::vector<at::Tensor> all;
+  for (const auto& row : x.reshape({-1, 1, x.size(-1)}).unbind(0)) all.push_back(layer(row.clone()));
+  auto sizes = x.sizes().vec();
+  sizes.back() = all.front().size(-1);
+  return at::cat(all, 0).view(sizes);
+}
+
+}  // namespace
+
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (observer) observer(x);
+  if ((adapter || execution) && kernels::RowwiseScope::is_open() && x.numel() > x.size(-1))
+    return row_by_row(*this, x);
   if (adapter) {
     const auto dropout = adapter->dropout->of_adapter(adapter->number);
     return kernels::lora_linear(x, weight, bias, adapter->added, dropout);
