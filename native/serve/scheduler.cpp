@@ -1,0 +1,123 @@
+#include "serve/scheduler.h"
+
+#include <algorithm>
+#include <span>
+
+namespace tongueforge::serve {
+
+Scheduler::Scheduler(const Limits& limits)
+    : limits_(limits), pages_(limits.pages), prefixes_(pages_, limits.page_size) {}
+
+std::vector<Work> Scheduler::plan(int64_t prefill_rows) {
+  grow();
+  seat();
+  std::vector<Work> step;
+  std::vector<Sequence*> behind;
+  for (const auto& sequence : running_) {
+    if (sequence->size() - sequence->computed == 1)
+      step.push_back({sequence.get(), sequence->computed, 1});
+    else
+      behind.push_back(sequence.get());
+  }
+  int64_t left = std::max<int64_t>(1, prefill_rows);
+  for (size_t i = 0; i < behind.size() && left > 0;
+       i++) {  // who needs less than its share leaves it to the others
+    const int64_t share = std::max<int64_t>(1, left / static_cast<int64_t>(behind.size() - i));
+    const int64_t count = std::min(share, behind[i]->size() - behind[i]->computed);
+    step.push_back({behind[i], behind[i]->computed, count});
+    left -= count;
+  }
+  return step;
+}
+
+void Scheduler::done(const std::vector<Work>& step) {
+  for (const auto& [sequence, first, count] : step) {
+    sequence->computed = first + count;
+    if (!limits_.keeps_prefixes) continue;
+    const auto size = static_cast<size_t>(limits_.page_size);
+    for (size_t page = sequence->nodes.size(); static_cast<int64_t>((page + 1) * size) <= sequence->computed;
+         page++) {
+      const auto block = std::span<const int32_t>(sequence->tokens).subspan(page * size, size);
+      const uint64_t before = page == 0 ? sequence->root : sequence->nodes.back();
+      const auto kept = prefixes_.keep(before, block, sequence->pages[page]);
+      sequence->pages[page] = kept.page;
+      sequence->nodes.push_back(kept.node);
+    }
+  }
+}
+
+std::unique_ptr<Sequence> Scheduler::remove(int64_t number) {
+  const auto take = [&](auto& from) {
+    const auto it =
+        std::find_if(from.begin(), from.end(), [&](const auto& s) { return s->number == number; });
+    if (it == from.end()) return std::unique_ptr<Sequence>();
+    auto found = std::move(*it);
+    from.erase(it);
+    give_back(*found);
+    return found;
+  };
+  auto found = take(running_);
+  return found ? std::move(found) : take(waiting_);
+}
+
+int64_t Scheduler::pages_in_use() const {
+  std::vector<bool> in_use(static_cast<size_t>(pages_.count()));
+  for (const auto& sequence : running_)
+    for (const int32_t page : sequence->pages) in_use[static_cast<size_t>(page)] = true;
+  return std::count(in_use.begin(), in_use.end(), true);
+}
+
+// Pages for all tokens of a sequence, or none more than it has.
+bool Scheduler::has_pages(Sequence& sequence) {
+  const int64_t missing = pages_for(sequence.size()) - static_cast<int64_t>(sequence.pages.size());
+  if (missing <= 0) return true;
+  if (!prefixes_.make_free(missing)) return false;
+  pages_.take(missing, sequence.pages);
+  return true;
+}
+
+void Scheduler::grow() {
+  for (size_t i = 0; i < running_.size();) {
+    if (has_pages(*running_[i]))
+      i++;
+    else
+      unseat_youngest();  // in the end itself
+  }
+}
+
+void Scheduler::seat() {
+  while (!waiting_.empty() && static_cast<int64_t>(running_.size()) < limits_.seats) {
+    auto& sequence = *waiting_.front();
+    if (limits_.keeps_prefixes) {  // the last token is computed in any case: what follows it is asked for
+      auto found = prefixes_.find(sequence.root, sequence.tokens, (sequence.size() - 1) / limits_.page_size);
+      sequence.pages = std::move(found.pages);
+      sequence.nodes = std::move(found.nodes);
+      sequence.computed = static_cast<int64_t>(sequence.pages.size()) * limits_.page_size;
+    }
+    if (!has_pages(sequence)) return give_back(sequence);
+    if (!sequence.was_seated) sequence.cached = sequence.computed;
+    sequence.was_seated = true;
+    const auto place = std::find_if(running_.begin(), running_.end(),
+                                    [&](const auto& other) { return other->number > sequence.number; });
+    running_.insert(place, std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+}
+
+void Scheduler::unseat_youngest() {
+  auto youngest = std::move(running_.back());
+  running_.pop_back();
+  give_back(*youngest);
+  waiting_.push_front(std::move(youngest));
+  unseatings_++;
+}
+
+void Scheduler::give_back(Sequence& sequence) {
+  prefixes_.touch(sequence.nodes);
+  for (const int32_t page : sequence.pages) pages_.release(page);
+  sequence.pages.clear();
+  sequence.nodes.clear();
+  sequence.computed = 0;
+}
+
+}  // namespace tongueforge::serve
