@@ -11,7 +11,9 @@ export {
 } from './audio/list'
 export { type Audio, type AudioInfo, audioInfo, type ReadAudioOptions, readAudio } from './audio/read'
 export type { Scale } from './config/scales'
+export type { ServingOptions } from './config/serving'
 export { TongueforgeError } from './errors'
+export type { EngineStats } from './native'
 export type { RowFate, VectorTable, VocabularyReport } from './text/alignment/table'
 export type { Message } from './text/chat_template'
 export {
@@ -104,7 +106,7 @@ export {
   type PartRecord,
   type TaskRecord,
 } from './verbs/evaluate'
-export type { GeneratedPiece, GenerateOptions, Generation } from './verbs/generate'
+export type { GeneratedPiece, GenerateOptions, Generation, Logprob } from './verbs/generate'
 export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/graft'
 export { type Inspection, type InspectOptions, inspect, type MacCounts } from './verbs/inspect'
 export {

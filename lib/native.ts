@@ -10,6 +10,7 @@ import type { CompressingJobs } from './native/compressing'
 import type { ConvertingJobs } from './native/converting'
 import type { LowRankSettings, MergingJobs, ModuleKind } from './native/merging'
 import type { ProbeJobs } from './native/probe'
+import type { EngineStats, RequestSettings, ServingJobs } from './native/serving'
 import type { MeasuredSpeed, PackedLayer, SparseLayer } from './native/speed'
 import type { TextJobs } from './native/text'
 import type { TrainingJobs } from './native/training'
@@ -20,6 +21,7 @@ export * from './native/compressing'
 export * from './native/converting'
 export * from './native/merging'
 export * from './native/probe'
+export * from './native/serving'
 export * from './native/speed'
 export * from './native/text'
 export * from './native/training'
@@ -175,6 +177,7 @@ export interface NativeJobs
     ConvertingJobs,
     MergingJobs,
     ProbeJobs,
+    ServingJobs,
     TextJobs,
     TrainingJobs {
   inspectWeights: [{ folder: string; scan: boolean }, WeightsInspection]
@@ -317,6 +320,12 @@ export interface NativeCalls {
   cancelJob(id: number): void
   shutdownJobs(): void
   dispose(handle: Handle): void
+  /** The number of the request. */
+  submitRequest(options: { engine: Handle } & RequestSettings): number
+  cancelRequest(options: { engine: Handle; request: number }): void
+  useWeights(options: { engine: Handle; model: Handle }): void
+  acknowledgeTokens(options: { engine: Handle; tokens: number }): void
+  engineStats(options: { engine: Handle }): EngineStats
 }
 
 export type Addon = NativeCalls & { [Name in keyof NativeJobs]: JobExport }

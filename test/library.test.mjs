@@ -35,7 +35,17 @@ test('require loads neither libtorch nor the addon', () => {
 test('the typed picture of the addon names what the addon exports, and nothing else', async () => {
   const { native } = await import('#lib/native')
   const { readFileSync } = await import('node:fs')
-  const parts = ['audio', 'clusters', 'compressing', 'converting', 'merging', 'probe', 'text', 'training']
+  const parts = [
+    'audio',
+    'clusters',
+    'compressing',
+    'converting',
+    'merging',
+    'probe',
+    'serving',
+    'text',
+    'training',
+  ]
   const source = ['native', ...parts.map((part) => `native/${part}`)]
     .map((name) => readFileSync(new URL(`../lib/${name}.ts`, import.meta.url), 'utf8'))
     .join('\n')
@@ -49,6 +59,7 @@ test('the typed picture of the addon names what the addon exports, and nothing e
     'Converting',
     'Merging',
     'Probe',
+    'Serving',
     'Text',
     'Training',
   ]

@@ -1,5 +1,6 @@
 /** What a config of `merge` may say: mergekit-yaml's keys, and some of our own. */
 import { z } from 'zod'
+import { byteSize } from './byte_size'
 import { count, oneOf, text } from './checks'
 import { METHOD_NAMES } from './merge_methods'
 import { parameters } from './merge_parameters'
@@ -68,8 +69,6 @@ const tokenizer = z.strictObject({
   pad_to_multiple_of: count(1).optional().describe('Rows of embedding and head come in multiples of this.'),
 })
 
-const SHARD = 'expected a number of bytes, or text such as 5GB or 500MB'
-
 export const mergeSchema = z.strictObject({
   verb: z
     .literal('merge', { error: 'expected merge' })
@@ -109,10 +108,7 @@ export const mergeSchema = z.strictObject({
     .optional()
     .describe('mergekit: its rounding, order and seeded randomness, bit for bit where it is deterministic.'),
   seed: count(0).default(0).describe('Of the methods that drop values at random.'),
-  shard_size: z
-    .union([z.int().min(1), z.string().regex(/^\d+(\.\d+)?\s*[kMG]?B?$/i, SHARD)], { error: SHARD })
-    .default('5GB')
-    .describe('Largest weight file; 1 kB = 1000 bytes.'),
+  shard_size: byteSize().default('5GB').describe('Largest weight file; 1 kB = 1000 bytes.'),
 })
 
 export type MergeConfig = z.infer<typeof mergeSchema>
@@ -121,12 +117,3 @@ export type MergeSource = MergeSlice['sources'][number]
 export type TokenizerSection = z.infer<typeof tokenizer>
 export type TokenSource = z.infer<typeof tokenSource>
 export type MergeDtype = (typeof DTYPES)[number]
-
-const UNITS: Record<string, number> = { '': 1, k: 1e3, m: 1e6, g: 1e9 }
-
-/** Bytes of shard_size. */
-export function shardBytes(size: MergeConfig['shard_size']): number {
-  if (typeof size === 'number') return size
-  const [, digits, unit] = /^([\d.]+)\s*([kmg]?)/i.exec(size)!
-  return Math.max(1, Math.round(Number(digits) * UNITS[unit!.toLowerCase()]!))
-}

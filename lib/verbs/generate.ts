@@ -5,6 +5,7 @@ import { StopStrings } from '../text/stop_strings'
 import type { StreamDecoder } from '../text/stream_decoder'
 import type { Model } from './model'
 import { Run } from './run'
+import type { ChosenToken, TokenLogprob, Usage } from './serving/engine'
 
 export interface GenerateOptions {
   /** Default 256. */
@@ -23,14 +24,23 @@ export interface GenerateOptions {
   stop?: readonly string[] | undefined
   /** Same seed, same text. Default 0. */
   seed?: number | undefined
+  /** Of a model that was loaded with `serving`: log-probability of each new token, and so many of the most probable ones. */
+  logprobs?: number | undefined
   signal?: AbortSignal | undefined
   /** Hears of every token as it comes. */
-  onToken?: ((token: { row: number; id: number }) => void) | undefined
+  onToken?: ((token: { row: number } & ChosenToken) => void) | undefined
 }
 
 export interface GeneratedPiece {
   text: string
   ids: number[]
+  /** Of the ids, with the option `logprobs`. */
+  logprobs?: Logprob[]
+}
+
+/** Of a new token; `top`: the most probable ones in its place. */
+export interface Logprob extends TokenLogprob {
+  top: TokenLogprob[]
 }
 
 /** The new text and tokens only. */
@@ -39,9 +49,20 @@ export interface Generation {
   ids: number[]
   finish_reason: 'stop' | 'length'
   tokens_per_second: number
+  usage: Usage
+  /** Of the ids, with the option `logprobs`. */
+  logprobs?: Logprob[]
 }
 
-type NumberOption = 'maxNewTokens' | 'temperature' | 'topK' | 'topP' | 'minP' | 'repetitionPenalty' | 'seed'
+type NumberOption =
+  | 'maxNewTokens'
+  | 'temperature'
+  | 'topK'
+  | 'topP'
+  | 'minP'
+  | 'repetitionPenalty'
+  | 'seed'
+  | 'logprobs'
 
 // [default, least, most, whole number]
 const RANGES: Record<NumberOption, [number, number, number, boolean]> = {
@@ -52,13 +73,17 @@ const RANGES: Record<NumberOption, [number, number, number, boolean]> = {
   minP: [0, 0, 1, false],
   repetitionPenalty: [1, 0.01, 100, false],
   seed: [0, 0, Number.MAX_SAFE_INTEGER, true],
+  logprobs: [-1, 0, 1000, true],
 }
 
 /** Defaults and checks. Throws ERR_USAGE that names the option. */
-export function samplingSettings(options: GenerateOptions): SamplingSettings & { max_new_tokens: number } {
+export function samplingSettings(
+  options: GenerateOptions,
+): SamplingSettings & { max_new_tokens: number; log_probs: number } {
   const read = (name: NumberOption): number => {
     const [otherwise, least, most, whole] = RANGES[name]
-    const value = options[name] ?? otherwise
+    const value = options[name]
+    if (value === undefined) return otherwise
     if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value
     throw new TongueforgeError(
       'ERR_USAGE',
@@ -74,6 +99,7 @@ export function samplingSettings(options: GenerateOptions): SamplingSettings & {
     min_p: read('minP'),
     repetition_penalty: read('repetitionPenalty'),
     seed: read('seed'),
+    log_probs: read('logprobs'),
   }
 }
 
@@ -82,6 +108,8 @@ export interface GeneratedIds {
   /** The new tokens only. */
   ids: number[]
   finish_reason: 'stop' | 'length'
+  /** With the option `logprobs`, of the ids. */
+  logprobs?: Logprob[]
 }
 
 export function generatedIds(rows: NativeJobs['generate'][1]): GeneratedIds[] {
@@ -109,6 +137,8 @@ class TextGeneration {
   readonly #enough = new AbortController() // a stop string was found
   readonly #stop: StopStrings
   readonly #ids: number[] = []
+  readonly #logprobs: Logprob[] = []
+  #usage: Usage | undefined
   #text = ''
   #decoder: StreamDecoder | undefined // none: a model without a tokenizer speaks in ids
   #firstToken = 0
@@ -131,11 +161,14 @@ class TextGeneration {
     const finishReason = await this.#generate(prompt, signal)
     this.#give(this.#stop.push(this.#decoder?.flush() ?? '') + this.#stop.flush(), [])
     const seconds = (this.#lastToken - this.#firstToken) / 1000
+    const cached_tokens = this.#usage?.cached_tokens ?? 0
     return {
       text: this.#text,
       ids: this.#ids,
       finish_reason: this.#stop.found ? 'stop' : finishReason,
       tokens_per_second: seconds > 0 ? (this.#ids.length - 1) / seconds : 0,
+      usage: { prompt_tokens: prompt.length, cached_tokens, new_tokens: this.#ids.length },
+      ...(this.options.logprobs === undefined ? {} : { logprobs: this.#logprobs }),
     }
   }
 
@@ -143,7 +176,10 @@ class TextGeneration {
     const options = {
       ...this.options,
       signal: AbortSignal.any([signal, this.#enough.signal]),
-      onToken: (token: { row: number; id: number }) => this.#take(token),
+      onToken: (token: { row: number } & ChosenToken) => this.#take(token),
+      onUsage: (usage: Usage) => {
+        this.#usage = usage
+      },
     }
     try {
       const [result] = await this.model.generateIds([prompt], options)
@@ -154,18 +190,24 @@ class TextGeneration {
     }
   }
 
-  #take(token: { row: number; id: number }): void {
+  #take(token: { row: number } & ChosenToken): void {
     if (this.#stop.found) return // tokens that were under way when the stop string came
     this.options.onToken?.(token)
     this.#lastToken = performance.now()
     this.#firstToken ||= this.#lastToken
     this.#ids.push(token.id)
-    this.#give(this.#stop.push(this.#decoder?.push(token.id) ?? ''), [token.id])
+    this.#give(this.#stop.push(this.#decoder?.push(token.id) ?? ''), [token.id], logprobOf(token))
     if (this.#stop.found) this.#enough.abort()
   }
 
-  #give(text: string, ids: number[]): void {
+  #give(text: string, ids: number[], logprob?: Logprob): void {
     this.#text += text
-    if (text !== '' || ids.length > 0) this.emit({ text, ids })
+    if (logprob) this.#logprobs.push(logprob)
+    if (text !== '' || ids.length > 0) this.emit({ text, ids, ...(logprob && { logprobs: [logprob] }) })
   }
+}
+
+/** What a token says of its probability, where that was asked for. */
+export function logprobOf({ id, logprob, top = [] }: ChosenToken): Logprob | undefined {
+  return logprob === undefined ? undefined : { id, logprob, top }
 }

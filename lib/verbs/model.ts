@@ -5,15 +5,18 @@ import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { quantised } from '../checkpoint/quantization_config'
+import { engineSettings, type ServingOptions } from '../config/serving'
 import { TongueforgeError } from '../errors'
 import {
   type ByteProgress,
   type CountProgress,
+  type EngineStats,
   type Handle,
   type JobCallbacks,
   type NativeJobs,
   native,
   type PackedLayer,
+  type RequestSettings,
   runJob,
   type SparseLayer,
 } from '../native'
@@ -26,12 +29,15 @@ import {
   type Generation,
   generatedIds,
   generateText,
+  type Logprob,
+  logprobOf,
   samplingSettings,
 } from './generate'
 import { int32Row, int32Rows } from './id_rows'
 import type { Delta } from './live/deltas'
 import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
 import type { Run } from './run'
+import { type ChosenToken, Engine, type Usage } from './serving/engine'
 import { type LayerChoices, type TimedLayers, timedLayers } from './timed_layers'
 
 export interface LoadOptions {
@@ -50,6 +56,11 @@ export interface LoadOptions {
    * faster; packed: all that can, and their weights leave memory; default: dense.
    */
   quantized?: LayerChoices['quantized']
+  /**
+   * For servers: generate and chat answer many requests at the same time, in steps that all of them share, from one
+   * cache. true: with the defaults. docs/serving.md
+   */
+  serving?: boolean | ServingOptions | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
@@ -79,6 +90,8 @@ export interface Likelihood {
 export interface IdOptions extends Omit<GenerateOptions, 'stop'> {
   /** Ids that end a sequence; default: those of the model folder. */
   stopIds?: readonly number[] | undefined
+  /** Of a model that serves: what a prompt and its answer took. */
+  onUsage?: ((usage: { row: number } & Usage) => void) | undefined
 }
 
 /** Loads the folder of a model that writes text, or the result of a run folder. */
@@ -91,10 +104,12 @@ export async function loadDecoder(
     adapter,
     sparse,
     quantized,
+    serving = false,
     signal,
     onProgress,
   }: LoadOptions = {},
 ): Promise<Model> {
+  const settings = serving === false ? undefined : engineSettings(serving === true ? {} : serving)
   const files = await openModelFolder(folder)
   const spec = decoderSpec(files.config, files.configFile, { quantized: true })
   const options = { folder: files.path, spec, dtype, device, threads }
@@ -103,7 +118,8 @@ export async function loadDecoder(
   try {
     if (added) await putAdapter(handle, added)
     const timed = await timedLayers(handle, { sparse, quantized }, { threads, signal })
-    return new Model(files, spec, handle, threads, timed)
+    const engine = settings && (await Engine.make(handle, settings, threads))
+    return new Model(files, spec, handle, threads, timed, engine)
   } catch (error) {
     native().dispose(handle)
     throw error
@@ -137,6 +153,7 @@ export class Model {
     handle: Handle,
     private readonly threads: number,
     timed: TimedLayers = {},
+    private readonly engine?: Engine,
   ) {
     this.sparse = timed.sparse
     this.packed = timed.packed
@@ -220,18 +237,57 @@ export class Model {
 
   /** Continues token sequences; those of equal length run as one batch. Row i samples with seed + i. */
   async generateIds(prompts: readonly ArrayLike<number>[], options: IdOptions = {}): Promise<GeneratedIds[]> {
-    const stopIds = options.stopIds ?? (await this.stopIds())
-    const settings = {
-      prompts: int32Rows(prompts),
-      stop_ids: Int32Array.from(stopIds),
-      stream: options.onToken !== undefined,
-      ...samplingSettings(options),
-    }
+    const stop_ids = Int32Array.from(options.stopIds ?? (await this.stopIds()))
+    const { log_probs, ...sampling } = samplingSettings(options)
+    if (this.engine)
+      return this.#served(this.engine, int32Rows(prompts), { stop_ids, log_probs, ...sampling }, options)
+    if (log_probs >= 0) throw notServing('logprobs')
+    const stream = options.onToken !== undefined
+    const settings = { prompts: int32Rows(prompts), stop_ids, stream, ...sampling }
     const results = await this.run('generate', settings, {
       signal: options.signal,
       onItem: (item) => options.onToken?.(item as { row: number; id: number }),
     })
     return generatedIds(results)
+  }
+
+  /** Each prompt is a request of its own; one that fails ends the others. */
+  async #served(
+    engine: Engine,
+    prompts: readonly Int32Array[],
+    settings: Omit<RequestSettings, 'prompt'>,
+    { signal, onToken, onUsage }: IdOptions,
+  ): Promise<GeneratedIds[]> {
+    this.#checkThere()
+    const failed = new AbortController()
+    const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
+    const answer = async (prompt: Int32Array, row: number): Promise<GeneratedIds> => {
+      const ids: number[] = []
+      const logprobs: Logprob[] = []
+      const take = (token: ChosenToken) => {
+        ids.push(token.id)
+        const logprob = logprobOf(token)
+        if (logprob) logprobs.push(logprob)
+        onToken?.({ row, ...token })
+      }
+      const request = { ...settings, prompt, seed: settings.seed + row }
+      const { reason } = await engine.ask(request, {
+        signal: either,
+        onToken: take,
+        onUsage: (usage) => onUsage?.({ row, ...usage }),
+      })
+      return { ids, finish_reason: reason, ...(settings.log_probs < 0 ? {} : { logprobs }) }
+    }
+    const answers = prompts.map((prompt, row) => answer(prompt, row))
+    for (const one of answers) one.catch((error) => failed.abort(error)) // the first to fail tells the reason
+    return this.#track(Promise.all(answers).finally(() => Promise.allSettled(answers)))
+  }
+
+  /** Of a model that was loaded with `serving`: what it does now, and has done. Throws ERR_USAGE for others. */
+  stats(): EngineStats {
+    this.#checkThere()
+    if (!this.engine) throw notServing('stats')
+    return this.engine.stats()
   }
 
   /** The ids that end a text or a turn of this model; without a tokenizer, what its configs say. */
@@ -273,7 +329,8 @@ export class Model {
   async dispose(): Promise<void> {
     this.#disposed = true
     await Promise.allSettled(this.#running)
-    this.#use(this.#target)
+    await this.engine?.dispose()
+    this.#free(this.#target)
     native().dispose(this.#target)
   }
 
@@ -293,6 +350,11 @@ export class Model {
 
   /** Running calls share in the weights, and free those that are used no more when they end. */
   #use(weights: Handle): void {
+    this.engine?.use(weights)
+    this.#free(weights)
+  }
+
+  #free(weights: Handle): void {
     const before = this.#weights
     this.#weights = weights
     if (before !== this.#target) native().dispose(before)
@@ -326,5 +388,11 @@ function noTemplate(folder: string): TongueforgeError {
   return new TongueforgeError('ERR_TEMPLATE', `${folder}: expected a chat template, found none`, {
     hint: 'Use generate instead of chat, or put the chat_template.jinja of the original model into the folder.',
     details: { path: folder },
+  })
+}
+
+function notServing(what: string): TongueforgeError {
+  return new TongueforgeError('ERR_USAGE', `${what}: expected a model that was loaded with serving: true`, {
+    hint: 'loadModel(folder, { serving: true })',
   })
 }

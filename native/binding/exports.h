@@ -50,6 +50,14 @@ Napi::Value logits(const Napi::CallbackInfo& info);
 Napi::Value generate(const Napi::CallbackInfo& info);
 Napi::Value score(const Napi::CallbackInfo& info);
 Napi::Value likelihoods(const Napi::CallbackInfo& info);
+// serve.cpp
+Napi::Value make_engine(const Napi::CallbackInfo& info);
+Napi::Value run_engine(const Napi::CallbackInfo& info);
+Napi::Value submit_request(const Napi::CallbackInfo& info);
+Napi::Value cancel_request(const Napi::CallbackInfo& info);
+Napi::Value use_weights(const Napi::CallbackInfo& info);
+Napi::Value acknowledge_tokens(const Napi::CallbackInfo& info);
+Napi::Value engine_stats(const Napi::CallbackInfo& info);
 // encode.cpp
 Napi::Value embed(const Napi::CallbackInfo& info);
 Napi::Value classify(const Napi::CallbackInfo& info);

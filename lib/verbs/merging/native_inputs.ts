@@ -1,6 +1,7 @@
 /** The plan as native code reads it: models by number, rows as arrays. */
 import { createHash } from 'node:crypto'
-import { type MergeConfig, shardBytes } from '../../config/merge'
+import { bytesOf } from '../../config/byte_size'
+import type { MergeConfig } from '../../config/merge'
 import type { ConfigMergeInputs, StandInRows } from '../../native'
 import type { MergeModels } from './references'
 import type { RowPlan } from './rows'
@@ -20,7 +21,7 @@ export function nativeInputs(
     method: config.merge_method,
     compat,
     seed: config.seed,
-    max_shard_bytes: shardBytes(config.shard_size),
+    max_shard_bytes: bytesOf(config.shard_size),
     models: [...models.values()].map(({ folder, adapter, spec }) => ({
       folder: folder.path,
       tied: spec.tie_word_embeddings,

@@ -1,0 +1,169 @@
+/** Requests to a native engine: it runs while there are any, and answers each by the events of its steps. */
+import { TongueforgeError, toTongueforgeError } from '../../errors'
+import {
+  type EndedRequest,
+  type EngineEvent,
+  type EngineSettings,
+  type EngineStats,
+  type Handle,
+  native,
+  type RequestSettings,
+  runJob,
+} from '../../native'
+
+/** Tokens that the engine may be ahead of this thread: what one delivery takes of the event loop. */
+const MOST_UNHEARD = 512
+
+export interface TokenLogprob {
+  id: number
+  /** Natural logarithm, of the model's own distribution: before temperature and filters. */
+  logprob: number
+}
+
+export interface ChosenToken {
+  id: number
+  logprob?: number
+  /** The most probable ones in its place, as many as were asked for. */
+  top?: TokenLogprob[]
+}
+
+export interface Usage {
+  prompt_tokens: number
+  /** Of the prompt, what was found computed. */
+  cached_tokens: number
+  new_tokens: number
+}
+
+export interface AskOptions {
+  signal?: AbortSignal | undefined
+  onToken?: ((token: ChosenToken) => void) | undefined
+  /** Hears of the usage at the end, aborted or not. */
+  onUsage?: ((usage: Usage) => void) | undefined
+}
+
+interface Asked {
+  token(token: ChosenToken): void
+  end(ended: EndedRequest): void
+  fail(error: unknown): void
+}
+
+export class Engine {
+  readonly #asked = new Map<number, Asked>()
+  #run: Promise<void> | undefined
+
+  private constructor(
+    private readonly handle: Handle,
+    private readonly threads: number,
+  ) {}
+
+  /** Throws ERR_OUT_OF_MEMORY, ERR_CONTEXT, ERR_DEVICE, ERR_DTYPE. */
+  static async make(model: Handle, settings: EngineSettings, threads: number): Promise<Engine> {
+    const options = { model, ...settings, most_unheard: MOST_UNHEARD, threads }
+    return new Engine(await runJob('makeEngine', options), threads)
+  }
+
+  /**
+   * Answers a request. Rejects with `signal.reason`, with what onToken threw, or with a TongueforgeError: ERR_QUEUE_FULL,
+   * ERR_CONTEXT, ERR_DATA, ERR_NON_FINITE.
+   */
+  async ask(
+    request: RequestSettings,
+    { signal, onToken, onUsage }: AskOptions = {},
+  ): Promise<{ reason: 'stop' | 'length'; usage: Usage }> {
+    signal?.throwIfAborted()
+    const number = this.#submit(request)
+    const cancel = () => native().cancelRequest({ engine: this.handle, request: number })
+    let thrown: { error: unknown } | undefined
+    try {
+      const ended = await new Promise<EndedRequest>((resolve, reject) => {
+        signal?.addEventListener('abort', cancel, { once: true })
+        const token = (token: ChosenToken) => {
+          if (thrown) return
+          try {
+            onToken?.(token)
+          } catch (error) {
+            thrown = { error }
+            cancel()
+          }
+        }
+        const end = (ended: EndedRequest) => {
+          this.#asked.delete(number)
+          resolve(ended)
+        }
+        this.#asked.set(number, { token, end, fail: reject })
+        this.#start()
+      })
+      const { reason, prompt_tokens, cached_tokens, new_tokens, error } = ended
+      const usage = { prompt_tokens, cached_tokens, new_tokens }
+      onUsage?.(usage)
+      if (thrown) throw thrown.error
+      if (error) throw new TongueforgeError(error.code, error.message, { hint: error.hint })
+      if (reason === 'stop' || reason === 'length') return { reason, usage }
+      signal?.throwIfAborted()
+      throw new TongueforgeError('ERR_INTERNAL', `A request ended in another way than expected: ${reason}`)
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+      this.#asked.delete(number)
+    }
+  }
+
+  /** Requests from now on run on these weights. */
+  use(model: Handle): void {
+    native().useWeights({ engine: this.handle, model })
+  }
+
+  stats(): EngineStats {
+    return native().engineStats({ engine: this.handle })
+  }
+
+  /** Waits for what runs, then frees. */
+  async dispose(): Promise<void> {
+    while (this.#run) await this.#run
+    native().dispose(this.handle)
+  }
+
+  #submit(request: RequestSettings): number {
+    try {
+      return native().submitRequest({ engine: this.handle, ...request })
+    } catch (error) {
+      throw toTongueforgeError(error)
+    }
+  }
+
+  #start(): void {
+    this.#run ??= this.#answer()
+  }
+
+  async #answer(): Promise<void> {
+    try {
+      // A request may come while the job that found none is on its way out: then there is another.
+      while (this.#asked.size > 0)
+        await runJob(
+          'runEngine',
+          { engine: this.handle, threads: this.threads },
+          { onItem: (event) => this.#hear(event as EngineEvent) },
+        )
+    } catch (error) {
+      for (const asked of this.#asked.values()) asked.fail(error)
+      this.#asked.clear()
+    } finally {
+      this.#run = undefined
+    }
+  }
+
+  #hear(event: EngineEvent): void {
+    const requests = new Int32Array(event.requests)
+    const ids = new Int32Array(event.ids)
+    const tokens = Array.from(ids, (id): ChosenToken => ({ id }))
+    for (const { index, log_prob, ...top } of event.log_probs)
+      Object.assign(tokens[index]!, { logprob: log_prob, top: topOf(top) })
+    for (const [i, request] of requests.entries()) this.#asked.get(request)?.token(tokens[i]!)
+    for (const ended of event.ended) this.#asked.get(ended.request)?.end(ended)
+    if (ids.length > 0) native().acknowledgeTokens({ engine: this.handle, tokens: ids.length })
+  }
+}
+
+function topOf({ ids, log_probs }: { ids: ArrayBuffer; log_probs: ArrayBuffer }): TokenLogprob[] {
+  const logprobs = new Float32Array(log_probs)
+  return Array.from(new Int32Array(ids), (id, i) => ({ id, logprob: logprobs[i]! }))
+}
