@@ -13,7 +13,7 @@ ProductTimes timed(const nn::Linear& linear, const nn::Execution& sparse, int64_
 }
 
 bool can_be_sparse(const nn::Linear& linear) {
-  return linear.weight.defined() && !linear.factors && !linear.adapter && linear.weight.is_cpu() &&
+  return linear.weight.defined() && !linear.adapter && linear.weight.is_cpu() &&
          linear.weight.scalar_type() == at::kFloat && linear.weight.size(1) <= kernels::kMaxCsrInputs;
 }
 

@@ -157,6 +157,7 @@ TEST_CASE("packed products take the memory of the numbers, and of what is laid o
   };
   CHECK(extra({4, true, 32}, {}) == 0);
   CHECK(extra({4, true, 32}, {true, true}) == 16 * 64 / 2 + 16 * 2 * 2 * 2);  // codes; scale and zero a group
+  CHECK(extra({4, true, 64}, {true, true}) == 16 * 64 / 2 + 16 * 2 * 2);      // one group is one in ATen too
   CHECK(extra({8, true, 0}, {true, true}) == 16 * 2);                         // the codes are those stored
 }
 

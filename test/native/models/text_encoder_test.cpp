@@ -1,5 +1,7 @@
 #include "models/text_encoder.h"
 
+#include <set>
+
 #include "core/error.h"
 #include "kernels/aten.h"
 #include "models/tiny_encoder.h"
@@ -111,6 +113,22 @@ TEST_CASE("a factored layer of an encoder multiplies as its product does") {
   CHECK(largest_difference(hidden(*factored, rows), hidden(*dense, rows)) < 1e-5);
   CHECK(tensor_of(*factored, "bert.encoder.layer.0.output.dense.out.weight").sizes() ==
         at::IntArrayRef({24, 5}));
+}
+
+TEST_CASE("a head of its own has one bias where a folder holds one, by the name that it has there") {
+  auto spec = test::tiny_encoder_spec();
+  spec.tied_head = false;
+  const std::string own = "cls.predictions.decoder.bias", old = "cls.predictions.bias";
+  const auto fitted = [&](const std::set<std::string>& names) {
+    const auto model = test::tiny_encoder(spec);
+    model->fit_to(names);
+    std::set<std::string> all;
+    for (const auto& parameter : model->parameters()) all.insert(parameter.name);
+    return std::pair(all.contains(own), all.contains(old));
+  };
+  CHECK(fitted({own, old}) == std::pair(true, true));
+  CHECK(fitted({own}) == std::pair(true, true));  // then the folder lacks one, and is refused
+  CHECK(fitted({old}) == std::pair(false, true));
 }
 
 TEST_CASE("blocks computed again for the gradient give the same bytes") {
