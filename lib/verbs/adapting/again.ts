@@ -1,13 +1,29 @@
 /** A verb that goes on with what an earlier session left in the folder of a stage. */
+import { rm } from 'node:fs/promises'
 import type { TongueforgeError } from '../../errors'
 
-/** What of an earlier run a verb may be told to do with what is there. */
-export type How = { resume: true } | { overwrite: true }
+/** What a verb is told to do with what is there. */
+export interface How {
+  resume?: boolean
+  overwrite?: boolean
+}
 
-/** Whatever is there of another config, or another verb, is replaced: the folder is the adaptation's own. */
-export function again<Result>(work: (how: How) => Promise<Result>): Promise<Result> {
-  return work({ resume: true }).catch((error: TongueforgeError) => {
-    if (error.code !== 'ERR_CHECKPOINT') throw error
-    return work({ overwrite: true })
-  })
+/**
+ * Whatever is there of another config is replaced, and what is of another verb, or was cut short before it was a run of any,
+ * is deleted: the folder is the adaptation's own.
+ */
+export async function again<Result>(
+  { out }: { out: string },
+  work: (how: How) => Promise<Result>,
+  how: How = { resume: true },
+): Promise<Result> {
+  try {
+    return await work(how)
+  } catch (error) {
+    const { code } = error as TongueforgeError
+    if (code === 'ERR_CHECKPOINT') return work({ overwrite: true })
+    if (code !== 'ERR_EXISTS') throw error
+    await rm(out, { recursive: true, force: true })
+    return work(how)
+  }
 }

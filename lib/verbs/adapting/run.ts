@@ -85,7 +85,7 @@ export class StageRunner {
       ...{ signal, onKept },
       onWarning: (message) => warn(`${stage.name}: ${message}`),
       onProgress: (progress) => onProgress({ ...progress, label: `${label}: ${progress.label}` }),
-      onStep: (update) => emit({ event: 'step', stage: stage.name, ...update }),
+      onStep: (update) => emit({ ...update, event: 'step', stage: stage.name }),
     })
     const { name, verb } = stage
     const inputs_sha256 = identity.of(name)

@@ -22,8 +22,8 @@ const stage: StageKind<CompressConfig & { given: object }> = {
     const advice = `It is stage ${memory_stage} of compress that needs it.`
     return { memory_bytes, advice, model_bytes, working_bytes: Math.max(0, disk_bytes - model_bytes) }
   },
-  run: ({ given }, { signal, onWarning, onProgress, onStep, onKept }) =>
-    again(async (how) => {
+  run: ({ given, out }, { signal, onWarning, onProgress, onStep, onKept }) =>
+    again({ out }, async (how) => {
       const run = compress(given, { ...how, signal, onWarning, onProgress, onKept })
       for await (const told of run) if (told.event === 'step') onStep(told)
       const { stages, loads_in, seconds } = (await run.result).report as CompressReport

@@ -32,7 +32,7 @@ const stage: StageKind<EvaluateConfig> = {
   needs,
   workload,
   run: (config, { signal, onWarning, onProgress, onKept }) =>
-    again(async (how) => {
+    again(config, async (how) => {
       const run = evaluate(config, { ...how, signal, onWarning, onProgress, onKept })
       const report = (await run.result) as EvaluateReport
       return {

@@ -1,5 +1,8 @@
 /** A chat vector at a given scale, by the verb `graft`. */
+
+import type { ByteProgress } from '../../../native'
 import { type GraftOptions, type GraftReport, graft, graftConfig, prepareGraft } from '../../graft'
+import { again } from '../again'
 import type { StageKind } from '../stage'
 
 const stage: StageKind<GraftOptions> = {
@@ -15,14 +18,19 @@ const stage: StageKind<GraftOptions> = {
     const advice = 'Take a machine with more memory.'
     return { memory_bytes: STREAMED_BYTES, advice, model_bytes: plan.bytes_to_write, working_bytes: 0 }
   },
-  async run(config, { signal, onWarning, onProgress, onKept }) {
-    const told = ({ done_bytes: done, total_bytes: total }: { done_bytes: number; total_bytes: number }) =>
-      onProgress({ label: 'adding the chat vector', done, total })
-    // What is there, if anything, came of other inputs, or was not told of any more.
-    const how = { ...config, resume: true, overwrite: true }
-    const report: GraftReport = await graft(how, { signal, onWarning, onProgress: told, onKept })
-    return { figures: { scale: config.scale as number }, seconds: report.seconds ?? 0 }
-  },
+  run: (config, { signal, onWarning, onProgress, onKept }) =>
+    again(
+      config,
+      async (how) => {
+        const told = ({ done_bytes: done, total_bytes: total }: ByteProgress) =>
+          onProgress({ label: 'adding the chat vector', done, total })
+        const listeners = { signal, onWarning, onProgress: told, onKept }
+        const report: GraftReport = await graft({ ...config, ...how }, listeners)
+        return { figures: { scale: config.scale as number }, seconds: report.seconds ?? 0 }
+      },
+      // What is there, if anything, came of other inputs, or was not told of any more.
+      { resume: true, overwrite: true },
+    ),
 }
 
 /** Of the process, whatever the size of the models: measured (bench/README.md). */

@@ -29,7 +29,7 @@ const stage: StageKind<SweepConfig> = {
   needs,
   workload,
   run: (config, { signal, onWarning, onProgress, onKept }) =>
-    again(async (how) => {
+    again(config, async (how) => {
       const run = sweep(config, { ...how, signal, onWarning, onProgress })
       for await (const _ of run) onKept()
       const { best_scale, best, points, within_limits, seconds } = (await run.result) as SweepReport

@@ -34,7 +34,7 @@ const stage: StageKind<TrainConfig> = {
   },
   needs,
   workload,
-  run: (config, work) => again((how) => trained(config, how, work)),
+  run: (config, work) => again(config, (how) => trained(config, how, work)),
 }
 
 export default stage

@@ -4,9 +4,14 @@ import { type VocabExtendConfig, vocabExtendSchema } from '../../../config/vocab
 import { countParameters, DTYPE_BYTES } from '../../../counting/parameters'
 import { recordSources } from '../../training/identity'
 import { PROCESS_BYTES } from '../../training/memory'
-import { type ExtendVocabularyOptions, extendVocabulary } from '../../vocab_extend'
+import {
+  type ExtendVocabularyOptions,
+  type ExtendVocabularyProgress,
+  extendVocabulary,
+} from '../../vocab_extend'
 import { load } from '../../vocabulary/inputs'
 import { checkOptions } from '../../vocabulary/options'
+import { again } from '../again'
 import type { StageKind } from '../stage'
 
 type Config = VocabExtendConfig & { model: string; out: string }
@@ -31,17 +36,20 @@ const stage: StageKind<Config> = {
     const model_bytes = DTYPE_BYTES[spec.dtype ?? 'float32'] * countParameters(grown)
     return { memory_bytes: PROCESS_BYTES, advice, model_bytes, working_bytes: 0 }
   },
-  async run(config, { signal, onWarning, onProgress }) {
-    const told = ({ stage: label, done, total }: { stage: string; done: number; total?: number }) =>
-      onProgress({ label: `vocabulary, ${label}`, done, total })
-    const options = { ...optionsOf(config), overwrite: true }
-    const report = await extendVocabulary(options, { signal, onWarning, onProgress: told })
-    const { learnt_tokens, tokens, held_out } = report
-    return {
-      figures: { learnt_tokens, tokens: tokens.after, ...(held_out && { held_out: { ...held_out } }) },
-      seconds: report.seconds ?? 0,
-    }
-  },
+  run: (config, { signal, onWarning, onProgress }) =>
+    again(
+      config,
+      async (how) => {
+        const told = ({ stage: label, done, total }: ExtendVocabularyProgress) =>
+          onProgress({ label: `vocabulary, ${label}`, done, total })
+        const options = { ...optionsOf(config), ...how }
+        const report = await extendVocabulary(options, { signal, onWarning, onProgress: told })
+        const { learnt_tokens, tokens, held_out, seconds = 0 } = report
+        const held = held_out ? { held_out: { ...held_out } } : {}
+        return { figures: { learnt_tokens, tokens: tokens.after, ...held }, seconds }
+      },
+      { overwrite: true },
+    ),
 }
 
 export default stage
