@@ -1,7 +1,7 @@
 // The programs of examples/ and the configs of recipes/ do what they say.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { clustersSchema } from '#lib/config/clusters'
@@ -12,6 +12,7 @@ import { checkConfig, readYaml } from '#lib/config/parse'
 import { probeSchema } from '#lib/config/probe'
 import { sweepSchema } from '#lib/config/sweep'
 import { trainSchema } from '#lib/config/train'
+import { readAdaptConfig } from '#lib/verbs/adapting/config'
 import { readCompressConfig } from '#lib/verbs/compressing/config'
 import { pointsOf } from '#lib/verbs/landscaping/points'
 import { writeDatasets } from '#lib/world/datasets'
@@ -19,7 +20,7 @@ import { writeTokenizer } from '#lib/world/tokenizer'
 import { World } from '#lib/world/world'
 import { clone } from './helpers/cli.mjs'
 import { temporaryFolder } from './helpers/folders.mjs'
-import { writeTinyModel } from './helpers/tiny_model.mjs'
+import { writeDescendant, writeHollowModel, writeTinyModel } from './helpers/tiny_model.mjs'
 import { writeTinyTasks } from './helpers/tiny_tasks.mjs'
 
 describe('examples', () => {
@@ -85,6 +86,7 @@ describe('examples', () => {
 
 /** By the command that a recipe is for. */
 const CHECKS = {
+  adapt: (_config, file) => readAdaptConfig(file, []),
   train: (config, file) => checkConfig(trainSchema, config, file),
   sweep: (config, file) => checkConfig(sweepSchema, config, file),
   evaluate: (config, file) => checkConfig(evaluateSchema, config, file),
@@ -246,6 +248,30 @@ describe('recipes', () => {
     assert.ok(zeros > 0, 'zeros stay zero in the last training')
   })
 
+  test('the tiny adaptation runs on what the demo leaves', async () => {
+    const root = temporaryFolder()
+    const sizes = { base_documents: 1, conversations: 100, cp_documents: 40, held_out_documents: 4 }
+    await writeDatasets(new World(1), join(root, 'demo-out/world'), sizes)
+    const base = await writeTinyModel(join(root, 'demo-out/base'))
+    await writeDescendant(base, join(root, 'demo-out/chat'), { size: 0.1 })
+    const yaml = readFileSync(recipe('adapt_tiny.yaml'), 'utf8').replaceAll(
+      'demo-out',
+      join(root, 'demo-out'),
+    )
+    writeFileSync(join(root, 'adapt.yaml'), yaml)
+    const { adapt } = await import('tongueforge')
+    const overrides = [
+      ...[`out=${join(root, 'run')}`, 'training.steps=2', 'training.schedule.warmup=1', 'threads=1'],
+      'arms.3.search.scales=[0.5, 1]',
+    ]
+    const { arms, pick } = await adapt(join(root, 'adapt.yaml'), { overrides }).result
+    assert.deepEqual(
+      arms.map(({ name, measured }) => [name, measured]),
+      ['cp', 'inscp', 'cp_vector', 'cp_vector_found', 'cp_sft'].map((name) => [name, true]),
+    )
+    assert.ok(pick.picked)
+  })
+
   test('the compression after the paper ends at its sizes, by shapes alone', async () => {
     const sizes = {
       hidden_size: 768,
@@ -305,6 +331,39 @@ describe('recipes', () => {
   }
 
   const text = { text: 'the color of anna is red .' }
+
+  test('recipes/adapt_llama3_8b_zh_tw.yaml takes what its parts take, by the shapes of Llama 3 alone', async () => {
+    const root = temporaryFolder({
+      'text.jsonl': JSON.stringify(text),
+      'chat.jsonl': JSON.stringify(chat),
+      'pair.jsonl': JSON.stringify(pair),
+    })
+    const [model, base] = ['chat', 'base'].map((name) => join(root, name))
+    for (const folder of [model, base]) await writeHollowModel(folder, LLAMA)
+    const file = (name) => `path=${join(root, name)}`
+    const overrides = [
+      ...[`chat=${model}`, `base=${base}`, `out=${join(root, 'run')}`, 'evaluate.tasks=[]'],
+      ...[`corpus.0.${file('text.jsonl')}`, `instructions.0.${file('chat.jsonl')}`],
+      ...[`preferences.0.${file('pair.jsonl')}`, 'pick={ by: chinese/byte_perplexity }'],
+      ...['chinese', 'english'].map((name) => `held_out.${name}.0.${file('text.jsonl')}`),
+    ]
+    const { adapt } = await import('tongueforge')
+    const said = /of memory: (\d+) GB/.exec(readFileSync(recipe('adapt_llama3_8b_zh_tw.yaml'), 'utf8'))[1]
+    const plan = await adapt(recipe('adapt_llama3_8b_zh_tw.yaml'), { overrides, dryRun: true }).result
+    const of = (name) => plan.stages.find(({ stage }) => stage === name)
+    for (const name of ['chat-cp', 'chat-inscp', 'base-cp']) {
+      const part = await plan8B(`llama3_8b_${name.split('-')[1]}_zh_tw.yaml`, text)
+      assert.ok(of(name).memory_bytes > part.memory_bytes, name)
+      assert.ok(of(name).memory_bytes < part.peak_memory_bytes, `${name}: blocks are computed again`)
+      assert.equal(of(name).tokens, 1526 * 65536)
+      assert.ok(of(name).disk_bytes > 200e9, 'two checkpoints and a model')
+    }
+    assert.equal(of('base-cp-sft').tokens, 600 * 8 * 8 * 2048)
+    assert.equal(of('base-cp-sft-dpo').tokens, 300 * 4 * 8 * 4096)
+    assert.equal(of('cp_vector-vector').disk_bytes, statSync(join(model, 'model.safetensors')).size)
+    assert.equal(Math.round(plan.memory_bytes / 1e9), Number(said))
+    assert.ok(!existsSync(join(root, 'run')))
+  })
 
   test('recipes/lora_8b.yaml fits 24 GB, by the shapes of Llama 3 alone', async () => {
     const plan = await plan8B('lora_8b.yaml', text)

@@ -1,5 +1,5 @@
 // Models for tests that need no knowledge, only weights that run: random, with the demo's tokenizer and chat template.
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { native, runJob } from '#lib/native'
@@ -49,6 +49,31 @@ export async function writeTinyModel(folder, { seed = 1, ...size } = {}) {
   })
   await runJob('saveModel', { model, folder, dtype: 'float32', max_shard_bytes: 1e9 })
   native().dispose(model)
+  return folder
+}
+
+/**
+ * Writes a model folder whose weights are a hole: all sizes are there, in bfloat16, and no disk is taken. For what looks
+ * at headers alone.
+ */
+export async function writeHollowModel(folder, config) {
+  await mkdir(folder, { recursive: true })
+  await writeTokenizer(folder, { endOfTurn: true })
+  await writeFile(join(folder, 'config.json'), JSON.stringify(config))
+  const parameters = await runJob('describeModel', { spec: decoderSpec(config) })
+  let end = 0
+  const header = {}
+  for (const { name, shape } of parameters) {
+    const begin = end
+    end += 2 * shape.reduce((product, length) => product * length, 1)
+    header[name] = { dtype: 'BF16', shape, data_offsets: [begin, end] }
+  }
+  const text = Buffer.from(JSON.stringify(header))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(text.length))
+  const file = join(folder, 'model.safetensors')
+  await writeFile(file, Buffer.concat([length, text]))
+  await truncate(file, 8 + text.length + end)
   return folder
 }
 

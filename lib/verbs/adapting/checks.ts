@@ -10,12 +10,12 @@ import { chooseTasks } from '../../tasks/registry'
 import type { Task } from '../../tasks/task'
 import { resolveSource } from '../../text/documents'
 import { loadModelText } from '../../text/model_text'
-import { openTask } from '../evaluating/open_task'
+import { planEvaluation, readEvaluateConfig } from '../evaluating/plan'
 import type { ReadConfig } from './config'
 import type { AdaptFolder } from './folder'
 import { type NeededStage, needsOf } from './needs'
 import { cutMeasure } from './pick'
-import { planAll } from './plan'
+import { planAll, START } from './plan'
 
 /** Resolves with what the stages need. Throws ERR_CONFIG that names arm and key, ERR_NOT_FOUND, ERR_DATA, ERR_TEMPLATE, ERR_MODEL_CONFIG. */
 export async function checkAdaptation(
@@ -61,8 +61,9 @@ function sourcesOf({ corpus, instructions = [], preferences = [], held_out, voca
 
 /** Documents are read, too: a task that fails after days of training is met now. And so is a rule on what no task tells. */
 async function checkTasks(config: AdaptConfig, file: string, signal: AbortSignal): Promise<void> {
-  const { evaluate, held_out } = config
+  const { evaluate, held_out, chat } = config
   const { tasks, groups } = await chooseTasks(evaluate.tasks)
+  if (tasks.length > 0) await planEvaluation(await asked(evaluate, chat), 'evaluate', signal)
   const metrics = new Map<string, readonly string[]>()
   for (const name of Object.keys(held_out)) metrics.set(name, Object.keys(PERPLEXITIES))
   for (const task of tasks) {
@@ -71,11 +72,16 @@ async function checkTasks(config: AdaptConfig, file: string, signal: AbortSignal
         hint: 'Give the texts another name.',
         key: 'held_out',
       })
-    await openTask(task, { ...evaluate, models: [], out: '' } as unknown as EvaluateConfig, signal)
     metrics.set(task.name, metricsOf(task))
   }
   for (const group of groups) metrics.set(group.name, metrics.get(group.tasks[0]!)!)
   checkRule(config, file, metrics)
+}
+
+/** What the start will be asked. */
+async function asked(evaluate: AdaptConfig['evaluate'], chat: string): Promise<EvaluateConfig> {
+  const models = [{ path: chat, name: START }]
+  return (await readEvaluateConfig({ ...evaluate, models, out: 'evaluate' }, [])).config
 }
 
 const metricsOf = (task: Task) =>
