@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { chooseTasks } from '../tasks/registry'
 import { dataCacheFolder } from '../text/cache/place'
 import { checkAdaptation } from './adapting/checks'
-import { type ReadConfig, readAdaptConfig } from './adapting/config'
+import { type ReadConfig, readAdaptConfig, withModels } from './adapting/config'
 import { type AdaptPlan, Contest } from './adapting/contest'
 import { AdaptFolder } from './adapting/folder'
 import { type AdaptPlanReport, foretell } from './adapting/foretell'
@@ -56,9 +56,10 @@ async function runAdaptation(
   context: Context,
 ): Promise<AdaptReport | AdaptPlanReport> {
   const { resume = false, overwrite = false, dryRun = false, onWarning: warn = () => {} } = options
-  const read = await readAdaptConfig(source, options.overrides ?? [])
-  const folder = new AdaptFolder(read.config)
+  const given = await readAdaptConfig(source, options.overrides ?? [])
+  const folder = new AdaptFolder(given.config)
   const replaces = await folder.check({ resume, overwrite })
+  const read = await withModels(given)
   const needed = await checkAdaptation(read, folder, context.signal)
   if (dryRun) return foretell(read, folder, context.signal, warn)
   return folder.hold(warn, async () => {

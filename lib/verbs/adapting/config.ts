@@ -18,20 +18,24 @@ export interface Arm {
   objectives: Readonly<Record<string, Keys>>
 }
 
-export interface ReadConfig {
+export interface GivenConfig {
   config: AdaptConfig
   arms: Arm[]
-  /** The base model needs tokens of the chat model before it reads conversations. */
-  needsTags: boolean
   /** What errors call it. */
   file: string
 }
 
-/** A YAML file or an object, then overrides. Throws ERR_CONFIG that names arm and key, ERR_NOT_FOUND, ERR_USAGE. */
+/** A config, with what has to be known of its models before stages are planned. */
+export interface ReadConfig extends GivenConfig {
+  /** The base model needs tokens of the chat model before it reads conversations. */
+  needsTags: boolean
+}
+
+/** A YAML file or an object, then overrides; models are not looked at. Throws ERR_CONFIG that names arm and key, ERR_NOT_FOUND, ERR_USAGE. */
 export async function readAdaptConfig(
   source: string | object,
   overrides: readonly string[],
-): Promise<ReadConfig> {
+): Promise<GivenConfig> {
   const { file, raw } = await readGiven(source, overrides)
   const checked = checkConfig(adaptSchema, raw, file)
   const given = raw as Keys
@@ -48,10 +52,15 @@ export async function readAdaptConfig(
   const arms = config.arms.map((arm, i) => armOf(arm, i, config, file))
   checkNames(arms, config, file)
   checkMeasured(config, file)
-  return { config, arms, needsTags: await needsTags(config, arms), file }
+  return { config, arms, file }
 }
 
-async function needsTags({ chat, base }: AdaptConfig, arms: readonly Arm[]): Promise<boolean> {
+/** Throws ERR_NOT_FOUND, ERR_TOKENIZER. */
+export async function withModels(given: GivenConfig): Promise<ReadConfig> {
+  return { ...given, needsTags: await needsTags(given) }
+}
+
+async function needsTags({ config: { chat, base }, arms }: GivenConfig): Promise<boolean> {
   const talks = ({ from, trainings }: Arm) => from === 'base' && trainings.some((one) => one !== 'cp')
   return base !== undefined && arms.some(talks) && vocabulariesDiffer(chat, base)
 }
