@@ -26,7 +26,7 @@ export const judgeSchema = z
     language: text()
       .optional()
       .describe(
-        'Language that answers should be in, as the judge calls it: it is told to mind that. Default: it is told nothing.',
+        'Language that answers should be in, as the judge calls it: it is told to mind that. Default: it is told nothing. A task file may name another.',
       ),
     instruction: text()
       .optional()

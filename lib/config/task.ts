@@ -120,6 +120,15 @@ export const taskSchema = z.strictObject({
     .describe(
       'Of generate_until: beginnings that are refusals, beside the listed ones; … stands for anything within a sentence.',
     ),
+  judged: z
+    .strictObject({
+      references: text().optional().describe('File of the reference answers, relative to the task file.'),
+      language: text().optional().describe('What `judge.language` is for this task, as Traditional Chinese.'),
+    })
+    .optional()
+    .describe(
+      'Of generate_until: a judge may rate the answers. Records are questions as FastChat writes them, and doc_to_text has nothing to say: docs/judge.md.',
+    ),
   generation_kwargs: generationKwargs.describe('Of generate_until: how answers are written.'),
   target_delimiter: anyText().default(' ').describe('Between a question and an answer.'),
   fewshot_delimiter: anyText().default('\n\n').describe('Behind each example.'),

@@ -1,5 +1,5 @@
 /** MT-Bench: instructions in two turns, whose answers a judge rates (arXiv 2306.05685). */
-import { openConversation } from './judging/conversation'
+import { JUDGED_SETTINGS, openConversation } from './judging/conversation'
 import { measures } from './measures/table'
 import type { GenerationTask } from './task'
 
@@ -13,7 +13,7 @@ export const MT_BENCH: GenerationTask = {
   },
   split: 'question',
   conversation: openConversation,
-  generation: { max_new_tokens: 1024 },
+  generation: JUDGED_SETTINGS,
   measures: measures('stop_rate', 'length_tokens'),
   judged: {
     references: [

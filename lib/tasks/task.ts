@@ -105,8 +105,10 @@ export interface GenerationTask extends TaskRow {
   alphabets?: Alphabets
   /** A judge may look at the answers: documents are questions as FastChat writes them. */
   judged?: {
-    /** Files below the data folder that may hold the reference answers; the first that is there is read. */
+    /** Files that may hold the reference answers, from the data folder; the first that is there is read. */
     references: readonly string[]
+    /** That answers should be in, as the judge calls it; default: what the config says. */
+    language?: string | undefined
   }
 }
 

@@ -1,6 +1,10 @@
 /** Tasks of the user whose answers the model writes: `output_type: generate_until`. */
+import { dirname, resolve } from 'node:path'
+import { configError } from '../config/parse'
 import type { TaskConfig } from '../config/task'
 import type { Conversation, GenerationSettings, Measure } from './generation'
+import { openQuestion } from './judging/answers'
+import { JUDGED_SETTINGS, settingsOfCategory } from './judging/conversation'
 import { MEASURES } from './measures/table'
 import { layoutError } from './records'
 import type { Doc, GenerationTask } from './task'
@@ -8,12 +12,14 @@ import { chosen, type Row, reader } from './task_keys'
 
 /** Throws ERR_CONFIG that names the key, ERR_TEMPLATE. */
 export function generationTask(row: Row, config: TaskConfig, file: string): GenerationTask {
-  const asked = reader(config.doc_to_text, `doc_to_text of ${file}`)
+  const asked = config.judged
+    ? turnsReader(config, file)
+    : reader(config.doc_to_text, `doc_to_text of ${file}`)
   const target = targetReader(config, file)
   const language = languageReader(config, file)
   const system = config.description === '' ? [] : [{ role: 'system', content: config.description }]
   return {
-    ...{ ...row, kind: 'generation', generation: settingsOf(config) },
+    ...{ ...row, kind: 'generation', generation: settingsOf(config), ...judgedOf(config, file) },
     measures: measuresOf(config, file),
     ...(config.languages && { alphabets: config.languages }),
     ...(config.doc_to_part !== undefined && { partOf: partReader(config.doc_to_part, file) }),
@@ -23,6 +29,7 @@ export function generationTask(row: Row, config: TaskConfig, file: string): Gene
         ...{ messages: [...system, { role: 'user', content: first! }], later },
         ...(target && { target: target(doc) }),
         ...(language && { language: language(doc) }),
+        ...(byCategory(config) && { generation: settingsOfCategory(openQuestion(doc).category) }),
       }
     },
   }
@@ -39,10 +46,30 @@ function measuresOf(config: TaskConfig, file: string): Record<string, Measure> {
   )
 }
 
-function settingsOf({ generation_kwargs }: TaskConfig): Partial<GenerationSettings> {
+function turnsReader({ doc_to_text }: TaskConfig, file: string): (doc: Doc) => readonly string[] {
+  if (doc_to_text === '') return (doc) => openQuestion(doc).turns
+  const key = 'doc_to_text'
+  throw configError(file, `${key}: expected nothing beside judged, received ${JSON.stringify(doc_to_text)}`, {
+    hint: 'The turns of the user are those of the question.',
+    key,
+  })
+}
+
+/** Unless the task says how all answers are drawn. */
+const byCategory = ({ judged, generation_kwargs: { temperature, do_sample } }: TaskConfig) =>
+  judged !== undefined && temperature === undefined && do_sample !== false
+
+function judgedOf({ judged }: TaskConfig, file: string): Pick<GenerationTask, 'judged'> {
+  if (judged === undefined) return {}
+  const { references, language } = judged
+  const files = references === undefined ? [] : [resolve(dirname(file), references)]
+  return { judged: { references: files, language } }
+}
+
+function settingsOf({ judged, generation_kwargs }: TaskConfig): Partial<GenerationSettings> {
   const { until, max_gen_toks, do_sample, temperature, top_p, top_k } = generation_kwargs
   return {
-    ...{ stop: until, top_p, top_k },
+    ...{ ...(judged && JUDGED_SETTINGS), stop: until, top_p, top_k },
     ...(max_gen_toks !== undefined && { max_new_tokens: max_gen_toks }),
     ...(temperature !== undefined && { temperature }),
     ...(do_sample === false && { temperature: 0 }),

@@ -1,5 +1,5 @@
 /** The Vicuna benchmark: instructions in one turn, whose answers a judge rates. */
-import { openConversation } from './judging/conversation'
+import { JUDGED_SETTINGS, openConversation } from './judging/conversation'
 import { measures } from './measures/table'
 import type { GenerationTask } from './task'
 
@@ -13,7 +13,7 @@ export const VICUNA: GenerationTask = {
   },
   split: 'question',
   conversation: openConversation,
-  generation: { max_new_tokens: 1024 },
+  generation: JUDGED_SETTINGS,
   measures: measures('stop_rate', 'length_tokens'),
   judged: {
     references: [

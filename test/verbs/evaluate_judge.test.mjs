@@ -71,6 +71,7 @@ describe('evaluate with a judge', () => {
     for (const [i, { turn, category, template, messages }] of judgments.entries()) {
       const { turns } = samples[Math.floor(i / 2)]
       const text = messages.at(-1).content
+      if (turn === 1) assert.ok(text.includes(`A: ${turns[0].text.trim()}\nEnd`), 'no blanks around')
       assert.ok(text.includes(turns[turn - 1].text.trim()))
       const right = ['math', 'coding', 'reasoning'].includes(category)
       assert.equal(template, `single${right ? '-math' : ''}-v1${turn === 2 ? '-multi-turn' : ''}`)
@@ -200,6 +201,47 @@ describe('evaluate with a judge', () => {
     await assert.rejects(evaluate(config(stub, { judge })).result, {
       code: 'ERR_DATA',
       message: /mt_bench: .*somebody\.jsonl: question 81: expected answers to 2 turns, found 0/,
+    })
+  })
+
+  test('a task file is MT-Bench in another language, beside the English one', async (t) => {
+    const stub = await startJudge(t)
+    const taskFile = (name, keys) => {
+      const file = join(root, `${name}.yaml`)
+      const task = {
+        ...{ task: name, output_type: 'generate_until', dataset_path: 'json', test_split: 'test' },
+        dataset_kwargs: { data_files: { test: join(data, 'mt_bench/question.jsonl') } },
+        judged: { references: 'data/mt_bench/reference_answer/gpt-4.jsonl', language: 'Japanese' },
+        ...keys,
+      }
+      writeFileSync(file, JSON.stringify(task))
+      return file
+    }
+    const greedy = { generation_kwargs: { do_sample: false } }
+    const tasks = ['mt_bench', taskFile('mt_bench_jp'), taskFile('mt_bench_greedy', greedy)]
+    const given = config(stub, { tasks, limit: 3 })
+    const report = await evaluate(given).result
+    for (const task of ['mt_bench', 'mt_bench_jp', 'mt_bench_greedy'])
+      assert.equal(figureOf(report, 'score', 'first', task), 5)
+    const told = (task) =>
+      linesOf(judgmentsIn(given.out, 'first', task)).map(({ messages }) => messages[0].content)
+    for (const content of told('mt_bench_jp')) assert.match(content, /expects answers in Japanese/)
+    for (const content of told('mt_bench')) assert.doesNotMatch(content, /expects/)
+    const answers = async (task) =>
+      (await readSamples(samplesFile(given.out, 'first', task))).map(({ turns }) => turns[0].text)
+    assert.deepEqual(await answers('mt_bench_jp'), await answers('mt_bench'))
+    assert.notDeepEqual(await answers('mt_bench_greedy'), await answers('mt_bench'))
+    const refused = (keys, code, message) =>
+      assert.rejects(evaluate(config(stub, { tasks: [taskFile('refused', keys)] })).result, { code, message })
+    await refused(
+      { doc_to_text: 'turns' },
+      'ERR_CONFIG',
+      /doc_to_text: expected nothing beside judged, received "turns"/,
+    )
+    await refused({ judged: {} }, 'ERR_DATA', /refused: question 82: expected a reference answer/)
+    await assert.rejects(evaluate(config(stub, { judge: { instruction: 'Mind {language}.' } })).result, {
+      code: 'ERR_CONFIG',
+      message: /judge\.language: expected a language, as judge\.instruction names it/,
     })
   })
 

@@ -1,5 +1,5 @@
 /** How a model is asked the questions that a judge looks at: turn by turn, at a temperature of their category. */
-import type { Conversation } from '../generation'
+import type { Conversation, GenerationSettings } from '../generation'
 import type { Doc } from '../task'
 import { openQuestion } from './answers'
 
@@ -11,6 +11,13 @@ const TEMPERATURES: Readonly<Record<string, number>> = {
 }
 const OTHERS = 0.7
 
+/** FastChat's limit. */
+export const JUDGED_SETTINGS: Partial<GenerationSettings> = { max_new_tokens: 1024 }
+
+export const settingsOfCategory = (category: string): Partial<GenerationSettings> => ({
+  temperature: TEMPERATURES[category] ?? OTHERS,
+})
+
 /** Throws ERR_DATA for a record of another layout. */
 export function openConversation(doc: Doc): Conversation {
   const { category, turns } = openQuestion(doc)
@@ -18,6 +25,6 @@ export function openConversation(doc: Doc): Conversation {
   return {
     messages: [{ role: 'user', content: first }],
     later,
-    generation: { temperature: TEMPERATURES[category] ?? OTHERS },
+    generation: settingsOfCategory(category),
   }
 }

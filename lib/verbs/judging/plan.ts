@@ -1,6 +1,6 @@
 /** What is known of a judge before the first answer is written: templates, references, the baseline, the key. */
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import type { EvaluateConfig } from '../../config/evaluate'
 import type { JudgeConfig } from '../../config/judge'
 import { configError } from '../../config/parse'
@@ -16,6 +16,8 @@ export interface JudgedTask {
   name: string
   questions: readonly OpenQuestion[]
   references: Answers | undefined
+  /** What the judge is told beyond its templates. */
+  instruction: string | undefined
   /** Requests for each model. */
   requests: number
 }
@@ -24,7 +26,6 @@ export interface JudgingPlan {
   config: JudgeConfig
   client: JudgeClient
   templates: JudgeTemplates
-  instruction: string | undefined
   tasks: JudgedTask[]
   /** Pairwise: the model that the others are compared with, or its answers. */
   baseline: { model: string } | { answers: Answers } | undefined
@@ -54,31 +55,50 @@ export async function planJudging(
   const baseline = judge.mode === 'pairwise' ? baselineOf(judge, models, file) : undefined
   const answers = baseline && 'file' in baseline ? await readAnswers(baseline.file, signal) : undefined
   const plan: JudgingPlan = {
-    ...{ config: judge, client, templates, instruction: instructionOf(judge), tasks: [] },
+    ...{ config: judge, client, templates, tasks: [] },
     baseline: answers ? { answers } : (baseline as { model: string } | undefined),
     files: [prompts, ...(baseline && 'file' in baseline ? [baseline.file] : [])],
   }
-  for (const opened of judged) await addTask(plan, opened, data, signal)
+  for (const opened of judged) await addTask(plan, opened, { data, file, signal })
   return plan
 }
 
-type JudgedOpenTask = OpenGenerationTask & { task: { judged: { references: readonly string[] } } }
+type JudgedOpenTask = OpenGenerationTask & {
+  task: { judged: NonNullable<OpenGenerationTask['task']['judged']> }
+}
 
 const isJudged = (opened: OpenTask): opened is JudgedOpenTask =>
   opened.kind === 'generation' && opened.task.judged !== undefined
+
+/** The task's own language is stronger. */
+function instructionFor(
+  judge: JudgeConfig,
+  languageOfTask: string | undefined,
+  file: string,
+): string | undefined {
+  const { instruction } = judge
+  const language = languageOfTask ?? judge.language
+  if (language !== undefined || !instruction?.includes('{language}'))
+    return instructionOf({ language, instruction })
+  throw configError(
+    file,
+    'judge.language: expected a language, as judge.instruction names it, received nothing',
+    { key: 'judge.language' },
+  )
+}
 
 /** Makes every prompt once, around answers that nobody has given: what is missing is found before hours of writing. */
 async function addTask(
   plan: JudgingPlan,
   { task, docs }: JudgedOpenTask,
-  data: string,
-  signal: AbortSignal,
+  { data, file: config, signal }: { data: string; file: string; signal: AbortSignal },
 ): Promise<void> {
   const questions = docs.map(openQuestion)
+  const instruction = instructionFor(plan.config, task.judged.language, config)
   const file = await firstOf(data, task.judged.references)
   const references = file === undefined ? undefined : await readAnswers(file, signal)
   if (file !== undefined) plan.files.push(file)
-  const judged: JudgedTask = { name: task.name, questions, references, requests: 0 }
+  const judged: JudgedTask = { name: task.name, questions, references, instruction, requests: 0 }
   try {
     for (const question of questions) {
       const nobody = question.turns.map(() => '')
@@ -86,8 +106,8 @@ async function addTask(
     }
   } catch (error) {
     const { code, message, hint } = toTongueforgeError(error)
-    const looked = task.judged.references.map((path) => join(data, path)).join(', ')
-    const where = file ?? `no file of references (${looked})`
+    const looked = task.judged.references.map((path) => below(data, path)).join(', ')
+    const where = file ?? `no file of references (${looked || 'the task file names none'})`
     throw new TongueforgeError(code, `${task.name}: ${message}`, {
       hint: `${hint} Read: ${where}.`,
       cause: error,
@@ -104,8 +124,8 @@ export function judgmentsWanted({ tasks, baseline }: JudgingPlan, model: string,
 
 /** What the judge is asked of one question; `baseline`: answers of the model that is the baseline. Throws ERR_DATA. */
 export function judgePrompts(
-  { config, templates, instruction, baseline }: JudgingPlan,
-  { references }: JudgedTask,
+  { config, templates, baseline }: JudgingPlan,
+  { references, instruction }: JudgedTask,
   question: OpenQuestion,
   answer: readonly string[],
   ofBaseline: readonly string[] | undefined,
@@ -154,6 +174,8 @@ function baselineOf(
   return { model }
 }
 
+const below = (data: string, path: string) => (isAbsolute(path) ? path : join(data, path))
+
 const PROMPTS = ['judge_prompts.jsonl', 'llm_judge/judge_prompts.jsonl']
 
 async function templatesIn(data: string): Promise<string> {
@@ -170,7 +192,7 @@ async function templatesIn(data: string): Promise<string> {
 }
 
 async function firstOf(data: string, paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths.map((one) => join(data, one)))
+  for (const path of paths.map((one) => below(data, one)))
     if (
       await stat(path).then(
         (entry) => entry.isFile(),

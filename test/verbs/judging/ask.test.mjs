@@ -157,12 +157,12 @@ describe('judgments', () => {
   })
 
   test('after a failure no more is asked, and what was told is kept', async (t) => {
-    const stub = await startJudge(t, (body, i) => (i < 8 ? byNumber(body) : { status: 500, body: 'gone' }))
+    const stub = await startJudge(t, (body, i) => (i === 8 ? { status: 500, body: 'gone' } : byNumber(body)))
     const file = fresh()
     await assert.rejects(asked(stub.url, file, { concurrency: 2 }), { code: 'ERR_JUDGE' })
-    assert.ok(stub.requests.length <= 10)
+    assert.ok(stub.requests.length <= 11, `${stub.requests.length}`)
     const told = readFileSync(file, 'utf8').trim().split('\n').length
-    assert.ok(told >= 7 && told <= 8, `${told}`)
+    assert.ok(told >= 7 && told <= 10, `${told}`)
     const again = await startJudge(t, byNumber)
     assert.equal((await asked(again.url, file)).number, 20 - told)
     assert.ok(existsSync(file))
