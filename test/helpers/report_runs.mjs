@@ -270,12 +270,15 @@ function adaptation(word) {
   })
   const models = ['start', 'inscp', 'compressed']
   const turn = { prompt: `<user> ${word}`, text: word, finish_reason: 'length' }
-  const samples = Object.fromEntries(
-    models.map((model) => [
-      `adapt/stages/${model}-evaluate/samples/${model}/samples_said.jsonl`,
-      lines([{ doc_id: 0, doc: {}, turns: [turn], values: { stop_rate: 0 } }]),
-    ]),
-  )
+  const evaluations = models.map((model, i) => {
+    const place = `adapt/stages/${model}-evaluate`
+    const found = { 'zh-Hant': 40 * i, en: 100 - 40 * i }
+    const languages = [{ task: 'said', model, expected: 'zh-Hant', answers: 100, found }]
+    return {
+      [`${place}/report.json`]: { models: [{ name: model }], results: [], languages },
+      [`${place}/samples/${model}/samples_said.jsonl`]: lines([{ asked: [word], turns: [turn] }]),
+    }
+  })
   return {
     'adapt/resolved.yaml': JSON.stringify({ verb: 'adapt', chat: `/models/${word}`, language: 'zh-Hant' }),
     'adapt/report.json': {
@@ -307,7 +310,7 @@ function adaptation(word) {
       ...{ verb: 'compress', model: `/models/${word}`, stages: [{ method: 'heads' }] },
     }),
     'adapt/stages/compress/report.json': compressReport(word),
-    ...samples,
+    ...Object.assign({}, ...evaluations),
   }
 }
 

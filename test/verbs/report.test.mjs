@@ -122,7 +122,7 @@ test('answers of an evaluation: their languages by expected one, parts with mean
   ])
 })
 
-test('an adaptation tells its arms, the rule, answers before and after, and of its stages what each tells alone', () => {
+test('an adaptation tells its arms, the rule, languages and words of the answers of each, and of its stages what each tells alone', () => {
   const { name, sentence, figures } = result.runs.find(({ kind }) => kind === 'adapt')
   assert.equal(
     sentence,
@@ -137,7 +137,14 @@ test('an adaptation tells its arms, the rule, answers before and after, and of i
   })
   const file = (end) => result.files.find((one) => one.endsWith(`-${name}-${end}`))
   assert.match(beside(file('arms.csv')), /\r\ninscp,zh,-2\.6,picked\r\ncp,zh,,left for later\r\n$/)
-  assert.equal(beside(file('talks.csv')).split('\r\n')[1], 'said: <user> zh,start,zh,cut off')
+  const said = beside(file('answers-1.csv')).split('\r\n')
+  assert.deepEqual(
+    said.slice(1, 4),
+    ['start', 'inscp', 'compressed'].map((model) => `zh,${model},zh,cut off`),
+  )
+  const languages = beside(file('languages-1.csv')).split('\r\n')
+  assert.match(languages[0], /^model,expected,answers,/)
+  assert.equal(languages.length, 5, 'a row a model')
   for (const end of ['texts.csv', 'trainings.csv', 'stage-0-perplexity.svg', '0-chat-inscp-loss.svg'])
     assert.ok(file(end), end)
   assert.ok(file('1-compress-sizes.svg'))

@@ -118,18 +118,17 @@ type Sample = z.output<typeof sampleSchema>
 /** Documents of each task that are read for the page. */
 const SHOWN = 6
 
-/** The same prompts, answered by each model: of each task whose answers were written. */
+/** The same prompts, answered by each model, in the folder of its evaluation: of each task whose answers were written. */
 export async function answerTalks(
-  folder: Folder,
+  folderOf: (model: string) => Folder,
   tasks: readonly string[],
   models: readonly string[],
   files: string,
 ): Promise<Block[]> {
-  if (!folder.files.includes('samples')) return []
   const blocks: Block[] = []
   for (const task of tasks) {
     const all = []
-    for (const model of models) all.push({ model, samples: await firstSamples(folder, model, task) })
+    for (const model of models) all.push({ model, samples: await firstSamples(folderOf(model), model, task) })
     const talks = talksOf(all)
     if (talks.length === 0) continue
     const file = `${files}-answers-${blocks.length + 1}`
@@ -139,8 +138,9 @@ export async function answerTalks(
 }
 
 /** The first few; none of a task with given answers, or where the file is gone. */
-async function firstSamples({ path }: Folder, model: string, task: string): Promise<Sample[]> {
+async function firstSamples({ path, files }: Folder, model: string, task: string): Promise<Sample[]> {
   const samples: Sample[] = []
+  if (!files.includes('samples')) return samples
   try {
     for await (const { text } of readLines(samplesFile(path, model, task))) {
       const sample = sampleSchema.safeParse(JSON.parse(text)).data

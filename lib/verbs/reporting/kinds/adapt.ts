@@ -2,14 +2,22 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Block, ChartBlock, Talk } from '../../../report/blocks'
+import type { Block, ChartBlock } from '../../../report/blocks'
 import type { KeyFigure } from '../../../report/document'
+import { answerTalks, languageTables, partTables } from '../answers'
 import { checked, type Folder, linesOf, openFolder } from '../folder'
 import { defineKind, type Kind } from '../kind'
 import { primaryRows, valueText } from '../paper_tables'
 import { count, durationText, fixed, languageName, modelName } from '../words'
 import compress from './compress'
-import { differences, everyNumber, paperTables, type Row, rowSchema } from './evaluate'
+import evaluate, {
+  differences,
+  type Evaluation,
+  everyNumber,
+  paperTables,
+  type Row,
+  rowSchema,
+} from './evaluate'
 import sweep from './sweep'
 import train, { perplexityChart, type Training } from './train'
 
@@ -111,12 +119,14 @@ function figuresOf({ results, measures, pick }: Report): KeyFigure[] {
 async function resultBlocks(report: Report, path: string, files: string): Promise<Block[]> {
   const { results, measures, pick } = report
   const models = [...new Set(results.map(({ model }) => model))]
+  const { tables, talks } = await answerBlocks(models, results, path, files)
   return [
     ...paperTables(models, results, files, measures),
     armsTable(report, files),
     { kind: 'prose', text: `The rule: ${pick.rule}. What came of it: ${pick.reason}.` },
+    ...tables,
     ...(await differences(results, files)),
-    ...(await conversations(report, path, files)),
+    ...talks,
     everyNumber(models, results, files),
   ]
 }
@@ -200,36 +210,25 @@ function stagesTable(stages: Adaptation['stages'], files: string): Block {
   }
 }
 
-const sampleSchema = z.looseObject({
-  doc_id: z.number(),
-  turns: z
-    .array(z.looseObject({ prompt: z.string(), text: z.string(), finish_reason: z.string() }))
-    .optional(),
-})
-
-/** Questions of each task that are shown. */
-const SHOWN = 2
-
-/** Answers to the same questions before and after, where tasks had answers written. */
-async function conversations({ results, pick }: Report, path: string, files: string): Promise<Block[]> {
-  const after = [pick.picked, results.some(({ model }) => model === 'compressed') ? 'compressed' : null]
-  const models = ['start', ...after.filter((name) => name !== null)]
-  const tasks = [...new Set(results.flatMap(({ task, group }) => (group ? [] : [task])))]
-  const talks = new Map<string, Talk>()
+/** What the evaluations of the models tell beyond numbers: languages of answers, parts of tasks, answers side by side. */
+async function answerBlocks(
+  models: readonly string[],
+  results: readonly Row[],
+  path: string,
+  files: string,
+): Promise<{ tables: Block[]; talks: Block[] }> {
+  const folders = new Map<string, Folder>()
+  const runs: Evaluation[] = []
   for (const model of models) {
-    const folder = await openFolder(join(path, 'stages', `${model}-evaluate`, 'samples', model))
-    for (const task of tasks) {
-      const samples = await linesOf(sampleSchema, folder, `samples_${task}.jsonl`)
-      for (const { doc_id, turns } of samples.slice(0, SHOWN)) {
-        if (turns === undefined) continue
-        const key = `${task} ${doc_id}`
-        const talk = talks.get(key) ?? { prompt: `${task}: ${turns[0]!.prompt}`, answers: [] }
-        const [{ text, finish_reason }] = turns as [(typeof turns)[number]]
-        talk.answers.push({ from: model, text, note: finish_reason === 'stop' ? '' : 'cut off' })
-        talks.set(key, talk)
-      }
-    }
+    const folder = await openFolder(join(path, 'stages', `${model}-evaluate`))
+    folders.set(model, folder)
+    runs.push((await evaluate.read(folder)) as Evaluation)
   }
-  if (talks.size === 0) return []
-  return [{ kind: 'talk', file: `${files}-talks`, caption: 'What it says', talks: [...talks.values()] }]
+  const tasks = [...new Set(results.flatMap(({ task, group }) => (group ? [] : [task])))]
+  const languages = runs.flatMap((run) => run.languages)
+  const parts = runs.flatMap((run) => run.parts)
+  return {
+    tables: [...languageTables(languages, files), ...partTables(parts, files)],
+    talks: await answerTalks((model) => folders.get(model)!, tasks, models, files),
+  }
 }

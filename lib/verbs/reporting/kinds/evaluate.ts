@@ -52,7 +52,7 @@ const recordSchema = z.looseObject({
 
 export type Row = z.output<typeof rowSchema>
 
-interface Evaluation {
+export interface Evaluation {
   models: string[]
   rows: Row[]
   parts: Part[]
@@ -112,7 +112,7 @@ export default defineKind<Evaluation>({
       ...languageTables(languages, files),
       ...partTables(parts, files),
       ...(await differences(rows, files)),
-      ...(await answerTalks(folder, tasks, models, files)),
+      ...(await answerTalks(() => folder, tasks, models, files)),
       ...(await judgedBlocks(folder, models, rows, files)),
       everyNumber(models, rows, files),
     ]
