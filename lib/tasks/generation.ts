@@ -2,6 +2,12 @@
 import type { Message } from '../text/chat_template'
 import type { FoundLanguage } from '../text/language/matching'
 
+/** A question with its answer. */
+export interface Example {
+  asked: string
+  answer: string
+}
+
 /** How answers are drawn. */
 export interface GenerationSettings {
   max_new_tokens: number
@@ -19,6 +25,8 @@ export interface GenerationSettings {
 export interface Conversation {
   /** What stands before the first answer: turns of system, user and assistant, the last one the user's. */
   messages: readonly Message[]
+  /** Questions with their answers that stand before it. */
+  examples?: readonly Example[]
   /** Further turns of the user: each is asked behind the model's own answer to the one before. */
   later?: readonly string[]
   /** The right answer, or several that are right. */

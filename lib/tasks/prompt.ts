@@ -2,6 +2,7 @@
 import { TongueforgeError } from '../errors'
 import type { ChatTemplate, Message } from '../text/chat_template'
 import { beginsWithSpace, endsWithSpace } from '../text/python_text'
+import type { Example } from './generation'
 import type { ChoiceTask, FixedTexts, Question } from './task'
 
 export interface PromptOptions {
@@ -19,6 +20,9 @@ export interface Pair {
   continuation: string
 }
 
+/** What lays out the prompts of a task. */
+export type Layout = Pick<ChoiceTask, 'description' | 'target_delimiter' | 'fewshot_delimiter'>
+
 /** A piece of the prompt; `after` ends it where it is no turn of its own. */
 interface Turn extends Message {
   role: 'system' | 'user' | 'assistant'
@@ -33,7 +37,10 @@ export function pairsOf(
   texts: FixedTexts,
   options: PromptOptions = {},
 ): Pair[] {
-  const before = [...systemTurn(task, texts, options), ...shots.flatMap((shot) => shotTurns(task, shot))]
+  const before = [
+    ...systemTurn(task, texts, options),
+    ...shots.flatMap((shot) => exampleTurns(task, exampleOf(shot))),
+  ]
   const textOf = (context: string) =>
     written([...before, { role: 'user', content: context, after: '' }], options)
   const { context, answers } = question
@@ -46,10 +53,27 @@ export function pairsOf(
   }))
 }
 
-const targetDelimiter = ({ target_delimiter = ' ' }: ChoiceTask) => target_delimiter
-const fewshotDelimiter = ({ fewshot_delimiter = '\n\n' }: ChoiceTask) => fewshot_delimiter
+/** The prompt of the turn behind the answers of the model, which `later` has with the turns of the user. Throws ERR_TEMPLATE. */
+export function conversationText(
+  layout: Layout,
+  examples: readonly Example[],
+  asked: readonly Message[],
+  later: readonly Message[],
+  options: PromptOptions,
+): string {
+  const [first, ...others] = asked as [Message, ...Message[]]
+  const turns: Turn[] = [
+    ...systemTurn(layout, {}, options),
+    ...examples.flatMap((example) => exampleTurns(layout, example)),
+    { role: 'user', content: first.content, after: '' },
+  ]
+  return written(turns, options, [...others, ...later])
+}
 
-function systemTurn(task: ChoiceTask, texts: FixedTexts, { system_instruction = '' }: PromptOptions): Turn[] {
+const targetDelimiter = ({ target_delimiter = ' ' }: Layout) => target_delimiter
+const fewshotDelimiter = ({ fewshot_delimiter = '\n\n' }: Layout) => fewshot_delimiter
+
+function systemTurn(task: Layout, texts: FixedTexts, { system_instruction = '' }: PromptOptions): Turn[] {
   const description = task.description ?? texts.description ?? ''
   const between =
     system_instruction === '' ||
@@ -62,27 +86,35 @@ function systemTurn(task: ChoiceTask, texts: FixedTexts, { system_instruction = 
   return content === '' ? [] : [{ role: 'system', content, after: '' }]
 }
 
-function shotTurns(task: ChoiceTask, { context, answers, gold }: Question): Turn[] {
+function exampleOf({ context, answers, gold }: Question): Example {
   const right = [gold].flat()[0]!
-  const content = typeof context === 'string' ? context : context[right]!
+  return { asked: typeof context === 'string' ? context : context[right]!, answer: answers[right]! }
+}
+
+function exampleTurns(layout: Layout, { asked, answer }: Example): Turn[] {
   return [
-    { role: 'user', content, after: targetDelimiter(task) },
-    { role: 'assistant', content: answers[right]!, after: fewshotDelimiter(task) },
+    { role: 'user', content: asked, after: targetDelimiter(layout) },
+    { role: 'assistant', content: answer, after: fewshotDelimiter(layout) },
   ]
 }
 
-function written(turns: readonly Turn[], { template, fewshot_as_multiturn }: PromptOptions): string {
+/** Turns behind the first answer are turns of their own; in plain text an empty line stands before each. */
+function written(
+  turns: readonly Turn[],
+  { template, fewshot_as_multiturn }: PromptOptions,
+  later: readonly Message[] = [],
+): string {
   const text = (some: readonly Turn[]) => some.map(({ content, after }) => content + after).join('')
-  if (template === undefined) return text(turns)
+  if (template === undefined) return [text(turns), ...later.map(({ content }) => content)].join('\n\n')
   const plain = ({ role, content }: Turn): Message => ({ role, content })
-  if (fewshot_as_multiturn) return rendered(template, turns.map(plain))
+  if (fewshot_as_multiturn) return rendered(template, [...turns.map(plain), ...later])
   const system = turns.filter(({ role }) => role === 'system')
   const rest = turns.slice(system.length)
-  return rendered(template, [...system.map(plain), { role: 'user', content: text(rest) }])
+  return rendered(template, [...system.map(plain), { role: 'user', content: text(rest) }, ...later])
 }
 
 /** A template that knows no system's turn gets the conversation without it. Throws ERR_TEMPLATE. */
-export function rendered(template: ChatTemplate, messages: readonly Message[]): string {
+function rendered(template: ChatTemplate, messages: readonly Message[]): string {
   const options = { addGenerationPrompt: true }
   try {
     return template.render(messages, options)

@@ -9,7 +9,7 @@ export type ShotPicker = (doc: Doc) => readonly Doc[]
 
 /** `pool`: the documents of the split that examples come from. Throws ERR_DATA where they are too few. */
 export function shotPicker(
-  { name, shots }: ChoiceTask,
+  { name, shots }: Pick<ChoiceTask, 'name' | 'shots'>,
   pool: readonly Doc[],
   count: number,
   seed: number,

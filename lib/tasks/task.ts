@@ -67,19 +67,23 @@ interface TaskRow {
   texts?: { file: string; keys: readonly (keyof FixedTexts)[] }
 }
 
-export interface ChoiceTask extends TaskRow {
-  kind: 'choices'
-  shots: Shots
+/** How a prompt is laid out, and its examples. */
+interface PromptRow {
   /** Stands before all else; as a text of its own only where it is short, else among `texts`. */
   description?: string
-  question(doc: Doc, texts: FixedTexts): Question
-  /** By the name under which the harness tells it; the first is the one that models are compared by. */
-  metrics: Readonly<Record<string, Metric>>
   /** Stands between a question and its answer, and between examples. */
   target_delimiter?: string
   fewshot_delimiter?: string
   /** Examples where none are asked for. */
   num_fewshot?: number
+}
+
+export interface ChoiceTask extends TaskRow, PromptRow {
+  kind: 'choices'
+  shots: Shots
+  question(doc: Doc, texts: FixedTexts): Question
+  /** By the name under which the harness tells it; the first is the one that models are compared by. */
+  metrics: Readonly<Record<string, Metric>>
 }
 
 /** Text that is foretold from its beginning to its end. */
@@ -91,8 +95,10 @@ export interface RollingTask extends TaskRow {
 }
 
 /** Conversations that are answered: the answers are measured. */
-export interface GenerationTask extends TaskRow {
+export interface GenerationTask extends TaskRow, PromptRow {
   kind: 'generation'
+  /** Where examples come from; without it there are never any. Their answers are the targets. */
+  shots?: Shots
   /** What a document asks. Throws ERR_DATA for a record of another layout, ERR_TEMPLATE. */
   conversation(doc: Doc): Conversation
   /** By name; the first is the one that models are compared by. */

@@ -7,26 +7,30 @@ import { openQuestion } from './judging/answers'
 import { JUDGED_SETTINGS, settingsOfCategory } from './judging/conversation'
 import { MEASURES } from './measures/table'
 import { layoutError } from './records'
-import type { Doc, GenerationTask } from './task'
+import type { Doc, GenerationTask, Shots } from './task'
 import { chosen, type Row, reader } from './task_keys'
 
 /** Throws ERR_CONFIG that names the key, ERR_TEMPLATE. */
-export function generationTask(row: Row, config: TaskConfig, file: string): GenerationTask {
+export function generationTask(row: Row, config: TaskConfig, shots: Shots, file: string): GenerationTask {
+  const { description, target_delimiter, fewshot_delimiter, num_fewshot } = config
   const asked = config.judged
     ? turnsReader(config, file)
     : reader(config.doc_to_text, `doc_to_text of ${file}`)
   const target = targetReader(config, file)
   const language = languageReader(config, file)
-  const system = config.description === '' ? [] : [{ role: 'system', content: config.description }]
   return {
     ...{ ...row, kind: 'generation', generation: settingsOf(config), ...judgedOf(config, file) },
+    ...{ description, target_delimiter, fewshot_delimiter },
+    ...(num_fewshot !== undefined && { num_fewshot }),
+    // An example has to have its answer.
+    ...(target && !config.judged && { shots }),
     measures: measuresOf(config, file),
     ...(config.languages && { alphabets: config.languages }),
     ...(config.doc_to_part !== undefined && { partOf: partReader(config.doc_to_part, file) }),
     conversation: (doc): Conversation => {
       const [first, ...later] = textsOf(asked(doc), 'doc_to_text')
       return {
-        ...{ messages: [...system, { role: 'user', content: first! }], later },
+        ...{ messages: [{ role: 'user', content: first! }], later },
         ...(target && { target: target(doc) }),
         ...(language && { language: language(doc) }),
         ...(byCategory(config) && { generation: settingsOfCategory(openQuestion(doc).category) }),

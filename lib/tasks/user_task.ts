@@ -32,7 +32,7 @@ export async function readUserTask(file: string): Promise<Task> {
       })
   if (config.output_type === 'multiple_choice') return choiceTask(row, config, file, split)
   return config.output_type === 'generate_until'
-    ? generationTask(row, config, file)
+    ? generationTask(row, config, shotsOf(config, split), file)
     : rollingTask(row, config, file)
 }
 

@@ -100,6 +100,53 @@ describe('tasks of generation', () => {
     assert.equal(samples[0].turns[0].finish_reason, 'stop')
   })
 
+  test('a sampled document i is what the model alone says with seed + i, up to the stop string', async () => {
+    const generation_kwargs = { max_gen_toks: 12, temperature: 1 }
+    const { samples } = await ran(taskFile({ generation_kwargs }), { generation: { seed: 4 } })
+    const alone = (doc, i) =>
+      model.chat([{ role: 'user', content: doc.question }], { maxNewTokens: 12, temperature: 1, seed: 4 + i })
+        .result
+    for (const [i, { doc, turns }] of samples.entries())
+      assert.equal(turns[0].text, (await alone(doc, i)).text, `document ${i}`)
+    const until = samples[2].turns[0].text.split(' ')[4]
+    const task = taskFile({ generation_kwargs: { ...generation_kwargs, until } })
+    const stopped = await ran(task, { generation: { seed: 4 } })
+    for (const [i, { turns }] of stopped.samples.entries())
+      assert.equal(turns[0].text, samples[i].turns[0].text.split(until)[0], `document ${i}`)
+  })
+
+  test('examples stand before a question as the harness lays them out, or as turns', async () => {
+    const task = taskFile({
+      ...{ doc_to_target: 'next', description: 'Say. ', fewshot_delimiter: '|', target_delimiter: '=' },
+      ...{ fewshot_split: 'test', fewshot_config: { sampler: 'first_n' } },
+    })
+    const plain = { generation: { chat_template: 'plain' }, num_fewshot: 2 }
+    const { samples, report } = await ran(task, plain)
+    const [a, b, c] = samples.map(({ doc }) => doc)
+    assert.equal(
+      samples[2].turns[0].prompt,
+      `Say. ${a.question}=${a.next}|${b.question}=${b.next}|${c.question}`,
+    )
+    assert.equal(samples[0].turns[0].prompt.includes(a.next), false, 'a document is no example of itself')
+    assert.equal(report.results[0].num_fewshot, 2)
+    const turns = await ran(task, { num_fewshot: 1, fewshot_as_multiturn: true })
+    const { template } = await model.text()
+    const messages = [
+      { role: 'system', content: 'Say. ' },
+      { role: 'user', content: a.question },
+      { role: 'assistant', content: a.next },
+      { role: 'user', content: c.question },
+    ]
+    const rendered = [messages, messages.slice(1)].flatMap((some) => {
+      try {
+        return [template.render(some, { addGenerationPrompt: true })]
+      } catch {
+        return []
+      }
+    })
+    assert.equal(turns.samples[2].turns[0].prompt, rendered[0])
+  })
+
   test('what the config says is stronger than the task, and seeds give the same words again', async () => {
     const task = taskFile({ generation_kwargs: { max_gen_toks: 12, temperature: 1 } })
     const texts = async (generation) =>
@@ -115,11 +162,14 @@ describe('tasks of generation', () => {
   })
 
   test('batches of any size, and fewer documents, give the same answers', async () => {
-    const task = taskFile({ generation_kwargs: { max_gen_toks: 8 } })
     const texts = ({ samples }) => samples.map(({ turns }) => turns[0].text)
-    const all = texts(await ran(task))
-    assert.deepEqual(texts(await ran(task, { batch_tokens: 1 })), all)
-    assert.deepEqual(texts(await ran(task, { limit: 3 })), all.slice(0, 3))
+    for (const temperature of [0, 0.7]) {
+      const task = taskFile({ generation_kwargs: { max_gen_toks: 8, temperature } })
+      const all = texts(await ran(task))
+      assert.deepEqual(texts(await ran(task, { batch_tokens: 1 })), all)
+      assert.deepEqual(texts(await ran(task, { batch_tokens: 80 })), all)
+      assert.deepEqual(texts(await ran(task, { limit: 3 })), all.slice(0, 3))
+    }
   })
 
   test('a prompt that is too long loses its beginning, and the sample says how much', async () => {

@@ -64,7 +64,7 @@ export async function answersOf(
     const rows = await rowsOf(opened, prompts, config, turns, turn)
     for (const batch of batchesOf(rows, config)) {
       const answers = await answered(model, batch, turn, prompts, progress, options.signal)
-      for (const [i, { document, prompt }] of batch.entries())
+      for (const [i, { document, prompt }] of batch.rows.entries())
         turns[document]!.push({
           ...{ prompt: prompt.text, ...answers[i]! },
           ...(prompt.cut > 0 && { cut: prompt.cut }),
@@ -94,6 +94,7 @@ export async function rowsOf(
   const settings = documents.map((i) => settingsOf(task, conversations[i]!, config))
   const asked = await mapPaced(documents, (document, i) => ({
     text: prompts.written(
+      task,
       conversations[document]!,
       turns[document]!.map(({ text }) => text),
     ),
@@ -103,33 +104,68 @@ export async function rowsOf(
   return documents.map((document, i) => ({ document, prompt: encoded[i]!, settings: settings[i]! }))
 }
 
-/** Rows of one length and one setting, so many at once as there is room for. The same rows give the same batches. */
-function batchesOf(rows: readonly Row[], { batch_tokens, device }: EvaluateConfig): Row[][] {
-  const room = batch_tokens || BATCH_TOKENS[device.startsWith('cuda') ? 'cuda' : 'cpu']
-  const alike = new Map<string, Row[]>()
+/** Rows that are answered in one call; those of one length run side by side. */
+interface Batch {
+  rows: Row[]
+  /** All of one length: they take their tokens in turns. */
+  together: boolean
+}
+
+/** So many rows at once as there is room for. The same rows give the same batches. */
+function batchesOf(rows: readonly Row[], config: EvaluateConfig): Batch[] {
+  const greedy = rows.filter(({ settings }) => settings.temperature === 0)
+  const drawn = rows.filter(({ settings }) => settings.temperature > 0)
+  const alike = groupedBy(greedy, ({ prompt, settings }) =>
+    JSON.stringify([prompt.ids.length, prompt.max_new_tokens, settings]),
+  )
+  return [
+    ...alike.flatMap((some) => cut(some, config).map((own) => ({ rows: own, together: true }))),
+    ...runsOf(drawn).flatMap((some) => cut(some, config).map((own) => ({ rows: own, together: false }))),
+  ]
+}
+
+/** Documents that follow each other and have one setting: row i of a call draws with its seed + i. */
+function runsOf(rows: readonly Row[]): Row[][] {
+  const runs: Row[][] = []
   for (const row of rows) {
-    const { ids, max_new_tokens } = row.prompt
-    const key = JSON.stringify([ids.length, max_new_tokens, row.settings])
-    alike.set(key, [...(alike.get(key) ?? []), row])
+    const last = runs.at(-1)?.at(-1)
+    const goesOn =
+      last !== undefined &&
+      last.document + 1 === row.document &&
+      last.prompt.max_new_tokens === row.prompt.max_new_tokens &&
+      JSON.stringify(last.settings) === JSON.stringify(row.settings)
+    if (goesOn) runs.at(-1)!.push(row)
+    else runs.push([row])
   }
-  return [...alike.values()].flatMap((some) => {
-    const { ids, max_new_tokens } = some[0]!.prompt
-    const size = Math.max(1, Math.floor(room / (ids.length + max_new_tokens)))
-    return Array.from({ length: Math.ceil(some.length / size) }, (_, i) =>
-      some.slice(i * size, (i + 1) * size),
-    )
-  })
+  return runs
+}
+
+function groupedBy(rows: readonly Row[], keyOf: (row: Row) => string): Row[][] {
+  const groups = new Map<string, Row[]>()
+  for (const row of rows) {
+    const group = groups.get(keyOf(row))
+    if (group) group.push(row)
+    else groups.set(keyOf(row), [row])
+  }
+  return [...groups.values()]
+}
+
+function cut(rows: readonly Row[], { batch_tokens, device }: EvaluateConfig): Row[][] {
+  const room = batch_tokens || BATCH_TOKENS[device.startsWith('cuda') ? 'cuda' : 'cpu']
+  const longest = Math.max(...rows.map(({ prompt }) => prompt.ids.length + prompt.max_new_tokens))
+  const size = Math.max(1, Math.floor(room / longest))
+  return Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => rows.slice(i * size, (i + 1) * size))
 }
 
 async function answered(
   model: Model,
-  rows: readonly Row[],
+  { rows, together }: Batch,
   turn: number,
   prompts: ConversationPrompts,
   progress: TokenProgress,
   signal: AbortSignal | undefined,
 ): Promise<Answer[]> {
-  const [{ settings, prompt }] = rows as [Row]
+  const [{ document, settings, prompt }] = rows as [Row, ...Row[]]
   const watch = new BatchWatch(
     rows.map((row) => prompts.decoder(row.prompt)),
     settings.stop,
@@ -138,11 +174,11 @@ async function answered(
   const onToken = (token: { row: number; id: number }) => {
     progress.token()
     watch.take(token)
-    if (watch.over) enough.abort()
+    if (together && watch.over) enough.abort()
   }
   const options = {
     ...{ temperature: settings.temperature, topK: settings.top_k, topP: settings.top_p },
-    ...{ maxNewTokens: prompt.max_new_tokens, seed: settings.seed + turn * TURN_SEEDS },
+    ...{ maxNewTokens: prompt.max_new_tokens, seed: settings.seed + document + turn * TURN_SEEDS },
     onToken,
     signal: AbortSignal.any([enough.signal, ...(signal ? [signal] : [])]),
   }
@@ -153,7 +189,7 @@ async function answered(
     )
     return watch.answers(found.map(({ finish_reason }) => finish_reason))
   } catch (error) {
-    if (watch.over && !signal?.aborted) return watch.answers()
+    if (enough.signal.aborted && !signal?.aborted) return watch.answers()
     throw error
   } finally {
     progress.ended(rows.length * settings.max_new_tokens)

@@ -2,7 +2,8 @@
 import type { EvaluateConfig } from '../../config/evaluate'
 import { TongueforgeError } from '../../errors'
 import type { Conversation } from '../../tasks/generation'
-import { rendered } from '../../tasks/prompt'
+import { conversationText } from '../../tasks/prompt'
+import type { GenerationTask } from '../../tasks/task'
 import type { ChatTemplate, Message } from '../../text/chat_template'
 import { requireTemplate } from '../../text/inscp_frame'
 import { loadModelText, type ModelText } from '../../text/model_text'
@@ -36,11 +37,18 @@ export class ConversationPrompts {
   }
 
   /** The prompt of the turn behind these answers. Throws ERR_TEMPLATE. */
-  written(conversation: Conversation, answers: readonly string[]): string {
-    const { system_instruction } = this.config
-    const turns = turnsOf(conversation, answers)
-    if (this.template === undefined) return plainText(turns, system_instruction)
-    return rendered(this.template, withSystem(turns, system_instruction))
+  written(task: GenerationTask, conversation: Conversation, answers: readonly string[]): string {
+    const { system_instruction, fewshot_as_multiturn } = this.config
+    const { messages, examples = [], later = [] } = conversation
+    const systems = messages.filter(isSystem).map(({ content }) => content)
+    const layout = { ...task, description: task.description ?? systems.join('\n\n') }
+    const more = answers.flatMap((content, i) => [
+      { role: 'assistant', content },
+      { role: 'user', content: later[i]! },
+    ])
+    const asked = messages.filter((message) => !isSystem(message))
+    const options = { system_instruction, fewshot_as_multiturn, template: this.template }
+    return conversationText(layout, examples, asked, more, options)
   }
 
   /** Prompts as ids, so short that an answer has room. Throws ERR_DATA for one without a token. */
@@ -72,29 +80,7 @@ function templateOf(text: ModelText, { generation }: EvaluateConfig): ChatTempla
   return generation.chat_template === 'force' ? requireTemplate(text) : text.template
 }
 
-function turnsOf({ messages, later = [] }: Conversation, answers: readonly string[]): Message[] {
-  const more = answers.flatMap((content, i) => [
-    { role: 'assistant', content },
-    { role: 'user', content: later[i]! },
-  ])
-  return [...messages, ...more]
-}
-
 const isSystem = ({ role }: Message) => role === 'system'
-
-/** A text of the user's before all else, in the turn of the system. */
-function withSystem(turns: readonly Message[], instruction: string | undefined): Message[] {
-  const parts = [instruction, ...turns.filter(isSystem).map(({ content }) => content)]
-  const content = parts.filter((part) => part).join('\n\n')
-  const others = turns.filter((turn) => !isSystem(turn))
-  return content === '' ? others : [{ role: 'system', content }, ...others]
-}
-
-/** Turn after turn, an empty line between two; nothing behind the last. */
-const plainText = (turns: readonly Message[], instruction: string | undefined) =>
-  withSystem(turns, instruction)
-    .map(({ content }) => content)
-    .join('\n\n')
 
 /**
  * A prompt and its answer fit into the positions of the model: the answer has what the prompt leaves, but never less than

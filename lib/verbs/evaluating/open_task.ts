@@ -56,15 +56,19 @@ export async function openTask(task: Task, config: EvaluateConfig, signal?: Abor
   const files = [...evaluated.files, ...(task.file === undefined ? [] : [task.file])]
   if (task.kind === 'rolling') return { kind: 'rolling', task, docs, num_fewshot: 0, files }
   if (task.kind === 'generation') {
-    const conversations = await mapPaced(docs, (doc, i) => conversationOf(task, doc, `document ${i}`), signal)
-    return { kind: 'generation', task, docs, conversations, num_fewshot: 0, files }
+    const ask = (doc: Doc, what: string) => conversationOf(task, doc, what)
+    const alone = await mapPaced(docs, (doc, i) => ask(doc, `document ${i}`), signal)
+    const { shots, num_fewshot, files: pool } = await shotsOf(task, docs, config, ask, signal)
+    const conversations = alone.map((conversation, i) => withExamples(task, conversation, shots[i]!))
+    return { kind: 'generation', task, docs, conversations, num_fewshot, files: [...files, ...pool] }
   }
   const { texts, file } = await fixedTexts(config.data, task)
   const ask = (doc: Doc, what: string) => questionOf(task, doc, texts, what)
   const questions = await mapPaced(docs, (doc, i) => ask(doc, `document ${i}`), signal)
-  const before = await shotsOf(task, docs, config, ask, signal)
-  const read = [...files, ...before.files, ...(file === undefined ? [] : [file])]
-  return { kind: 'choices', task, docs, texts, questions, ...before, files: read }
+  const { shots, num_fewshot, files: pool } = await shotsOf(task, docs, config, ask, signal)
+  for (const shot of shots.flat()) checkShot(task, shot)
+  const read = [...files, ...pool, ...(file === undefined ? [] : [file])]
+  return { kind: 'choices', task, docs, texts, questions, shots, num_fewshot, files: read }
 }
 
 /** The first ones; of a task with parts, of each part. */
@@ -81,24 +85,27 @@ function limited(task: Task, docs: readonly Doc[], { limit }: EvaluateConfig): r
 }
 
 /** The examples of each document, and the files that they are from. */
-async function shotsOf(
-  task: ChoiceTask,
+async function shotsOf<Shot>(
+  task: ChoiceTask | GenerationTask,
   docs: readonly Doc[],
   config: EvaluateConfig,
-  ask: (doc: Doc, what: string) => Question,
+  ask: (doc: Doc, what: string) => Shot,
   signal?: AbortSignal,
-): Promise<{ num_fewshot: number; shots: Question[][]; files: readonly string[] }> {
+): Promise<{ num_fewshot: number; shots: Shot[][]; files: readonly string[] }> {
+  const { name, source, shots } = task
   const num_fewshot = shotsWanted(task, config)
-  if (num_fewshot === 0) return { num_fewshot, shots: docs.map(() => []), files: [] }
-  const pool = await findSplit(config.data, task.source, task.shots.split)
-  const pick = shotPicker(task, await readSplit(pool, signal), num_fewshot, config.fewshot_seed)
-  const asked = (shot: Doc) => checkedShot(task, ask(shot, 'an example'))
-  const shots = await mapPaced(docs, (doc) => pick(doc).map(asked), signal)
-  return { num_fewshot, shots, files: pool.files }
+  if (shots === undefined || num_fewshot === 0) return { num_fewshot, shots: docs.map(() => []), files: [] }
+  const pool = await findSplit(config.data, source, shots.split)
+  const pick = shotPicker({ name, shots }, await readSplit(pool, signal), num_fewshot, config.fewshot_seed)
+  const picked = await mapPaced(docs, (doc) => pick(doc).map((shot) => ask(shot, 'an example')), signal)
+  return { num_fewshot, shots: picked, files: pool.files }
 }
 
-function shotsWanted({ shots, num_fewshot = 0 }: ChoiceTask, config: EvaluateConfig): number {
-  return shots.none ? 0 : (config.num_fewshot ?? num_fewshot)
+function shotsWanted(
+  { shots, num_fewshot = 0 }: ChoiceTask | GenerationTask,
+  config: EvaluateConfig,
+): number {
+  return shots === undefined || shots.none ? 0 : (config.num_fewshot ?? num_fewshot)
 }
 
 function questionOf(task: ChoiceTask, doc: Doc, texts: FixedTexts, what: string): Question {
@@ -134,14 +141,31 @@ function named<Made>({ name }: Task, what: string, make: () => Made): Made {
   }
 }
 
-function checkedShot({ name }: ChoiceTask, shot: Question): Question {
+function checkShot({ name }: ChoiceTask, shot: Question): void {
   const place = [shot.gold].flat()[0]
-  if (place !== undefined && shot.answers[place] !== undefined) return shot
-  throw new TongueforgeError('ERR_DATA', `${name}: expected an answer in each example, found one without`, {
-    hint: 'Take that record out of the split of the examples.',
-    details: { task: name },
-  })
+  if (place === undefined || shot.answers[place] === undefined) throw noAnswer(name)
 }
+
+/** The first turn of each, and what is right there. */
+function withExamples(
+  { name }: GenerationTask,
+  conversation: Conversation,
+  shots: readonly Conversation[],
+): Conversation {
+  if (shots.length === 0) return conversation
+  const examples = shots.map(({ messages, target }) => {
+    const [answer] = [target].flat()
+    if (answer === undefined) throw noAnswer(name)
+    return { asked: messages.at(-1)!.content, answer }
+  })
+  return { ...conversation, examples }
+}
+
+const noAnswer = (task: string) =>
+  new TongueforgeError('ERR_DATA', `${task}: expected an answer in each example, found one without`, {
+    hint: 'Take that record out of the split of the examples.',
+    details: { task },
+  })
 
 const noDocuments = (task: string, files: readonly string[]) =>
   new TongueforgeError('ERR_DATA', `${task}: expected documents, found none in ${files.join(', ')}`, {
