@@ -16,6 +16,7 @@ import {
   type PlannedModel,
   planEvaluation,
   readEvaluateConfig,
+  remarksOn,
 } from './evaluating/plan'
 import { keyOf, metricsOf, type TaskRecord, TaskRecords } from './evaluating/record'
 import { type EvaluateReport, reportOf } from './evaluating/report'
@@ -72,6 +73,7 @@ async function runEvaluation(
   const folder = new ClaimedFolder(config, inputsOf(config))
   const replaces = await folder.check({ resume, overwrite })
   const plan = await planEvaluation(config, file, signal)
+  remarksOn(plan).forEach(warn)
   if (dryRun) return { dry_run: true, tasks: await foretell(plan, signal) }
   return folder.hold(warn, async () => {
     if (replaces) await folder.clear()

@@ -123,6 +123,32 @@ describe('tongueforge evaluate', () => {
     assert.equal(stub.requests.length, 6)
   })
 
+  test('killed while it judges and gone on with, nothing that was told is asked again', async (t) => {
+    const stub = await startJudge(t, async () => {
+      await sleep(30)
+      return '[[6]]'
+    })
+    const out = join(root, 'killed')
+    const yaml = join(root, 'killed.yaml')
+    const judge = `judge: { model: stub, url: "${stub.url}", concurrency: 1 }`
+    const asked = `models: [${model}]\ntasks: [mt_bench]\nout: ${out}\ndata: ${join(root, 'data')}`
+    writeFileSync(yaml, `${asked}\n${judge}\ngeneration: { max_new_tokens: 4 }\nthreads: 1\n`)
+    const file = join(out, 'judgments/model/judgments_mt_bench_stub_single.jsonl')
+    const told = () => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0)
+    await cli(['evaluate', yaml], {
+      onStart: async (child) => {
+        while (told() < 3) await sleep(5)
+        child.kill('SIGKILL')
+      },
+    })
+    const [kept, before] = [told(), stub.requests.length]
+    assert.ok(kept >= 3 && kept < 12)
+    const rest = await cli(['evaluate', yaml, '--resume', '--json'])
+    assert.equal(rest.code, 0, rest.err)
+    const { measured, judged } = JSON.parse(rest.out)
+    assert.deepEqual([measured, judged, stub.requests.length], [0, 12 - kept, before + 12 - kept])
+  })
+
   test('a wrong name of a task is usage, and under --json a document', async () => {
     const wrong = await cli(['evaluate', model, '--tasks', 'arc_esay', '--out', join(root, 'no'), '--json'])
     assert.equal(wrong.code, 2)

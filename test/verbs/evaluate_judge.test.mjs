@@ -248,6 +248,20 @@ describe('evaluate with a judge', () => {
     })
   })
 
+  test('a model without a chat template is asked in plain text, with a warning', async (t) => {
+    const stub = await startJudge(t)
+    const path = join(root, 'plain')
+    await writeTinyModel(path)
+    rmSync(join(path, 'chat_template.jinja'))
+    const warnings = []
+    const onWarning = (message) => warnings.push(message)
+    const given = config(stub, { models: [path, models[0]], limit: 1 })
+    await evaluate(given, { onWarning }).result
+    assert.deepEqual(warnings, ['plain has no chat template: questions are put to it as plain text'])
+    const [{ turns, doc }] = await readSamples(samplesFile(given.out, 'plain', 'mt_bench'))
+    assert.equal(turns[0].prompt, doc.turns[0])
+  })
+
   test('a dry run tells how often a judge is asked, and asks nobody', async (t) => {
     const stub = await startJudge(t)
     const foretold = async (more) =>

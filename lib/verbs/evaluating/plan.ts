@@ -95,6 +95,14 @@ function checkNames(models: readonly PlannedModel[], file: string): void {
   })
 }
 
+/** What somebody should know before hours of work. */
+export function remarksOn({ config, models, tasks }: Plan): string[] {
+  const judged = tasks.some(({ task }) => 'judged' in task && task.judged !== undefined)
+  const asks = judged && config.generation.chat_template === 'auto'
+  const without = models.filter(({ folder }) => asks && folder.tokenizer.chatTemplate === undefined)
+  return without.map(({ name }) => `${name} has no chat template: questions are put to it as plain text`)
+}
+
 /** The requests of one task, in the words of one model. */
 export async function askedOfModel(
   opened: OpenLikelihoodTask,
