@@ -16,6 +16,7 @@ import { readAdaptConfig } from '#lib/verbs/adapting/config'
 import { readCompressConfig } from '#lib/verbs/compressing/config'
 import { pointsOf } from '#lib/verbs/landscaping/points'
 import { writeDatasets } from '#lib/world/datasets'
+import { writeTasks } from '#lib/world/tasks'
 import { writeTokenizer } from '#lib/world/tokenizer'
 import { World } from '#lib/world/world'
 import { clone } from './helpers/cli.mjs'
@@ -252,6 +253,7 @@ describe('recipes', () => {
     const root = temporaryFolder()
     const sizes = { base_documents: 1, conversations: 100, cp_documents: 40, held_out_documents: 4 }
     await writeDatasets(new World(1), join(root, 'demo-out/world'), sizes)
+    await writeTasks(new World(1), join(root, 'demo-out/world/tasks'))
     const base = await writeTinyModel(join(root, 'demo-out/base'))
     await writeDescendant(base, join(root, 'demo-out/chat'), { size: 0.1 })
     const yaml = readFileSync(recipe('adapt_tiny.yaml'), 'utf8').replaceAll(
@@ -262,7 +264,7 @@ describe('recipes', () => {
     const { adapt } = await import('tongueforge')
     const overrides = [
       ...[`out=${join(root, 'run')}`, 'training.steps=2', 'training.schedule.warmup=1', 'threads=1'],
-      'arms.3.search.scales=[0.5, 1]',
+      ...['arms.3.search.scales=[0.5, 1]', 'evaluate.limit=4', 'pick.require=[]'],
     ]
     const { arms, pick } = await adapt(join(root, 'adapt.yaml'), { overrides }).result
     assert.deepEqual(

@@ -4,6 +4,8 @@ import { resumable } from './interruption'
 import { library } from './library'
 import { JSON_OPTION, pick } from './options'
 import { factsText, jsonText, tableText } from './print'
+import { bytes, duration } from './progress'
+import { short } from './training_view'
 import { defineVerb } from './verb'
 
 interface Values {
@@ -49,16 +51,21 @@ export default defineVerb<Values>({
 })
 
 function reportText(report: AdaptReport | AdaptPlanReport): string {
-  if ('dry_run' in report) return tableText(report.stages.map((stage) => ({ ...stage })))
-  const {
-    results,
-    pick: { rule, picked, reason },
-    model,
-    done,
-    seconds,
-  } = report
+  if ('dry_run' in report) return planText(report)
+  const { results, pick: decision, model, compressed, done, seconds } = report
+  const { rule, picked, reason } = decision
   const rows = results.map(({ task, metric, model: of, value, stderr, difference }) => ({
     ...{ task, metric, model: of, value, stderr, 'from the start': difference?.value },
   }))
-  return `${tableText(rows)}\n${factsText({ rule, picked: picked ?? 'none', reason, model, done, seconds })}`
+  const facts = { rule, picked: picked ?? 'none', reason, model, compressed, done, seconds }
+  return `${tableText(rows)}\n${factsText(facts)}`
+}
+
+function planText({ stages, dry_run: _, ...sums }: AdaptPlanReport): string {
+  const rows = stages.map(({ stage, verb, on, tokens, seconds, memory_bytes, disk_bytes, estimate }) => ({
+    ...{ stage, verb, on, tokens: tokens === undefined ? undefined : short(tokens) },
+    time: seconds === undefined ? undefined : duration(seconds),
+    ...{ memory: bytes(memory_bytes), disk: bytes(disk_bytes), '': estimate ? 'estimate' : '' },
+  }))
+  return `${tableText(rows)}\n${factsText(sums)}`
 }

@@ -77,12 +77,13 @@ async function adaptIn(
   work: Work,
 ): Promise<AdaptReport> {
   const start = performance.now()
+  const { onWarning = () => {} } = work
+  await folder.records.open()
+  await checkNeeds(needed, read.config, folder, onWarning)
   await folder.writeConfig()
   const plan = await planIn(folder, read, work)
   const session = sessionOf(folder, plan.identity, work)
   const runner = new StageRunner(session, plan.stages, needed.length)
-  const isThere = (name: string) => plan.identity.has(name) && runner.isDone(name)
-  await checkNeeds(needed, read.config, folder, isThere, session.warn)
   const contest = new Contest(plan, runner, folder)
   await contest.run(work.signal)
   const told = await reportOf(contest)
@@ -112,7 +113,6 @@ async function planIn(
   const stages = planStages(read, tasks)
   const identity = new Identity(folder, { cache: dataCacheFolder(config.data_cache), signal })
   for (const stage of stages.stages) await identity.add(stage)
-  await folder.records.open()
   const { groups } = await chooseTasks(tasks)
   return { ...stages, read, tasks, groups, identity }
 }

@@ -15,6 +15,7 @@ import {
   tokenizerFolder,
   trainConfig,
 } from '../world/recipe'
+import { writeTasks } from '../world/tasks'
 import { writeTokenizer } from '../world/tokenizer'
 import { World } from '../world/world'
 import { type Measured, measureModel, readQuestions, type Sample } from './demo/measure'
@@ -102,7 +103,9 @@ class Demo {
   private async makeWorld(): Promise<void> {
     this.say('making a world of two languages')
     await mkdir(this.out, { recursive: true })
-    await writeDatasets(new World(this.seed), this.places.world, DATASET_SIZES)
+    const world = new World(this.seed)
+    await writeDatasets(world, this.places.world, DATASET_SIZES)
+    await writeTasks(world, join(this.places.world, 'tasks'))
     await writeTokenizer(tokenizerFolder(this.places, 'base'), { endOfTurn: false })
     await writeTokenizer(tokenizerFolder(this.places, 'chat'), { endOfTurn: true })
   }

@@ -6,6 +6,7 @@ import { before, describe, test } from 'node:test'
 import { adapt, evaluate, loadModel, train } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { tinyAdaptation } from '../helpers/tiny_adaptation.mjs'
+import { tinyConfig, writeHollowModel } from '../helpers/tiny_model.mjs'
 
 describe('adapt', () => {
   const root = temporaryFolder()
@@ -133,6 +134,25 @@ describe('adapt', () => {
       existsSync(join(out, 'stages', name, 'model')),
     )
     assert.deepEqual(there, [`chat-${report.pick.picked}`])
+  })
+
+  test('models for which memory or disk are too small are refused by their sizes, at once', async () => {
+    const sizes = {
+      hidden_size: 16384,
+      intermediate_size: 65536,
+      num_hidden_layers: 160,
+      num_attention_heads: 64,
+    }
+    const config = { ...tinyConfig(), ...sizes, num_key_value_heads: 64, vocab_size: 1000 }
+    const chat = await writeHollowModel(place('hollow'), config)
+    const training = { ...given.training, checkpoint: { every: 0 } }
+    const huge = configOf({ chat, base: undefined, arms: ['cp'], training })
+    await assert.rejects(adapt(huge).result, ({ code, message }) => {
+      assert.match(code, /^ERR_(NO_SPACE|OUT_OF_MEMORY)$/)
+      assert.match(message, /models and checkpoints of the stages|bytes of memory/)
+      return true
+    })
+    assert.ok(!existsSync(huge.out), 'nothing is written')
   })
 
   test('refused before anything is written: each error names the arm and the key', async () => {

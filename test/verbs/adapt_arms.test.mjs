@@ -55,6 +55,10 @@ describe('arms of adapt', () => {
       ...['base-cp-sft', 'base-cp-sft-dpo', 'cp_sft_dpo-evaluate'],
       ...['compress', 'compressed-evaluate'],
     ])
+    assert.deepEqual(
+      whole.report.stages.map(({ stage: name }) => name),
+      whole.stages,
+    )
     assert.equal(whole.report.arms.filter(({ measured }) => measured).length, 3)
   })
 

@@ -84,14 +84,14 @@ function forget(models: Map<string, number>, needed: readonly NeededStage[], don
   for (const [name] of idle.slice(1)) models.delete(name)
 }
 
-/** Throws ERR_NO_SPACE, ERR_OUT_OF_MEMORY; warns of memory that is there but not free. */
+/** Of stages that were never done. Throws ERR_NO_SPACE, ERR_OUT_OF_MEMORY; warns of memory that is there but not free. */
 export async function checkNeeds(
   needed: readonly NeededStage[],
   { keep, device }: Pick<AdaptConfig, 'keep' | 'device'>,
   folder: AdaptFolder,
-  isThere: (stage: string) => boolean,
   warn: (message: string) => void,
 ): Promise<void> {
+  const isThere = (stage: string) => folder.records.has(stage)
   const hint = 'Free space, choose another out, lower training.checkpoint.keep, or set keep: picked.'
   const bytes = diskBytes(needed, { keep }, isThere)
   await checkSpace(folder.path, bytes, 'the models and checkpoints of the stages', hint)

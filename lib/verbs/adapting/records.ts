@@ -28,6 +28,11 @@ export class StageRecords {
     this.#all = await this.lines.keep(Number.POSITIVE_INFINITY)
   }
 
+  /** Whether a stage was done, if not as it would be now. */
+  has(stage: string): boolean {
+    return this.#all.some((record) => record.stage === stage)
+  }
+
   /** The record of a stage that is as it was. */
   find(stage: string, hash: string): AdaptStage | undefined {
     return this.#all.find((record) => record.stage === stage && record.inputs_sha256 === hash)
