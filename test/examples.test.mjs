@@ -50,6 +50,16 @@ describe('examples', () => {
     assert.ok(existsSync(join(root, 'out', 'provenance.json')))
   })
 
+  test('many_questions.mjs has its questions answered together', () => {
+    const printed = run('examples/many_questions.mjs', models[0], 'what ?', 'what is red ?', 'who ?')
+    assert.match(
+      printed,
+      /^(what|who) [\s\S]*\d+ tokens in \d+ steps, \d+ tokens of prompts found computed\n$/,
+    )
+    const [, tokens, steps] = /(\d+) tokens in (\d+) steps/.exec(printed).map(Number)
+    assert.ok(tokens > steps, printed)
+  })
+
   test('train.mjs trains, and finds its result when run again', () => {
     const args = ['examples/train.mjs', models[0], join(root, 'corpus.txt'), join(root, 'run')]
     assert.match(run(...args), /^1 \d[\s\S]*20 \d[\s\S]*tokens\/s\n$/)
