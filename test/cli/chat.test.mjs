@@ -50,7 +50,7 @@ dataTest(
     ])
     assert.equal(code, 0)
     const answer = JSON.parse(out)
-    assert.deepEqual(Object.keys(answer), ['text', 'ids', 'finish_reason', 'tokens_per_second'])
+    assert.deepEqual(Object.keys(answer), ['text', 'ids', 'finish_reason', 'tokens_per_second', 'usage'])
     assert.equal(answer.ids.length, 4)
     assert.equal(answer.finish_reason, 'length')
   },
