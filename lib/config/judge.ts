@@ -18,7 +18,7 @@ export const judgeSchema = z
     baseline: text()
       .optional()
       .describe(
-        'Pairwise: what models are compared with. A model of this evaluation by name, or answers in a file, *.jsonl, as FastChat writes them; default: the first model.',
+        'Pairwise: what models are compared with. A model of this evaluation by name, or answers in a file, *.jsonl, as FastChat writes them or as another evaluation has kept them (samples_TASK.jsonl); default: the first model.',
       ),
     prompts: text()
       .optional()

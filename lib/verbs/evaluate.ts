@@ -81,9 +81,9 @@ async function runEvaluation(
   })
 }
 
-const inputsOf = ({ models, data }: EvaluateConfig): (string | undefined)[] => [
+const inputsOf = ({ models, data, judge }: EvaluateConfig): (string | undefined)[] => [
   ...models.flatMap(({ path, adapter }) => [path, adapter]),
-  data,
+  ...[data, judge?.prompts, judge?.baseline],
 ]
 
 async function evaluateIn(

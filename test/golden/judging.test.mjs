@@ -44,6 +44,14 @@ test("replies are read as FastChat reads them", () => {
   }
 })
 
+test('what a judge thinks aloud first is no verdict', () => {
+  assert.equal(ratingOf('<think>Perhaps [[8]]?</think> Rating: [[6]]'), 6)
+  assert.equal(ratingOf('Perhaps [[8]]?</think>[[6]]'), 6, 'the server has kept the beginning')
+  assert.equal(ratingOf('\n<think>Perhaps [[8]], or'), null, 'cut off before it said anything')
+  assert.equal(ratingOf('It <think>s: [[7]]'), 7)
+  assert.equal(winnerOf('<think>[[A]]?</think>[[B]]', 'model_first'), 'baseline')
+})
+
 test('a number beyond the scale is no rating', () => {
   assert.equal(ratingOf('[[10]]'), 10)
   assert.equal(ratingOf('[[11]]'), null)

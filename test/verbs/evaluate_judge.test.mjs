@@ -197,9 +197,22 @@ describe('evaluate with a judge', () => {
     )
     writeLines(file, lines)
     const judge = { mode: 'pairwise', baseline: file }
-    const report = await evaluate(config(stub, { judge })).result
+    const given = config(stub, { judge })
+    const report = await evaluate(given).result
     assert.equal(figureOf(report, 'win_rate'), 1)
     assert.equal(figureOf(report, 'agreement'), 1)
+    const samples = samplesFile(given.out, 'first', 'mt_bench')
+    const itself = config(stub, { judge: { mode: 'pairwise', baseline: samples } })
+    await evaluate(itself).result
+    const between = (text, name) => new RegExp(`<${name}>([^]*)</${name}>`).exec(text)[1]
+    const [{ messages }] = linesOf(judgmentsIn(itself.out, 'first', 'mt_bench', 'pairwise'))
+    const shown = messages.at(-1).content
+    assert.equal(between(shown, 'A'), between(shown, 'B'), 'samples are answers too')
+    const inside = { ...given, judge: { ...given.judge, baseline: samples } }
+    await assert.rejects(evaluate(inside, { overwrite: true }).result, {
+      code: 'ERR_USAGE',
+      message: /received the input .*samples_mt_bench\.jsonl in it/,
+    })
     writeLines(file, lines.slice(1))
     await assert.rejects(evaluate(config(stub, { judge })).result, {
       code: 'ERR_DATA',

@@ -25,16 +25,23 @@ function idOf({ question_id }: Doc): string {
 /** What one model answers, turn by turn, by the id of the question. */
 export type Answers = ReadonlyMap<string, readonly string[]>
 
-/** The first choice of each record counts. Throws ERR_NOT_FOUND, ERR_DATA. */
+/** The first choice counts; or a sample of an evaluation, `doc` and `turns`. Throws ERR_DATA. */
+function answersIn(record: Doc): [id: string, turns: readonly string[]] {
+  const { choices, doc, turns } = record
+  if (choices === undefined && typeof doc === 'object' && doc !== null && Array.isArray(turns)) {
+    const said = turns.map((turn: { text?: unknown } | null) => turn?.text)
+    return [idOf(doc as Doc), texts(said, 'turns[].text').map((text) => text.trim())]
+  }
+  const [first] = Array.isArray(choices) ? choices : []
+  return [idOf(record), texts(first?.turns, 'choices[0].turns')]
+}
+
+/** Of a file in the layout of FastChat, or of samples. Throws ERR_NOT_FOUND, ERR_DATA. */
 export async function readAnswers(file: string, signal?: AbortSignal): Promise<Answers> {
   const answers = new Map<string, readonly string[]>()
   for await (const { record, line } of readJsonRecords(file, { signal })) {
     try {
-      const choices = record.choices as readonly { turns?: unknown }[] | undefined
-      answers.set(
-        idOf(record),
-        texts(Array.isArray(choices) ? choices[0]?.turns : undefined, 'choices[0].turns'),
-      )
+      answers.set(...answersIn(record))
     } catch (cause) {
       throw new TongueforgeError('ERR_DATA', `${file}:${line}: ${(cause as Error).message}`, {
         hint: 'Answers look as FastChat writes them: docs/judge.md#data.',
