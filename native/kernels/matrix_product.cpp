@@ -18,11 +18,14 @@ namespace {
 // call itself, some 10 us, costs more than it gains.
 constexpr int64_t kLeastSize = 8, kLeastMultiplications = int64_t{1} << 20;
 
-// MKL keeps its AVX-512 code to Intel's chips; oneDNN asks what the chip can do.
-bool is_amd() {
+// MKL keeps its AVX-512 code to Intel's chips; oneDNN asks what the chip can do. Without AVX-512
+// mkldnn_matmul refuses to compute.
+bool is_amd_with_avx512() {
 #if defined(__x86_64__) && defined(__GNUC__)
   __builtin_cpu_init();
-  return __builtin_cpu_is("amd") != 0;
+  const bool avx512 = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512dq");
+  return __builtin_cpu_is("amd") && avx512;
 #else
   return false;
 #endif
@@ -53,7 +56,7 @@ void wide_product_into(at::Tensor out, const at::Tensor& a, const at::Tensor& b,
 bool is_onednn_faster(c10::ScalarType dtype, int64_t m, int64_t n, int64_t k) {
   // In bfloat16 ATen takes oneDNN itself.
   return dtype == at::kFloat && std::min({m, n, k}) >= kLeastSize && m * n * k >= kLeastMultiplications &&
-         is_amd() && at::globalContext().userEnabledMkldnn();
+         is_amd_with_avx512() && at::globalContext().userEnabledMkldnn();
 }
 
 void matrix_product_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, double beta) {

@@ -76,6 +76,13 @@ TEST_CASE("factors that lie side by side in neither direction are multiplied rig
   CHECK(largest_difference(kernels::matrix_product(a, b), a.contiguous().mm(b.contiguous())) < 1e-4);
 }
 
+TEST_CASE("a product of the size that oneDNN is asked for is right on every processor") {
+  at::manual_seed(3);
+  const auto a = at::randn({128, 160}), b = at::randn({160, 96});
+  const auto exact = a.to(at::kDouble).mm(b.to(at::kDouble));
+  CHECK(largest_difference(kernels::matrix_product(a, b), exact) < tolerance(160));
+}
+
 TEST_CASE("vectors and other types than float32 stay with ATen") {
   CHECK_FALSE(kernels::is_onednn_faster(at::kFloat, 1, 4096, 4096));
   CHECK_FALSE(kernels::is_onednn_faster(at::kDouble, 64, 64, 64));
