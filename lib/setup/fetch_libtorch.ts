@@ -10,6 +10,7 @@ import { TongueforgeError } from '../errors'
 import { missingCuda } from '../libtorch'
 import { cacheFolder, FETCHED_VERSION, type Libtorch, readLibtorch } from '../libtorch_folders'
 import { downloadWheels, unpackWheels } from './pip'
+import { canResume, downloadResumably } from './resumable'
 import { cudaRequirements, verifyLibraries } from './wheel'
 
 /** What the fetch is doing; done and total are bytes, total unknown until pip has said it. */
@@ -75,7 +76,10 @@ async function addWheels(
   options: FetchOptions & { dependencies: boolean },
 ): Promise<void> {
   const wheels = join(work, 'wheels')
-  await downloadWheels(requirements, wheels, options)
+  // From a folder there is nothing to download; else what goes on after a break is tried first.
+  const resumable = !options.wheels && (await canResume(options.signal))
+  const arrived = resumable && (await downloadResumably(requirements, wheels, options))
+  if (!arrived) await downloadWheels(requirements, wheels, options)
   options.onProgress?.({ step: 'unpacking' })
   await unpackWheels(wheels, join(work, 'site'), options.signal)
   await rm(wheels, { recursive: true })

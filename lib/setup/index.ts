@@ -97,7 +97,7 @@ export async function cleanCache(): Promise<string[]> {
   if (!existsSync(cache)) return []
   await removeLeftovers(cache)
   const places = (await readdir(cache))
-    .filter((name) => name.startsWith('libtorch-') || ['data', 'trials'].includes(name))
+    .filter((name) => name.startsWith('libtorch-') || ['data', 'downloads', 'trials'].includes(name))
     .map((name) => join(cache, name))
   for (const place of places) await rm(place, { recursive: true, force: true })
   return places

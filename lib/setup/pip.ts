@@ -89,7 +89,7 @@ interface Answer {
 }
 
 /** Runs python3 and collects what it says. Aborting the signal ends it; the promise rejects with the reason. */
-function python(
+export function python(
   args: string[],
   onText?: (text: string) => void,
   signal?: AbortSignal,
@@ -125,7 +125,8 @@ function noPython(): TongueforgeError {
   })
 }
 
-function noSpace(text: string): TongueforgeError {
+/** ERR_NO_SPACE, with what was said of it. */
+export function noSpace(text: string): TongueforgeError {
   return new TongueforgeError('ERR_NO_SPACE', `no space left while fetching libtorch: ${lastLine(text)}`, {
     hint: 'free some space, or set TONGUEFORGE_CACHE to a folder on another disk',
   })
