@@ -1,6 +1,6 @@
 // An adaptation as a run: its stages against the verbs alone, its table and rule, its record, resume, refusals.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { adapt, evaluate, loadModel, train } from 'tongueforge'
@@ -157,6 +157,12 @@ describe('adapt', () => {
 
   test('refused before anything is written: each error names the arm and the key', async () => {
     const { base: _, ...without } = given
+    const said = place('said.yaml')
+    const data = given.corpus[0].path
+    writeFileSync(
+      said,
+      `task: said\noutput_type: generate_until\ndataset_path: json\ndataset_kwargs: { data_files: { test: ${data} } }\ntest_split: test\ndoc_to_text: text\nmetric_list: [{ metric: length_tokens }]\n`,
+    )
     const cases = [
       [
         { ...without, base: undefined, arms: ['cp', 'cp_vector'] },
@@ -173,6 +179,11 @@ describe('adapt', () => {
       [{ arms: ['cp', 'inscp'], pick: undefined }, /pick: expected the rule/, /TASK\/METRIC/],
       [{ pick: { by: 'texts/acc' } }, /expected one of .*byte_perplexity.* received texts\/acc/, /texts\//],
       [{ pick: { by: 'mmlu' } }, /pick: expected a task that is measured, received mmlu/, /texts/],
+      [
+        { evaluate: { tasks: [said] }, pick: { by: 'said/length_tokens' } },
+        /said\/length_tokens: expected better: more \| less/,
+        /depends on what was asked/,
+      ],
       [{ only: ['insc'] }, /only: expected names of arms, or compress, received insc/, /inscp/],
       [{ training: { steps: 3, tokens: 9 } }, /training: expected steps or tokens/, /Leave one/],
       [{ held_out: {} }, /evaluate\.tasks: expected a task/, /held_out/],

@@ -11,6 +11,7 @@ import type { Task } from '../../tasks/task'
 import { resolveSource } from '../../text/documents'
 import { loadModelText } from '../../text/model_text'
 import { planEvaluation, readEvaluateConfig } from '../evaluating/plan'
+import { best } from '../reporting/paper_tables'
 import type { ReadConfig } from './config'
 import type { AdaptFolder } from './folder'
 import { type NeededStage, needsOf } from './needs'
@@ -93,10 +94,20 @@ function checkRule(
   metrics: ReadonlyMap<string, readonly string[]>,
 ): void {
   if (pick === undefined) return
-  for (const { measure } of [...[pick.by].flat(), ...pick.require]) {
+  const compared = pick.require.filter(({ not_worse_by }) => not_worse_by !== undefined)
+  const sides = [...[pick.by].flat(), ...compared]
+  for (const one of [...[pick.by].flat(), ...pick.require]) {
+    const { measure, better } = one
     const { task, metric } = cutMeasure(measure)
     const known = metrics.get(task)
-    if (known !== undefined && (metric === undefined || known.includes(metric))) continue
+    if (known !== undefined && (metric === undefined || known.includes(metric))) {
+      if (sides.includes(one) && better === undefined && best(metric ?? known[0]!) === undefined)
+        throw configError(file, `pick: ${measure}: expected better: more | less, received nothing`, {
+          hint: 'Of lengths and refusals it depends on what was asked.',
+          key: 'pick',
+        })
+      continue
+    }
     const expected = known === undefined ? 'a task that is measured' : `one of ${known.join(', ')} of ${task}`
     const hint =
       known === undefined

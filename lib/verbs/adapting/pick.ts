@@ -43,8 +43,9 @@ export function cutMeasure(measure: string): { task: string; metric: string | un
 export function pickArm(
   arms: readonly string[],
   rows: readonly MeasuredValue[],
-  config: PickConfig | undefined,
+  given: PickConfig | undefined,
 ): Pick {
+  const config = given && sided(given, rows)
   const measured = (model: string, measure: string) => {
     const { task, metric } = cutMeasure(measure)
     const found = rows.find(
@@ -54,9 +55,9 @@ export function pickArm(
   }
   const scoreOf = (model: string) => {
     if (config === undefined) return null
-    const score = sumOf(config).reduce(
+    const score = config.by.reduce(
       (sum, { measure, weight, better }) =>
-        sum + (lessIsBetter(measure, better) ? -weight : weight) * measured(model, measure),
+        sum + (better === 'less' ? -weight : weight) * measured(model, measure),
       0,
     )
     return Number.isFinite(score) ? score : null
@@ -71,9 +72,26 @@ export function pickArm(
   return { rule: ruleOf(config), candidates, start, ...winner(candidates, config, start) }
 }
 
+type Sided<One> = Omit<One, 'better'> & { better: 'more' | 'less' }
+
+/** The rule with a side for each measure: as it says, or as its metric has one. */
+interface Rule {
+  by: Sided<Weighted>[]
+  require: Sided<Requirement>[]
+}
+
+function sided({ by, require }: PickConfig, rows: readonly MeasuredValue[]): Rule {
+  const withSide = <One extends Weighted | Requirement>(one: One): Sided<One> => {
+    const { task, metric } = cutMeasure(one.measure)
+    const name = metric ?? rows.find((row) => row.task === task)?.metric ?? ''
+    return { ...one, better: one.better ?? (best(name) === 'least' ? 'less' : 'more') }
+  }
+  return { by: [by].flat().map(withSide), require: require.map(withSide) }
+}
+
 function winner(
   candidates: readonly Candidate[],
-  config: PickConfig | undefined,
+  config: Rule | undefined,
   start: number | null,
 ): Omit<Pick, 'rule' | 'candidates' | 'start'> {
   const able = candidates.filter(
@@ -105,30 +123,25 @@ function winner(
   return { picked: first!.arm, tied: tied.map(({ arm }) => arm), reason }
 }
 
-const sumOf = ({ by }: PickConfig): Weighted[] => [by].flat()
-
-const lessIsBetter = (measure: string, better: Weighted['better']) =>
-  better === undefined ? best(measure) === 'least' : better === 'less'
-
 /** What a value fails, in words; undefined where it does not. What is no number fails. */
-function problemOf(given: Requirement, value: number, start: number): string | undefined {
+function problemOf(given: Sided<Requirement>, value: number, start: number): string | undefined {
   const { measure, at_least, at_most, not_worse_by, better } = given
   const said = `${measure} is ${round(value)}`
   if (Number.isNaN(value)) return `${measure} is no number`
   if (at_least !== undefined && value < at_least) return `${said}, expected at least ${at_least}`
   if (at_most !== undefined && value > at_most) return `${said}, expected at most ${at_most}`
   if (not_worse_by === undefined) return undefined
-  const worse = lessIsBetter(measure, better) ? value - start : start - value
+  const worse = better === 'less' ? value - start : start - value
   if (worse <= not_worse_by) return undefined
   return `${said}, ${round(start)} at the start: expected to be worse by ${not_worse_by} at most`
 }
 
 const round = (value: number) => Number(value.toPrecision(4))
 
-function ruleOf(config: PickConfig | undefined): string {
+function ruleOf(config: Rule | undefined): string {
   if (config === undefined) return 'the only arm'
-  const terms = sumOf(config).map(({ measure, weight, better }) => {
-    const side = lessIsBetter(measure, better) ? 'least' : 'most'
+  const terms = config.by.map(({ measure, weight, better }) => {
+    const side = better === 'less' ? 'least' : 'most'
     return `${side} ${measure}${weight === 1 ? '' : ` × ${weight}`}`
   })
   const required = config.require.map(({ measure, at_least, at_most, not_worse_by }) =>

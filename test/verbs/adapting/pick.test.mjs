@@ -31,6 +31,12 @@ test('less is better of perplexities, more of shares; better says otherwise', ()
   assert.equal(pickArm(['cp', 'inscp'], rows, rule(by)).picked, 'cp')
 })
 
+test('a side is that of the metric, whatever the task is called', () => {
+  const named = table({ start, a: { 'nll_loss/acc': 0.9 }, b: { 'nll_loss/acc': 0.1 } })
+  for (const measure of ['nll_loss/acc', 'nll_loss'])
+    assert.equal(pickArm(['b', 'a'], named, rule(measure)).picked, 'a')
+})
+
 test('of several measures the weighted sum counts', () => {
   const by = (weight) => [
     { measure: 'zh/byte_perplexity', weight: 1 },
