@@ -2,6 +2,9 @@
 import { z } from 'zod'
 import { count, oneOf, positive, text } from './checks'
 
+/** Node's fetch waits no longer for a reply to begin. */
+const MOST_SECONDS = 300
+
 export const judgeSchema = z
   .strictObject({
     model: text().describe('Name of the judge, as its endpoint knows it.'),
@@ -41,7 +44,10 @@ export const judgeSchema = z
         'Further fields of each request, or others than ours: `{ max_tokens: null }` leaves that one out.',
       ),
     concurrency: count(1).default(4).describe('Requests at a time.'),
-    timeout: positive().default(120).describe('Seconds that a reply may take.'),
+    timeout: positive()
+      .max(MOST_SECONDS, `expected at most ${MOST_SECONDS} seconds`)
+      .default(120)
+      .describe(`Seconds that a reply may take, at most ${MOST_SECONDS}.`),
     retries: count(0)
       .default(8)
       .describe(

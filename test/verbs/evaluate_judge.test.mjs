@@ -342,6 +342,13 @@ describe('evaluate with a judge', () => {
       /judge\.baseline: expected a model or a file of answers, \*\.jsonl, received third/,
       /Models: first/,
     )
+    await refused(
+      { judge: { baseline: 'second' } },
+      'ERR_CONFIG',
+      /judge\.baseline: expected none with mode: single, received second/,
+      /pairwise/,
+    )
+    await refused({ judge: { timeout: 301 } }, 'ERR_CONFIG', /judge\.timeout: expected at most 300 seconds/)
     await refused({ judge: { mode: 'pairwise', baseline: 'none.jsonl' } }, 'ERR_NOT_FOUND', /none\.jsonl/)
     await refused({ judge: { url: 'ftp://x' } }, 'ERR_CONFIG', /judge\.url: expected an address/)
     await refused({ judge: { modle: 'x' } }, 'ERR_CONFIG', /judge\.modle: unknown key/, /'mode'/)

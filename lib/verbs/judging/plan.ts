@@ -52,7 +52,7 @@ export async function planJudging(
   const client = JudgeClient.open(judge, file)
   const prompts = judge.prompts ?? (await templatesIn(data))
   const templates = await JudgeTemplates.read(prompts, judge.mode, signal)
-  const baseline = judge.mode === 'pairwise' ? baselineOf(judge, models, file) : undefined
+  const baseline = judge.mode === 'pairwise' ? baselineOf(judge, models, file) : noBaseline(judge, file)
   const answers = baseline && 'file' in baseline ? await readAnswers(baseline.file, signal) : undefined
   const plan: JudgingPlan = {
     ...{ config: judge, client, templates, tasks: [] },
@@ -148,6 +148,14 @@ function answersTo(
     `${baseline}: question ${id}: expected answers to ${turns.length} turns, found ${found.length}`,
     { hint: 'judge.baseline names answers to the same questions.', details: { question_id: id } },
   )
+}
+
+function noBaseline({ baseline }: JudgeConfig, file: string): undefined {
+  if (baseline === undefined) return undefined
+  throw configError(file, `judge.baseline: expected none with mode: single, received ${baseline}`, {
+    hint: 'judge.mode: pairwise compares with it.',
+    key: 'judge.baseline',
+  })
 }
 
 /** The first model is the usual one. */
