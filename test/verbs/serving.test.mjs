@@ -88,6 +88,18 @@ describe(`a model that serves (seed ${seed})`, () => {
     idle(model)
   })
 
+  test('in bfloat16 too, each says among others what it says alone', async () => {
+    const half = await loadModel(folder, { threads: 1, dtype: 'bfloat16', serving: { sequences: 5 } })
+    const prompts = Array.from({ length: 9 }, (_, i) =>
+      Array.from({ length: 3 + 9 * i }, (_, j) => 5 + ((i * j) % 40)),
+    )
+    const options = { maxNewTokens: 20, stopIds: [], logprobs: 1 }
+    const together = await half.generateIds(prompts, options)
+    for (const [i, prompt] of prompts.entries())
+      assert.deepEqual((await half.generateIds([prompt], options))[0], together[i])
+    await half.dispose()
+  })
+
   test('a prompt that begins like another finds that computed', async () => {
     const prompt = Array.from({ length: 100 }, (_, i) => 5 + ((i * 7) % 40))
     const say = async (ids) => (await model.generate(ids, { maxNewTokens: 4 }).result).usage

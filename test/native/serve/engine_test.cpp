@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <numeric>
 #include <thread>
 
 #include "core/error.h"
@@ -214,13 +215,15 @@ TEST_CASE("log-probabilities are of the model itself, the most probable first") 
     }
     std::vector<serve::Token>& all;
   } listener(heard);
-  engine.submit({.prompt = {1, 2},
+  std::vector<int32_t> prompt(50);  // every token has occurred: the penalty changes each logit
+  std::iota(prompt.begin(), prompt.end(), 0);
+  engine.submit({.prompt = prompt,
                  .max_new_tokens = 6,
                  .sampling = {.temperature = 2.0, .repetition_penalty = 1.5},
                  .log_probs = 50});
   engine.run(listener, SilentJob());
   const at::NoGradGuard no_grad;
-  std::vector<int64_t> ids = {1, 2};
+  std::vector<int64_t> ids(prompt.begin(), prompt.end());
   for (const auto& token : heard) {
     const auto logits = model->logits(model->hidden(at::tensor(ids, at::kLong).unsqueeze(0)).select(1, -1));
     const auto expected = logits.to(at::kDouble).log_softmax(-1)[0];
@@ -235,7 +238,7 @@ TEST_CASE("log-probabilities are of the model itself, the most probable first") 
     CHECK(std::abs(total - 1) < 1e-5);
     ids.push_back(token.id);
   }
-  CHECK(ids.size() == 8);
+  CHECK(ids.size() == 56);
 }
 
 TEST_CASE("what an engine cannot hold or run is refused with the numbers") {
