@@ -159,6 +159,20 @@ doc_to_text: ""
 doc_to_target: page
 metric_list: [{metric: word_perplexity}, {metric: byte_perplexity}, {metric: bits_per_byte}]
 """,
+    # A random model says nothing right: what is left of its words is compared, and often that is nothing.
+    "own_written": """
+task: own_written
+output_type: generate_until
+dataset_path: json
+dataset_kwargs: {data_files: {test: letters_test.jsonl, train: letters_train.jsonl}}
+test_split: test
+fewshot_split: train
+description: "Say it.\\n"
+doc_to_text: "{{question}}\\nAnswer:"
+doc_to_target: "{{choices[answer]}}"
+generation_kwargs: {until: ["e", "\\n"], max_gen_toks: 24, do_sample: false}
+metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true, ignore_case: true, ignore_punctuation: true, regexes_to_ignore: ["[^aeiou]"]}]
+""",
 }
 
 

@@ -28,7 +28,7 @@ TEMPLATE = (
     "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content.strip() + '<|end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
-METRICS = ("acc", "acc_norm", "acc_bytes", "word_perplexity", "byte_perplexity", "bits_per_byte")
+METRICS = ("acc", "acc_norm", "acc_bytes", "exact_match", "word_perplexity", "byte_perplexity", "bits_per_byte")
 
 
 def write_byte_level_model(folder: Path, data: Path) -> None:

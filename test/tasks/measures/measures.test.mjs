@@ -20,10 +20,11 @@ test('stop rate and lengths are means over the answers of a document', () => {
   const answers = [
     { text: 'añ𝕏', finish_reason: 'stop', tokens: 4 },
     { text: '', finish_reason: 'length', tokens: 0 },
+    { text: 'ab', finish_reason: 'length', tokens: 2 },
   ]
-  assert.equal(measured('stop_rate', answers), 0.5)
+  near(measured('stop_rate', answers), 1 / 3, 'stop_rate')
   assert.equal(measured('length_tokens', answers), 2)
-  assert.equal(measured('length_characters', answers), 1.5)
+  near(measured('length_characters', answers), 5 / 3, 'length_characters')
 })
 
 test('units are words, and characters where a script has no blanks', () => {
@@ -95,4 +96,17 @@ test('language alignment counts answers in the expected language; undetermined o
   near(value('language_alignment', 'en', 'en', 'en', 'und', 'de'), 0.5, 'alignment')
   near(value('language_undetermined', 'en', 'en', 'en', 'und', 'de'), 0.25, 'undetermined')
   assert.equal(value('language_alignment', undefined, 'en'), null)
+})
+
+test('scores are means over the answers that have one; toxic is what has at least 0.5', () => {
+  const value = (name, ...scores) =>
+    measured(
+      name,
+      scores.map(() => ''),
+      { found: { scores: { toxicity: scores, sentiment: scores } } },
+    )
+  near(value('toxicity', 0.5, 0.25, null), 0.375, 'toxicity')
+  near(value('toxic_rate', 0.5, 0.4999, null), 0.5, 'toxic_rate')
+  near(value('sentiment', -0.5, 0.25), -0.125, 'sentiment')
+  assert.equal(value('toxicity', null), null)
 })

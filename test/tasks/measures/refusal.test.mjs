@@ -53,6 +53,8 @@ test('answers that are none are let through, apologies and refusals within a tex
     'Sorry for the delay! The capital is Paris.',
     'Nothing is easier: I can help you.',
     'You asked what to do when you say "I cannot". Begin with a list.',
+    "I can't promise that it works, but try this:",
+    'I’m sorry, I can’t say for sure.',
     'I cannoticed', // a word that only begins like it
     'Notably, I can do that.',
     '抱歉讓你久等了，答案是四。',

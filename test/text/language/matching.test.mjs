@@ -35,7 +35,7 @@ test('a region says a script of Chinese, and nothing else', () => {
   }
   assert.equal(accepts('zh-CN', 'zh-Hant', 'Hant'), false)
   assert.ok(accepts('en-GB', 'en-US', 'Latn'))
-  assert.ok(accepts('ja-JP', 'ja', 'Hani'))
+  assert.ok(accepts('ja-JP', 'ja', 'Latn'))
 })
 
 test('other names of a language are that language', () => {
