@@ -98,6 +98,19 @@ describe('adapt', () => {
     assert.deepEqual(other.stages, ['chat-inscp', 'inscp-evaluate'])
   })
 
+  test('only and skip leave arms for another day; what is measured takes part', async () => {
+    const arms = ['cp', 'inscp', 'cp_vector']
+    const config = { ...given, keep: 'all', out: whole.out, arms }
+    for (const choice of [{ only: ['cp'] }, { skip: ['inscp', 'cp_vector'] }]) {
+      const { stages, report } = await adapted({ ...config, ...choice }, { resume: true })
+      assert.deepEqual(stages, [])
+      assert.deepEqual(
+        report.arms.map(({ measured }) => measured),
+        [true, true, false],
+      )
+    }
+  })
+
   test('an arm that fails a requirement cannot win; where none can, there is a table and no model', async () => {
     const rule = { by: 'texts/byte_perplexity' }
     const require = [{ measure: 'texts/byte_perplexity', at_most: 1 }]
@@ -126,6 +139,9 @@ describe('adapt', () => {
     assert.match(now.pick.rule, /^least texts\/byte_perplexity \+ least texts\/bits_per_byte × 2, provided/)
     assert.equal(now.pick.picked, 'cp')
     assert.ok(existsSync(join(config.out, 'model/config.json')))
+    const { report: strict } = await adapted(config, { resume: true })
+    assert.equal(strict.model, undefined)
+    assert.ok(!existsSync(join(config.out, 'model')), 'what is no result any more goes')
   })
 
   test('with keep: picked only the model that wins stays under stages/', async () => {
