@@ -55,29 +55,27 @@ describe('an adaptation that is stopped', () => {
     rmSync(out, { recursive: true })
   })
 
-  test('in the middle of a training, and in compression: it goes on to the same bytes', async () => {
-    await stoppedAt(({ event, stage, step }) => event === 'step' && stage === 'base-cp' && step === 2)
-    // Where something was cut short before it was a run, it is begun anew.
-    for (const name of ['cp_vector-vector', 'cp_vector-evaluate']) {
-      mkdirSync(join(out, 'stages', name))
-      writeFileSync(join(out, 'stages', name, 'results.jsonl'), 'half a li')
-    }
-    assert.equal(await resumed('in a training'), 5)
-    await stoppedAt(({ event, stage }) => event === 'step' && stage === 'compress')
-    assert.equal(await resumed('in compression'), 2)
-  })
-
-  test('by a signal: exit 75, and the command that goes on', async () => {
+  test('by a signal in the middle of a training: exit 75, the command that goes on, and then the same bytes', async () => {
     const file = join(root, 'config.yaml')
     writeFileSync(file, JSON.stringify(config))
     const stop = (child) =>
       child.stderr.on('data', (text) => {
-        if (String(text).includes('"step":2')) child.kill('SIGTERM')
+        if (/"step":2,.*"stage":"base-cp"/.test(text)) child.kill('SIGTERM')
       })
     const { code, err } = await cli(['adapt', file], { onStart: stop })
     assert.equal(code, 75, err)
     assert.match(err, /npx tongueforge adapt .*config\.yaml --resume/)
-    await adapt(file, { resume: true }).result
-    assert.deepEqual(results(), expected.files)
+    // Where something was cut short before it was a run, it is begun anew.
+    for (const name of ['cp_vector-vector', 'cp_vector-evaluate']) {
+      mkdirSync(join(out, 'stages', name), { recursive: true })
+      writeFileSync(join(out, 'stages', name, 'results.jsonl'), 'half a li')
+    }
+    const done = await resumed('in a training')
+    assert.ok(done <= 5 && done >= 2, `${done} stages were left: a busy machine hears the signal late`)
+  })
+
+  test('stopped in compression, it goes on to the same bytes', async () => {
+    await stoppedAt(({ event, stage }) => event === 'step' && stage === 'compress')
+    assert.equal(await resumed('in compression'), 2)
   })
 })
