@@ -1,6 +1,7 @@
 #include "kernels/linear.h"
 
 #include "kernels/aten.h"
+#include "kernels/few_rows.h"
 #include "kernels/matrix_product.h"
 #include "kernels/row_product.h"
 #include "kernels/thin_product.h"
@@ -58,6 +59,7 @@ bool has_gain(const at::Tensor& x, const at::Tensor& weight) {
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   if (x.is_cuda() && takes_thin_product(x, {{weight, bias}})) return thin_linear(x, {{weight, bias}}).front();
   if (RowwiseScope::is_open() && takes_row_product(x, weight)) return row_product(x, weight, bias);
+  if (takes_few_rows(x, weight, bias)) return few_rows_linear(x, weight, bias);
   if (!has_gain(x, weight)) return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
   const bool recorded = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad() ||
                                                        (bias.defined() && bias.requires_grad()));

@@ -1,6 +1,7 @@
 #include "kernels/lora_linear.h"
 
 #include "kernels/aten.h"
+#include "kernels/few_rows.h"
 #include "kernels/linear.h"
 #include "kernels/matrix_product.h"
 
@@ -83,6 +84,8 @@ class LoraLinear : public torch::autograd::Function<LoraLinear> {
 at::Tensor lora_linear(const at::Tensor& x, const at::Tensor& weight_OI, const at::Tensor& bias_O,
                        const LowRank& added, const DropoutKey& dropout) {
   const auto maybe_bias = bias_O.defined() ? std::optional(bias_O) : std::nullopt;
+  std::optional<AsRecordedScope> scope;  // within, autograd records no more
+  if (at::GradMode::is_enabled()) scope.emplace();
   return LoraLinear::apply(x, weight_OI, added.a_RI, added.b_OR, maybe_bias, added.scale, dropout.rate,
                            static_cast<int64_t>(dropout.key));
 }

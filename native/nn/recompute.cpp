@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/aten.h"
+#include "kernels/few_rows.h"
 
 namespace tongueforge::nn {
 namespace {
@@ -29,6 +30,7 @@ class Recomputed : public torch::autograd::Function<Recomputed> {
     context->saved_data["part"] = c10::IValue::make_capsule(c10::make_intrusive<Kept>(part));
     context->saved_data["num_inputs"] = num_inputs;
     context->set_materialize_grads(false);
+    const kernels::AsRecordedScope as_in_backward;
     return part(tensors.slice(0, static_cast<size_t>(num_inputs)).vec());
   }
 

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "kernels/aten.h"
+#include "kernels/few_rows.h"
 #include "train/fixed_loss.h"
 
 namespace tongueforge::train {
@@ -35,6 +36,7 @@ void NotedLoss::add_to(Evaluation& total, const std::vector<double>& read) const
 
 Evaluation evaluate(const Loss& loss, const Batch& batch, const Job* job) {
   const at::NoGradGuard no_grad;
+  const kernels::AsRecordedScope as_in_training;
   const int64_t count = loss.count(batch);
   if (count == 0) return {};
   Readings readings;

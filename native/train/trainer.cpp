@@ -7,6 +7,7 @@
 #include "kernels/aten.h"
 #include "kernels/deterministic.h"
 #include "kernels/device_memory.h"
+#include "kernels/few_rows.h"
 #include "models/prunable.h"
 #include "train/shared_adamw.h"
 
@@ -145,6 +146,7 @@ void Trainer::send_gradients() {
 // processes.
 Trainer::Told Trainer::accumulate(const std::vector<Batch>& micro_batches, int64_t all_count,
                                   const StepOptions& options, Job& job) {
+  const kernels::AsRecordedScope also_of_teachers;
   Told told;
   told.count = all_count;
   if (told.count == 0) throw Error("ERR_DATA", "Expected at least one target token in a step, received none");

@@ -1,0 +1,108 @@
+#include "kernels/few_rows.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/aten.h"
+#include "kernels/few_rows_loops.h"
+
+namespace tongueforge::kernels {
+namespace {
+
+using few_rows::Pairs;
+using few_rows::Product;
+using few_rows::Widened;
+
+// Multiplications that one thread should have at least: some 5 us of work.
+constexpr int64_t kMultiplications = int64_t{1} << 17;
+
+thread_local bool as_recorded = false;
+
+bool has_pairs(Instructions level) {
+#if defined(__x86_64__)
+  return level == Instructions::Avx512 && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+/// loop(Width<bytes>) for the registers of a level.
+template <class Loop>
+void at_level(Instructions level, const Loop& loop) {
+#if defined(__x86_64__)
+  if (level == Instructions::Avx512) return simd::run_avx512(loop);
+  if (level == Instructions::Avx2) return simd::run_avx2(loop);
+#endif
+  loop(simd::Width<16>{});
+}
+
+void multiply(const Product<float>& p, Instructions level, int64_t begin, int64_t end) {
+  at_level(level, [&](auto bytes) TONGUEFORGE_INLINED {
+    few_rows::outputs_of<Widened<float, bytes()>, bytes()>(p, begin, end);
+  });
+}
+
+void multiply(const Product<at::BFloat16>& p, Instructions level, int64_t begin, int64_t end) {
+  at_level(level, [&](auto bytes) TONGUEFORGE_INLINED {
+    if constexpr (bytes() == 64)
+      if (has_pairs(level)) return few_rows::outputs_of<Pairs, 64>(p, begin, end);
+    few_rows::outputs_of<Widened<at::BFloat16, bytes()>, bytes()>(p, begin, end);
+  });
+}
+
+template <class T>
+void product_into(const at::Tensor& y, const at::Tensor& x_MI, const at::Tensor& weight,
+                  const at::Tensor& maybe_bias, Instructions level) {
+  const Product<T> product = {.x = x_MI.const_data_ptr(),
+                              .weight = weight.const_data_ptr<T>(),
+                              .maybe_bias = maybe_bias.defined() ? maybe_bias.const_data_ptr<T>() : nullptr,
+                              .y = y.mutable_data_ptr<T>(),
+                              .rows = x_MI.size(0),
+                              .inputs = weight.size(1),
+                              .outputs = weight.size(0),
+                              .weight_stride = weight.stride(0)};
+  const int64_t of_an_output = std::max<int64_t>(1, product.inputs * product.rows);
+  const int64_t least = std::max(few_rows::kStreams, kMultiplications / of_an_output);
+  at::parallel_for(0, product.outputs, least,
+                   [&](int64_t begin, int64_t end) { multiply(product, level, begin, end); });
+}
+
+bool has_dense_outputs(const at::Tensor& weight) {
+  return weight.dim() == 2 && weight.numel() > 0 && weight.stride(1) == 1;
+}
+
+}  // namespace
+
+bool takes_few_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& maybe_bias) {
+  const auto type = x.scalar_type();
+  if (at::GradMode::is_enabled() || as_recorded) return false;
+  if (!x.is_cpu() || (type != at::kFloat && type != at::kBFloat16)) return false;
+  const auto fits = [&](const at::Tensor& other) { return other.is_cpu() && other.scalar_type() == type; };
+  if (!fits(weight) || !has_dense_outputs(weight) || x.dim() == 0 || x.size(-1) != weight.size(1))
+    return false;
+  if (maybe_bias.defined() &&
+      (!fits(maybe_bias) || !maybe_bias.is_contiguous() || maybe_bias.sizes() != weight.sizes().slice(0, 1)))
+    return false;
+  return x.numel() > 0 && x.numel() <= kFewRows * weight.size(1);
+}
+
+at::Tensor few_rows_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& maybe_bias,
+                           Instructions level) {
+  const at::NoGradGuard no_grad;
+  auto sizes = x.sizes().vec();
+  sizes.back() = weight.size(0);
+  const auto y = at::empty(sizes, x.options());
+  auto x_MI = x.reshape({-1, x.size(-1)}).contiguous();
+  if (x.scalar_type() == at::kFloat) {
+    product_into<float>(y, x_MI, weight, maybe_bias, level);
+  } else {
+    if (!has_pairs(level)) x_MI = x_MI.to(at::kFloat);
+    product_into<at::BFloat16>(y, x_MI, weight, maybe_bias, level);
+  }
+  return y;
+}
+
+AsRecordedScope::AsRecordedScope() : before_(std::exchange(as_recorded, true)) {}
+AsRecordedScope::~AsRecordedScope() { as_recorded = before_; }
+
+}  // namespace tongueforge::kernels
