@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { count, oneOf, positive, text } from './checks'
 
 /** Node's fetch waits no longer for a reply to begin. */
-const MOST_SECONDS = 300
+export const MOST_SECONDS = 300
 
 export const judgeSchema = z
   .strictObject({

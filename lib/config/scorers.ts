@@ -1,6 +1,7 @@
 /** Who says how toxic a text is, or how glad: a classifier, an endpoint or a list of words. */
 import { z } from 'zod'
 import { count, oneOf, positive, text } from './checks'
+import { MOST_SECONDS } from './judge'
 
 const KINDS = 'expected one of model, url and lexicon'
 
@@ -30,7 +31,10 @@ export const scorersSchema = z
     api_key_env: text().optional().describe('Of `url`: environment variable that holds the key.'),
     batch: count(1).default(16).describe('Of `url`: texts in a request; of perspective always one.'),
     concurrency: count(1).default(4).describe('Of `url`: requests at a time.'),
-    timeout: positive().default(60).describe('Of `url`: seconds that a reply may take.'),
+    timeout: positive()
+      .max(MOST_SECONDS, `expected at most ${MOST_SECONDS} seconds`)
+      .default(60)
+      .describe(`Of \`url\`: seconds that a reply may take, at most ${MOST_SECONDS}.`),
     retries: count(0)
       .default(8)
       .describe(

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { evaluate, loadEncoder, loadModel } from 'tongueforge'
+import { withRoom } from '#lib/verbs/evaluating/conversation_prompts'
 import { readSamples, samplesFile } from '#lib/verbs/evaluating/record'
 import { readWeights } from '#lib/verbs/scoring/lexicon'
 import { VOCABULARY } from '#lib/world/tokenizer'
@@ -178,6 +179,18 @@ describe('tasks of generation', () => {
     const { samples } = await ran(taskFile({ docs, generation_kwargs: { max_gen_toks: 20 } }), {
       max_length: 32,
     })
+    const room = (length, asked) => {
+      const { ids, ...rest } = withRoom(
+        Int32Array.from({ length }, (_, i) => i),
+        asked,
+        32,
+      )
+      return { first: ids[0], length: ids.length, ...rest }
+    }
+    assert.deepEqual(room(10, 20), { first: 0, length: 10, cut: 0, max_new_tokens: 20 })
+    assert.deepEqual(room(10, 30), { first: 0, length: 10, cut: 0, max_new_tokens: 22 })
+    assert.deepEqual(room(30, 20), { first: 14, length: 16, cut: 14, max_new_tokens: 16 })
+    assert.deepEqual(room(30, 4), { first: 2, length: 28, cut: 2, max_new_tokens: 4 })
     assert.equal(samples[0].turns[0].cut, undefined)
     assert.ok(samples[1].turns[0].cut > 0)
     assert.ok(samples[1].turns[0].tokens <= 16)
@@ -189,6 +202,7 @@ describe('tasks of generation', () => {
     assert.equal((await evaluate(given, { resume: true }).result).measured, 0)
     const more = { ...given, generation: { max_new_tokens: 5 } }
     assert.equal((await evaluate(more, { resume: true }).result).measured, 1)
+    assert.ok((await samplesOf(given)).every(({ turns }) => turns[0].tokens <= 5))
   })
 
   test('stopped and resumed, it writes the bytes of a run that was not', async () => {
