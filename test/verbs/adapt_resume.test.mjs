@@ -67,11 +67,12 @@ describe('an adaptation that is stopped', () => {
     assert.match(err, /npx tongueforge adapt .*config\.yaml --resume/)
     // Where something was cut short before it was a run, it is begun anew.
     for (const name of ['cp_vector-vector', 'cp_vector-evaluate']) {
-      mkdirSync(join(out, 'stages', name), { recursive: true })
+      if (existsSync(join(out, 'stages', name))) continue // heard late
+      mkdirSync(join(out, 'stages', name))
       writeFileSync(join(out, 'stages', name, 'results.jsonl'), 'half a li')
     }
     const done = await resumed('in a training')
-    assert.ok(done <= 5 && done >= 2, `${done} stages were left: a busy machine hears the signal late`)
+    assert.ok(done <= 5 && done >= 2, `${done} stages were left`)
   })
 
   test('stopped in compression, it goes on to the same bytes', async () => {
