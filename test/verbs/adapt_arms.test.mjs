@@ -59,6 +59,10 @@ describe('arms of adapt', () => {
       whole.report.stages.map(({ stage: name }) => name),
       whole.stages,
     )
+    assert.deepEqual(
+      whole.report.arms.map(({ about }) => /, (scale.*|its scale.*)$/.exec(about)?.[1]),
+      ['scale 1', 'its scale searched for', undefined],
+    )
     assert.equal(whole.report.arms.filter(({ measured }) => measured).length, 3)
   })
 

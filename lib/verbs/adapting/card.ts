@@ -1,6 +1,7 @@
 /** What the card of an adapted model says: where it comes from, what was tried, the table, the rule, what is to be filled in. */
 import type { ModelCard } from '../../checkpoint/model_card'
 import type { AdaptConfig } from '../../config/adapt'
+import { UNDETERMINED } from '../../text/language/tag'
 import { primaryRows, valueText } from '../reporting/paper_tables'
 import { languageName } from '../reporting/words'
 import { START } from './plan'
@@ -37,7 +38,7 @@ function frontOf({ language, chat, card }: AdaptConfig): Record<string, unknown>
   const [tag] = Intl.getCanonicalLocales(language)
   return {
     base_model: card.base_model ?? chat,
-    language: [tag!.split('-')[0]!],
+    ...(tag !== UNDETERMINED && { language: [tag!.split('-')[0]!] }),
     ...(tag!.includes('-') && { language_bcp47: [tag] }),
     pipeline_tag: 'text-generation',
     ...(card.datasets && { datasets: card.datasets }),

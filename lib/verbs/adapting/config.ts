@@ -94,12 +94,17 @@ function armOf(given: AdaptConfig['arms'][number], number: number, config: Adapt
   return {
     name,
     place,
-    about: row.about,
+    about: row.about + scaleText(vector),
     from,
     trainings: row.trainings,
     vector,
     objectives: given.objectives,
   }
+}
+
+function scaleText(vector: Arm['vector']): string {
+  if (vector === undefined) return ''
+  return 'scale' in vector ? `, scale ${JSON.stringify(vector.scale)}` : ', its scale searched for'
 }
 
 /** What each objective is trained on. */

@@ -1,6 +1,7 @@
 /** Numbers and paths as a report says them. */
 import { basename } from 'node:path'
 import type { KeyFigure } from '../../report/document'
+import { UNDETERMINED } from '../../text/language/tag'
 import { si, three } from '../landscaping/number_text'
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
@@ -38,6 +39,7 @@ export function namesOf(paths: readonly string[]): string[] {
 
 /** Of a BCP 47 tag: `Chinese (Traditional) (zh-Hant)`. */
 export function languageName(tag: string): string {
+  if (tag === UNDETERMINED) return 'a language without a name'
   const name = new Intl.DisplayNames(['en'], { type: 'language', languageDisplay: 'standard' }).of(tag)
   return name === undefined || name === tag ? tag : `${name} (${tag})`
 }
