@@ -1,6 +1,6 @@
 // A model that serves under load: tokens a second of all requests together, time to the first token and what the event loop
 // is late, against the same requests one by one and against transformers in batches.
-// node bench/serve_load.mjs [--model 15m] [--requests 64] [--rate 0] [--threads 2] [--no-peer]. --rate: arrivals a second,
+// node bench/serve_load.mjs [--model 15m] [--requests 64] [--rate 0] [--threads 2] [--no-alone] [--no-peer]. --rate: arrivals a second,
 // Poisson; 0: all at once. Machines in use: compare cpu_seconds. The Python of `npm run test:parity` runs the peer.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '0' },
     threads: { type: 'string', default: '2' },
     dtype: { type: 'string', default: 'float32' },
+    alone: { type: 'boolean', default: true },
     peer: { type: 'boolean', default: true },
   },
   allowNegative: true,
@@ -116,7 +117,8 @@ try {
   writeFileSync(join(folder, 'requests.json'), JSON.stringify(requests))
   const tokens = requests.reduce((total, { new_tokens }) => total + new_tokens, 0)
   const prompts = summary(requests.map(({ prompt }) => prompt.length))
-  const rows = { served: await served(folder, requests), one_by_one: await oneByOne(folder, requests) }
+  const rows = { served: await served(folder, requests) }
+  if (values.alone) rows.one_by_one = await oneByOne(folder, requests)
   if (values.peer) for (const batch of [1, 8, 32]) rows[`transformers_${batch}`] = peer(folder, batch)
   for (const row of Object.values(rows)) row.tokens_per_second = tokens / row.seconds
   console.log(JSON.stringify({ ...machine(), ...values, new_tokens: tokens, prompts, rows }, null, 2))

@@ -10,15 +10,21 @@ Prefixes::Found Prefixes::find(uint64_t root, std::span<const int32_t> tokens, i
   uint64_t before = root;
   for (size_t at = 0; at + size <= tokens.size() && static_cast<int64_t>(found.nodes.size()) < most;
        at += size) {
-    const auto block = tokens.subspan(at, size);
-    const auto it = by_key_.find({before, {block.begin(), block.end()}});
-    if (it == by_key_.end()) break;
-    before = it->second;
-    found.nodes.push_back(before);
-    found.pages.push_back(nodes_.at(before).page);
-    pages_.share(found.pages.back());
+    const auto kept = next(before, tokens.subspan(at, size));
+    if (!kept) break;
+    before = kept->node;
+    found.nodes.push_back(kept->node);
+    found.pages.push_back(kept->page);
   }
   return found;
+}
+
+std::optional<Prefixes::Kept> Prefixes::next(uint64_t before, std::span<const int32_t> tokens) {
+  const auto it = by_key_.find({before, {tokens.begin(), tokens.end()}});
+  if (it == by_key_.end()) return std::nullopt;
+  const int32_t page = nodes_.at(it->second).page;
+  pages_.share(page);
+  return Kept{it->second, page};
 }
 
 Prefixes::Kept Prefixes::keep(uint64_t before, std::span<const int32_t> tokens, int32_t page) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <list>
 #include <map>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -33,10 +34,12 @@ class Prefixes {
 
   struct Kept {
     uint64_t node;
-    int32_t page;  // to be used from now on: where the same tokens are kept already, their page
+    int32_t page;
   };
-  /// Keeps a page of tokens behind a node or root. The caller's reference stays his, on the page that is
-  /// given back.
+  /// The kept page of these tokens behind a node or root, with a reference for the finder.
+  std::optional<Kept> next(uint64_t before, std::span<const int32_t> tokens);
+  /// Keeps a page of tokens behind a node or root. The caller's reference stays his, on the page that
+  /// comes back: where the same tokens are kept already, theirs.
   Kept keep(uint64_t before, std::span<const int32_t> tokens, int32_t page);
 
   /// Nodes of a sequence in order: they are the newest used, the first of them last.

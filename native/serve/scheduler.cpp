@@ -1,9 +1,16 @@
 #include "serve/scheduler.h"
 
 #include <algorithm>
-#include <span>
 
 namespace tongueforge::serve {
+namespace {
+
+// What the next page of a sequence hangs on.
+uint64_t before_of(const Sequence& sequence) {
+  return sequence.nodes.empty() ? sequence.root : sequence.nodes.back();
+}
+
+}  // namespace
 
 Scheduler::Scheduler(const Limits& limits)
     : limits_(limits), pages_(limits.pages), prefixes_(pages_, limits.page_size) {}
@@ -13,7 +20,9 @@ std::vector<Work> Scheduler::plan(int64_t prefill_rows) {
   seat();
   std::vector<Work> step;
   std::vector<Sequence*> behind;
+  Begun begun;
   for (const auto& sequence : running_) {
+    if (waits_for_another(*sequence, begun)) continue;
     if (sequence->size() - sequence->computed == 1)
       step.push_back({sequence.get(), sequence->computed, 1});
     else
@@ -38,8 +47,7 @@ void Scheduler::done(const std::vector<Work>& step) {
     for (size_t page = sequence->nodes.size(); static_cast<int64_t>((page + 1) * size) <= sequence->computed;
          page++) {
       const auto block = std::span<const int32_t>(sequence->tokens).subspan(page * size, size);
-      const uint64_t before = page == 0 ? sequence->root : sequence->nodes.back();
-      const auto kept = prefixes_.keep(before, block, sequence->pages[page]);
+      const auto kept = prefixes_.keep(before_of(*sequence), block, sequence->pages[page]);
       sequence->pages[page] = kept.page;
       sequence->nodes.push_back(kept.node);
     }
@@ -58,6 +66,33 @@ std::unique_ptr<Sequence> Scheduler::remove(int64_t number) {
   };
   auto found = take(running_);
   return found ? std::move(found) : take(waiting_);
+}
+
+// Takes pages that have been computed since it was seated. Whether the next one is being computed.
+bool Scheduler::waits_for_another(Sequence& sequence, Begun& begun) {
+  if (!limits_.keeps_prefixes) return false;
+  const bool is_within = sequence.computed % limits_.page_size != 0;
+  auto block = next_shared_page(sequence);
+  for (; !block.empty() && !is_within; block = next_shared_page(sequence)) {
+    const auto kept = prefixes_.next(before_of(sequence), block);
+    if (!kept) break;
+    auto& page = sequence.pages[sequence.nodes.size()];
+    pages_.release(page);
+    page = kept->page;
+    sequence.nodes.push_back(kept->node);
+    sequence.computed += limits_.page_size;
+    if (!sequence.was_unseated) sequence.cached += limits_.page_size;
+  }
+  if (block.empty()) return false;
+  const bool is_first = begun.emplace(before_of(sequence), std::vector(block.begin(), block.end())).second;
+  return !is_first && !is_within;
+}
+
+// The page that a sequence is about to compute, or within, where it has more tokens than that one.
+std::span<const int32_t> Scheduler::next_shared_page(const Sequence& sequence) const {
+  const int64_t size = limits_.page_size, begin = sequence.computed / size * size;
+  if (begin + size >= sequence.size()) return {};
+  return std::span(sequence.tokens).subspan(static_cast<size_t>(begin), static_cast<size_t>(size));
 }
 
 int64_t Scheduler::pages_in_use() const {
@@ -108,6 +143,7 @@ void Scheduler::unseat_youngest() {
   auto youngest = std::move(running_.back());
   running_.pop_back();
   give_back(*youngest);
+  youngest->was_unseated = true;
   waiting_.push_front(std::move(youngest));
   unseatings_++;
 }

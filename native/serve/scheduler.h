@@ -5,7 +5,8 @@
 // 2. In each step every seated sequence whose tokens but the newest are computed gets that one computed. The
 // others
 //    share a number of rows: long prompts neither hold up streams that run nor short prompts beside them.
-// 3. Where pages run out, the youngest sequence loses its seat and waits again, before all that came later.
+// 3. Of sequences that begin alike, the first computes a page that they share, and the others wait for it.
+// 4. Where pages run out, the youngest sequence loses its seat and waits again, before all that came later.
 // Its tokens
 //    are computed anew, to the same bits: its answer does not change.
 #pragma once
@@ -13,6 +14,9 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "serve/pages.h"
@@ -57,6 +61,10 @@ class Scheduler {
   int64_t unseatings() const { return unseatings_; }
 
  private:
+  using Begun = std::set<std::pair<uint64_t, std::vector<int32_t>>>;  // pages by what is before, and tokens
+
+  bool waits_for_another(Sequence& sequence, Begun& begun);
+  std::span<const int32_t> next_shared_page(const Sequence& sequence) const;
   bool has_pages(Sequence& sequence);
   void grow();
   void seat();

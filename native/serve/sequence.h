@@ -28,8 +28,8 @@ struct Sequence {
   int64_t computed = 0;                    // of the tokens, those whose keys and values are in pages
   std::vector<int32_t> pages;
   std::vector<uint64_t> nodes;  // of the pages at the beginning that are kept
-  int64_t cached = 0;           // tokens of the prompt that were found in pages when it was first seated
-  bool was_seated = false;
+  int64_t cached = 0;           // tokens of the prompt that were found in pages, before it lost a seat
+  bool was_seated = false, was_unseated = false;
   generate::Sampler sampler;
 
   int64_t size() const { return static_cast<int64_t>(tokens.size()); }

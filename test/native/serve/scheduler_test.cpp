@@ -71,6 +71,23 @@ TEST_CASE("where pages run out, the youngest waits again, and comes back before 
   CHECK(counts(scheduler.plan(100)) == Counts{{2, 9}, {3, 1}});
 }
 
+TEST_CASE("of those that begin alike at the same time, the first computes what they share") {
+  Scheduler scheduler({.seats = 4, .pages = 20, .page_size = 4});
+  for (int64_t number = 1; number <= 3; number++) scheduler.add(sequence(number, 9, 5));
+  scheduler.add(sequence(4, 9, 6));
+  const auto first = scheduler.plan(10);
+  CHECK(counts(first) == Counts{{1, 5}, {4, 5}});
+  scheduler.done(first);
+  CHECK(counts(scheduler.plan(100)) == Counts{{1, 4}, {4, 4}});  // 2 and 3 wait for the second page too
+  run(scheduler, scheduler.plan(100));
+  CHECK(counts(scheduler.plan(100)) == Counts{{1, 1}, {2, 1}, {3, 1}, {4, 1}});
+  for (const auto& one : scheduler.running())
+    CHECK(one->cached == (one->number == 2 || one->number == 3 ? 8 : 0));
+  CHECK(scheduler.pages_in_use() == 2 + 2 + 4);
+  scheduler.remove(1);  // of the others one goes on in its place
+  CHECK(counts(scheduler.plan(100)).size() == 3);
+}
+
 TEST_CASE("a sequence that comes back finds its own pages, as far as they are there") {
   Scheduler scheduler({.seats = 2, .pages = 5, .page_size = 4});
   scheduler.add(sequence(1, 7, 5));
