@@ -101,6 +101,17 @@ TEST_CASE("a sequence that comes back finds its own pages, as far as they are th
   CHECK(step.at(0).sequence->cached == 0);  // not found when it first came
 }
 
+TEST_CASE("who has lost a seat is told no more tokens as found than before") {
+  Scheduler scheduler({.seats = 3, .pages = 7, .page_size = 4});
+  scheduler.add(sequence(1, 3, 7));
+  run(scheduler, scheduler.plan(4));
+  for (const int64_t number : {2, 3}) scheduler.add(sequence(number, 9, 5));
+  for (int i = 0; i < 3; i++) run(scheduler, scheduler.plan(4));  // 1 takes a page of 3's, and 3 comes back
+  CHECK(scheduler.unseatings() == 1);
+  CHECK(scheduler.running().back()->computed == 9);  // the pages of 2 and a token
+  CHECK(scheduler.running().back()->cached == 0);
+}
+
 TEST_CASE("any order of arrivals and departures: all are served, in every step within the limits") {
   for (uint64_t seed = 1; seed <= 60; seed++) {
     CAPTURE(seed);
@@ -125,6 +136,7 @@ TEST_CASE("any order of arrivals and departures: all are served, in every step w
         CHECK(first == s->computed);
         CHECK(static_cast<int64_t>(s->pages.size()) * limits.page_size >= s->size());
         if (s->size() - first > 1) prefill += count;
+        CHECK(s->cached < static_cast<int64_t>(s->request.prompt.size()));
       }
       CHECK(prefill <= std::max<int64_t>(1, rows));
       if (!scheduler.waiting().empty() && !scheduler.running().empty())  // nobody overtakes
