@@ -94,8 +94,8 @@ async function evaluateIn(
   const start = performance.now()
   const identities = await identitiesOf(plan, work.signal)
   const records = new TaskRecords(folder.path)
+  await folder.writeConfig() // first: without it a folder is no run that can be gone on with
   await records.open(identities.hashes)
-  await folder.writeConfig()
   let count = 0
   for (const [number, model] of plan.models.entries())
     count += await runModel(model, number * plan.tasks.length, plan, records, identities, work)

@@ -262,6 +262,8 @@ const answers = (word) => [
   { asked: ['你好'], turns: [{ prompt: 'p', text: '你好！', finish_reason: 'stop', tokens: 2 }] },
 ]
 
+const SILENT = { prompt: 'p', text: ' ', finish_reason: 'stop' }
+
 /** The run folder of an adaptation, with two of its stages. */
 function adaptation(word) {
   const stage = (step, name, verb, figures) => ({ step, stage: name, verb, figures, seconds: 3 * step })
@@ -276,7 +278,10 @@ function adaptation(word) {
     const languages = [{ task: 'said', model, expected: 'zh-Hant', answers: 100, found }]
     return {
       [`${place}/report.json`]: { models: [{ name: model }], results: [], languages },
-      [`${place}/samples/${model}/samples_said.jsonl`]: lines([{ asked: [word], turns: [turn] }]),
+      [`${place}/samples/${model}/samples_said.jsonl`]: lines([
+        { asked: [word], turns: [turn] },
+        { asked: [word], turns: [SILENT] },
+      ]),
     }
   })
   return {

@@ -142,6 +142,7 @@ test('an adaptation tells its arms, the rule, languages and words of the answers
     said.slice(1, 4),
     ['start', 'inscp', 'compressed'].map((model) => `zh,${model},zh,cut off`),
   )
+  assert.equal(said[4], 'zh,start, ,says nothing')
   const languages = beside(file('languages-1.csv')).split('\r\n')
   assert.match(languages[0], /^model,expected,answers,/)
   assert.equal(languages.length, 5, 'a row a model')

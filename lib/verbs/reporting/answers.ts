@@ -115,8 +115,9 @@ const sampleSchema = z.looseObject({
 })
 type Sample = z.output<typeof sampleSchema>
 
-/** Documents of each task that are read for the page. */
-const SHOWN = 6
+/** Answers of each task that have room on the page; of many models fewer prompts are shown, but not less than two. */
+const ROOM = 18
+const SHOWN = { least: 2, most: 6 }
 
 /** The same prompts, answered by each model, in the folder of its evaluation: of each task whose answers were written. */
 export async function answerTalks(
@@ -126,9 +127,13 @@ export async function answerTalks(
   files: string,
 ): Promise<Block[]> {
   const blocks: Block[] = []
+  const shown = Math.min(SHOWN.most, Math.max(SHOWN.least, Math.floor(ROOM / models.length)))
   for (const task of tasks) {
     const all = []
-    for (const model of models) all.push({ model, samples: await firstSamples(folderOf(model), model, task) })
+    for (const model of models) {
+      const file = samplesFile(folderOf(model).path, model, task)
+      all.push({ model, samples: await firstSamples(file, shown) })
+    }
     const talks = talksOf(all)
     if (talks.length === 0) continue
     const file = `${files}-answers-${blocks.length + 1}`
@@ -138,13 +143,12 @@ export async function answerTalks(
 }
 
 /** The first few; none of a task with given answers, or where the file is gone. */
-async function firstSamples({ path, files }: Folder, model: string, task: string): Promise<Sample[]> {
+async function firstSamples(file: string, count: number): Promise<Sample[]> {
   const samples: Sample[] = []
-  if (!files.includes('samples')) return samples
   try {
-    for await (const { text } of readLines(samplesFile(path, model, task))) {
+    for await (const { text } of readLines(file)) {
       const sample = sampleSchema.safeParse(JSON.parse(text)).data
-      if (sample === undefined || samples.push(sample) === SHOWN) break
+      if (sample === undefined || samples.push(sample) === count) break
     }
   } catch {
     // What is damaged is shown as far as it can be read.
@@ -161,7 +165,8 @@ function talksOf(all: readonly { model: string; samples: readonly Sample[] }[]):
       answers: all.flatMap(({ model, samples }) => {
         const said = samples[i]?.turns[turn]
         if (said === undefined) return []
-        const note = said.finish_reason === 'stop' ? '' : 'cut off'
+        const ended = said.text.trim() === '' ? 'says nothing' : ''
+        const note = said.finish_reason === 'stop' ? ended : 'cut off'
         return [{ from: model, text: said.text, note }]
       }),
     })),

@@ -126,7 +126,10 @@ async function resultBlocks(report: Report, path: string, files: string): Promis
     { kind: 'prose', text: `The rule: ${pick.rule}. What came of it: ${pick.reason}.` },
     ...tables,
     ...(await differences(results, files)),
-    ...talks,
+    ...talks.slice(0, 1),
+    ...(talks.length > 1
+      ? [{ kind: 'folded', title: 'Answers of the other tasks', blocks: talks.slice(1) } as const]
+      : []),
     everyNumber(models, results, files),
   ]
 }
