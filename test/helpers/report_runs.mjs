@@ -305,7 +305,11 @@ function adaptation(word) {
       ]),
       pick: {
         ...{ rule: 'least texts/byte_perplexity', reason: `inscp, for ${word}`, picked: 'inscp' },
-        ...{ start: -2.7, candidates: [{ arm: 'inscp', score: -2.6, failed: [] }], tied: [] },
+        ...{
+          start: -2.7,
+          candidates: [{ arm: 'inscp', score: -2.6, measured: { 'said/stop_rate': 0.5 }, failed: [] }],
+          tied: [],
+        },
       },
     },
     'adapt/stages/chat-inscp/resolved.yaml': JSON.stringify({ objective: 'inscp', model: word, steps: 60 }),

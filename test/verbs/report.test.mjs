@@ -136,7 +136,7 @@ test('an adaptation tells its arms, the rule, languages and words of the answers
     note: 'from 2.7',
   })
   const file = (end) => result.files.find((one) => one.endsWith(`-${name}-${end}`))
-  assert.match(beside(file('arms.csv')), /\r\ninscp,zh,-2\.6,picked\r\ncp,zh,,left for later\r\n$/)
+  assert.match(beside(file('arms.csv')), /\r\ninscp,zh,0\.5,-2\.6,picked\r\ncp,zh,,,left for later\r\n$/)
   const said = beside(file('answers-1.csv')).split('\r\n')
   assert.deepEqual(
     said.slice(1, 4),

@@ -15,6 +15,8 @@ export interface Candidate {
   arm: string
   /** The weighted sum, the higher the better; null where there is no rule, or a value is no number. */
   score: number | null
+  /** What the rule looks at, by `TASK/METRIC` as the config has it; null where it is no number. */
+  measured: Record<string, number | null>
   /** Requirements that it fails, in words. */
   failed: string[]
 }
@@ -62,11 +64,18 @@ export function pickArm(
     )
     return Number.isFinite(score) ? score : null
   }
+  const ofRule = (model: string) =>
+    Object.fromEntries(
+      [...(config?.by ?? []), ...(config?.require ?? [])].map(({ measure }) => {
+        const value = measured(model, measure)
+        return [measure, Number.isNaN(value) ? null : value]
+      }),
+    )
   const candidates = arms.map((arm): Candidate => {
     const failed = (config?.require ?? []).flatMap(
       (one) => problemOf(one, measured(arm, one.measure), measured(START, one.measure)) ?? [],
     )
-    return { arm, score: scoreOf(arm), failed }
+    return { arm, score: scoreOf(arm), measured: ofRule(arm), failed }
   })
   const start = scoreOf(START)
   return { rule: ruleOf(config), candidates, start, ...winner(candidates, config, start) }

@@ -55,6 +55,7 @@ test('an arm that fails a requirement cannot win, and is told by how much', () =
   assert.equal(least.picked, 'inscp')
   assert.deepEqual(least.candidates[0].failed, ['said/stop_rate is 0.1, expected at least 0.8'])
   assert.equal(least.reason, 'inscp alone meets the requirements')
+  assert.deepEqual(least.candidates[0].measured, { 'zh/byte_perplexity': 2, 'said/stop_rate': 0.1 })
   const kept = required({ measure: 'mmlu/acc', not_worse_by: 0.05 })
   assert.deepEqual(kept.candidates[0].failed, [
     'mmlu/acc is 0.5, 0.6 at the start: expected to be worse by 0.05 at most',

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Block, ChartBlock } from '../../../report/blocks'
+import type { Block, ChartBlock, TableColumn, TableRow } from '../../../report/blocks'
 import type { KeyFigure } from '../../../report/document'
 import { answerTalks, languageTables, partTables } from '../answers'
 import { checked, type Folder, linesOf, openFolder } from '../folder'
@@ -36,7 +36,10 @@ const reportSchema = z.looseObject({
   pick: z.looseObject({
     ...{ rule: z.string(), reason: z.string(), picked: z.string().nullable(), start: z.number().nullable() },
     candidates: z.array(
-      z.looseObject({ arm: z.string(), score: z.number().nullable(), failed: z.array(z.string()) }),
+      z.looseObject({
+        ...{ arm: z.string(), score: z.number().nullable(), failed: z.array(z.string()) },
+        measured: z.record(z.string(), z.number().nullable()).default({}),
+      }),
     ),
   }),
   seconds: z.number(),
@@ -134,17 +137,30 @@ async function resultBlocks(report: Report, path: string, files: string): Promis
   ]
 }
 
+/** Arms beside what the rule looks at. */
 function armsTable({ arms, pick }: Report, files: string): Block {
-  const rows = arms.map(({ name, about, measured }) => {
+  const looked = [...new Set(pick.candidates.flatMap(({ measured }) => Object.keys(measured)))]
+  const rows = arms.map(({ name, about, measured }): TableRow => {
     const found = pick.candidates.find(({ arm }) => arm === name)
     const remark = name === pick.picked ? 'picked' : (found?.failed.join('; ') ?? '')
-    return { arm: name, about, score: found?.score ?? null, remark: measured ? remark : 'left for later' }
+    const cells = looked.map((measure, i) => [`measure_${i}`, found?.measured[measure] ?? null])
+    const score = found?.score ?? null
+    return {
+      ...{ arm: name, about, ...Object.fromEntries(cells), score },
+      remark: measured ? remark : 'left for later',
+    }
+  })
+  const measures = looked.map((measure, i): TableColumn => {
+    const [task, metric = ''] = measure.split('/')
+    const format = (value: number) => valueText({ metric, value })
+    return { key: `measure_${i}`, title: [task, metric].filter(Boolean).join(', '), format }
   })
   return {
     ...{ kind: 'table', file: `${files}-arms`, caption: 'Arms', rows },
     columns: [
       { key: 'arm', title: 'arm' },
       { key: 'about', title: 'what was done', prose: true },
+      ...measures,
       { key: 'score', title: 'score', format: fixed, best: 'most' },
       { key: 'remark', title: '', prose: true },
     ],
