@@ -53,6 +53,9 @@ export interface TableOptions<Row> {
   strong?: (row: Row, key: keyof Row & string) => boolean
 }
 
+/** May break behind an underscore, for a narrow page. */
+const heading = (title: string) => escapeHtml(title).replaceAll('_', '_<wbr>')
+
 /** Rows as a table; cells are escaped. */
 export function table<Row>(
   columns: readonly Column<Row>[],
@@ -62,7 +65,7 @@ export function table<Row>(
   const open = (tag: string, { prose, words }: Column<Row>) =>
     prose || words ? `<${tag} class="${prose ? 'prose' : 'words'}">` : `<${tag}>`
   const headTag = caption === undefined ? 'th' : 'th scope="col"'
-  const head = columns.map((column) => `${open(headTag, column)}${escapeHtml(column.title)}</th>`).join('')
+  const head = columns.map((column) => `${open(headTag, column)}${heading(column.title)}</th>`).join('')
   const cell = (row: Row, column: Column<Row>, i: number) => {
     const tag = caption !== undefined && i === 0 ? 'th' : 'td'
     const text = escapeHtml(column.format(row[column.key] as never))

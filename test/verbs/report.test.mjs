@@ -96,7 +96,7 @@ test('tables of an evaluation are laid out as in the papers: models by rows, par
     'zh,0.45,0.57',
     '',
   ])
-  assert.match(html, /<th scope="col">mmlu, acc<\/th><th scope="col">arc_easy, acc_norm<\/th>/)
+  assert.match(html, /<th scope="col">mmlu, acc<\/th><th scope="col">arc_<wbr>easy, acc_<wbr>norm<\/th>/)
   assert.match(html, /<strong>57\.0<\/strong>/)
   assert.ok(result.files.some((name) => name.endsWith('scores-differences.svg')))
 })
