@@ -40,7 +40,7 @@ const tagged = await extended('tagged', MODEL, {
   chatTemplate: template(),
   eosToken: TAGS[2],
 })
-const stories = await ownStories()
+const stories = await toldStories()
 
 /** stories-chat: short manners by SFT. */
 export async function chatModel(seed) {
@@ -80,7 +80,10 @@ export async function trained(name, seed, { lr, path, ...keys }) {
   return folder
 }
 
-async function ownStories() {
+/** Stories that the model itself tells. */
+export const ownStories = () => stories
+
+async function toldStories() {
   const path = join(out, 'stories.json')
   if (!existsSync(path)) {
     const model = await loadModel(MODEL, { threads: 1 })
