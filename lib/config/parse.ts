@@ -46,7 +46,10 @@ export async function readGiven(
 export function parseYaml(text: string, file: string): unknown {
   const document = yaml().parseDocument(text, { uniqueKeys: true, merge: false, version: '1.2' })
   const problem = document.errors[0] ?? document.warnings[0]
-  if (problem) throw configError(file, problem.message.split('\n')[0] ?? 'not YAML')
+  if (problem)
+    throw configError(file, `not YAML: ${problem.message.split('\n')[0]!.replace(/:$/, '')}`, {
+      hint: 'Look at that place and the line before it.',
+    })
   try {
     return document.toJS({ maxAliasCount: 0 })
   } catch {
@@ -120,7 +123,7 @@ export function checkConfig<Schema extends z.ZodType>(
     refusePrototypes(config, file)
     return result.data
   }
-  const issue = result.error.issues[0]!
+  const issue = innermost(result.error.issues[0]!)
   const path = issue.path.map(String)
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!
@@ -129,10 +132,11 @@ export function checkConfig<Schema extends z.ZodType>(
       key: [...path, key].join('.'),
     })
   }
-  const received = path.reduce<unknown>(
+  const value = path.reduce<unknown>(
     (node, key) => (node as Record<string, unknown> | undefined)?.[key],
     config,
   )
+  const received = issue.code === 'invalid_key' ? path.at(-1) : value
   const key = path.join('.') || '(top level)'
   throw configError(file, `${key}: ${expectation(issue)}, received ${shown(received)}`, {
     hint: nearestOf(received, allowedWords(issue)),
@@ -140,17 +144,31 @@ export function checkConfig<Schema extends z.ZodType>(
   })
 }
 
+/** Of a value that may be of several kinds and is of one of them: what is wrong inside of that. */
+function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue
+  const inside = issue.errors
+    .map(([first]) => innermost(first!))
+    .filter(({ path, code }) => path.length > 0 || code === 'unrecognized_keys')
+  const [first] = inside
+  return inside.length === 1 ? { ...first!, path: [...issue.path, ...first!.path] } : issue
+}
+
 /** The words that were expected, where an issue is about words; a list of objects that one key tells apart has some too. */
 function allowedWords(issue: z.core.$ZodIssue): string[] {
   if (issue.code === 'invalid_value') return issue.values.map(String)
-  return issue.code === 'invalid_union' && 'options' in issue ? (issue.options ?? []).map(String) : []
+  if (issue.code !== 'invalid_union') return []
+  return 'options' in issue ? (issue.options ?? []).map(String) : issue.errors.flat().flatMap(allowedWords)
 }
 
 /** Ours, or the beginning of the schema library's sentence, which goes on with a type that we tell better. */
 function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_union' && issue.discriminator)
     return `expected ${allowedWords(issue).join(' | ')}`
-  return issue.message.replace(/^Invalid input: (expected [^,]+), received .*$/, '$1')
+  if (issue.code === 'invalid_key') return expectation(issue.issues[0]!)
+  return issue.message
+    .replace(/^Invalid input: (expected [^,]+)(, received .*)?$/, '$1')
+    .replace(/^expected record$/, 'expected a table of names')
 }
 
 /** As JSON, with the numbers that JSON has not. */
@@ -223,7 +241,8 @@ function unwrap(node: unknown, value: unknown): SchemaNode {
     current = (current.def.innerType ?? current.def.in) as typeof current
   }
   const { discriminator: key, options } = current?.def ?? {}
-  if (key === undefined || options === undefined) return current ?? {}
+  if (options === undefined) return current ?? {}
+  if (key === undefined) return options.map((one) => unwrap(one, value)).find(({ shape }) => shape) ?? {}
   const word = (value as Record<string, unknown> | undefined)?.[key]
   return (
     options.find(({ shape }) => (shape?.[key] as z.ZodLiteral | undefined)?.values.has(word as string)) ?? {}

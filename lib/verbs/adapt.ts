@@ -60,7 +60,7 @@ async function runAdaptation(
   const folder = new AdaptFolder(given.config)
   const replaces = await folder.check({ resume, overwrite })
   const read = await withModels(given)
-  const needed = await checkAdaptation(read, folder, context.signal)
+  const needed = await checkAdaptation(read, folder, context.signal, warn)
   if (dryRun) return foretell(read, folder, context.signal, warn)
   return folder.hold(warn, async () => {
     if (replaces) await folder.clear()

@@ -4,13 +4,24 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { applyOverrides, checkConfig, readYaml } from '#lib/config/parse'
+import { applyOverrides, checkConfig, parseYaml, readYaml } from '#lib/config/parse'
 import { temporaryFolder } from '../helpers/folders.mjs'
 
 const schema = z.strictObject({
   kind: z.enum(['linear', 'slerp'], { error: 'expected linear | slerp' }).optional(),
   count: z.number({ error: 'expected a number' }).optional(),
   table: z.record(z.string(), z.number()).optional(),
+  named: z.record(z.string().regex(/^[a-z]+$/, 'expected small letters'), z.number()).optional(),
+  fixed: z.literal('train').optional(),
+  either: z
+    .union(
+      [
+        z.enum(['linear', 'slerp']).transform((kind) => ({ kind })),
+        z.strictObject({ kind: z.string(), scale: z.number({ error: 'expected a number' }).optional() }),
+      ],
+      { error: 'expected a kind, or { kind }' },
+    )
+    .optional(),
   list: z.array(z.number({ error: 'expected a number' })).optional(),
   stages: z
     .array(
@@ -64,6 +75,28 @@ describe('a refused config', () => {
     refused(unknown, 'c.yaml: stages.1.kep: unknown key', 'Known keys: method, rest.')
     unknown.stages[1] = { method: 'rows', resst: 1 }
     refused(unknown, 'c.yaml: stages.1.resst: unknown key', "Did you mean 'rest'?")
+  })
+
+  test('is told of the key inside where a value is of one of several kinds', () => {
+    const table = (keys) => ({ either: { kind: 'linear', ...keys } })
+    refused(table({ scale: 'x' }), 'c.yaml: either.scale: expected a number, received "x"', undefined)
+    refused(table({ sale: 1 }), 'c.yaml: either.sale: unknown key', "Did you mean 'scale'?")
+    refused({ either: 'liner' }, /either: expected a kind, or \{ kind \}/, "Did you mean 'linear'?")
+    refused({ either: 3 }, 'c.yaml: either: expected a kind, or { kind }, received 3', undefined)
+  })
+
+  test('has names of tables, fixed words and what is no table told in our words', () => {
+    refused({ named: { 'x/y': 1 } }, 'c.yaml: named.x/y: expected small letters, received "x/y"', undefined)
+    refused({ named: 3 }, 'c.yaml: named: expected a table of names, received 3', undefined)
+    refused({ fixed: 'merge' }, /^c\.yaml: fixed: expected "train", received "merge"$/, undefined)
+  })
+
+  test('that is no YAML is told the place', async () => {
+    assert.throws(() => parseYaml('task: [a\n', 'c.yaml'), {
+      code: 'ERR_CONFIG',
+      message: /^c\.yaml: not YAML: .* at line 2, column 1$/,
+      hint: 'Look at that place and the line before it.',
+    })
   })
 
   test('may not name a prototype, even where names are free', () => {

@@ -171,6 +171,19 @@ describe('adapt', () => {
     assert.ok(!existsSync(huge.out), 'nothing is written')
   })
 
+  test('texts that are learnt and measured are warned of, before anything is done', async () => {
+    const warnings = []
+    const onWarning = (message) => warnings.push(message)
+    const told = async (held_out) => {
+      await adapt(configOf({ held_out, pick: { by: 'twice' } }), { dryRun: true, onWarning }).result
+      return warnings.splice(0).filter((message) => message.startsWith('held_out'))
+    }
+    const learnt = { path: join(place('inputs'), '*corpus.jsonl') }
+    const [warning, ...more] = await told({ twice: [...given.held_out.texts, learnt] })
+    assert.match(warning, /^held_out\.twice: .*corpus\.jsonl is in corpus too: its perplexity/)
+    assert.deepEqual([more, await told({ twice: given.held_out.texts })], [[], []])
+  })
+
   test('refused before anything is written: each error names the arm and the key', async () => {
     const { base: _, ...without } = given
     const said = place('said.yaml')
@@ -192,6 +205,8 @@ describe('adapt', () => {
       ],
       [{ arms: [{ arm: 'cp', scale: 1 }] }, /arms\.0, cp: scale: expected none/, /Leave it out/],
       [{ arms: ['cp', 'cp'] }, /arms\.1\.name: .*received cp twice/, /name: NAME/],
+      [{ arms: ['cp', { arm: 'cp', name: 'CP' }] }, /received CP beside cp/, /capitals/],
+      [{ arms: [{ arm: 'cp_vector', scle: 1 }] }, /arms\.0\.scle: unknown key/, /Did you mean 'scale'/],
       [{ arms: ['cp', 'inscp'], pick: undefined }, /pick: expected the rule/, /TASK\/METRIC/],
       [{ pick: { by: 'texts/acc' } }, /expected one of .*byte_perplexity.* received texts\/acc/, /texts\//],
       [{ pick: { by: 'mmlu' } }, /pick: expected a task that is measured, received mmlu/, /texts/],
@@ -217,11 +232,8 @@ describe('adapt', () => {
       ],
     ]
     for (const [changes, message, hint] of cases) await refused(changes, 'ERR_CONFIG', message, hint)
-    await refused(
-      { pick: { by: [1] } },
-      'ERR_CONFIG',
-      /pick\.by: expected TASK\/METRIC, .* or a list of them/,
-    )
+    await refused({ pick: { by: [1] } }, 'ERR_CONFIG', /pick\.by\.0: expected TASK\/METRIC, or \{/)
+    await refused({ pick: { by: 1 } }, 'ERR_CONFIG', /pick\.by: expected TASK\/METRIC, .* or a list of them/)
     await refused({ corpus: [{ path: place('none.txt') }] }, 'ERR_NOT_FOUND', /none\.txt/, /./)
     await refused({ evaluate: { tasks: ['mmlu'] } }, 'ERR_NOT_FOUND', /mmlu/, /./)
   })

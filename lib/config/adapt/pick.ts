@@ -17,7 +17,9 @@ const weighted = z.strictObject({
 
 /** Its name alone, or a table. */
 const one = z
-  .union([text().transform((name): z.input<typeof weighted> => ({ measure: name })), weighted])
+  .union([text().transform((name): z.input<typeof weighted> => ({ measure: name })), weighted], {
+    error: 'expected TASK/METRIC, or { measure, weight }',
+  })
   .pipe(weighted)
 
 const requirement = z

@@ -9,7 +9,7 @@ import { type Encoding, encodeSource } from '../encoding'
 import { checkSkipped, Skipped } from '../skipped'
 import { ENTRY_VERSION, type Manifest, readEntry } from './entry'
 import { type HashedFile, hashFile, sameStamp, stampOf } from './file_hash'
-import { type FreeSpace, freeSpace, needSpace, workFolder } from './place'
+import { checkPlace, type FreeSpace, freeSpace, needSpace, workFolder } from './place'
 import { TokenStore } from './store'
 import { EntryWriter, writeManifest } from './writer'
 
@@ -48,13 +48,14 @@ const RESERVE = 64 * 2 ** 20
 /**
  * Opens the encoded documents of a source. Entries are keyed by what the files hold and by all that decides how they
  * are encoded, and appear whole or not at all; processes may share a cache. A damaged entry is told and made again.
- * Throws ERR_DATA with file:line, ERR_NO_SPACE, ERR_INPUT_CHANGED, and what reading throws.
+ * Throws ERR_DATA with file:line, ERR_NO_SPACE, ERR_IO, ERR_INPUT_CHANGED, and what reading throws.
  */
 export async function openCached(
   source: ResolvedSource,
   encoding: Encoding,
   options: CacheOptions,
 ): Promise<CachedSource> {
+  await checkPlace(options.cache)
   const files: HashedFile[] = []
   for (const { path } of source.files) files.push(await hashFile(path, options.cache, options.signal))
   const key = keyOf(source, files, encoding, options.invalid)

@@ -1,6 +1,6 @@
 /** Where encoded data are kept, and whether there is room for more. */
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { TongueforgeError } from '../../errors'
@@ -9,6 +9,17 @@ import { cacheFolder } from '../../libtorch_folders'
 /** The folder of a config's key, else TONGUEFORGE_DATA_CACHE, else `data` beside the fetched libraries. */
 export function dataCacheFolder(path?: string): string {
   return resolve(path ?? (process.env.TONGUEFORGE_DATA_CACHE || join(cacheFolder(), 'data')))
+}
+
+/** Throws ERR_IO where no folder can be: a file is in its place, or above it. */
+export async function checkPlace(cache: string): Promise<void> {
+  const found = await stat(cache).catch((error: NodeJS.ErrnoException) => error)
+  if (found instanceof Error ? found.code === 'ENOENT' : found.isDirectory()) return
+  const received = found instanceof Error ? found.code : 'a file'
+  throw new TongueforgeError('ERR_IO', `${cache}: expected a folder for encoded data, received ${received}`, {
+    hint: 'Name another folder: data_cache: PATH.',
+    details: { path: cache },
+  })
 }
 
 /** A folder of a name of its own for work that is published by renaming it; what dead processes left is removed. */

@@ -1,4 +1,5 @@
 /** What stands against an adaptation is met before its first stage: models, texts, tasks, the keys of every stage. */
+import { realpath } from 'node:fs/promises'
 import { decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
 import type { AdaptConfig } from '../../config/adapt'
@@ -8,7 +9,7 @@ import { TongueforgeError } from '../../errors'
 import { PERPLEXITIES } from '../../tasks/metrics'
 import { chooseTasks } from '../../tasks/registry'
 import type { Task } from '../../tasks/task'
-import { resolveSource } from '../../text/documents'
+import { resolveSource, type Source } from '../../text/documents'
 import { loadModelText } from '../../text/model_text'
 import { planEvaluation, readEvaluateConfig } from '../evaluating/plan'
 import { best } from '../reporting/paper_tables'
@@ -18,15 +19,17 @@ import { type NeededStage, needsOf } from './needs'
 import { cutMeasure } from './pick'
 import { planAll, START } from './plan'
 
-/** Resolves with what the stages need. Throws ERR_CONFIG that names arm and key, ERR_NOT_FOUND, ERR_DATA, ERR_TEMPLATE, ERR_MODEL_CONFIG. */
+/** Resolves with what the stages need; warns of texts that are learnt and measured. Throws ERR_CONFIG that names arm and key, ERR_NOT_FOUND, ERR_DATA, ERR_TEMPLATE, ERR_MODEL_CONFIG. */
 export async function checkAdaptation(
   read: ReadConfig,
   folder: AdaptFolder,
   signal: AbortSignal,
+  warn: (message: string) => void,
 ): Promise<NeededStage[]> {
   const { config, file } = read
   await checkModels(config)
   for (const source of sourcesOf(config)) await resolveSource(source)
+  await warnOfLearntTexts(config, warn)
   await checkTasks(config, file, signal)
   return needsOf(
     planAll(read, [...Object.keys(config.held_out), ...config.evaluate.tasks]),
@@ -58,6 +61,24 @@ async function openDecoder(path: string): Promise<ModelFolder> {
 
 function sourcesOf({ corpus, instructions = [], preferences = [], held_out, vocabulary }: AdaptConfig) {
   return [corpus, instructions, preferences, ...Object.values(held_out), vocabulary?.data ?? []].flat()
+}
+
+/** A file that is learnt from and measured flatters the arms that learn from it. */
+async function warnOfLearntTexts(
+  { corpus, held_out }: AdaptConfig,
+  warn: (message: string) => void,
+): Promise<void> {
+  const learnt = new Set(await filesOf(corpus))
+  for (const [name, sources] of Object.entries(held_out)) {
+    const both = (await filesOf(sources)).find((file) => learnt.has(file))
+    if (both !== undefined)
+      warn(`held_out.${name}: ${both} is in corpus too: its perplexity tells what was learnt by heart`)
+  }
+}
+
+async function filesOf(sources: readonly Source[]): Promise<string[]> {
+  const resolved = await Promise.all(sources.map(resolveSource))
+  return Promise.all(resolved.flatMap(({ files }) => files.map(({ path }) => realpath(path))))
 }
 
 /** Documents are read, too: a task that fails after days of training is met now. And so is a rule on what no task tells. */

@@ -134,13 +134,19 @@ const TAKEN = ['start', 'chat', 'base', 'compress', 'compressed']
 
 function checkNames(arms: readonly Arm[], { only, skip }: AdaptConfig, file: string): void {
   const names = arms.map(({ name }) => name)
+  const folders = names.map((name) => name.toLowerCase()) // some file systems know no capitals
   for (const [i, name] of names.entries()) {
     const key = `arms.${i}.name`
     const hint = 'Give it a name: { arm: ARM, name: NAME }.'
-    if (TAKEN.includes(name))
+    if (TAKEN.includes(folders[i]!))
       throw configError(file, `${key}: expected a name that is free, received ${name}`, { hint, key })
-    if (names.indexOf(name) < i)
+    const other = names[folders.indexOf(folders[i]!)]!
+    if (other === name && names.indexOf(name) < i)
       throw configError(file, `${key}: expected a name of its own, received ${name} twice`, { hint, key })
+    if (other !== name)
+      throw configError(file, `${key}: expected a name of its own, received ${name} beside ${other}`, {
+        ...{ hint: 'Stages are folders, and some file systems do not tell capitals apart.', key },
+      })
   }
   for (const [key, list] of Object.entries({ only, skip })) {
     const known = [...names, 'compress']

@@ -209,6 +209,21 @@ test('a disk that is full, or becomes so, is an error before it is half an entry
   assert.deepEqual([entries(cache), hidden(cache)], [[], []])
 })
 
+test('a cache whose place is taken by a file, or lies below one, is told which', async () => {
+  const folder = temporaryFolder()
+  const file = join(folder, 'a.txt')
+  writeFileSync(file, 'hello')
+  for (const [cache, received] of [
+    [file, /a\.txt: expected a folder for encoded data, received a file$/],
+    [join(file, 'below'), /below: expected a folder for encoded data, received ENOTDIR$/],
+  ])
+    await assert.rejects(open(file, { cache }), {
+      code: 'ERR_IO',
+      message: received,
+      hint: 'Name another folder: data_cache: PATH.',
+    })
+})
+
 test('what a killed process left is removed; what a living one works on stays', async () => {
   const cache = temporaryFolder()
   const path = join(temporaryFolder({ 'a.txt': 'one' }), 'a.txt')
