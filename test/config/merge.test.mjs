@@ -1,7 +1,7 @@
 // What a config of `merge` may say, and the words in which the rest is refused.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { shardBytes } from '#lib/config/merge'
+import { bytesOf } from '#lib/config/byte_size'
 import { checkMergeConfig } from '#lib/config/merge_checks'
 import { depthOf, lookUp, valueAt } from '#lib/config/merge_parameters'
 
@@ -26,7 +26,7 @@ describe('a config of merge', () => {
   test('is completed with its defaults', () => {
     const config = checkMergeConfig(linear, 'm.yaml')
     assert.equal(config.seed, 0)
-    assert.equal(shardBytes(config.shard_size), 5e9)
+    assert.equal(bytesOf(config.shard_size), 5e9)
     assert.equal(checkMergeConfig({ ...linear, tokenizer: {} }, 'm.yaml').tokenizer.source, 'union')
   })
 
@@ -135,7 +135,7 @@ describe('a config of merge', () => {
 
   test('sizes of shards are bytes, or text with a unit', () => {
     const sizes = { 1000: 1000, '1k': 1000, '2.5 MB': 2.5e6, '5GB': 5e9, '7B': 7 }
-    for (const [given, bytes] of Object.entries(sizes)) assert.equal(shardBytes(given), bytes, given)
+    for (const [given, bytes] of Object.entries(sizes)) assert.equal(bytesOf(given), bytes, given)
     refused({ ...linear, shard_size: 'big' }, 'shard_size', /5GB/)
   })
 })
