@@ -39,7 +39,8 @@ export async function writeModelCard(folder: string, card: ModelCard): Promise<v
     ...card.front,
   }
   const text = [
-    `---\n${toYaml(front)}---\n`,
+    // Hubs read it with a reader of YAML 1.1, to which no, the tag of Norwegian, is false.
+    `---\n${toYaml(front, { version: '1.1' })}---\n`,
     `# ${card.title}\n`,
     `${card.summary}\n`,
     ...(card.sections ?? []).map(({ title, text }) => `## ${title}\n\n${text}\n`),

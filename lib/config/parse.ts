@@ -57,9 +57,9 @@ export function parseYaml(text: string, file: string): unknown {
   }
 }
 
-/** The text that `resolved.yaml` holds. */
-export function toYaml(config: unknown): string {
-  return yaml().stringify(config, { aliasDuplicateObjects: false })
+/** The text that `resolved.yaml` holds; with version 1.1, what its readers take for something else is quoted: no, on, 1_000. */
+export function toYaml(config: unknown, { version = '1.2' }: { version?: '1.1' | '1.2' } = {}): string {
+  return yaml().stringify(config, { aliasDuplicateObjects: false, version })
 }
 
 /** Sets `key.path=value` pairs; values are YAML scalars or flow collections. Returns a new object. Throws ERR_USAGE, ERR_CONFIG. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parse } from 'yaml'
 import { writeModelCard } from '#lib/checkpoint/model_card'
 import { carryOver, writeJson, writeText } from '#lib/checkpoint/write_folder'
 import { temporaryFolder } from '../helpers/folders.mjs'
@@ -27,6 +28,15 @@ test('a full disk is told with a code, whichever small file of a model meets it'
       assert.match(hint, /Free space/)
       return true
     })
+})
+
+test('the head of a card says the same to readers of YAML 1.1', async () => {
+  const folder = temporaryFolder()
+  const front = { license: 'no', language: ['no', 'de'], datasets: ['on', '1_000', 'a: b'], base_model: 'y' }
+  await writeModelCard(folder, { title: 'x', summary: 'x', origins: {}, config: {}, front })
+  const [, head] = readFileSync(join(folder, 'README.md'), 'utf8').split('---\n')
+  const { library_name: _, tags: __, ...told } = parse(head, { version: '1.1' })
+  assert.deepEqual(told, front)
 })
 
 test('a file that cannot be carried over is told with a code', async () => {

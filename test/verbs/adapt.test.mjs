@@ -171,6 +171,20 @@ describe('adapt', () => {
     assert.ok(!existsSync(huge.out), 'nothing is written')
   })
 
+  test('its own result is no model to go on from', async () => {
+    const { out } = whole
+    for (const chat of [out, join(out, 'model')])
+      await assert.rejects(
+        adapt({ ...given, out, chat }, { resume: true }).result,
+        ({ code, message, hint }) => {
+          assert.equal(code, 'ERR_USAGE')
+          assert.match(message, /expected a run folder apart from what is read, received the input /)
+          assert.equal(hint, 'Choose another out.')
+          return true
+        },
+      )
+  })
+
   test('texts that are learnt and measured are warned of, before anything is done', async () => {
     const warnings = []
     const onWarning = (message) => warnings.push(message)

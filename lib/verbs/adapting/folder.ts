@@ -4,7 +4,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import type { AdaptConfig } from '../../config/adapt'
-import { ClaimedFolder } from '../training/claimed_folder'
+import { type Claim, ClaimedFolder } from '../training/claimed_folder'
 import { StageRecords } from './records'
 import { configOf, type ModelRef, type PlannedStage } from './stage'
 
@@ -25,6 +25,13 @@ export class AdaptFolder extends ClaimedFolder<AdaptConfig> {
     this.stages = join(this.path, 'stages')
     this.tasks = join(this.path, 'tasks')
     this.records = new StageRecords(this.path)
+  }
+
+  /** As of every run; and going on from its own result, which `model/` is, would replace it under itself. */
+  override async check(claim: Claim): Promise<boolean> {
+    const replaces = await super.check(claim)
+    if (existsSync(this.path)) await this.checkApart([this.config.chat, this.config.base])
+    return replaces
   }
 
   place(stage: string): string {

@@ -42,7 +42,7 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
     if (resume && isRun) return this.#checkVerb()
     if (!overwrite) throw this.#taken(isRun)
     if (!isRun) throw notARun(this.path)
-    await this.#checkInputsApart()
+    await this.checkApart(this.inputs)
     return true
   }
 
@@ -115,9 +115,10 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
     )
   }
 
-  async #checkInputsApart(): Promise<void> {
+  /** Throws ERR_USAGE where one of them lies in the folder, which is there. */
+  protected async checkApart(inputs: readonly (string | undefined)[]): Promise<void> {
     const place = (await realpath(this.path)) + sep
-    for (const input of this.inputs) {
+    for (const input of inputs) {
       if (input === undefined) continue
       const real = (await realpath(input).catch(() => resolve(input))) + sep
       if (real.startsWith(place)) throw inputInside(this.path, input)
@@ -175,7 +176,7 @@ function insideModel(path: string, model: string): TongueforgeError {
   )
 }
 
-// A run that starts from its own result would delete it first.
+// A run that starts from its own result would delete or replace it.
 function inputInside(path: string, input: string): TongueforgeError {
   return new TongueforgeError(
     'ERR_USAGE',
