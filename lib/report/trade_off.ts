@@ -76,14 +76,30 @@ function withTitles(svg: string): string {
 }
 
 function specification({ legend = false, ...chart }: TradeOffChart): object {
-  const { x, y, format, points, looks, logarithmic } = chart
+  const { points } = chart
+  const axes = axesOf(chart)
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    ...SIZE,
+    config: PAGE_CONFIG,
+    layer: [
+      ...frontLayers(
+        points.filter((point) => point.front),
+        axes,
+      ),
+      ...seriesLayers(chart, axes, legend),
+    ],
+  }
+}
+
+function axesOf({ x, y, format, points, logarithmic }: TradeOffChart) {
   const domainOfY = padded(
     points.map((point) => point.y),
     logarithmic,
   )
   const mostX = Math.max(...points.map((point) => point.x))
   const scaleOfY = { type: logarithmic ? 'log' : 'linear', domain: domainOfY, nice: false }
-  const encoding = {
+  return {
     x: {
       field: 'x',
       type: 'quantitative',
@@ -96,63 +112,42 @@ function specification({ legend = false, ...chart }: TradeOffChart): object {
       ...{ axis: { format: '~g', tickCount: 5 }, scale: scaleOfY },
     },
   }
+}
+
+/** A dashed line, and a ring around each point of it. */
+function frontLayers(front: TradeOffChart['points'], encoding: object): object[] {
+  const mark = { aria: false, strokeWidth: 1.5, color: 'currentColor' }
+  const data = { values: front }
+  return [
+    { data, mark: { ...mark, type: 'line', strokeDash: [5, 4], opacity: 0.5 }, encoding },
+    { data, mark: { ...mark, type: 'point', shape: 'circle', size: 190, opacity: 0.7 }, encoding },
+  ]
+}
+
+/** A line through the points of each series, in the order that they come in, and a sign for each. */
+function seriesLayers({ points, looks }: TradeOffChart, axes: object, legend: boolean): object[] {
   const domain = [...looks.keys()]
-  const range = (key: 'colour' | 'shape') => [...looks.values()].map((look) => look[key])
-  const named = { title: null, ...(!legend && { legend: null }) }
-  const colour = {
-    ...{ field: 'series', type: 'nominal', ...named },
-    scale: { domain, range: range('colour') },
-  }
-  const front = points.filter((point) => point.front)
-  return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    ...SIZE,
-    config: PAGE_CONFIG,
-    layer: [
-      {
-        data: { values: front },
-        mark: {
-          type: 'line',
-          aria: false,
-          strokeDash: [5, 4],
-          strokeWidth: 1.5,
-          color: 'currentColor',
-          opacity: 0.5,
-        },
-        encoding,
+  const looking = (key: 'colour' | 'shape') => ({
+    ...{ field: 'series', type: 'nominal', title: null, ...(!legend && { legend: null }) },
+    scale: { domain, range: [...looks.values()].map((look) => look[key]) },
+  })
+  const encoding = { ...axes, color: looking('colour') }
+  return [
+    {
+      data: { values: points.map((point, order) => ({ ...point, order })) },
+      mark: { type: 'line', aria: false, strokeWidth: 1.2, opacity: 0.55 },
+      encoding: { ...encoding, order: { field: 'order', type: 'quantitative' } },
+    },
+    {
+      data: { values: points },
+      mark: { type: 'point', filled: true, size: 62, opacity: 1 },
+      encoding: {
+        ...encoding,
+        shape: looking('shape'),
+        description: { field: 'label', type: 'nominal' },
       },
-      {
-        data: { values: front },
-        mark: {
-          type: 'point',
-          aria: false,
-          shape: 'circle',
-          size: 190,
-          strokeWidth: 1.5,
-          color: 'currentColor',
-          opacity: 0.7,
-        },
-        encoding,
-      },
-      {
-        data: { values: points.map((point, order) => ({ ...point, order })) },
-        mark: { type: 'line', aria: false, strokeWidth: 1.2, opacity: 0.55 },
-        encoding: { ...encoding, color: colour, order: { field: 'order', type: 'quantitative' } },
-      },
-      {
-        data: { values: points },
-        mark: { type: 'point', filled: true, size: 62, opacity: 1 },
-        encoding: {
-          ...{ ...encoding, color: colour },
-          shape: {
-            ...{ field: 'series', type: 'nominal', ...named },
-            scale: { domain, range: range('shape') },
-          },
-          description: { field: 'label', type: 'nominal' },
-        },
-      },
-    ],
-  }
+    },
+  ]
 }
 
 /** Room for the signs at both ends. */
