@@ -109,7 +109,7 @@ async function addTask(
     const looked = task.judged.references.map((path) => below(data, path)).join(', ')
     const where = file ?? `no file of references (${looked || 'the task file names none'})`
     throw new TongueforgeError(code, `${task.name}: ${message}`, {
-      hint: `${hint} Read: ${where}.`,
+      hint: `${hint} Read: ${plan.files[0]}, ${where}.`,
       cause: error,
     })
   }
