@@ -2,13 +2,12 @@
 // both sides, step by step in turn. node bench/train.mjs [--threads N] [pairs] [CASE...]; a CASE is any part of a name
 // such as 100m-2048-packed. On a busy machine compare cpu_seconds, best with one thread. The Python of `npm run test:parity` runs the peer: run that once before, or name an interpreter
 // that has torch and transformers in TONGUEFORGE_PARITY_PYTHON. Read train.md for the results.
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { Side } from './side.mjs'
 import { machine, summary } from './statistics.mjs'
 import { CASES, writeCase } from './train_cases.mjs'
 
@@ -22,28 +21,6 @@ const { values, positionals } = parseArgs({
 const { threads } = values
 const [pairs = '3', ...wanted] = positionals
 
-/** A process that takes a step a line. */
-class Side {
-  constructor(command, args) {
-    // Threads that wait asleep on both sides: each waits while the other steps.
-    const env = { ...process.env, OMP_WAIT_POLICY: 'PASSIVE' }
-    this.child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
-    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
-  }
-  async read() {
-    const { value, done } = await this.lines.next()
-    if (done) throw new Error(`${this.child.spawnfile} ended early; its message is above`)
-    return JSON.parse(value)
-  }
-  step() {
-    this.child.stdin.write('step\n')
-    return this.read()
-  }
-  end() {
-    this.child.stdin.end()
-  }
-}
-
 async function measure(one) {
   const folder = mkdtempSync(join(tmpdir(), 'tongueforge-bench-'))
   const steps = { ours: [], peer: [] }
@@ -53,8 +30,8 @@ async function measure(one) {
   try {
     for (const side of [ours, peer]) await side.read() // both have loaded
     for (let step = 0; step <= Number(pairs); step++) {
-      steps.ours.push(await ours.step())
-      steps.peer.push(await peer.step())
+      steps.ours.push(await ours.ask('step'))
+      steps.peer.push(await peer.ask('step'))
     }
   } finally {
     for (const side of [ours, peer]) side.end()

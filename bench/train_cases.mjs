@@ -32,15 +32,21 @@ export const CASES = Object.keys(MODELS).flatMap((model) =>
   ),
 )
 
-/** Writes model.safetensors, config.json and batches.json for `steps` updates into `folder`. */
-export async function writeCase(folder, { model, length, documents }, steps) {
+/** Writes model.safetensors and config.json of a model of random weights into `folder`; gives the config. */
+export async function writeModel(folder, model, dtype = 'float32') {
   mkdirSync(folder, { recursive: true })
-  const config = llamaConfig(MODELS[model])
+  const config = { ...llamaConfig(MODELS[model]), torch_dtype: dtype }
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
   const options = { spec: decoderSpec(config), init: { ...INIT, seed: 1 }, threads: 2 }
   const handle = await runJob('initialiseModel', options)
-  await runJob('saveModel', { model: handle, folder, dtype: 'float32', max_shard_bytes: 1e10 })
+  await runJob('saveModel', { model: handle, folder, dtype, max_shard_bytes: 1e10 })
   native().dispose(handle)
+  return config
+}
+
+/** Writes model.safetensors, config.json and batches.json for `steps` updates into `folder`. */
+export async function writeCase(folder, { model, length, documents }, steps) {
+  const config = await writeModel(folder, model)
   const shape = { rows: TOKENS_A_STEP / length, length, vocabulary: config.vocab_size }
   const random = uniform(7)
   const batches = Array.from({ length: steps }, () =>
