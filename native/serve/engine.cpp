@@ -16,6 +16,8 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr int64_t kFewestPrefillRows = 16, kMostPrefillRows = 256;
+/// With readers, before they are told again; longer than a job holds events back.
+constexpr auto kPatience = 25ms;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -174,12 +176,17 @@ bool Engine::take_in(Audience& audience, const Job& job) {
   std::vector<int64_t> cancelled;
   {
     std::unique_lock lock(mutex_);
-    for (;; news_.wait_for(lock, 25ms)) {
+    while (true) {
       job.check();
       if (inbox_.sequences.empty() && scheduler_.running().empty() && scheduler_.waiting().empty())
         return false;
       const bool is_heard = options_.most_unheard <= 0 || inbox_.unheard <= options_.most_unheard;
       if (is_heard || !inbox_.cancelled.empty()) break;
+      if (news_.wait_for(lock, kPatience) == std::cv_status::no_timeout) continue;
+      // A job posts what it hears at most every 20 ms, and the rest with what it hears next: that is this.
+      lock.unlock();
+      audience.hear({}, {});
+      lock.lock();
     }
     for (auto& sequence : inbox_.sequences) scheduler_.add(std::move(sequence));
     inbox_.sequences.clear();

@@ -43,7 +43,8 @@ struct End {
   std::optional<Error> error = {};  // of one that failed
 };
 
-/// Who hears what becomes of requests: on the engine's thread, tokens of a request in order and then its end.
+/// Who hears what becomes of requests: on the engine's thread, tokens of a request in order and then its
+/// end; of nothing, now and then, while the engine waits for them to be acknowledged.
 class Audience {
  public:
   virtual ~Audience() = default;

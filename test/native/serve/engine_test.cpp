@@ -1,9 +1,11 @@
 #include "serve/engine.h"
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <numeric>
 #include <thread>
+#include <utility>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -293,4 +295,51 @@ TEST_CASE("an engine waits for its readers, and goes on when they have caught up
   });
   engine.run(scribe, SilentJob());
   CHECK(scribe.answers[1].ids.size() == 40);
+}
+
+namespace {
+
+/// Hands on what it hears as the thread of a job does: not twice within 20 ms, else with what comes next.
+class Posting final : public serve::Audience {
+ public:
+  explicit Posting(Engine& engine) : engine_(engine) {}
+
+  void hear(const std::vector<serve::Token>& tokens, const std::vector<serve::End>& ends) override {
+    unposted_ += static_cast<int64_t>(tokens.size());
+    ended += ends.size();
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < std::chrono::milliseconds(20)) return;
+    last_ = now;
+    engine_.acknowledge(std::exchange(unposted_, 0));
+  }
+  size_t ended = 0;
+
+ private:
+  Engine& engine_;
+  int64_t unposted_ = 0;
+  std::chrono::steady_clock::time_point last_{};
+};
+
+/// Gives up after a while, so that what waits forever fails.
+class ImpatientJob final : public Job {
+ public:
+  bool cancelled() const override { return std::chrono::steady_clock::now() > end_; }
+  void progress(Value) override {}
+  void emit(Value) override {}
+
+ private:
+  std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+};
+
+}  // namespace
+
+TEST_CASE("an engine that is faster than its events are posted does not wait for what nobody was told") {
+  const auto model = long_decoder();
+  auto options = with_pages(*model, 7);
+  options.most_unheard = 5;
+  Engine engine(model, options);
+  Posting posting(engine);
+  engine.submit({.prompt = {1}, .max_new_tokens = 60});
+  CHECK_NOTHROW(engine.run(posting, ImpatientJob()));
+  CHECK(posting.ended == 1);
 }
