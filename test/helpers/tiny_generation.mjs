@@ -1,8 +1,10 @@
 // A small task whose answers are written, in the words of the demo's tokenizer.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { evaluate } from 'tongueforge'
 import { stringify } from 'yaml'
 import { Random } from '#lib/text/random'
+import { readSamples, samplesFile } from '#lib/verbs/evaluating/record'
 import { VOCABULARY } from '#lib/world/tokenizer'
 
 const WORDS = VOCABULARY.filter((token) => /^[a-z]{2,}$/.test(token)).slice(0, 60)
@@ -27,4 +29,21 @@ export function writeTinyGeneration(folder, { name = 'written', docs = tinyQuest
   }
   writeFileSync(file, stringify({ ...task, ...keys }))
   return file
+}
+
+/** Evaluations of the model in `folder`, a run folder and a task file each below `root`. */
+export function generationRuns(root, folder) {
+  let count = 0
+  const config = (task, more = {}) => ({
+    ...{ models: [folder], tasks: [task].flat(), out: join(root, `run${count++}`), threads: 1 },
+    ...more,
+  })
+  const taskFile = (keys) => writeTinyGeneration(join(root, `tasks${count++}`), keys)
+  const samplesOf = ({ out }, name = 'first', task = 'written') => readSamples(samplesFile(out, name, task))
+  const ran = async (task, more) => {
+    const given = config(task, more)
+    const report = await evaluate(given).result
+    return { report, samples: await samplesOf(given), given }
+  }
+  return { config, taskFile, samplesOf, ran }
 }
