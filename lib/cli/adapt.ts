@@ -1,20 +1,14 @@
 import type { AdaptPlanReport, AdaptReport } from '../index'
 import { AdaptView } from './adapt_view'
-import { resumable } from './interruption'
+import { type FollowedValues, followed } from './followed'
 import { library } from './library'
-import { JSON_OPTION, pick } from './options'
+import { JSON_OPTION } from './options'
 import { factsText, jsonText, tableText } from './print'
 import { bytes, duration } from './progress'
 import { short } from './training_view'
 import { defineVerb } from './verb'
 
-interface Values {
-  dryRun?: boolean
-  resume?: boolean
-  overwrite?: boolean
-}
-
-export default defineVerb<Values>({
+export default defineVerb<FollowedValues>({
   name: 'adapt',
   summary: 'teach a chat model a language in several ways, measure all, pick one',
   arguments: [
@@ -33,18 +27,9 @@ export default defineVerb<Values>({
   examples: ['adapt config.yaml --dry-run', "adapt config.yaml 'only=[inscp]' --resume"],
   async run([config, overrides], values, io) {
     const { adapt } = library()
-    const view = new AdaptView(io)
-    const report = await resumable(async (onKept) => {
-      const run = adapt(config, {
-        ...pick(values, ['dryRun', 'resume', 'overwrite']),
-        ...{ overrides, signal: io.signal, onKept },
-        onWarning: (message) => view.warning(message),
-        onProgress: (work) => view.progress(work),
-      })
-      for await (const event of run) view.event(event)
-      return run.result
-    })
-    io.progress.end()
+    const report = await followed(new AdaptView(io), { overrides, values, io }, (options) =>
+      adapt(config, options),
+    )
     io.write(io.json ? jsonText(report) : reportText(report))
     return 'pick' in report && report.pick.picked === null ? 1 : 0
   },

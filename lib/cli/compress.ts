@@ -1,20 +1,14 @@
 import type { CompressPlanReport, CompressReport, CompressResult } from '../index'
 import { CompressView } from './compress_view'
-import { resumable } from './interruption'
+import { type FollowedValues, followed } from './followed'
 import { library } from './library'
-import { JSON_OPTION, pick } from './options'
+import { JSON_OPTION } from './options'
 import { factsText, jsonText, tableText } from './print'
 import { bytes } from './progress'
 import { short } from './training_view'
 import { defineVerb } from './verb'
 
-interface Values {
-  dryRun?: boolean
-  resume?: boolean
-  overwrite?: boolean
-}
-
-export default defineVerb<Values>({
+export default defineVerb<FollowedValues>({
   name: 'compress',
   summary: 'make a model small in stages, as a YAML config says',
   arguments: [
@@ -30,18 +24,9 @@ export default defineVerb<Values>({
   examples: ['compress config.yaml', 'compress config.yaml stages.0.keep=4 --dry-run'],
   async run([config, overrides], values, io) {
     const { compress } = library()
-    const view = new CompressView(io)
-    const result = await resumable(async (onKept) => {
-      const run = compress(config, {
-        ...pick(values, ['dryRun', 'resume', 'overwrite']),
-        ...{ overrides, signal: io.signal, onKept },
-        onWarning: (message) => view.warning(message),
-        onProgress: (work) => view.progress(work),
-      })
-      for await (const event of run) view.event(event)
-      return run.result
-    })
-    io.progress.end()
+    const result = await followed(new CompressView(io), { overrides, values, io }, (options) =>
+      compress(config, options),
+    )
     io.write(io.json ? jsonText(result) : resultText(result))
     return 0
   },

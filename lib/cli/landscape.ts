@@ -1,19 +1,19 @@
-import type { LandscapePlanReport, LandscapeReport, PointRecord, ProbeTest } from '../index'
-import { resumable } from './interruption'
+import type {
+  LandscapePlanReport,
+  LandscapeProgress,
+  LandscapeReport,
+  PointRecord,
+  ProbeTest,
+} from '../index'
+import { type FollowedValues, followed } from './followed'
 import { library } from './library'
-import { JSON_OPTION, pick } from './options'
+import { JSON_OPTION } from './options'
 import { factsText, jsonText, tableText } from './print'
 import { bytes } from './progress'
 import { short } from './training_view'
 import { defineVerb } from './verb'
 
-interface Values {
-  dryRun?: boolean
-  resume?: boolean
-  overwrite?: boolean
-}
-
-export default defineVerb<Values>({
+export default defineVerb<FollowedValues>({
   name: 'landscape',
   summary: 'compress a model in many ways and chart quality against cost',
   arguments: [
@@ -30,17 +30,14 @@ export default defineVerb<Values>({
   async run([config, overrides], values, io) {
     const { landscape } = library()
     let note: string | undefined
-    const report = await resumable(async (onKept) => {
-      const run = landscape(config, {
-        ...pick(values, ['dryRun', 'resume', 'overwrite']),
-        ...{ overrides, signal: io.signal, onKept },
-        onWarning: io.say,
-        onProgress: (progress) => io.progress.update({ ...progress, note }),
-      })
-      for await (const record of run) note = noteOf(record)
-      return run.result
-    })
-    io.progress.end()
+    const view = {
+      event(record: PointRecord) {
+        note = noteOf(record)
+      },
+      progress: (work: LandscapeProgress) => io.progress.update({ ...work, note }),
+      warning: io.say,
+    }
+    const report = await followed(view, { overrides, values, io }, (options) => landscape(config, options))
     io.write(io.json ? jsonText(report) : reportText(report))
     return 'failed' in report && report.failed.length > 0 ? 1 : 0
   },
