@@ -13,9 +13,6 @@ using few_rows::Pairs;
 using few_rows::Product;
 using few_rows::Widened;
 
-// Multiplications that one thread should have at least: some 5 us of work.
-constexpr int64_t kMultiplications = int64_t{1} << 17;
-
 thread_local bool as_recorded = false;
 
 bool has_pairs(Instructions level) {
@@ -26,28 +23,17 @@ bool has_pairs(Instructions level) {
 #endif
 }
 
-/// loop(Width<bytes>) for the registers of a level.
-template <class Loop>
-void at_level(Instructions level, const Loop& loop) {
-#if defined(__x86_64__)
-  if (level == Instructions::Avx512) return simd::run_avx512(loop);
-  if (level == Instructions::Avx2) return simd::run_avx2(loop);
-#endif
-  loop(simd::Width<16>{});
+template <int Bytes>
+TONGUEFORGE_INLINE void multiply(const Product<float>& p, Instructions, int64_t begin, int64_t end) {
+  few_rows::outputs_of<Widened<float, Bytes>, Bytes>(p, begin, end);
 }
 
-void multiply(const Product<float>& p, Instructions level, int64_t begin, int64_t end) {
-  at_level(level, [&](auto bytes) TONGUEFORGE_INLINED {
-    few_rows::outputs_of<Widened<float, bytes()>, bytes()>(p, begin, end);
-  });
-}
-
-void multiply(const Product<at::BFloat16>& p, Instructions level, int64_t begin, int64_t end) {
-  at_level(level, [&](auto bytes) TONGUEFORGE_INLINED {
-    if constexpr (bytes() == 64)
-      if (has_pairs(level)) return few_rows::outputs_of<Pairs, 64>(p, begin, end);
-    few_rows::outputs_of<Widened<at::BFloat16, bytes()>, bytes()>(p, begin, end);
-  });
+template <int Bytes>
+TONGUEFORGE_INLINE void multiply(const Product<at::BFloat16>& p, Instructions level, int64_t begin,
+                                 int64_t end) {
+  if constexpr (Bytes == 64)
+    if (has_pairs(level)) return few_rows::outputs_of<Pairs, 64>(p, begin, end);
+  few_rows::outputs_of<Widened<at::BFloat16, Bytes>, Bytes>(p, begin, end);
 }
 
 template <class T>
@@ -55,16 +41,16 @@ void product_into(const at::Tensor& y, const at::Tensor& x_MI, const at::Tensor&
                   const at::Tensor& maybe_bias, Instructions level) {
   const Product<T> product = {.x = x_MI.const_data_ptr(),
                               .weight = weight.const_data_ptr<T>(),
+                              .maybe_scales = nullptr,
                               .maybe_bias = maybe_bias.defined() ? maybe_bias.const_data_ptr<T>() : nullptr,
                               .y = y.mutable_data_ptr<T>(),
                               .rows = x_MI.size(0),
                               .inputs = weight.size(1),
                               .outputs = weight.size(0),
                               .weight_stride = weight.stride(0)};
-  const int64_t of_an_output = std::max<int64_t>(1, product.inputs * product.rows);
-  const int64_t least = std::max(few_rows::kStreams, kMultiplications / of_an_output);
-  at::parallel_for(0, product.outputs, least,
-                   [&](int64_t begin, int64_t end) { multiply(product, level, begin, end); });
+  few_rows::in_parallel(product.outputs, product.inputs * product.rows, level,
+                        [&](auto bytes, int64_t begin, int64_t end)
+                            TONGUEFORGE_INLINED { multiply<bytes()>(product, level, begin, end); });
 }
 
 bool has_dense_outputs(const at::Tensor& weight) {

@@ -18,13 +18,16 @@ ProductTimes timed(const nn::Linear& linear, const nn::QuantizedExecution& packe
 }
 
 PackedLayer use_packed(const std::string& name, nn::Linear& linear,
-                       std::shared_ptr<const nn::Quantized> numbers, bool keep_weights, int64_t rows) {
+                       const std::shared_ptr<const nn::Quantized>& numbers, bool keep_weights, int64_t rows) {
   const int64_t bits = numbers->codes.bits();
-  const auto packed = std::make_shared<nn::QuantizedExecution>(
-      std::move(numbers), keep_weights ? linear.weight : at::Tensor(), nn::RowUse{true, true});
-  PackedLayer layer = {name, bits, timed(linear, *packed, 1), timed(linear, *packed, rows), {}};
-  layer.use = packed->use = {!keep_weights || pays(layer.one), pays(layer.more)};
-  if (layer.use.one || layer.use.more) linear.execution = packed;
+  const auto maybe_weight = keep_weights ? linear.weight : at::Tensor();
+  const auto with = [&](nn::RowUse use) {
+    return std::make_shared<nn::QuantizedExecution>(numbers, maybe_weight, use);
+  };
+  const auto both = with({true, true});
+  PackedLayer layer = {name, bits, timed(linear, *both, 1), timed(linear, *both, rows), {}};
+  layer.use = both->use = {!keep_weights || pays(layer.one), pays(layer.more)};
+  if (layer.use.one || layer.use.more) linear.execution = layer.use.more ? both : with(layer.use);
   if (!keep_weights) linear.weight = at::Tensor();
   return layer;
 }

@@ -41,8 +41,13 @@ QuantizedExecution::QuantizedExecution(std::shared_ptr<const Quantized> numbers,
     : ChosenProduct(numbers->codes.inputs(), use),
       numbers_(std::move(numbers)),
       maybe_weight_OI_(std::move(maybe_weight_OI)) {
-  if (!use.one && !use.more) return;
-  if (numbers_->codes.bits() == 4) {
+  const auto& codes = numbers_->codes;
+  if (use.one)
+    coded_ = {codes.bits(), codes.inputs(), codes.bits() == 4 ? codes.words() : codes.bytes(),
+              numbers_->scales_OG.to(at::kFloat).contiguous(),
+              numbers_->maybe_zeros_OG.defined() ? numbers_->maybe_zeros_OG.contiguous() : at::Tensor()};
+  if (!use.more) return;
+  if (codes.bits() == 4) {
     group_ = packed_group(*numbers_);
     const auto from_zero = numbers_->codes.bytes().to(at::kInt).add_(8);  // ATen's are 0 .. 15, 8 means 0
     packed_ = at::_convert_weight_to_int4pack_for_cpu(from_zero, kTiles);
@@ -57,16 +62,20 @@ int64_t QuantizedExecution::bytes() const {
   const auto of = [](const at::Tensor& tensor) {
     return tensor.defined() ? static_cast<int64_t>(tensor.nbytes()) : 0;
   };
-  return numbers_->bytes() + (group_ > 0 ? of(packed_) : 0) + of(scales_);
+  return numbers_->bytes() + (group_ > 0 ? of(packed_) : 0) + of(scales_) + of(coded_.scales_OG);
 }
 
 at::Tensor QuantizedExecution::product(const at::Tensor& x, const at::Tensor& maybe_bias) const {
-  const auto rows = x.reshape({-1, x.size(-1)}).contiguous();
-  const auto y = group_ > 0 ? at::_weight_int4pack_mm_for_cpu(rows, packed_, group_, scales_)
-                            : at::_weight_int8pack_mm(rows, packed_, scales_);
+  if (x.numel() == numbers_->codes.inputs()) return kernels::coded_linear(x, coded_, maybe_bias);
+  const auto y = product_of_more(x.reshape({-1, x.size(-1)}).contiguous());
   auto sizes = x.sizes().vec();
   sizes.back() = y.size(1);
   return (maybe_bias.defined() ? y + maybe_bias : y).view(sizes);
+}
+
+at::Tensor QuantizedExecution::product_of_more(const at::Tensor& x_MI) const {
+  return group_ > 0 ? at::_weight_int4pack_mm_for_cpu(x_MI, packed_, group_, scales_)
+                    : at::_weight_int8pack_mm(x_MI, packed_, scales_);
 }
 
 at::Tensor QuantizedExecution::weight() const {

@@ -156,9 +156,14 @@ TEST_CASE("packed products take the memory of the numbers, and of what is laid o
     return nn::QuantizedExecution(numbers, {}, use).bytes() - numbers->bytes();
   };
   CHECK(extra({4, true, 32}, {}) == 0);
-  CHECK(extra({4, true, 32}, {true, true}) == 16 * 64 / 2 + 16 * 2 * 2 * 2);  // codes; scale and zero a group
-  CHECK(extra({4, true, 64}, {true, true}) == 16 * 64 / 2 + 16 * 2 * 2);      // one group is one in ATen too
-  CHECK(extra({8, true, 0}, {true, true}) == 16 * 2);                         // the codes are those stored
+  // One row: the numbers as they are stored, with scales in float32.
+  CHECK(extra({4, true, 32}, {true, false}) == 16 * 2 * 4);
+  CHECK(extra({8, true, 0}, {true, false}) == 16 * 4);
+  // More: ATen's own copy of the codes, and a scale and zero for each group.
+  CHECK(extra({4, true, 32}, {false, true}) == 16 * 64 / 2 + 16 * 2 * 2 * 2);
+  CHECK(extra({4, true, 64}, {false, true}) == 16 * 64 / 2 + 16 * 2 * 2);  // one group is one in ATen too
+  CHECK(extra({8, true, 0}, {false, true}) == 16 * 2);                     // the codes are those stored
+  CHECK(extra({4, true, 64}, {true, true}) == 16 * 64 / 2 + 16 * 2 * 2 + 16 * 4);
 }
 
 TEST_CASE("auto keeps weights, and takes what timing says") {
