@@ -6,6 +6,7 @@ export const {
   VERSION,
   adapt,
   applyDelta,
+  attach,
   attention,
   audioInfo,
   clusters,

@@ -7,7 +7,8 @@
 //   distillation  every other block, `mending` updates on the tokens, on what the whole model says, on both
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { compress, landscape, train } from 'tongueforge'
+import { compress, landscape } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { absent, trainBase, writeTexts } from './compress_quality_base.mjs'
 import { machine } from './statistics.mjs'
 

@@ -1,7 +1,8 @@
 // The model of compress_quality.mjs: stories260K twice as deep, after it has read Shakespeare.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { merge, train } from 'tongueforge'
+import { merge } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { dataPath } from '../test/helpers/data.mjs'
 
 const [TEXT, STORIES] = ['corpus/en_tinyshakespeare.txt', 'models/stories260K_hf'].map(dataPath)

@@ -10,7 +10,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { train } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { PAPER_TARGETS } from '#lib/verbs/training/prune_schedule'
 import { dataPath } from '../test/helpers/data.mjs'
 import { machine } from './statistics.mjs'

@@ -1,6 +1,6 @@
 // One measurement of wait_policy.mjs: prints the steps a second of a run of 30, the first ten left out.
 import { join } from 'node:path'
-import { train } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { writeDatasets } from '#lib/world/datasets'
 import { DATASET_SIZES, tokenizerFolder, trainConfig } from '#lib/world/recipe'
 import { writeTokenizer } from '#lib/world/tokenizer'

@@ -139,6 +139,8 @@ export {
   type Model,
   type Score,
 } from './verbs/model'
+export { type AttachedRun, type AttachOptions, attach } from './verbs/own_process/attach'
+export { type TrainOptions, train } from './verbs/own_process/train'
 export {
   type ForetoldProbe,
   type ProbeFigures,
@@ -176,17 +178,15 @@ export {
   type SweepRun,
   sweep,
 } from './verbs/sweep'
-export {
-  type DryRunReport,
-  type PerplexityReport,
-  type ShownBatch,
-  type TrainOptions,
-  type TrainProgress,
-  type TrainReport,
-  type TrainResult,
-  type TrainRun,
-  type TrainStep,
-  train,
+export type {
+  DryRunReport,
+  PerplexityReport,
+  ShownBatch,
+  TrainProgress,
+  TrainReport,
+  TrainResult,
+  TrainRun,
+  TrainStep,
 } from './verbs/train'
 export { type Verification, type VerifyOptions, verify } from './verbs/verify'
 export {

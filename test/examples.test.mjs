@@ -150,7 +150,7 @@ describe('recipes', () => {
       `out=${join(root, 'run')}`,
       `data.0.path=${join(root, 'corpus.txt')}`,
     ]
-    const { train } = await import('tongueforge')
+    const { train } = await import('#lib/verbs/train')
     const { report } = await train(join(clone, 'recipes/cp.yaml'), {
       overrides: [...overrides, 'steps=2', 'sequence_length=32'],
     }).result
@@ -163,7 +163,7 @@ describe('recipes', () => {
     })
     const model = await writeTinyModel(join(root, 'base'))
     const places = [`model=${model}`, `out=${join(root, 'run')}`, `data.0.path=${join(root, 'chats.jsonl')}`]
-    const { train } = await import('tongueforge')
+    const { train } = await import('#lib/verbs/train')
     const { adapter, report } = await train(join(clone, 'recipes/lora.yaml'), {
       overrides: [...places, 'steps=2', 'sequence_length=32'],
     }).result
@@ -179,7 +179,7 @@ describe('recipes', () => {
       `out=${join(root, 'run')}`,
       `data.0.path=${join(root, 'corpus.txt')}`,
     ]
-    const { train } = await import('tongueforge')
+    const { train } = await import('#lib/verbs/train')
     const { report } = await train(join(clone, 'recipes/distil.yaml'), {
       overrides: [...places, 'steps=2', 'sequence_length=32'],
     }).result
@@ -205,7 +205,7 @@ describe('recipes', () => {
     await writeDatasets(new World(1), world, sizes)
     await writeTokenizer(join(world, 'tokenizer-chat'), { endOfTurn: true })
     for (const name of ['base', 'chat']) await writeTinyModel(join(root, 'demo-out', name))
-    const { train } = await import('tongueforge')
+    const { train } = await import('#lib/verbs/train')
     for (const name of ['tiny_inscp', 'tiny_cp', 'tiny_sft']) {
       const { model, out, tokenizer, data, eval: heldOut } = await read(`${name}.yaml`)
       const overrides = [
@@ -336,7 +336,7 @@ describe('recipes', () => {
       ...(tokenizer ? [`tokenizer=${model}`] : []),
       ...(inscp ? ['inscp={}'] : []), // to measure perplexities takes weights
     ]
-    const { train } = await import('tongueforge')
+    const { train } = await import('#lib/verbs/train')
     const { report } = await train(recipe(name), { overrides, dryRun: true }).result
     assert.equal(report.plan.parameters, 8030261248)
     return report.plan

@@ -1,8 +1,9 @@
 // One seed of the demo's two-language world: trains, grafts and asks there. What lies in its folder is not done again.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { graft, loadModel, train } from 'tongueforge'
+import { graft, loadModel } from 'tongueforge'
 import { measureModel, readQuestions } from '#lib/verbs/demo/measure'
+import { train } from '#lib/verbs/train'
 import { baseCorpus, DATASET_FILES, writeDatasets } from '#lib/world/datasets'
 import { BASE_MIX } from '#lib/world/documents'
 import { DATASET_SIZES, RECIPES, runConfig, tokenizerFolder } from '#lib/world/recipe'

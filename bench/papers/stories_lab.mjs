@@ -1,7 +1,8 @@
 // What the experiments on stories260K share: a folder, the Korean corpus, a chat model, training and measuring.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { extendVocabulary, loadModel, train } from 'tongueforge'
+import { extendVocabulary, loadModel } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { readArguments } from './arguments.mjs'
 import { writeRecords } from './records.mjs'
 import { korean, MODEL, missing } from './stories_korean.mjs'

@@ -111,7 +111,7 @@ function remember(memory: string, addon: AddonFile, libtorch: Libtorch): void {
 }
 
 // There process.execPath is the user's program, and starting it would start all of it again.
-function isSingleExecutable(): boolean {
+export function isSingleExecutable(): boolean {
   try {
     return (require('node:sea') as { isSea(): boolean }).isSea()
   } catch {

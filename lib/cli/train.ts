@@ -43,6 +43,7 @@ export default defineVerb<Values>({
       ...pick(values, ['dryRun', 'showBatch', 'resume', 'overwrite']),
       overrides,
       signal: io.signal,
+      ownProcess: false, // this one is
       onWarning: (message) => view.warning(message),
       onNote: (message) => view.note(message),
       onProgress: (work) => view.progress(work),

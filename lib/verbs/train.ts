@@ -2,7 +2,7 @@
 import type { TrainConfig } from '../config/train'
 import type { Environment } from '../distributed/rendezvous'
 import type { Team } from '../distributed/team'
-import { Run } from './run'
+import { Run, type RunOptions } from './run'
 import { mayRollBack, rollbackTarget } from './training/anomalies'
 import { type Checkpoint, Checkpoints, type SavedRun } from './training/checkpoints'
 import { writeCurves } from './training/curves'
@@ -76,26 +76,28 @@ export class TrainRun extends Run<TrainStep, TrainResult> {
   /** The newest checkpoint that this run has published or started from. */
   readonly latest: { checkpoint: Checkpoint | undefined }
 
-  constructor(source: string | object, options: TrainOptions) {
+  constructor(
+    body: (context: TrainContext) => Promise<TrainResult>,
+    { signal, capacity = KEPT_STEPS }: RunOptions = {},
+  ) {
     const latest: TrainRun['latest'] = { checkpoint: undefined }
-    super((emit, signal) => runTraining(source, options, { emit, signal, latest }), {
-      signal: options.signal,
-      capacity: KEPT_STEPS,
-    })
+    super((emit, stop) => body({ emit, signal: stop, latest }), { signal, capacity })
     this.latest = latest
   }
 }
 
 /**
- * Trains as a YAML file or an object says (docs/train.md). Same machine, build and config: the same bytes, also when
- * it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE, ERR_OUT_OF_MEMORY,
+ * Trains in this process, as a YAML file or an object says (docs/train.md); own_process/train.ts has a process for it.
+ * Same machine, build and config: the same bytes, also when it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE, ERR_OUT_OF_MEMORY,
  * ERR_NON_FINITE, ERR_SPIKE, ERR_DISTRIBUTED and what loading throws.
  */
 export function train(config: string | object, options: TrainOptions = {}): TrainRun {
-  return new TrainRun(config, options)
+  const { signal } = options
+  return new TrainRun((context) => runTraining(config, options, context), { signal })
 }
 
-interface Context {
+/** What the body of a run is given. */
+export interface TrainContext {
   emit: (step: TrainStep) => void
   signal: AbortSignal
   latest: TrainRun['latest']
@@ -104,7 +106,7 @@ interface Context {
 async function runTraining(
   source: string | object,
   options: TrainOptions,
-  context: Context,
+  context: TrainContext,
 ): Promise<TrainResult> {
   const config = await readTrainConfig(source, options.overrides ?? [])
   if (options.dryRun || options.showBatch) return planOnly(config, options, context)
@@ -119,7 +121,11 @@ async function runTraining(
   }
 }
 
-async function planOnly(config: TrainConfig, options: TrainOptions, context: Context): Promise<TrainResult> {
+async function planOnly(
+  config: TrainConfig,
+  options: TrainOptions,
+  context: TrainContext,
+): Promise<TrainResult> {
   const folder = new RunFolder(config)
   await folder.check(claimOf(options)) // before anything is read, which may take long
   const inputs = await openInputs(config)
@@ -133,7 +139,7 @@ async function trainTogether(
   team: Team,
   config: TrainConfig,
   options: TrainOptions,
-  context: Context,
+  context: TrainContext,
 ): Promise<TrainResult> {
   await checkTeam(team, config)
   const folder = new RunFolder(config)
@@ -153,7 +159,7 @@ async function trainTogether(
   return folder.hold(warn, () => trainIn(folder, { ...job, warn, onNote, onProgress, emit }), team)
 }
 
-interface Job extends Context {
+interface Job extends TrainContext {
   team: Team
   config: TrainConfig
   inputs: RunInputs

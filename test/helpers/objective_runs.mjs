@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { train } from 'tongueforge'
 import { bestFit } from '#lib/text/best_fit'
 import { orderOf } from '#lib/text/packing'
+import { train } from '#lib/verbs/train'
 import { assertClose } from './decoder_parity.mjs'
 import { objectivesReference } from './reference.mjs'
 

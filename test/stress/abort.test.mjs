@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { graft, loadModel, sweep, train } from 'tongueforge'
+import { graft, loadModel, sweep } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import {
   full,

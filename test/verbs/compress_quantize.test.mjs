@@ -13,12 +13,12 @@ import {
   loadModel,
   merge,
   mergeAdapter,
-  train,
 } from 'tongueforge'
 import { decoderSpec } from '#lib/checkpoint/model_config'
 import { quantizationConfig, quantizationOf } from '#lib/checkpoint/quantization_config'
 import { quantizeSchema } from '#lib/config/compress/quantize'
 import { quantize } from '#lib/verbs/compressing/quantize'
+import { train } from '#lib/verbs/train'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { isPackedPart, writeDense } from '../helpers/quantized.mjs'
 import { readTensors } from '../helpers/safetensors.mjs'

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadModel, train } from 'tongueforge'
+import { loadModel } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { dataTest } from '../helpers/data.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { extendVocabulary, graft, loadModel, sweep, train, verify } from 'tongueforge'
+import { extendVocabulary, graft, loadModel, sweep, verify } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { dataTest } from '../helpers/data.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { train } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
 

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { train } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'

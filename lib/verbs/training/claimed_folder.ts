@@ -1,4 +1,5 @@
 /** The folder of a run, of training or another verb: claimed at the start, kept from others, cleared to start again. */
+import { channel } from 'node:diagnostics_channel'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
@@ -16,6 +17,10 @@ export interface Claim {
 
 /** The config as it ran: what makes a folder a run folder. */
 const CONFIG_FILE = 'resolved.yaml'
+/** Where the process of a run tells of it, if it has one of its own; of the session that is running, or was the last. */
+export const EVENTS_FILE = 'events.jsonl'
+/** Hears of each folder that this process comes to hold, by its path. */
+export const HELD_CHANNEL = 'tongueforge:run-folder-held'
 /** What a run that was ended by force was making or deleting. */
 const LEFT_OVER = /^\.(tmp|trash)-/
 const TRASH = '.trash-run'
@@ -70,6 +75,8 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
   async #open(onStale: (message: string) => void): Promise<RunLock> {
     await makeFolder(this.path)
     const lock = await lockRun(this.path, onStale)
+    await rm(join(this.path, EVENTS_FILE), { force: true })
+    channel(HELD_CHANNEL).publish(this.path)
     for (const folder of ['', 'checkpoints', 'stages'].map((name) => join(this.path, name))) {
       for (const name of await namesIn(folder)) {
         if (!LEFT_OVER.test(name)) continue
@@ -89,7 +96,8 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
   async clear(): Promise<void> {
     const trash = join(this.path, TRASH)
     await mkdir(trash)
-    const names = (await namesIn(this.path)).filter((name) => ![LOCK_FILE, TRASH, CONFIG_FILE].includes(name))
+    const stay = [LOCK_FILE, EVENTS_FILE, TRASH, CONFIG_FILE]
+    const names = (await namesIn(this.path)).filter((name) => !stay.includes(name))
     for (const name of [...names, CONFIG_FILE]) await rename(join(this.path, name), join(trash, name))
     await rm(trash, { recursive: true, force: true })
   }
@@ -156,7 +164,7 @@ const namesIn = (folder: string) => readdir(folder).catch(() => [] as string[])
 // Empty, but for what a run leaves that was killed as it began or as it was cleared away.
 const hasNothing = (path: string) =>
   readdir(path).then(
-    (names) => names.every((name) => name === LOCK_FILE || LEFT_OVER.test(name)),
+    (names) => names.every((name) => [LOCK_FILE, EVENTS_FILE].includes(name) || LEFT_OVER.test(name)),
     () => false,
   )
 

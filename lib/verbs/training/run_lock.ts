@@ -1,18 +1,14 @@
 /** One writer a run folder: a second run in it, with --resume or --overwrite, would ruin both. */
 import { readFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { TongueforgeError, toTongueforgeError } from '../../errors'
 import { native, runJob } from '../../native'
+import { type ProcessIdentity, thisProcess } from '../own_process/identity'
 
 export const LOCK_FILE = 'run.lock'
 
 /** Who writes into a run folder, as run.lock says. */
-interface Holder {
-  pid: number
-  host: string
-  /** Changes when the machine is started: a pid means nothing after that. */
-  boot_id: string
+export interface RunHolder extends ProcessIdentity {
   since: string
 }
 
@@ -26,7 +22,7 @@ export interface RunLock {
  * Throws ERR_BUSY that names the holder.
  */
 export async function lockRun(folder: string, onStale: (message: string) => void): Promise<RunLock> {
-  const here = await holder()
+  const here = { ...thisProcess(), since: new Date().toISOString() }
   const request = { path: join(folder, LOCK_FILE), note: `${JSON.stringify(here)}\n` }
   const { lock, left_behind } = await runJob('lockFile', request).catch((error) => {
     throw busy(folder, error)
@@ -36,25 +32,23 @@ export async function lockRun(folder: string, onStale: (message: string) => void
   return { release: async () => native().dispose(lock) }
 }
 
-async function holder(): Promise<Holder> {
-  const bootId = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
-  return {
-    pid: process.pid,
-    host: hostname(),
-    boot_id: bootId.trim(),
-    since: new Date().toISOString(),
-  }
+/** Who writes into a folder, or was killed while it did; undefined: nobody. */
+export async function readHolder(folder: string): Promise<RunHolder | undefined> {
+  return parse(await readFile(join(folder, LOCK_FILE), 'utf8').catch(() => undefined))
 }
 
-function parse(note: unknown): Holder | undefined {
+/** `process 12 on host since 2026-01-01T00:00:00.000Z` */
+export const who = ({ pid, host, since }: RunHolder) => `process ${pid} on ${host} since ${since}`
+
+function parse(note: unknown): RunHolder | undefined {
   try {
-    return JSON.parse(String(note)) as Holder
+    return JSON.parse(String(note)) as RunHolder
   } catch {
     return undefined // killed before it had written who it is
   }
 }
 
-function ending(before: Holder, here: Holder): string {
+function ending(before: RunHolder, here: RunHolder): string {
   const restarted = before.host === here.host && before.boot_id !== here.boot_id
   return `process ${before.pid} of ${before.since}${restarted ? ', before this machine was started again' : ''}`
 }
@@ -63,10 +57,9 @@ function busy(folder: string, thrown: unknown): TongueforgeError {
   const error = toTongueforgeError(thrown)
   if (error.code !== 'ERR_BUSY') return error
   const holder = parse(error.details.holder)
-  const who = holder ? `process ${holder.pid} on ${holder.host} since ${holder.since}` : 'another process'
   return new TongueforgeError(
     'ERR_BUSY',
-    `${folder}: expected a run that nobody writes, found one written by ${who}`,
+    `${folder}: expected a run that nobody writes, found one written by ${holder ? who(holder) : 'another process'}`,
     {
       hint: holder
         ? `Wait for it, stop it (kill ${holder.pid}), or choose another out.`

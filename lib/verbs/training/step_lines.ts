@@ -14,16 +14,18 @@ export class StepLines<Line extends { step: number }> {
     return appendFile(this.path, textOf(lines)).catch(writeFailed(this.path))
   }
 
+  /** All of them; none where there is no file. Throws ERR_DATA. */
+  async read(): Promise<Line[]> {
+    const text = await readFile(this.path, 'utf8').catch(() => '')
+    const rows = text.split('\n').slice(0, -1)
+    return rows.map((row, i) => this.#parse(row, `${this.path}:${i + 1}`))
+  }
+
   /** Reads the lines up to a step; what an interrupted run wrote after its last checkpoint is dropped. */
   async keep(step: number): Promise<Line[]> {
-    const text = await readFile(this.path, 'utf8').catch(() => undefined)
-    if (text === undefined) return []
-    const kept = text
-      .split('\n')
-      .slice(0, -1)
-      .map((row, i) => this.#parse(row, `${this.path}:${i + 1}`))
-      .filter((line) => line.step <= step)
-    await this.write(kept)
+    const all = await this.read()
+    const kept = all.filter((line) => line.step <= step)
+    if (all.length > 0) await this.write(kept)
     return kept
   }
 

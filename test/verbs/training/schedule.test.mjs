@@ -1,7 +1,7 @@
 // Learning rates against plain references: knots with straight lines between them, and other forms of the curves.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { train } from 'tongueforge'
+import { train } from '#lib/verbs/train'
 import { checkSchedule, decayUpdates, learningRate } from '#lib/verbs/training/schedule'
 import { random, seed } from '../../helpers/stress.mjs'
 

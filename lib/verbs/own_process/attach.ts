@@ -1,0 +1,120 @@
+/** Follows a run that another process works on, or has worked on: what a server does once it is started again. */
+import { join, resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { type TrainContext, type TrainOptions, type TrainResult, TrainRun, type TrainStep } from '../train'
+import { EVENTS_FILE } from '../training/claimed_folder'
+import { readHolder } from '../training/run_lock'
+import { cannotStop, nothingToFollow, outOfSight } from './endings'
+import type { RunEvent } from './events'
+import { firstEvent, follow } from './follow'
+import { Hearing } from './hearing'
+import { isSame, type ProcessIdentity, whereabouts } from './identity'
+import { HOSTED } from './verbs'
+
+export interface AttachOptions extends Pick<TrainOptions, 'onWarning' | 'onNote' | 'onProgress'> {
+  /** The last step that is known already: those after it are told. Default 0: all. */
+  after?: number | undefined
+  /** Lets go of the run, which goes on; `stop` ends it. */
+  signal?: AbortSignal | undefined
+}
+
+const PACE = 20 // ms
+
+/** A run of another process: as a TrainRun, but its signal, or leaving its loop, only lets go of it. */
+export class AttachedRun extends TrainRun {
+  readonly #folder: string
+
+  constructor(folder: string, options: AttachOptions) {
+    const { signal } = options
+    // What lies in the folder comes at once, however late its reader is.
+    super((context) => followRun(folder, options, context), { signal, capacity: Number.POSITIVE_INFINITY })
+    this.#folder = folder
+  }
+
+  /**
+   * Asks the process to save and end, by SIGTERM. Resolves once it has ended, and at once where none works on the run;
+   * the run rejects with ERR_INTERRUPTED. Throws ERR_BUSY where the process is out of sight, ERR_IO where it is
+   * somebody else's.
+   */
+  async stop(): Promise<void> {
+    const { process: its } = await beginning(this.#folder)
+    const where = whereabouts(its)
+    if (where === 'elsewhere') throw outOfSight(this.#folder, its)
+    // Once it has let go of the folder there is nothing to save any more.
+    if (where === 'alive' && (await holds(its, this.#folder))) ask(its, this.#folder)
+    while (whereabouts(its) === 'alive') await setTimeout(PACE)
+  }
+}
+
+/**
+ * Follows a run in the folder that `train` writes into, whichever process works on it: its steps from the first one on,
+ * or from `after` on, then those to come; warnings and notes of this session. `result` is that of `train`, also where
+ * the run has ended meanwhile. Throws ERR_NOT_FOUND where there is nothing to follow, ERR_BUSY where the process tells
+ * nothing (that of a command, or of ownProcess: false) or is out of sight, ERR_PROCESS where it was killed or crashed,
+ * and what training throws.
+ */
+export function attach(folder: string, options: AttachOptions = {}): AttachedRun {
+  return new AttachedRun(resolve(folder), options)
+}
+
+async function followRun(
+  folder: string,
+  options: AttachOptions,
+  { emit, signal, latest }: TrainContext,
+): Promise<TrainResult> {
+  const { verb, process: its } = await beginning(folder)
+  const letGo = new AbortController()
+  const leave = AbortSignal.any([signal, letGo.signal])
+  const hearing = new Hearing({ ...options, emit: unknown(emit, options.after), signal, latest }, () =>
+    letGo.abort(),
+  )
+  const earlier = async (before: number) => {
+    for (const item of await HOSTED[verb].earlier(folder, before)) hearing.hear({ event: 'item', item })
+  }
+  let isFirst = true
+  const alive = () => !leave.aborted && whereabouts(its) === 'alive'
+  for await (const event of follow(join(folder, EVENTS_FILE), { alive, signal: leave })) {
+    if (leave.aborted) break
+    if (event.event === 'item' && isFirst) {
+      isFirst = false
+      await earlier((event.item as TrainStep).step)
+    }
+    hearing.hear(event)
+  }
+  signal.throwIfAborted()
+  if (isFirst) await earlier(Number.POSITIVE_INFINITY)
+  if (!hearing.isOver && whereabouts(its) === 'elsewhere') throw outOfSight(folder, its)
+  return hearing.ended({ pid: its.pid }) as TrainResult
+}
+
+/** Leaves out the steps up to one; what is taken again after a rollback is told. */
+function unknown(emit: (step: TrainStep) => void, after = 0): (step: TrainStep) => void {
+  let isKnown = true
+  return (step) => {
+    isKnown &&= step.step <= after
+    if (!isKnown) emit(step)
+  }
+}
+
+/** How the run was begun. Throws ERR_NOT_FOUND, ERR_BUSY. */
+async function beginning(folder: string): Promise<Extract<RunEvent, { event: 'began' }>> {
+  const first = await firstEvent(join(folder, EVENTS_FILE)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+    throw error
+  })
+  if (first?.event === 'began') return first
+  throw nothingToFollow(folder, await readHolder(folder))
+}
+
+async function holds(its: ProcessIdentity, folder: string): Promise<boolean> {
+  const holder = await readHolder(folder)
+  return holder !== undefined && isSame(holder, its)
+}
+
+function ask({ pid }: ProcessIdentity, folder: string): void {
+  try {
+    process.kill(pid, 'SIGTERM')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cannotStop(folder, pid, cause)
+  }
+}

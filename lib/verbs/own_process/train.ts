@@ -1,0 +1,58 @@
+/** Training as a server calls it: in a process of its own, which a crash of native code ends in place of this one. */
+import { rendezvous } from '../../distributed/rendezvous'
+import { type TrainOptions as HereOptions, type TrainResult, TrainRun, train as trainHere } from '../train'
+import { type Audience, Hearing } from './hearing'
+import { HostProcess } from './spawn'
+import type { SentOptions } from './verbs'
+
+export interface TrainOptions extends HereOptions {
+  /**
+   * Whether a process of its own does the work (default), which also goes on where this one ends: `attach` follows it
+   * then. One of several processes that train together works itself.
+   */
+  ownProcess?: boolean | undefined
+}
+
+/**
+ * Trains as a YAML file or an object says (docs/train.md). Same machine, build and config: the same bytes, also when
+ * it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE, ERR_OUT_OF_MEMORY,
+ * ERR_NON_FINITE, ERR_SPIKE, ERR_DISTRIBUTED, ERR_PROCESS where its process was killed or crashed, and what loading
+ * throws.
+ */
+export function train(config: string | object, options: TrainOptions = {}): TrainRun {
+  const { ownProcess = true, ...others } = options
+  if (!ownProcess || isOneOfMany(options)) return trainHere(config, others)
+  const { signal } = options
+  return new TrainRun((context) => trainThere(config, options, { ...options, ...context }), { signal })
+}
+
+function isOneOfMany({ environment = process.env }: TrainOptions): boolean {
+  try {
+    return rendezvous(environment) !== null
+  } catch {
+    return true // the training says what is wrong with it
+  }
+}
+
+async function trainThere(
+  source: string | object,
+  options: TrainOptions,
+  audience: Audience & { signal: AbortSignal },
+): Promise<TrainResult> {
+  const { signal } = audience
+  signal.throwIfAborted()
+  const child = HostProcess.start({ verb: 'train', source, options: sent(options) })
+  const stop = () => child.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  const hearing = new Hearing(audience, stop)
+  try {
+    for await (const event of child.events()) hearing.hear(event)
+    return hearing.ended({ pid: child.pid, ...(await child.exit) }) as TrainResult
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+function sent({ overrides, dryRun, showBatch, resume, overwrite }: TrainOptions): SentOptions {
+  return { overrides, dryRun, showBatch, resume, overwrite }
+}
