@@ -14,6 +14,8 @@ export type { Scale } from './config/scales'
 export type { ServingOptions } from './config/serving'
 export { TongueforgeError } from './errors'
 export type { EngineStats } from './native'
+export { fastify, type PluginOptions } from './server/plugin'
+export { type ServeOptions, type Server, serve } from './server/serve'
 export type { RowFate, VectorTable, VocabularyReport } from './text/alignment/table'
 export type { Message } from './text/chat_template'
 export {

@@ -13,6 +13,7 @@ const TABLES = {
   options: optionsTable,
   keys: keysTable,
   stage: stageTable,
+  request: requestTable,
   methods: methodsTable,
   divergences: divergencesTable,
   tasks: tasksTable,
@@ -53,6 +54,16 @@ function keysTable(name) {
 function stageTable(method) {
   const { method: _, ...keys } = properties(`compress/${method}`, `${method}Schema`)
   return table(['key', 'default', 'meaning'], keyRows(keys, ''))
+}
+
+/** Fields of the body of a request to `serve`; those of which the same is said share a row. */
+function requestTable(kind) {
+  const fields = properties(`requests/${kind}`, `${kind}Schema`)
+  const alike = new Map()
+  for (const [field, { description }] of Object.entries(fields))
+    alike.set(description, [...(alike.get(description) ?? []), `\`${field}\``])
+  const rows = [...alike].map(([description, names]) => [names.join(', '), description])
+  return table(['field', 'meaning'], rows, (names) => names)
 }
 
 function properties(file, schema) {

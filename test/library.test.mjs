@@ -32,6 +32,13 @@ test('require loads neither libtorch nor the addon', () => {
   assert.doesNotMatch(maps, /libtorch|tongueforge\.node/)
 })
 
+test('require loads nothing of what only a server needs', () => {
+  const program = `require('tongueforge'); console.log(Object.keys(require.cache).join('\\n'))`
+  const loaded = execFileSync(process.execPath, ['-e', program], { cwd: clone, encoding: 'utf8' })
+  assert.match(loaded, /dist.server.serve\.js/)
+  assert.doesNotMatch(loaded, /node_modules.(fastify|@fastify|prom-client|pino|ajv)/)
+})
+
 test('the typed picture of the addon names what the addon exports, and nothing else', async () => {
   const { native } = await import('#lib/native')
   const { readFileSync } = await import('node:fs')

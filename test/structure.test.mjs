@@ -69,6 +69,7 @@ test('lib: an import goes down', () => {
   const floors = [
     ['cli'],
     ['index'],
+    ['server'],
     ['verbs'],
     ['report', 'world', 'tasks'],
     ['text', 'audio', 'counting', 'checkpoint', 'config', 'distributed'],

@@ -21,6 +21,7 @@ import merge from './merge'
 import probe from './probe'
 import report from './report'
 import score from './score'
+import serve from './serve'
 import setup from './setup'
 import sweep from './sweep'
 import train from './train'
@@ -48,6 +49,7 @@ export const VERBS: Verb[] = [
   convert,
   generate,
   chat,
+  serve,
   score,
   embed,
   classify,

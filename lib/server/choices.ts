@@ -1,0 +1,33 @@
+/** Several answers to one request, their pieces as they come. */
+import type { GeneratedPiece, Generation } from '../verbs/generate'
+import { Run } from '../verbs/run'
+
+/** A piece of one answer, or its end. */
+export type ChoiceEvent =
+  | { index: number; piece: GeneratedPiece }
+  | { index: number; finish_reason: Generation['finish_reason'] }
+
+export type StartChoice = (signal: AbortSignal) => Run<GeneratedPiece, Generation>
+
+/** Starts all of them; one that fails ends the others. */
+export function choicesOf(
+  starts: readonly StartChoice[],
+  signal: AbortSignal,
+): Run<ChoiceEvent, Generation[]> {
+  return new Run(
+    async (emit, signal) => {
+      const failed = new AbortController()
+      const either = AbortSignal.any([signal, failed.signal])
+      const answers = starts.map(async (start, index) => {
+        const run = start(either)
+        for await (const piece of run) emit({ index, piece })
+        const generation = await run.result
+        emit({ index, finish_reason: generation.finish_reason })
+        return generation
+      })
+      for (const one of answers) one.catch((error) => failed.abort(error)) // the first to fail tells the reason
+      return Promise.all(answers).finally(() => Promise.allSettled(answers))
+    },
+    { signal },
+  )
+}

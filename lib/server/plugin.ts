@@ -1,0 +1,59 @@
+/** The routes as a plugin of Fastify, for a server of one's own: `app.register(tongueforge.fastify, options)`. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import { bytesOf } from '../config/byte_size'
+import { checkConfig } from '../config/parse'
+import { pluginSchema } from '../config/serve'
+import type { LoadOptions } from '../verbs/model'
+import { keyCheck } from './access'
+import type { Context } from './context'
+import { Door } from './door'
+import { errorBody, toRequestError } from './errors'
+import { type ModelLike, ServedModels } from './models'
+import { chatRoute } from './routes/chat'
+import { healthRoute } from './routes/health'
+import { modelRoutes } from './routes/models'
+
+export interface PluginOptions extends z.input<typeof pluginSchema> {
+  /** Models by the name that requests give: folders, or models that are loaded. */
+  models: Readonly<Record<string, ModelLike>>
+  /** How folders are loaded; `serving` is on. */
+  load?: LoadOptions | undefined
+  /** Ends requests that still run, when a close has waited long enough. */
+  signal?: AbortSignal | undefined
+}
+
+const ROUTES = [healthRoute, modelRoutes, chatRoute]
+
+/** Adds the routes of OpenAI's API to a server of Fastify 5. Loads models that are folders, and frees them at its close. */
+export async function fastify(
+  app: FastifyInstance,
+  options: PluginOptions & { prefix?: string },
+): Promise<void> {
+  const { models: given, load = {}, signal = new AbortController().signal, prefix: _, ...rest } = options
+  const settings = checkConfig(pluginSchema, rest, 'fastify')
+  const models = await ServedModels.open(given, load)
+  const context: Context = { models, settings, closing: signal }
+  await app.register(async (scope) => {
+    scope.setErrorHandler(answerError)
+    scope.addHook('onRoute', (route) => {
+      route.bodyLimit ??= bytesOf(settings.bodyLimit)
+    })
+    const door = new Door(app, scope)
+    app.addHook('onClose', async () => {
+      await door.emptied()
+      await models.dispose()
+    })
+    if (settings.apiKey !== undefined) scope.addHook('onRequest', keyCheck([settings.apiKey].flat()))
+    for (const route of ROUTES) route(scope, context)
+  })
+}
+
+/** Seconds after which a client may try again where the queue is full. */
+const RETRY_AFTER = '1'
+
+export function answerError(thrown: unknown, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = toRequestError(thrown)
+  if (error.status === 503) reply.header('retry-after', RETRY_AFTER)
+  return reply.status(error.status).send(errorBody(error))
+}

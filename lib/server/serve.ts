@@ -1,0 +1,85 @@
+/** A server of its own: load -> make -> listen; then requests until it is closed. */
+import type { FastifyInstance } from 'fastify'
+import type { z } from 'zod'
+import { checkConfig } from '../config/parse'
+import { serveSchema } from '../config/serve'
+import { TongueforgeError } from '../errors'
+import { Connections } from './connections'
+import { RequestError, shuttingDown } from './errors'
+import { answerError, fastify, type PluginOptions } from './plugin'
+
+export type ServeOptions = Omit<PluginOptions, 'signal'> & z.input<typeof serveSchema>
+
+export interface Server {
+  /** `http://127.0.0.1:8080` */
+  url: string
+  /** Takes no new requests, waits for those that run, frees the models. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Time that a request may take to arrive, from its first byte to its last. */
+const ARRIVAL_MS = 60_000
+/** How often connections that have come to rest are looked for while the server closes. */
+const IDLE_MS = 50
+
+// Loaded by the first server: nobody else pays for it.
+const framework = (): typeof import('fastify') => require('fastify')
+const cors = (): typeof import('@fastify/cors') => require('@fastify/cors')
+
+/** Serves models over HTTP. Throws what loadModel throws, ERR_CONFIG, and ERR_IO where it cannot listen. */
+export async function serve({ models, load, ...rest }: ServeOptions): Promise<Server> {
+  const { host, port, cors: origins, drainSeconds, ...settings } = checkConfig(serveSchema, rest, 'serve')
+  const app = framework().fastify({ return503OnClosing: false, requestTimeout: ARRIVAL_MS })
+  const connections = new Connections(app.server)
+  const enough = new AbortController()
+  app.setErrorHandler(answerError)
+  app.setNotFoundHandler(({ method, url }) => {
+    throw new RequestError(`There is no ${method} ${url.split('?')[0]}`, { status: 404, code: 'not_found' })
+  })
+  if (origins) await app.register(cors(), { origin: origins.includes('*') ? '*' : origins })
+  try {
+    await app.register(fastify, { models, load, ...settings, signal: enough.signal })
+    const url = await listen(app, host, port)
+    let closed: Promise<void> | undefined
+    const close = () => {
+      closed ??= drained(app, connections, () => enough.abort(shuttingDown()), drainSeconds)
+      return closed
+    }
+    return { url, close, [Symbol.asyncDispose]: close }
+  } catch (error) {
+    await app.close() // frees the models
+    throw error
+  }
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    return await app.listen({ host, port })
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code?.startsWith('ERR_')) throw cause
+    throw new TongueforgeError('ERR_IO', `${host}:${port}: cannot listen there: ${message}`, {
+      hint: code === 'EADDRINUSE' ? 'Another process does: choose another port, or 0 for any.' : undefined,
+      details: { host, port },
+      cause,
+    })
+  }
+}
+
+/** Requests that run end, or are told to after so many seconds; clients that keep a connection open are not waited for. */
+async function drained(
+  app: FastifyInstance,
+  connections: Connections,
+  endAll: () => void,
+  seconds: number,
+): Promise<void> {
+  const late = setTimeout(endAll, 1000 * seconds)
+  const idle = setInterval(() => connections.closeIdle(), IDLE_MS)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(late)
+    clearInterval(idle)
+  }
+}

@@ -1,0 +1,35 @@
+// Servers for tests: tiny models behind a real port, and the real client of OpenAI's API before it.
+import { join } from 'node:path'
+import OpenAI from 'openai'
+import { serve } from 'tongueforge'
+import { writeTinyModel } from './tiny_model.mjs'
+
+/** A client that asks once. */
+export const clientOf = (url, options = {}) =>
+  new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0, ...options })
+
+/** Starts a server on a free port. */
+export const served = (options) => serve({ port: 0, ...options })
+
+/** A tiny model that chats, in a folder below `root`. */
+export const chatModel = (root, name = 'tiny', size = {}) => writeTinyModel(join(root, name), size)
+
+/** The answer of fetch: status, headers and JSON. */
+export async function asked(url, path, { body, ...init } = {}) {
+  const response = await fetch(`${url}${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { 'content-type': 'application/json' },
+    ...init,
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, text, json: parsed(text) }
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
