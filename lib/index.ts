@@ -10,14 +10,47 @@ export {
   type Utterance,
 } from './audio/list'
 export { type Audio, type AudioInfo, audioInfo, type ReadAudioOptions, readAudio } from './audio/read'
+export type { EncoderHead, EncoderSpec } from './checkpoint/encoder_config'
+export type { GenerationFiles } from './checkpoint/generation_files'
+export type { JsonObject } from './checkpoint/json_file'
+export type { LayerSpec } from './checkpoint/layers'
+export type { DecoderSpec } from './checkpoint/model_config'
+export type { ModelFolder } from './checkpoint/model_folder'
+export type { FileRecord, InputRecord, Provenance } from './checkpoint/provenance'
+export type { Quantization } from './checkpoint/quantization_config'
+export type { RopeSpec } from './checkpoint/rope_config'
+export type { SampleConvolution, SpeechMasking, SpeechSpec } from './checkpoint/speech_config'
+export type { TokenizerFiles } from './checkpoint/tokenizer_files'
+export type { AudioSource } from './config/audio'
 export type { Scale } from './config/scales'
 export type { ServingOptions } from './config/serving'
+export type { MacParts, Macs } from './counting/macs'
+export type { ParameterParts } from './counting/parameters'
+export type { ErrorDetails, ErrorOptions } from './errors'
 export { TongueforgeError } from './errors'
-export type { EngineStats } from './native'
+export type {
+  ByteProgress,
+  CountProgress,
+  CudaDevice,
+  EngineStats,
+  JobCallbacks,
+  TensorDescription,
+  ValueCounts,
+} from './native'
+export type { DeltaTensorFigures, ModuleStatistics } from './native/merging'
+export type { PackedLayer, ProductTimes, SparseLayer } from './native/speed'
+export type { Bin as HistogramBin } from './report/distribution'
+export type { ModelLike } from './server/models'
 export { fastify, type PluginOptions } from './server/plugin'
 export { type ServeOptions, type Server, serve } from './server/serve'
 export type { RowFate, VectorTable, VocabularyReport } from './text/alignment/table'
-export type { Message } from './text/chat_template'
+export type { ChatTemplate, Message, RenderOptions } from './text/chat_template'
+export type { Source as DataSource, Split as DataSplit } from './text/documents'
+export type { ModelText } from './text/model_text'
+export type { RecordFormat } from './text/record_formats'
+export type { ShownDocument, ShownPiece, ShownRow } from './text/shown_batch'
+export type { PieceDecoder, StreamDecoder, StreamDecoderOptions } from './text/stream_decoder'
+export type { AddedToken, DecodeOptions, EncodeOptions, Tokenizer } from './text/tokenizer'
 export {
   type AdaptEvent,
   type AdaptedArm,
@@ -38,6 +71,7 @@ export {
   type MergeAdapterReport,
   mergeAdapter,
 } from './verbs/adapter'
+export type { StageVerb } from './verbs/adapting/stage'
 export {
   type AttentionHead,
   type AttentionOptions,
@@ -82,6 +116,7 @@ export {
 } from './verbs/delta_extract'
 export { type DeltaInspection, inspectDelta } from './verbs/delta_inspect'
 export { type DemoOptions, type DemoResult, type DemoRow, demo } from './verbs/demo'
+export type { Problem as DoctorProblem } from './verbs/doctor'
 export { type DoctorReport, doctor } from './verbs/doctor'
 export {
   type Classification,
@@ -108,8 +143,11 @@ export {
   type PartRecord,
   type TaskRecord,
 } from './verbs/evaluate'
-export type { GeneratedPiece, GenerateOptions, Generation, Logprob } from './verbs/generate'
+export type { OfModel } from './verbs/evaluating/report'
+export type { GeneratedIds, GeneratedPiece, GenerateOptions, Generation, Logprob } from './verbs/generate'
+export type { GraftVector } from './verbs/graft'
 export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/graft'
+export type { Descent as GraftDescent } from './verbs/grafting/descent'
 export { type Inspection, type InspectOptions, inspect, type MacCounts } from './verbs/inspect'
 export {
   type FailedPoint,
@@ -122,6 +160,9 @@ export {
   landscape,
   type PointRecord,
 } from './verbs/landscape'
+export type { CostName, Fronts as LandscapeFronts } from './verbs/landscaping/costs'
+export type { ForetoldPoint } from './verbs/landscaping/plan'
+export type { PointSpeed } from './verbs/landscaping/record'
 export {
   type IdentifiedLanguage,
   type LanguageIdentifier,
@@ -130,9 +171,11 @@ export {
 } from './verbs/language'
 export type { Delta } from './verbs/live/deltas'
 export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
+export type { Loaded as LoadedModel } from './verbs/load_model'
 export { loadModel } from './verbs/load_model'
 export { measureSpeed, type Seconds, type SpeedOptions, type SpeedReport } from './verbs/measure'
 export { type MergeOptions, type MergeReport, merge } from './verbs/merge'
+export type { IdOptions } from './verbs/model'
 export {
   type Likelihood,
   type LikelihoodRequest,
@@ -161,7 +204,8 @@ export {
   type ReportResult,
   report,
 } from './verbs/report'
-export type { Run } from './verbs/run'
+export type { ConfiguredOptions, LabelledProgress, Run } from './verbs/run'
+export type { ChosenToken, TokenLogprob, Usage as TokenUsage } from './verbs/serving/engine'
 export {
   type HiddenStatesOptions,
   loadSpeechEncoder,
@@ -190,7 +234,24 @@ export type {
   TrainRun,
   TrainStep,
 } from './verbs/train'
+export type { Anomaly as TrainAnomaly, AnomalyKind as TrainAnomalyKind } from './verbs/training/anomalies'
+export type { Checkpoint as TrainCheckpoint } from './verbs/training/checkpoints'
+export type { DataStatistics, SourceStatistics } from './verbs/training/data_statistics'
+export type { Difference as LogitDifference } from './verbs/training/difference'
+export type { PlanSummary } from './verbs/training/plan'
+export type {
+  MasksReport,
+  PruningReport,
+  TargetReport as PruningTargetReport,
+} from './verbs/training/prune_report'
+export type { Gate as PruningGate, PlannedPruning, PruningSummary } from './verbs/training/prune_schedule'
+export type { Postponement as PruningPostponement } from './verbs/training/pruner'
+export type { Drift as AdapterDrift } from './verbs/training/report'
+export type { SessionFigures } from './verbs/training/state'
+export type { TeachingSummary } from './verbs/training/teaching'
+export type { TimeEstimate } from './verbs/training/time'
 export { type Verification, type VerifyOptions, verify } from './verbs/verify'
+export type { InputState } from './verbs/verifying/inputs'
 export {
   type ExtendVocabularyCallbacks,
   type ExtendVocabularyOptions,
@@ -205,4 +266,11 @@ export {
   type TrainVocabularyReport,
   trainVocabulary,
 } from './verbs/vocab_train'
+export type {
+  BeforeAfter,
+  CorpusFigures as VocabularyCorpusFigures,
+  TextFigures as VocabularyTextFigures,
+} from './verbs/vocabulary/figures'
+export type { Sources as DataSources } from './verbs/vocabulary/sources'
 export { VERSION } from './version'
+export type { Claim as DemoClaim } from './world/claims'

@@ -5,7 +5,7 @@ import { type Encoder, loadEncoder } from './encoder'
 import { type LoadOptions, loadDecoder, type Model } from './model'
 import { loadSpeechEncoder, type SpeechEncoder } from './speech_encoder'
 
-type Loaded = Model | Encoder | SpeechEncoder
+export type Loaded = Model | Encoder | SpeechEncoder
 
 const LOADERS: Record<ModelSpec['kind'], (folder: string, options: LoadOptions) => Promise<Loaded>> = {
   decoder: loadDecoder,

@@ -41,7 +41,7 @@ export interface EvaluateReport {
   seconds: number
 }
 
-interface OfModel {
+export interface OfModel {
   task: string
   model: string
 }
