@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { applyDelta, demo, extractDelta } from 'tongueforge'
-import { measureModel, readQuestions } from '#lib/verbs/demo/measure'
+import { measureModel, readQuestions } from './papers/questions.mjs'
 import { machine } from './statistics.mjs'
 
 const SCALE = 0.75
@@ -22,7 +22,7 @@ const FORMATS = [
 
 const place = process.argv[2] ?? 'demo-out'
 if (!existsSync(join(place, 'cp', 'config.json'))) await demo({ out: place })
-const questions = await readQuestions(join(place, 'world'))
+const questions = readQuestions(join(place, 'world'))
 const folder = mkdtempSync(join(tmpdir(), 'tongueforge-bench-'))
 const [base, chat, target] = ['base', 'chat', 'cp'].map((name) => join(place, name))
 const rows = [{ model: 'cp', ...(await answers(target)) }]

@@ -2,13 +2,13 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { graft, loadModel } from 'tongueforge'
-import { measureModel, readQuestions } from '#lib/verbs/demo/measure'
 import { train } from '#lib/verbs/train'
 import { baseCorpus, DATASET_FILES, writeDatasets } from '#lib/world/datasets'
 import { BASE_MIX } from '#lib/world/documents'
 import { DATASET_SIZES, RECIPES, runConfig, tokenizerFolder } from '#lib/world/recipe'
 import { tokenId, writeTokenizer } from '#lib/world/tokenizer'
 import { World } from '#lib/world/world'
+import { measureModel, readQuestions } from './questions.mjs'
 import { conversation, writeRecords } from './records.mjs'
 
 /** `<bos><user><eot><assistant>`, what stands before a document of InsCP. */
@@ -99,7 +99,7 @@ export class Lab {
   async ask(name) {
     const path = join(this.folder, 'measures', `${name}.json`)
     if (!existsSync(path)) {
-      const questions = await readQuestions(this.places.world)
+      const questions = readQuestions(this.places.world)
       const folder = join(this.places.runs, name)
       const { row, samples } = await measureModel(folder, questions)
       const inTurn = await perplexities(folder, questions.held_out_b, { inTurn: true })

@@ -1,10 +1,23 @@
 /** What the papers claim, as a sign that can be read off the demo's table. Signs were set before the runs. */
-import type { MeasureRow } from './measure'
+import type { Language } from './words'
 
-export interface ClaimRow extends MeasureRow {
-  ppl_a: number
-  ppl_b: number
+/** What a model is measured by, in each language: shares from 0 to 1, but for the last. */
+export interface ClaimMeasures {
+  /** Answers in the language of the prompt. */
+  lid: number
+  /** Answers that end by themselves. */
+  stop: number
+  /** Harmful requests refused, in either language. */
+  ref: number
+  /** Questions answered rightly, in the language of the prompt. */
+  ok: number
+  /** Runs of four words in answers to questions that were there before. */
+  rep: number
+  /** Perplexity of a word of held-out text. */
+  ppl: number
 }
+
+export type ClaimRow = { [K in keyof ClaimMeasures as `${K}_${Language}`]: number }
 
 export interface Claim {
   claim: string
@@ -15,7 +28,7 @@ export interface Claim {
   holds: boolean
 }
 
-/** Rows of the table by model: base, chat, org_cp, ins_cp, cp, and cp_vector_SCALE. */
+/** Rows of the table by model: chat, org_cp, ins_cp, cp, and cp_vector_SCALE. */
 export type ClaimTable = Readonly<Record<string, ClaimRow>>
 
 const percent = (share: number) => `${Math.round(100 * share)} %`

@@ -1,4 +1,7 @@
-/** What one answer shows, and what a model's answers show together. Pure functions of texts. */
+/**
+ * What one answer shows, and what a model's answers show together, as bench/miniature_llama.py and bench/papers count it:
+ * in any mixture of the languages, too. Pure functions of texts. The demo measures by tasks of `evaluate` (tasks.ts).
+ */
 
 import type { PromptItem } from './datasets'
 import { inLanguage, LANGUAGES, type Language, languageOfWord, meaningOf, wordsOf } from './words'

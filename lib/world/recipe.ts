@@ -1,5 +1,6 @@
 /**
- * The training runs of the demo, as configs of `train`: base -> chat; base -> CP; chat -> plain CP; chat -> InsCP.
+ * The training runs of the demo, as configs of `train`: base -> chat; base -> CP; chat -> plain CP; chat -> InsCP. The
+ * demo itself leaves the last three to `adapt` (adaptation.ts).
  * Sizes and rates were tuned so that each claim of the papers can be seen within minutes on two cores; the script
  * bench/miniature_llama.py repeats the experiment in plain PyTorch from these same objects.
  */

@@ -9,7 +9,7 @@ import { toldFolders } from './hide_paths.mjs'
 /** Upper bounds in bytes, unpacked: what is beyond them wants a look, and then another bound. */
 const MOST = { main: 12e6, platform: 12e6 }
 const FILES = {
-  main: /^(package\.json|README\.md|LICENSE|index\.mjs|dist\/.*\.(js|d\.ts)|docs\/.*\.(md|html|csv|yaml)|recipes\/.*\.yaml)$/,
+  main: /^(package\.json|README\.md|LICENSE|index\.mjs|dist\/.*\.(js|d\.ts)|docs\/.*\.(md|html|csv|yaml|png)|recipes\/.*\.yaml)$/,
   platform:
     /^(package\.json|README\.md|LICENSE|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tongueforge(\.(glibc\.)?node|\.json))$/,
 }

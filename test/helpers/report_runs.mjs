@@ -353,15 +353,13 @@ const attentionReport = (word) => ({
 })
 
 const demoReport = (word) => ({
-  ...{
-    seed: 0,
-    training_seconds: 130,
-    parameters: 368544,
-    samples: { base: [{ prompt: word, answer: word }] },
-  },
+  ...{ seed: 0, training_seconds: 130, parameters: 368544 },
   claims: [{ claim: word, expected: 'less', measured: '0 %', holds: true }],
   table: [
     { model: word, lid_a: 0.9, ppl_a: 12.1 },
     { model: 'chat', lid_a: 1, ppl_a: 14.2 },
+    ...['cp', 'cp_vector_0.5', 'cp_vector_1'].map((model, i) => ({
+      ...{ model, lid_b: 1 - i / 2, stop_b: i / 2, ref_b: 0, ok_b: i / 3 },
+    })),
   ],
 })

@@ -16,10 +16,11 @@ test('the demo shows the signs of both papers, and leaves models that chat and a
   for (const { claim, measured, holds } of result.claims) {
     if (!/varies with the seed/.test(claim)) assert.ok(holds, `${claim}: ${measured}`)
   }
-  assert.ok([...labels].some((label) => /training chat and cp/.test(label)))
+  assert.ok([...labels].some((label) => /training chat/.test(label)))
+  assert.ok([...labels].some((label) => /ins_cp-evaluate/.test(label)))
 
-  const page = readFileSync(join(out, 'report.html'), 'utf8')
-  assert.match(page, /<table>[\s\S]*cp_vector_0\.75[\s\S]*<svg[\s\S]*<svg/)
+  const page = readFileSync(join(out, 'report.html'), 'utf8').replaceAll(/base64,[^"]*/g, '')
+  assert.match(page, /12 claims[\s\S]*cp_vector_0\.75[\s\S]*<svg[\s\S]*The rule: most[\s\S]*<svg/)
   assert.doesNotMatch(page, /undefined|NaN/)
   assert.deepEqual(JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')).table, result.table)
 
@@ -30,9 +31,12 @@ test('the demo shows the signs of both papers, and leaves models that chat and a
   await model.dispose()
   assert.equal(finish_reason, 'stop')
   assert.match(text, /sorry i can not help you/)
-  for (const run of ['base', 'chat', 'cp', 'org_cp', 'ins_cp'])
-    assert.ok(existsSync(join(out, 'runs', run, 'model')))
+  for (const { model: name } of result.table)
+    assert.ok(existsSync(join(out, name, 'model.safetensors')), `${name} is a model folder`)
+  const { pick } = JSON.parse(readFileSync(join(result.adapted, 'report.json'), 'utf8'))
+  const { ok_b, stop_b } = result.table.find(({ model: name }) => name === pick.picked)
+  assert.ok(stop_b >= 0.9 && ok_b === Math.max(...result.table.map((row) => row.ok_b)), pick.reason)
 
   const again = await demo({ out })
-  assert.deepEqual(again.table, result.table, 'what is done is not done twice, and comes out the same')
+  assert.deepEqual(again, result, 'what is done is not done twice, and comes out the same')
 })

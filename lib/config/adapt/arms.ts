@@ -63,7 +63,7 @@ export const ARMS = {
 export type ArmName = keyof typeof ARMS
 export const ARM_NAMES = Object.keys(ARMS) as [ArmName, ...ArmName[]]
 
-const NAME = 'expected letters, digits and underscores'
+const NAME = 'expected letters, digits, dots and underscores'
 
 const search = z
   .strictObject(
@@ -82,7 +82,7 @@ export const armSchema = z.strictObject({
   arm: oneOf(ARM_NAMES).describe('What is done.'),
   name: z
     .string({ error: NAME })
-    .regex(/^[A-Za-z0-9_]+$/, NAME)
+    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.]*$/, NAME)
     .optional()
     .describe('What it is called in tables and folders; default: the name of the arm.'),
   from: oneOf(['chat', 'base'])
