@@ -46,11 +46,12 @@ function reportText(report: AdaptReport | AdaptPlanReport): string {
   return `${tableText(rows)}\n${factsText(facts)}`
 }
 
-function planText({ stages, dry_run: _, ...sums }: AdaptPlanReport): string {
+function planText({ stages, dry_run: _, not_estimated, ...sums }: AdaptPlanReport): string {
   const rows = stages.map(({ stage, verb, on, tokens, seconds, memory_bytes, disk_bytes, estimate }) => ({
     ...{ stage, verb, on, tokens: tokens === undefined ? undefined : short(tokens) },
-    time: seconds === undefined ? undefined : duration(seconds),
+    time: seconds === undefined ? 'not estimated' : duration(seconds),
     ...{ memory: bytes(memory_bytes), disk: bytes(disk_bytes), '': estimate ? 'estimate' : '' },
   }))
-  return `${tableText(rows)}\n${factsText(sums)}`
+  const without = not_estimated.length > 0 ? { 'seconds without': not_estimated.join(', ') } : {}
+  return `${tableText(rows)}\n${factsText({ ...sums, ...without })}`
 }

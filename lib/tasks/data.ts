@@ -46,13 +46,30 @@ export interface SplitFiles {
   source: DataSource
 }
 
+/** The data files in a folder and below it. */
+export type ListFiles = (folder: string) => Promise<string[]>
+
+/** Each folder is listed once, for all tasks that look into it. */
+export function listedOnce(list: ListFiles = filesBelow): ListFiles {
+  const known = new Map<string, Promise<string[]>>()
+  return (folder) => {
+    if (!known.has(folder)) known.set(folder, list(folder))
+    return known.get(folder)!
+  }
+}
+
 /** Throws ERR_NOT_FOUND that names what was looked for and what is there. */
-export async function findSplit(data: string, source: DataSource, split: Split): Promise<SplitFiles> {
+export async function findSplit(
+  data: string,
+  source: DataSource,
+  split: Split,
+  list: ListFiles = filesBelow,
+): Promise<SplitFiles> {
   if (source.paths !== undefined) return { files: [...(source.paths[split] ?? [])], source }
   const names = namesOf(source, split)
   for (const folder of source.folders) {
     const place = join(data, folder)
-    const all = await filesBelow(place)
+    const all = await list(place)
     for (const name of names) {
       const matching = all.filter((file) => stem(relative(place, file)) === name)
       for (const ending of DATA_ENDINGS) {

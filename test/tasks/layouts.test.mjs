@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { parquetWriteFile } from 'hyparquet-writer'
-import { findSplit, readSplit } from '#lib/tasks/data'
+import { findSplit, listedOnce, readSplit } from '#lib/tasks/data'
 import { TASKS } from '#lib/tasks/registry'
 import { DocTemplate } from '#lib/text/doc_template'
 import { temporaryFolder } from '../helpers/folders.mjs'
@@ -27,6 +27,20 @@ function readBy(task, doc) {
   if (task.kind === 'generation') return { ...task.conversation(doc), part: task.partOf?.(doc) }
   return task.kind === 'rolling' ? task.text(doc) : task.question(doc, TEXTS)
 }
+
+test('a folder is listed once for all tasks that look into it', async () => {
+  const listed = []
+  const list = listedOnce(async (folder) => {
+    listed.push(folder)
+    return ['anatomy_test.csv', 'virology_test.csv'].map((name) => join(folder, name))
+  })
+  for (const name of ['mmlu_anatomy', 'mmlu_virology', 'mmlu_anatomy']) {
+    const { source, split } = taskOf(name)
+    const { files } = await findSplit('data', source, split, list)
+    assert.deepEqual(files, [join(listed[0], `${name.replace('mmlu_', '')}_test.csv`)])
+  }
+  assert.equal(new Set(listed).size, listed.length)
+})
 
 const line = (record) => `${JSON.stringify(record)}\n`
 

@@ -199,6 +199,33 @@ describe('adapt', () => {
     assert.deepEqual([more, await told({ twice: given.held_out.texts })], [[], []])
   })
 
+  test('so are texts that an arm searches its scale by', async () => {
+    const told = async (data) => {
+      const warnings = []
+      const onWarning = (message) => warnings.push(message)
+      const search = { scales: [0.5, 1], objectives: [{ name: 'language', loss: 'text', data }] }
+      const arms = ['cp', { arm: 'cp_vector', name: 'found', search }]
+      await adapt(configOf({ arms }), { dryRun: true, onWarning }).result
+      return warnings.filter((message) => message.startsWith('held_out'))
+    }
+    const [warning, ...more] = await told(given.held_out.texts)
+    assert.match(
+      warning,
+      /^held_out\.texts: .*held_out\.jsonl is what found searches its scale by: its perplexity/,
+    )
+    assert.deepEqual([more, await told(given.corpus)], [[], []])
+  })
+
+  test('a dry run names the stages whose time it does not estimate', async () => {
+    const { stages, seconds, not_estimated } = await adapt(configOf({ arms: ['cp', 'cp_vector'] }), {
+      dryRun: true,
+    }).result
+    assert.deepEqual(not_estimated, ['cp_vector-vector'])
+    const without = stages.filter((stage) => stage.seconds === undefined).map(({ stage }) => stage)
+    assert.deepEqual(without, not_estimated)
+    assert.ok(seconds > 0)
+  })
+
   test('refused before anything is written: each error names the arm and the key', async () => {
     const { base: _, ...without } = given
     const said = place('said.yaml')
@@ -231,6 +258,16 @@ describe('adapt', () => {
         /depends on what was asked/,
       ],
       [{ only: ['insc'] }, /only: expected names of arms, or compress, received insc/, /inscp/],
+      [
+        { only: ['cp', 'inscp'], skip: ['cp'] },
+        /skip: expected arms that only does not name, .* cp in both/,
+        /cp is/,
+      ],
+      [
+        { training: { ...given.training, sequence_length: 257 } },
+        /arms\.0, cp: .*sequence_length: expected at most 256, received 257/,
+        /max_position_embeddings/,
+      ],
       [{ training: { steps: 3, tokens: 9 } }, /training: expected steps or tokens/, /Leave one/],
       [{ held_out: {} }, /evaluate\.tasks: expected a task/, /held_out/],
       [

@@ -29,7 +29,7 @@ export async function checkAdaptation(
   const { config, file } = read
   await checkModels(config)
   for (const source of sourcesOf(config)) await resolveSource(source)
-  await warnOfLearntTexts(config, warn)
+  await warnOfUsedTexts(config, warn)
   await checkTasks(config, file, signal)
   return needsOf(
     planAll(read, [...Object.keys(config.held_out), ...config.evaluate.tasks]),
@@ -63,16 +63,24 @@ function sourcesOf({ corpus, instructions = [], preferences = [], held_out, voca
   return [corpus, instructions, preferences, ...Object.values(held_out), vocabulary?.data ?? []].flat()
 }
 
-/** A file that is learnt from and measured flatters the arms that learn from it. */
-async function warnOfLearntTexts(
-  { corpus, held_out }: AdaptConfig,
+/** A file that is measured, and learnt from or searched a scale by, flatters the arms that had it before. */
+async function warnOfUsedTexts(
+  { corpus, held_out, arms }: AdaptConfig,
   warn: (message: string) => void,
 ): Promise<void> {
-  const learnt = new Set(await filesOf(corpus))
-  for (const [name, sources] of Object.entries(held_out)) {
-    const both = (await filesOf(sources)).find((file) => learnt.has(file))
-    if (both !== undefined)
-      warn(`held_out.${name}: ${both} is in corpus too: its perplexity tells what was learnt by heart`)
+  const uses = [{ sources: corpus, says: 'is in corpus too: its perplexity tells what was learnt by heart' }]
+  for (const { arm, name = arm, search } of arms)
+    for (const { data } of search?.objectives ?? [])
+      uses.push({
+        sources: data,
+        says: `is what ${name} searches its scale by: its perplexity flatters ${name}`,
+      })
+  for (const { sources, says } of uses) {
+    const used = new Set(await filesOf(sources))
+    for (const [name, measured] of Object.entries(held_out)) {
+      const both = (await filesOf(measured)).find((file) => used.has(file))
+      if (both !== undefined) warn(`held_out.${name}: ${both} ${says}`)
+    }
   }
 }
 

@@ -155,6 +155,11 @@ function checkNames(arms: readonly Arm[], { only, skip }: AdaptConfig, file: str
     const hint = suggestion(unknown, known)
     throw configError(file, `${key}: expected names of arms, or compress, received ${unknown}`, { hint, key })
   }
+  const both = only.find((name) => skip.includes(name))
+  if (both !== undefined)
+    throw configError(file, `skip: expected arms that only does not name, received ${both} in both`, {
+      ...{ hint: `${both} is worked on, or left for later: take it out of one of them.`, key: 'skip' },
+    })
 }
 
 function checkMeasured({ evaluate, held_out, arms, pick }: AdaptConfig, file: string): void {

@@ -20,7 +20,7 @@ export interface ForetoldAdaptStage {
   on: string
   /** Tokens that go through a model; absent of stages that only add weights. */
   tokens?: number
-  /** An estimate, from arithmetic and a moment's measuring. */
+  /** An estimate, from arithmetic and a moment's measuring; absent of stages that it is not made of. */
   seconds?: number
   memory_bytes: number
   /** Model and checkpoints. */
@@ -39,7 +39,10 @@ export interface AdaptPlanReport {
   disk_bytes: number
   free_bytes?: number | undefined
   tokens: number
+  /** Of the stages that have an estimate. */
   seconds: number
+  /** Stages whose time is not in that: they add weights, make tokens, or compress. */
+  not_estimated: string[]
 }
 
 /** Reads texts and counts their tokens. Throws what stands against a stage. */
@@ -75,6 +78,7 @@ export async function foretell(
       ...{ memory_bytes: most.memory_bytes, memory_stage: most.stage.name, disk_bytes },
       free_bytes: await freeSpace(folder.path, disk_bytes, warn),
       ...{ tokens: sum(({ tokens }) => tokens), seconds: sum(({ seconds }) => seconds) },
+      not_estimated: foretold.filter(({ seconds }) => seconds === undefined).map(({ stage }) => stage),
     }
   } finally {
     await rm(place, { recursive: true, force: true })

@@ -1,7 +1,7 @@
 /** A task with its documents read and its examples chosen: what all models are asked. */
 import type { EvaluateConfig } from '../../config/evaluate'
 import { TongueforgeError, toTongueforgeError } from '../../errors'
-import { findSplit, readSplit } from '../../tasks/data'
+import { findSplit, type ListFiles, readSplit } from '../../tasks/data'
 import { fixedTexts } from '../../tasks/fixed_texts'
 import type { Conversation } from '../../tasks/generation'
 import { shotPicker } from '../../tasks/shots'
@@ -49,8 +49,13 @@ export type OpenLikelihoodTask = OpenChoiceTask | OpenRollingTask
 export type OpenTask = OpenLikelihoodTask | OpenGenerationTask
 
 /** Throws ERR_NOT_FOUND, ERR_DATA that names task and document, ERR_TEMPLATE. */
-export async function openTask(task: Task, config: EvaluateConfig, signal?: AbortSignal): Promise<OpenTask> {
-  const evaluated = await findSplit(config.data, task.source, task.split)
+export async function openTask(
+  task: Task,
+  config: EvaluateConfig,
+  signal?: AbortSignal,
+  list?: ListFiles,
+): Promise<OpenTask> {
+  const evaluated = await findSplit(config.data, task.source, task.split, list)
   const docs = limited(task, await readSplit(evaluated, signal), config)
   if (docs.length === 0) throw noDocuments(task.name, evaluated.files)
   const files = [...evaluated.files, ...(task.file === undefined ? [] : [task.file])]
@@ -58,14 +63,14 @@ export async function openTask(task: Task, config: EvaluateConfig, signal?: Abor
   if (task.kind === 'generation') {
     const ask = (doc: Doc, what: string) => conversationOf(task, doc, what)
     const alone = await mapPaced(docs, (doc, i) => ask(doc, `document ${i}`), signal)
-    const { shots, num_fewshot, files: pool } = await shotsOf(task, docs, config, ask, signal)
+    const { shots, num_fewshot, files: pool } = await shotsOf(task, docs, config, ask, signal, list)
     const conversations = alone.map((conversation, i) => withExamples(task, conversation, shots[i]!))
     return { kind: 'generation', task, docs, conversations, num_fewshot, files: [...files, ...pool] }
   }
   const { texts, file } = await fixedTexts(config.data, task)
   const ask = (doc: Doc, what: string) => questionOf(task, doc, texts, what)
   const questions = await mapPaced(docs, (doc, i) => ask(doc, `document ${i}`), signal)
-  const { shots, num_fewshot, files: pool } = await shotsOf(task, docs, config, ask, signal)
+  const { shots, num_fewshot, files: pool } = await shotsOf(task, docs, config, ask, signal, list)
   for (const shot of shots.flat()) checkShot(task, shot)
   const read = [...files, ...pool, ...(file === undefined ? [] : [file])]
   return { kind: 'choices', task, docs, texts, questions, shots, num_fewshot, files: read }
@@ -91,11 +96,12 @@ async function shotsOf<Shot>(
   config: EvaluateConfig,
   ask: (doc: Doc, what: string) => Shot,
   signal?: AbortSignal,
+  list?: ListFiles,
 ): Promise<{ num_fewshot: number; shots: Shot[][]; files: readonly string[] }> {
   const { name, source, shots } = task
   const num_fewshot = shotsWanted(task, config)
   if (shots === undefined || num_fewshot === 0) return { num_fewshot, shots: docs.map(() => []), files: [] }
-  const pool = await findSplit(config.data, source, shots.split)
+  const pool = await findSplit(config.data, source, shots.split, list)
   const pick = shotPicker({ name, shots }, await readSplit(pool, signal), num_fewshot, config.fewshot_seed)
   const picked = await mapPaced(docs, (doc) => pick(doc).map((shot) => ask(shot, 'an example')), signal)
   return { num_fewshot, shots: picked, files: pool.files }

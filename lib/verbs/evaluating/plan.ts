@@ -3,6 +3,7 @@ import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
 import { type EvaluateConfig, evaluateSchema } from '../../config/evaluate'
 import { checkConfig, configError, readGiven } from '../../config/parse'
+import { listedOnce } from '../../tasks/data'
 import { chooseTasks } from '../../tasks/registry'
 import type { TaskGroup } from '../../tasks/task'
 import { loadModelText } from '../../text/model_text'
@@ -52,8 +53,9 @@ export async function planEvaluation(
   for (const [i, model] of config.models.entries()) models.push(await planModel(model, i, config, file))
   checkNames(models, file)
   const tasks: OpenTask[] = []
+  const list = listedOnce()
   for (const task of chosen) {
-    tasks.push(await openTask(task, config, signal))
+    tasks.push(await openTask(task, config, signal, list))
     if (task.kind === 'generation')
       for (const finder of findersOf(task)) await finder.check?.({ task, config, signal }, file)
   }

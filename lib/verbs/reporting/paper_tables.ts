@@ -11,8 +11,9 @@ export interface Measured {
 export interface PaperTable {
   name: string
   caption: string
-  tasks: RegExp
-  /** Of tasks of any name. */
+  /** Names of tasks that come along. */
+  tasks?: RegExp
+  /** Of tasks of any name: what they measure tells their kind, not what a user calls them. */
   metrics?: RegExp
 }
 
@@ -20,20 +21,23 @@ export interface PaperTable {
 export const PAPER_TABLES: readonly PaperTable[] = [
   {
     ...{ name: 'language', caption: 'Language alignment' },
-    tasks: /language|lid|align|udhr|ted/,
     metrics: /^language_/,
   },
   {
     ...{ name: 'reliability', caption: 'Reliability' },
-    tasks: /truthfulqa|toxi|bold|sentiment|refus|safety/,
+    tasks: /^(truthfulqa|toxigen|real_toxicity_prompts|bold)/,
     metrics: /^(toxicity|toxic_rate|sentiment|refusal_rate)$/,
   },
   {
     ...{ name: 'knowledge', caption: 'Knowledge' },
     tasks: /^(arc|hellaswag|mmlu|ceval|tmmlu|ttqa|winogrande|xcopa|copa)/,
   },
-  { ...{ name: 'instructions', caption: 'Following instructions' }, tasks: /mt_?bench|vicuna/ },
-  { ...{ name: 'texts', caption: 'Texts' }, tasks: /wikitext|perplexity/, metrics: /perplexity|bits_per/ },
+  {
+    ...{ name: 'instructions', caption: 'Following instructions' },
+    tasks: /^(mt_bench|vicuna)/,
+    metrics: /^score/,
+  },
+  { ...{ name: 'texts', caption: 'Texts' }, metrics: /perplexity|bits_per/ },
   { ...{ name: 'others', caption: 'Other tasks' }, tasks: /^/ },
 ]
 

@@ -3,6 +3,7 @@ import { decoderSpec } from '../../../checkpoint/model_config'
 import { openModelFolder } from '../../../checkpoint/model_folder'
 import type { EvaluateConfig } from '../../../config/evaluate'
 import { countParameters, DTYPE_BYTES } from '../../../counting/parameters'
+import { listedOnce } from '../../../tasks/data'
 import { chooseTasks } from '../../../tasks/registry'
 import { type EvaluatePlanReport, type EvaluateReport, evaluate } from '../../evaluate'
 import { decisive, identityOfTask } from '../../evaluating/identities'
@@ -22,8 +23,9 @@ const stage: StageKind<EvaluateConfig> = {
   async content(config, { signal }) {
     const { tasks } = await chooseTasks(config.tasks)
     const all = []
+    const list = listedOnce()
     for (const task of tasks) {
-      const opened = await openTask(task, config, signal)
+      const opened = await openTask(task, config, signal, list)
       const { identity } = await identityOfTask(opened, config, signal)
       all.push({ ...identity, ...decisive(config, opened) })
     }

@@ -135,7 +135,7 @@ export function paperTables(
 }
 
 const tableOf = ({ task, metric: measure }: Measured): PaperTable =>
-  PAPER_TABLES.find(({ tasks, metrics }) => tasks.test(task) || metrics?.test(measure))!
+  PAPER_TABLES.find(({ tasks, metrics }) => tasks?.test(task) || metrics?.test(measure))!
 
 function paperTable(
   { name, caption }: PaperTable,
