@@ -115,7 +115,7 @@ export {
   extractDelta,
 } from './verbs/delta_extract'
 export { type DeltaInspection, inspectDelta } from './verbs/delta_inspect'
-export { type DemoOptions, type DemoResult, type DemoRow, demo } from './verbs/demo'
+export { type DemoOptions, type DemoProgress, type DemoResult, type DemoRow, demo } from './verbs/demo'
 export type { Problem as DoctorProblem } from './verbs/doctor'
 export { type DoctorReport, doctor } from './verbs/doctor'
 export {
