@@ -84,9 +84,7 @@ export async function apiReference() {
 function plainer(page) {
   return page
     .replaceAll(/<a id="[^"]*"><\/a> /g, '')
-    .replaceAll(/`?(\\_\\_|__)namedParameters(\d*)`?/g, (match) =>
-      match.startsWith('`') ? '`options`' : 'options',
-    )
+    .replaceAll(/(\\_\\_|__)namedParameters\d*/g, 'options')
     .replaceAll(/^(#+ .*)\\_/gm, '$1_')
 }
 

@@ -79,6 +79,45 @@ describe('examples', () => {
     assert.ok(existsSync(join(root, 'merged/density-0.5/provenance.json')))
   })
 
+  test('worker_pool.mjs measures texts on two threads, and tells them in order', () => {
+    const lines = ['the color', 'of anna', 'is red .', 'the color of boris is blue .']
+    writeFileSync(join(root, 'lines.txt'), lines.join('\n'))
+    const printed = run('examples/worker_pool.mjs', models[0], join(root, 'lines.txt'), '2')
+    const rows = printed
+      .trimEnd()
+      .split('\n')
+      .map((row) => /^([\d.]+) {2}(.*) {2}\(thread (\d)\)$/.exec(row))
+    assert.deepEqual(
+      rows.map(([, , text]) => text),
+      lines,
+    )
+    assert.deepEqual([...new Set(rows.map(([, , , thread]) => thread))].sort(), ['1', '2'])
+    assert.notEqual(rows[0][1], rows[1][1])
+  })
+
+  test('merge_in_ci.mjs merges, measures, and fails where the result is worse than allowed', () => {
+    const config = {
+      merge_method: 'linear',
+      models: models.map((model) => ({ model, parameters: { weight: 1 } })),
+    }
+    const files = { 'merge.yaml': config, 'held_out.txt': 'the color of anna is red .' }
+    const folder = temporaryFolder(files)
+    const args = ['merge.yaml', 'out', 'held_out.txt'].map((name) => join(folder, name))
+    const summary = join(folder, 'summary.md')
+    const printed = (limit) =>
+      spawnSync(process.execPath, ['examples/merge_in_ci.mjs', ...args, limit], {
+        ...{ cwd: clone, encoding: 'utf8' },
+        env: { ...process.env, GITHUB_STEP_SUMMARY: summary },
+      })
+    const good = printed('9')
+    assert.equal(good.status, 0, good.stderr)
+    assert.match(good.stdout, /^writes [\d.]+ MB\n\| model \| perplexity \|\n/)
+    assert.equal(readFileSync(summary, 'utf8').match(/\| [\d.]+ \|$/gm).length, 4)
+    const bad = printed('0.5')
+    assert.equal(bad.status, 1)
+    assert.match(bad.stderr, /^perplexity [\d.]+, allowed 0\.5 x [\d.]+$/m)
+  })
+
   test('evaluate.mjs asks two models the same and says where they differ', () => {
     const { tiny, tiny_pages } = writeTinyTasks(join(root, 'tasks'))
     const tasks = `${tiny},${tiny_pages}`
@@ -89,7 +128,8 @@ describe('examples', () => {
   })
 
   test('every program of examples/ has a test here', () => {
-    const source = readFileSync(join(clone, 'test/examples.test.mjs'), 'utf8')
+    const files = ['examples', 'examples_servers'].map((name) => join(clone, `test/${name}.test.mjs`))
+    const source = files.map((file) => readFileSync(file, 'utf8')).join('')
     for (const name of readdirSync(join(clone, 'examples')))
       assert.ok(source.includes(`examples/${name}`), name)
   })
