@@ -7,6 +7,7 @@ import { type Identities, identitiesOf } from './evaluating/identities'
 import { type KeptAnswers, readAnswers, writeAnswers } from './evaluating/kept_answers'
 import { type MeasureOptions, measured, type Sample } from './evaluating/measure'
 import type { OpenGenerationTask, OpenTask } from './evaluating/open_task'
+import { PartialAnswers } from './evaluating/partial_answers'
 import { languageTallies, partsOf } from './evaluating/parts'
 import {
   askedOfModel,
@@ -224,16 +225,17 @@ async function written(
   model: LoadedOnce,
   planned: PlannedModel,
   opened: OpenGenerationTask,
-  { file, hash }: KeptAnswers,
+  kept: KeptAnswers,
   config: EvaluateConfig,
   options: MeasureOptions,
   { signal, onKept, onProgress, onWarning }: Work,
 ): Promise<Measured> {
-  let turns = await readAnswers(file, hash)
+  let turns = await readAnswers(kept)
   if (turns === undefined) {
-    turns = await answersOf(await model.get(), planned, opened, config, options)
-    await writeAnswers(file, hash, turns)
-    onKept?.()
+    const partial = await PartialAnswers.open(kept, onKept)
+    turns = await answersOf(await model.get(), planned, opened, config, partial, options)
+    await writeAnswers(kept, turns)
+    await partial.end()
   }
   const { task } = opened
   const samples = await measuredAnswers(opened, turns, {

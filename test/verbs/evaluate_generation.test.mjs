@@ -195,8 +195,12 @@ describe('tasks of generation', () => {
     const given = config(tasks)
     const stop = new AbortController()
     const reason = new Error('enough')
-    const run = evaluate(given, { signal: stop.signal, onKept: () => stop.abort(reason) })
+    const run = evaluate(given, { signal: stop.signal })
+    const heard = (async () => {
+      for await (const _ of run) stop.abort(reason) // the first task is measured
+    })()
     await assert.rejects(run.result, (error) => error === reason)
+    await assert.rejects(heard)
     assert.equal((await evaluate(given, { resume: true }).result).measured, 1)
     for (const task of ['one', 'two'])
       assert.equal(

@@ -134,11 +134,10 @@ describe('evaluate with a judge', () => {
     const given = config(stub, { judge: { concurrency: 1 } })
     const stop = new AbortController()
     const reason = new Error('enough')
-    let kept = 0
-    const onKept = () => {
-      if (++kept === 7) stop.abort(reason) // answers, samples, and five judgments
-    }
     const asked = stub.requests.length
+    const onKept = () => {
+      if (stub.requests.length - asked === 5) stop.abort(reason)
+    }
     await assert.rejects(evaluate(given, { signal: stop.signal, onKept }).result, (error) => error === reason)
     assert.equal(stub.requests.length - asked, 5)
     const rest = await evaluate(given, { resume: true }).result

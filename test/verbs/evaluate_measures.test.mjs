@@ -143,7 +143,7 @@ describe('measures of what a model writes', () => {
     const given = config(taskFile({ metric_list: [{ metric: 'toxicity' }] }), more)
     let kept = 0
     await assert.rejects(evaluate(given, { onKept: () => kept++ }).result, { code: 'ERR_SCORER' })
-    assert.equal(kept, 1)
+    assert.ok(kept > 0)
     broken = false
     const labels = []
     const run = evaluate(given, { resume: true, onProgress: ({ label }) => labels.push(label) })

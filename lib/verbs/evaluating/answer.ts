@@ -47,12 +47,19 @@ export function settingsOf(
 
 export const turnsAsked = ({ later = [] }: Conversation): number => 1 + later.length
 
-/** Of each document its turns. Rejects with `signal.reason`; throws ERR_DATA, ERR_TEMPLATE. */
+/** What is there of the answers already, and takes those that are made; told of each batch. */
+export interface AnswerStore {
+  find(turn: number, documents: readonly number[]): Turn[] | undefined
+  add(turn: number, documents: readonly number[], said: readonly Turn[]): Promise<void>
+}
+
+/** Of each document its turns. Rejects with `signal.reason`; throws ERR_DATA, ERR_TEMPLATE, and what the store throws. */
 export async function answersOf(
   model: Model,
   planned: PlannedModel,
   opened: OpenGenerationTask,
   config: EvaluateConfig,
+  store: AnswerStore,
   options: MeasureOptions,
 ): Promise<Turn[][]> {
   const { conversations } = opened
@@ -63,16 +70,24 @@ export async function answersOf(
   for (let turn = 0; turn < last; turn++) {
     const rows = await rowsOf(opened, prompts, config, turns, turn)
     for (const batch of batchesOf(rows, config)) {
-      const answers = await answered(model, batch, turn, prompts, progress, options.signal)
-      for (const [i, { document, prompt }] of batch.rows.entries())
-        turns[document]!.push({
-          ...{ prompt: prompt.text, ...answers[i]! },
-          ...(prompt.cut > 0 && { cut: prompt.cut }),
-        })
+      const documents = batch.rows.map(({ document }) => document)
+      let said = store.find(turn, documents)
+      if (said === undefined) {
+        const answers = await answered(model, batch, turn, prompts, progress, options.signal)
+        said = batch.rows.map((row, i) => turnOf(row, answers[i]!))
+        await store.add(turn, documents, said)
+      }
+      progress.ended(batch.rows.reduce((sum, { settings }) => sum + settings.max_new_tokens, 0))
+      for (const [i, document] of documents.entries()) turns[document]!.push(said[i]!)
     }
   }
   return turns
 }
+
+const turnOf = ({ prompt }: Row, answer: Answer): Turn => ({
+  ...{ prompt: prompt.text, ...answer },
+  ...(prompt.cut > 0 && { cut: prompt.cut }),
+})
 
 /** Tokens that the model writes at most. */
 export function mostNewTokens({ task, conversations }: OpenGenerationTask, config: EvaluateConfig): number {
@@ -191,8 +206,6 @@ async function answered(
   } catch (error) {
     if (enough.signal.aborted && !signal?.aborted) return watch.answers()
     throw error
-  } finally {
-    progress.ended(rows.length * settings.max_new_tokens)
   }
 }
 

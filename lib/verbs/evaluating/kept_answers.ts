@@ -1,6 +1,6 @@
 /**
  * Answers on the disk as soon as a task has all of them, before they are measured: what writes them takes hours, and
- * measuring them another way, or again after a scorer failed, does not need the model.
+ * measuring them another way, or again after a scorer failed, does not need the model. Until then: partial_answers.ts.
  */
 import { createReadStream } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
@@ -19,7 +19,7 @@ export interface KeptAnswers {
 }
 
 /** Of each document its turns; undefined where there are none of this hash. */
-export async function readAnswers(file: string, hash: string): Promise<Turn[][] | undefined> {
+export async function readAnswers({ file, hash }: KeptAnswers): Promise<Turn[][] | undefined> {
   const all: Turn[][] = []
   let whole: number | undefined
   try {
@@ -38,7 +38,7 @@ export async function readAnswers(file: string, hash: string): Promise<Turn[][] 
 }
 
 /** Whole or not at all. Throws ERR_IO, ERR_NO_SPACE. */
-export async function writeAnswers(file: string, hash: string, turns: readonly Turn[][]): Promise<void> {
+export async function writeAnswers({ file, hash }: KeptAnswers, turns: readonly Turn[][]): Promise<void> {
   await mkdir(dirname(file), { recursive: true }).catch(writeFailed(file))
   const lines = [
     { answers_sha256: hash, documents: turns.length },
