@@ -1,7 +1,16 @@
 // Serves models over HTTP until a signal: then requests that run are answered, and no others.
 import { basename, resolve } from 'node:path'
 import { library } from './library'
-import { integer, MODEL_OPTIONS, type ModelValues, modelOptions, pick, repeated, usageError } from './options'
+import {
+  integer,
+  MODEL_OPTIONS,
+  type ModelValues,
+  modelOptions,
+  oneOf,
+  pick,
+  repeated,
+  usageError,
+} from './options'
 import { jsonText } from './print'
 import { defineVerb, type Io } from './verb'
 
@@ -12,6 +21,7 @@ interface Values extends ModelValues {
   cors?: string[]
   bodyLimit?: string
   maxTokens?: number
+  pooling?: 'mean' | 'cls'
   drainSeconds?: number
   sequences?: number
   queue?: number
@@ -47,6 +57,12 @@ export default defineVerb<Values>({
       parse: integer,
     },
     {
+      flags: '--pooling <how>',
+      description:
+        'of embeddings: mean of the states of all tokens (default), or cls, the state of the first',
+      parse: oneOf('mean', 'cls'),
+    },
+    {
       flags: '--drain-seconds <n>',
       description: 'how long requests may take to end after SIGTERM; default: 30',
       parse: integer,
@@ -74,7 +90,7 @@ export default defineVerb<Values>({
     const server = await serve({
       models,
       load: { ...modelOptions(values), serving, signal: io.signal },
-      ...pick(values, ['host', 'port', 'cors', 'bodyLimit', 'maxTokens', 'drainSeconds']),
+      ...pick(values, ['host', 'port', 'cors', 'bodyLimit', 'maxTokens', 'pooling', 'drainSeconds']),
       apiKey: keyOf(values),
     })
     const names = Object.keys(models)

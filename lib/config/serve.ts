@@ -1,7 +1,7 @@
 /** How models are served over HTTP. */
 import { z } from 'zod'
 import { byteSize } from './byte_size'
-import { count, text } from './checks'
+import { count, oneOf, text } from './checks'
 
 /** Of the plugin: what the routes of a server of one's own may be told. */
 export const pluginSchema = z.strictObject({
@@ -17,6 +17,13 @@ export const pluginSchema = z.strictObject({
   maxTokens: count(1)
     .optional()
     .describe('The longest answer, whatever a request asks for; default: as the context allows.'),
+  pooling: oneOf(['mean', 'cls'])
+    .default('mean')
+    .describe('Of embeddings: the mean of the states of all tokens, or the state of the first.'),
+  normalize: z
+    .boolean({ error: 'expected true or false' })
+    .default(true)
+    .describe("Whether embeddings have length 1, as those of OpenAI's API."),
 })
 
 /** Of `serve`: the plugin and the server around it. */

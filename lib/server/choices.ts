@@ -9,25 +9,37 @@ export type ChoiceEvent =
 
 export type StartChoice = (signal: AbortSignal) => Run<GeneratedPiece, Generation>
 
+interface ChoicesOptions {
+  signal: AbortSignal
+  /** Hears when the first piece of any comes. */
+  onFirst: () => void
+}
+
 /** Starts all of them; one that fails ends the others. */
 export function choicesOf(
   starts: readonly StartChoice[],
-  signal: AbortSignal,
+  { signal, onFirst }: ChoicesOptions,
 ): Run<ChoiceEvent, Generation[]> {
-  return new Run(
-    async (emit, signal) => {
-      const failed = new AbortController()
-      const either = AbortSignal.any([signal, failed.signal])
-      const answers = starts.map(async (start, index) => {
-        const run = start(either)
-        for await (const piece of run) emit({ index, piece })
-        const generation = await run.result
-        emit({ index, finish_reason: generation.finish_reason })
-        return generation
-      })
-      for (const one of answers) one.catch((error) => failed.abort(error)) // the first to fail tells the reason
-      return Promise.all(answers).finally(() => Promise.allSettled(answers))
-    },
-    { signal },
-  )
+  let begun = false
+  const begin = () => {
+    if (!begun) onFirst()
+    begun = true
+  }
+  const body = async (emit: (event: ChoiceEvent) => void, signal: AbortSignal) => {
+    const failed = new AbortController()
+    const either = AbortSignal.any([signal, failed.signal])
+    const answers = starts.map(async (start, index) => {
+      const run = start(either)
+      for await (const piece of run) {
+        begin()
+        emit({ index, piece })
+      }
+      const generation = await run.result
+      emit({ index, finish_reason: generation.finish_reason })
+      return generation
+    })
+    for (const one of answers) one.catch((error) => failed.abort(error)) // the first to fail tells the reason
+    return Promise.all(answers).finally(() => Promise.allSettled(answers))
+  }
+  return new Run(body, { signal })
 }

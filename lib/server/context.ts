@@ -2,11 +2,13 @@
 import type { FastifyReply } from 'fastify'
 import type { PluginSettings } from '../config/serve'
 import { ClientGone } from './errors'
+import type { Metrics } from './metrics'
 import type { ServedModels } from './models'
 
 export interface Context {
   models: ServedModels
   settings: PluginSettings
+  metrics: Metrics
   /** Aborted when requests that still run are not waited for any longer. */
   closing: AbortSignal
 }

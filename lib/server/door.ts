@@ -1,5 +1,4 @@
 /** Lets requests in until the server closes, and knows when those that came in have gone. */
-import { finished } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { shuttingDown } from './errors'
 
@@ -31,7 +30,7 @@ export class Door {
   async #enter(reply: FastifyReply): Promise<void> {
     if (this.#shut) throw shuttingDown()
     this.#inside++
-    finished(reply.raw, () => {
+    reply.raw.once('close', () => {
       if (--this.#inside === 0) this.#emptied()
     })
   }

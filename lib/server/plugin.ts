@@ -9,9 +9,13 @@ import { keyCheck } from './access'
 import type { Context } from './context'
 import { Door } from './door'
 import { errorBody, toRequestError } from './errors'
+import { Metrics } from './metrics'
 import { type ModelLike, ServedModels } from './models'
 import { chatRoute } from './routes/chat'
+import { completionsRoute } from './routes/completions'
+import { embeddingsRoute } from './routes/embeddings'
 import { healthRoute } from './routes/health'
+import { metricsRoute } from './routes/metrics'
 import { modelRoutes } from './routes/models'
 
 export interface PluginOptions extends z.input<typeof pluginSchema> {
@@ -23,7 +27,7 @@ export interface PluginOptions extends z.input<typeof pluginSchema> {
   signal?: AbortSignal | undefined
 }
 
-const ROUTES = [healthRoute, modelRoutes, chatRoute]
+const ROUTES = [healthRoute, metricsRoute, modelRoutes, chatRoute, completionsRoute, embeddingsRoute]
 
 /** Adds the routes of OpenAI's API to a server of Fastify 5. Loads models that are folders, and frees them at its close. */
 export async function fastify(
@@ -33,12 +37,15 @@ export async function fastify(
   const { models: given, load = {}, signal = new AbortController().signal, prefix: _, ...rest } = options
   const settings = checkConfig(pluginSchema, rest, 'fastify')
   const models = await ServedModels.open(given, load)
-  const context: Context = { models, settings, closing: signal }
+  const metrics = new Metrics(models)
+  const context: Context = { models, settings, metrics, closing: signal }
   await app.register(async (scope) => {
     scope.setErrorHandler(answerError)
+    scope.removeContentTypeParser('text/plain') // a page of another origin may send that without being asked
     scope.addHook('onRoute', (route) => {
       route.bodyLimit ??= bytesOf(settings.bodyLimit)
     })
+    scope.addHook('onRequest', metrics.watch)
     const door = new Door(app, scope)
     app.addHook('onClose', async () => {
       await door.emptied()

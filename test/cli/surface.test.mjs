@@ -141,6 +141,7 @@ const SURFACE = {
     '--cors <origin>',
     '--body-limit <size>',
     '--max-tokens <n>',
+    '--pooling <how>',
     '--drain-seconds <n>',
     '--sequences <n>',
     '--queue <n>',

@@ -40,7 +40,7 @@ export const IGNORED_FIELDS = {
   prompt_cache_retention: ignored(),
 }
 
-const modelName = () =>
+export const modelName = () =>
   z
     .string({ error: 'expected the name of a model' })
     .nullish()
@@ -68,7 +68,9 @@ export const SAMPLING_FIELDS = {
     'Same seed, same request, same answer; default: another one each time. Choice i has seed + i.',
   ),
   stop: z
-    .union([z.string(), z.array(z.string()).max(16)], { error: `${TEXT_INPUT}, at most 16` })
+    .union([z.string(), z.array(z.string({ error: 'expected text' })).max(16)], {
+      error: `${TEXT_INPUT}, at most 16`,
+    })
     .nullish()
     .describe('Texts that end an answer; they are not part of it.'),
   n: wholeIn(1, 128).describe('Answers to each prompt; each takes a place of its own in the queue.'),
@@ -90,15 +92,16 @@ export const SAMPLING_FIELDS = {
 }
 
 /** Texts or token ids, one or many. */
-export const texts = (error: string) =>
-  z.union(
-    [
-      z.string(),
-      z.array(z.string()).min(1),
-      z.array(z.int().min(0)).min(1),
-      z.array(z.array(z.int().min(0)).min(1)).min(1),
-    ],
-    { error },
-  )
-
-export const modelField = modelName
+export const texts = (error: string, most = 128) => {
+  const ids = z
+    .array(
+      z
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1),
+    )
+    .min(1)
+  return z.union([z.string(), z.array(z.string()).min(1).max(most), ids, z.array(ids).min(1).max(most)], {
+    error: `${error}, at most ${most}`,
+  })
+}

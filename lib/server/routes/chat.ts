@@ -6,12 +6,13 @@ import { type ChatRequest, chatSchema } from '../../config/requests/chat'
 import type { Message } from '../../text/chat_template'
 import type { Tokenizer } from '../../text/tokenizer'
 import type { Generation } from '../../verbs/generate'
-import { type ChoiceEvent, choicesOf } from '../choices'
-import { type Context, signalOf } from '../context'
-import { RequestError, toRequestError } from '../errors'
+import { type AnswerShape, answer } from '../answer'
+import type { ChoiceEvent } from '../choices'
+import type { Context } from '../context'
+import { RequestError } from '../errors'
 import { chatLogprobs } from '../logprobs'
 import { longest, samplingOf } from '../sampling'
-import { heading, type StreamShape, sendStream } from '../stream'
+import { heading, type StreamShape } from '../stream'
 import { usageOf } from '../usage'
 
 export function chatRoute(app: FastifyInstance, context: Context): void {
@@ -22,23 +23,16 @@ export function chatRoute(app: FastifyInstance, context: Context): void {
     const { tokenizer } = await model.text()
     const { seed, ...sampling } = samplingOf(asked)
     const maxNewTokens = longest(asked.max_completion_tokens ?? asked.max_tokens, context.settings.maxTokens)
-    const options = {
-      ...sampling,
-      maxNewTokens,
-      logprobs: asked.logprobs ? (asked.top_logprobs ?? 0) : undefined,
-    }
+    const logprobs = asked.logprobs ? (asked.top_logprobs ?? 0) : undefined
+    const options = { ...sampling, maxNewTokens, logprobs }
     const messages = asked.messages.map(messageOf)
-    const choice = (_: unknown, i: number) => (signal: AbortSignal) =>
-      model.chat(messages, { ...options, seed: seed + i, signal })
-    try {
-      const n = asked.n ?? 1
-      const run = choicesOf(Array.from({ length: n }, choice), signalOf(reply, context))
-      const told = new ChatAnswer(name, tokenizer, n)
-      if (!asked.stream) return told.whole(await run.result)
-      return await sendStream(reply, run, told.stream(asked.stream_options?.include_usage === true))
-    } catch (error) {
-      throw toRequestError(error, 'messages')
-    }
+    const n = asked.n ?? 1
+    const starts = Array.from(
+      { length: n },
+      (_, i) => (signal: AbortSignal) => model.chat(messages, { ...options, seed: seed + i, signal }),
+    )
+    const shape = new ChatAnswer(name, tokenizer, n)
+    return answer(reply, context, { ...asked, model: name, starts, field: 'messages' }, shape)
   })
 }
 
@@ -57,7 +51,7 @@ function messageOf({ role, content, name }: ChatRequest['messages'][number]): Me
 }
 
 /** What a client gets: all at once, or in chunks. */
-class ChatAnswer {
+class ChatAnswer implements AnswerShape {
   private readonly head: ReturnType<typeof heading>
 
   constructor(

@@ -1,0 +1,99 @@
+// A server that has more to do than it can, and one that closes while it has.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { loadModel } from 'tongueforge'
+import { Turns } from '#lib/server/turns'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { asked, chatModel, clientOf, served } from '../helpers/served.mjs'
+import { sleep, withDeadline } from '../helpers/stress.mjs'
+
+const messages = [{ role: 'user', content: 'what ?' }]
+const body = { messages, max_tokens: 250, temperature: 0 }
+
+describe('a server with one place and one seat to wait', () => {
+  const root = temporaryFolder()
+  let model
+  let server
+  before(async () => {
+    const folder = await chatModel(root, 'wide', { width: 256, layers: 4 })
+    model = await loadModel(folder, { threads: 1, serving: { sequences: 1, queue: 1 } })
+    server = await served({ models: { wide: model }, drainSeconds: 0.2 })
+  })
+  after(async () => {
+    await server.close()
+    await model.dispose()
+  })
+  const busy = async () => {
+    const answers = [1, 2].map(() => clientOf(server.url).chat.completions.create(body))
+    while (model.stats().running + model.stats().waiting < 2) await sleep(1)
+    return answers
+  }
+
+  test('refuses one more with 503 and when to try again, streamed or not, and the client does', async () => {
+    const answers = await busy()
+    for (const stream of [false, true]) {
+      const { status, headers, json } = await asked(server.url, '/v1/chat/completions', {
+        body: { ...body, stream },
+      })
+      assert.deepEqual([status, headers.get('retry-after'), json.error.code], [503, '1', 'queue_full'])
+      assert.equal(json.error.type, 'server_error')
+      assert.match(json.error.message, /at most 2 requests at a time \(1 that run, 1 that wait\)/)
+    }
+    const { json: health } = await asked(server.url, '/health')
+    assert.deepEqual([health.status, health.running, health.waiting], ['ok', 1, 1])
+    const again = clientOf(server.url, { maxRetries: 5 }).chat.completions.create({ ...body, max_tokens: 1 })
+    await Promise.all([...answers, again])
+  })
+
+  test('tells Prometheus of it', async () => {
+    const { headers, text } = await asked(server.url, '/metrics')
+    assert.match(headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
+    const value = (line) =>
+      Number(new RegExp(`^${line.replace(/[{}]/g, '\\$&')} (\\S+)$`, 'm').exec(text)?.[1])
+    assert.ok(value('tongueforge_generations_refused_total{model="wide"}') >= 2)
+    assert.equal(value('tongueforge_requests_running{model="wide"}'), 0)
+    assert.equal(value('tongueforge_new_tokens_total{model="wide"}'), model.stats().new_tokens)
+    assert.ok(value('tongueforge_http_requests_total{route="/v1/chat/completions",status="503"}') >= 2)
+    assert.equal(value('tongueforge_http_requests_total{route="/v1/chat/completions",status="200"}'), 3)
+    assert.equal(value('tongueforge_first_token_seconds_count{model="wide"}'), 3)
+    assert.ok(value('process_resident_memory_bytes') > 1e6)
+    assert.ok(value('nodejs_eventloop_lag_p99_seconds') >= 0)
+  })
+
+  test('that closes ends what takes too long, by an event where a stream has begun', async () => {
+    const stream = await clientOf(server.url).chat.completions.create({ ...body, stream: true })
+    const chunks = []
+    const read = async () => {
+      for await (const chunk of stream) if (chunks.push(chunk) === 1) closed = server.close()
+    }
+    let closed
+    const waits = asked(server.url, '/v1/chat/completions', { body })
+    while (model.stats().waiting === 0) await sleep(1)
+    await withDeadline(assert.rejects(read(), { code: 'shutting_down' }), 'the stream')
+    const { status, json } = await waits
+    assert.deepEqual([status, json.error.code], [503, 'shutting_down'])
+    await withDeadline(closed, 'the close')
+    assert.ok(chunks.length > 1)
+    assert.equal(model.stats().running, 0)
+    await model.generate([1], { maxNewTokens: 1 }).result // it is its user's, and not disposed of
+  })
+})
+
+test('work beyond what may run and wait is refused, and a failure gives its place on', async () => {
+  const turns = new Turns({ running: 1, waiting: 1 })
+  const order = []
+  const first = turns.run(async () => {
+    await sleep(5)
+    order.push('first')
+    throw new Error('mine')
+  })
+  const second = turns.run(async () => order.push('second'))
+  await assert.rejects(
+    turns.run(() => {}),
+    { status: 503, code: 'queue_full', message: /at most 1 requests/ },
+  )
+  await assert.rejects(first, { message: 'mine' })
+  await second
+  await turns.run(async () => order.push('third'))
+  assert.deepEqual(order, ['first', 'second', 'third'])
+})
