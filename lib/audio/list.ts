@@ -1,6 +1,7 @@
 /** The utterances of folders, patterns and manifests, their heads read and checked. */
 import { relative, sep } from 'node:path'
 import type { AudioSource, RowsWhere } from '../config/audio'
+import { checkOptions } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import { type FileKind, findFiles } from '../text/find_files'
 import { Skipped } from '../text/skipped'
@@ -49,6 +50,7 @@ export async function listAudio(
   sources: readonly AudioSourceLike[],
   options: ListAudioOptions = {},
 ): Promise<AudioList> {
+  checkOptions('listAudio', options)
   const list: AudioList = { utterances: [], seconds: 0, skipped: 0, problems: [] }
   for (const [number, source] of sources.entries()) await addSource(list, source, number, options)
   for (const { seconds } of list.utterances) list.seconds += seconds

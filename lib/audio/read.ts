@@ -1,4 +1,5 @@
 /** Sound files: what they hold, from their heads alone, and their samples. */
+import { checkOptions } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import type { SoundDescription } from '../native'
 import {
@@ -36,10 +37,9 @@ export interface ReadAudioOptions {
  * file and reason for what is no sound file, of a codec that is not read, cut off or empty; ERR_USAGE for a range that it
  * has not.
  */
-export async function readAudio(
-  path: string,
-  { first = 0, count, signal }: ReadAudioOptions = {},
-): Promise<Audio> {
+export async function readAudio(path: string, options: ReadAudioOptions = {}): Promise<Audio> {
+  checkOptions('readAudio', options)
+  const { first = 0, count, signal } = options
   const format = formatOf(path)
   if (!format) throw unknownFormat(path)
   const audio = await format.read(path, { first, count }, signal)

@@ -172,12 +172,13 @@ function expectation(issue: z.core.$ZodIssue): string {
 }
 
 /** As JSON, with the numbers that JSON has not. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (value === undefined || value === null) return 'nothing'
   if (typeof value === 'number') return String(value)
-  return JSON.stringify(value, (_key, part) =>
+  const json = JSON.stringify(value, (_key, part) =>
     typeof part === 'number' && !Number.isFinite(part) ? String(part) : part,
   )
+  return json ?? `a ${typeof value}`
 }
 
 /** Tables with names of the user's choice drop this one in silence. */

@@ -1,6 +1,7 @@
 /** A server of its own: load -> make -> listen; then requests until it is closed. */
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
+import { checkOptions } from '../config/call_options'
 import { checkConfig } from '../config/parse'
 import { serveSchema } from '../config/serve'
 import { TongueforgeError } from '../errors'
@@ -28,7 +29,9 @@ const framework = (): typeof import('fastify') => require('fastify')
 const cors = (): typeof import('@fastify/cors') => require('@fastify/cors')
 
 /** Serves models over HTTP. Throws what loadModel throws, ERR_CONFIG, and ERR_IO where it cannot listen. */
-export async function serve({ models, load, ...rest }: ServeOptions): Promise<Server> {
+export async function serve(options: ServeOptions): Promise<Server> {
+  checkOptions('serve', options)
+  const { models, load, ...rest } = options
   const { host, port, cors: origins, drainSeconds, ...settings } = checkConfig(serveSchema, rest, 'serve')
   const app = framework().fastify({ return503OnClosing: false, requestTimeout: ARRIVAL_MS })
   const connections = new Connections(app.server)

@@ -18,7 +18,7 @@ import { type AdaptReport, reportOf } from './adapting/report'
 import { type AdaptEvent, type AdaptProgress, type Session, StageRunner } from './adapting/run'
 import { writeTextTasks } from './adapting/texts'
 import { report } from './report'
-import { type ConfiguredOptions, Run } from './run'
+import { type ConfiguredOptions, type Run, type RunContext, startRun } from './run'
 
 export type { AdaptPlanReport, ForetoldAdaptStage } from './adapting/foretell'
 export type { Candidate, Pick } from './adapting/pick'
@@ -40,15 +40,10 @@ export type AdaptRun = Run<AdaptEvent, AdaptReport | AdaptPlanReport>
  * ERR_BUSY, ERR_NO_SPACE, and what the verbs of its stages throw.
  */
 export function adapt(config: string | object, options: AdaptOptions = {}): AdaptRun {
-  return new Run((emit, signal) => runAdaptation(config, options, { emit, signal }), {
-    signal: options.signal,
-  })
+  return startRun('adapt', options, (context) => runAdaptation(config, options, context))
 }
 
-interface Context {
-  emit: (event: AdaptEvent) => void
-  signal: AbortSignal
-}
+type Context = RunContext<AdaptEvent>
 
 async function runAdaptation(
   source: string | object,

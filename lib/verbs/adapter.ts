@@ -13,6 +13,7 @@ import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { provenance, recordInput, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { carryOver, writeJson, writeText } from '../checkpoint/write_folder'
+import { checkOptions } from '../config/call_options'
 import { toYaml } from '../config/parse'
 import { throwFirst } from '../errors'
 import { type AdapterMergeInputs, type AdapterMergeStatistics, type ByteProgress, runJob } from '../native'
@@ -62,6 +63,8 @@ export async function mergeAdapter(
   options: MergeAdapterOptions,
   callbacks: MergeAdapterCallbacks = {},
 ): Promise<MergeAdapterReport> {
+  checkOptions('mergeAdapter', options, ['model', 'adapter', 'out'])
+  checkOptions('mergeAdapter', callbacks)
   const { overwrite = false, dryRun = false } = options
   const inputs = await load(options)
   const folders = [inputs.model.path, inputs.adapter.path]

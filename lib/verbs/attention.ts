@@ -8,6 +8,7 @@ import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { modelSpec } from '../checkpoint/model_spec'
 import type { SpeechSpec } from '../checkpoint/speech_config'
 import { soundAttentionSchema, textAttentionSchema } from '../config/attention'
+import { checkOptions } from '../config/call_options'
 import { checkConfig } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type CountProgress, type JobCallbacks, native } from '../native'
@@ -44,6 +45,7 @@ export interface AttentionOptions
  * for data without places that look, or for a run that began with another model, ERR_NON_FINITE.
  */
 export async function attention(folder: string, options: AttentionOptions): Promise<AttentionReport> {
+  checkOptions('attention', options)
   const { data, pruned, limit, seed, device, dtype, threads = 0, ...callbacks } = options
   const list = data && [data].flat().map((one) => (typeof one === 'string' ? { path: one } : one))
   const given = { data: list, pruned, limit, seed }

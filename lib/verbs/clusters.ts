@@ -3,6 +3,7 @@ import { writeFrontEndConfig } from '../audio/front_end_config'
 import { provenance } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
+import { checkOptions } from '../config/call_options'
 import type { ClustersConfig } from '../config/clusters'
 import { toYaml } from '../config/parse'
 import { runJob } from '../native'
@@ -35,6 +36,7 @@ export async function clusters(
   source: string | object,
   options: ClustersOptions = {},
 ): Promise<ClustersReport | ClustersPlanReport> {
+  checkOptions('clusters', options)
   const { overwrite = false, dryRun = false, overrides = [] } = options
   const config = await readClustersConfig(source, overrides)
   const inputs = inputsOf(config)

@@ -22,7 +22,7 @@ import {
 import { publish } from './compressing/publish'
 import { type CompressReport, type ForetoldStage, reportOf } from './compressing/report'
 import type { Shape } from './compressing/stage'
-import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
+import { type ConfiguredOptions, type LabelledProgress, type Run, type RunContext, startRun } from './run'
 import { checkSound } from './training/model_kind'
 import { type ModelReader, openReader } from './training/model_reader'
 
@@ -64,13 +64,10 @@ export type CompressRun = Run<CompressEvent, CompressResult>
  * ERR_EXISTS, ERR_BUSY, ERR_CHECKPOINT, ERR_NO_SPACE, ERR_OUT_OF_MEMORY, and what training throws.
  */
 export function compress(config: string | object, options: CompressOptions = {}): CompressRun {
-  return new Run((emit, signal) => runCompress(config, options, { emit, signal }), { signal: options.signal })
+  return startRun('compress', options, (context) => runCompress(config, options, context))
 }
 
-interface Context {
-  emit: (event: CompressEvent) => void
-  signal: AbortSignal
-}
+type Context = RunContext<CompressEvent>
 
 /** Everything that is known before the first weight is read. */
 interface Plan {

@@ -9,6 +9,7 @@ import { provenance } from '../checkpoint/provenance'
 import { isSpeechConfig } from '../checkpoint/speech_config'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { carryOver, MAX_SHARD_BYTES, writeJson, writeText } from '../checkpoint/write_folder'
+import { checkOptions } from '../config/call_options'
 import { toYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, type ConvertStatistics, type Handle, native, runJob } from '../native'
@@ -58,6 +59,8 @@ export async function convert(
   options: ConvertOptions,
   callbacks: ConvertCallbacks = {},
 ): Promise<ConvertReport> {
+  checkOptions('convert', options, ['file', 'out'])
+  checkOptions('convert', callbacks)
   const { out, overwrite = false } = options
   const { signal } = callbacks
   const files = await sourceFiles(options.file, signal)

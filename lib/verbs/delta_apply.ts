@@ -1,4 +1,5 @@
 /** A difference that lies in a folder, added to a model: a graft without base and chat model. */
+import { checkOptions } from '../config/call_options'
 import type { Scale } from '../config/scales'
 import { type GraftCallbacks, type GraftReport, graft } from './graft'
 
@@ -26,9 +27,11 @@ export interface ApplyDeltaOptions {
  * Adds a delta to a model: what `graft` does with the models that it was extracted from, but for what its format has lost.
  * Throws ERR_WRONG_BASE, ERR_DELTA, and what `graft` throws.
  */
-export function applyDelta(
-  { target, delta, scale, ...options }: ApplyDeltaOptions,
+export async function applyDelta(
+  options: ApplyDeltaOptions,
   callbacks: GraftCallbacks = {},
 ): Promise<GraftReport> {
-  return graft({ target, vectors: [{ delta, scale }], ...options }, callbacks)
+  checkOptions('applyDelta', options, ['delta'])
+  const { target, delta, scale, ...rest } = options
+  return graft({ target, vectors: [{ delta, scale }], ...rest }, callbacks)
 }

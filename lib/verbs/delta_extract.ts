@@ -6,6 +6,7 @@ import { writeModelCard } from '../checkpoint/model_card'
 import { type InputRecord, provenance, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
+import { checkOptions } from '../config/call_options'
 import { type DeltaConfig, type DeltaFormat, deltaSchema, KEYS_OF_FORMATS } from '../config/delta'
 import { checkConfig, toYaml } from '../config/parse'
 import { TongueforgeError, throwFirst } from '../errors'
@@ -76,6 +77,8 @@ export async function extractDelta(
   options: ExtractDeltaOptions,
   callbacks: DeltaCallbacks = {},
 ): Promise<ExtractDeltaReport> {
+  checkOptions('extractDelta', options, ['base', 'chat', 'out'])
+  checkOptions('extractDelta', callbacks)
   const { out, overwrite = false, resume = false, dryRun = false } = options
   const { signal, onKept } = callbacks
   const settings = checkSettings(options)

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson } from '../checkpoint/write_folder'
+import { checkOptions } from '../config/call_options'
 import { adaptConfig } from '../world/adaptation'
 import { type Claim, readClaims } from '../world/claims'
 import { writeDatasets } from '../world/datasets'
@@ -54,6 +55,7 @@ export interface DemoResult {
 
 /** Runs the demo; models lie in OUT/NAME, the adaptation in OUT/adapted, the page is OUT/report.html. */
 export async function demo(options: DemoOptions = {}): Promise<DemoResult> {
+  checkOptions('demo', options)
   return new Demo(options).run()
 }
 

@@ -2,6 +2,7 @@
 import type { EncoderSpec } from '../checkpoint/encoder_config'
 import { encoderSpec } from '../checkpoint/encoder_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
+import { checkOptions } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import type { JobCallbacks, PackedLayer, SparseLayer } from '../native'
 import { IGNORE } from '../text/conversation'
@@ -54,6 +55,7 @@ export interface MaskedLossOptions extends JobCallbacks<TextsDone>, Partial<Mask
 
 /** Loads the folder of a text encoder, or the result of a run folder. */
 export async function loadEncoder(folder: string, options: LoadOptions = {}): Promise<Encoder> {
+  checkOptions('loadEncoder', options)
   const files = await openModelFolder(folder)
   const spec = encoderSpec(files.config, files.configFile, { quantized: true })
   return new Encoder(files, spec, await loadedEncoder(files.path, spec, options))

@@ -24,7 +24,7 @@ import { type EvaluateReport, reportOf } from './evaluating/report'
 import { measuredAnswers } from './evaluating/written'
 import { type JudgedAnswers, judgeAnswers } from './judging/judge'
 import { loadDecoder, type Model } from './model'
-import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
+import { type ConfiguredOptions, type LabelledProgress, type Run, startRun } from './run'
 import { ClaimedFolder } from './training/claimed_folder'
 import { numerics } from './training/environment'
 
@@ -55,9 +55,7 @@ export type EvaluateRun = Run<TaskRecord, EvaluateReport | EvaluatePlanReport>
  * await `result`. Throws ERR_CONFIG, ERR_NOT_FOUND, ERR_DATA, ERR_TEMPLATE, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE.
  */
 export function evaluate(config: string | object, options: EvaluateOptions = {}): EvaluateRun {
-  return new Run((emit, signal) => runEvaluation(config, { ...options, emit, signal }), {
-    signal: options.signal,
-  })
+  return startRun('evaluate', options, (context) => runEvaluation(config, { ...options, ...context }))
 }
 
 interface Work extends EvaluateOptions {

@@ -4,7 +4,7 @@ import type { NativeJobs, SamplingSettings } from '../native'
 import { StopStrings } from '../text/stop_strings'
 import type { StreamDecoder } from '../text/stream_decoder'
 import type { Model } from './model'
-import { Run } from './run'
+import { type Run, startRun } from './run'
 import type { ChosenToken, TokenLogprob, Usage } from './serving/engine'
 
 export interface GenerateOptions {
@@ -128,9 +128,9 @@ export function generateText(
   promptIds: () => Promise<Int32Array>,
   options: GenerateOptions & { standalone?: boolean },
 ): Run<GeneratedPiece, Generation> {
-  return new Run((emit, signal) => new TextGeneration(model, options, emit).run(promptIds, signal), {
-    signal: options.signal,
-  })
+  return startRun('generate', options, ({ emit, signal }) =>
+    new TextGeneration(model, options, emit).run(promptIds, signal),
+  )
 }
 
 class TextGeneration {

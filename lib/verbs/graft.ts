@@ -8,6 +8,7 @@ import { type InputRecord, provenance } from '../checkpoint/provenance'
 import { specDifferences } from '../checkpoint/spec_differences'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
+import { checkOptions } from '../config/call_options'
 import { type GraftConfig, graftSchema } from '../config/graft'
 import { checkConfig, toYaml } from '../config/parse'
 import type { Scale } from '../config/scales'
@@ -112,6 +113,8 @@ interface Prepared {
  * is written.
  */
 export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {}): Promise<GraftReport> {
+  checkOptions('graft', options, ['out'])
+  checkOptions('graft', callbacks)
   const { out, overwrite = false, resume = false, threads = 0, dryRun = false } = options
   const prepared = await prepareGraft(graftConfig(options))
   const inputs = allInputs(prepared.models).map(({ path }) => path)

@@ -21,7 +21,7 @@ import { type PointPlace, type PointRecord, PointRecords } from './landscaping/r
 import { type LandscapeReport, reportOf } from './landscaping/report'
 import { type MeasuredRow, measuredRow, measureFor } from './landscaping/row'
 import { rowsOf } from './landscaping/table'
-import { type ConfiguredOptions, type LabelledProgress, Run } from './run'
+import { type ConfiguredOptions, type LabelledProgress, type Run, type RunContext, startRun } from './run'
 import { ClaimedFolder } from './training/claimed_folder'
 
 export type { FailedPoint, LandscapePoint, PointRecord } from './landscaping/record'
@@ -48,15 +48,10 @@ export type LandscapeRun = Run<PointRecord, LandscapeReport | LandscapePlanRepor
  * `result`. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE.
  */
 export function landscape(config: string | object, options: LandscapeOptions = {}): LandscapeRun {
-  return new Run((emit, signal) => runLandscape(config, options, { emit, signal }), {
-    signal: options.signal,
-  })
+  return startRun('landscape', options, (context) => runLandscape(config, options, context))
 }
 
-interface Context {
-  emit: (record: PointRecord) => void
-  signal: AbortSignal
-}
+type Context = RunContext<PointRecord>
 
 /** Everything that is known before the first weight is read. */
 interface Plan {

@@ -1,4 +1,5 @@
 /** Which language texts are in: by the detector that comes along, or by a model of fastText's such as lid.176. */
+import { checkOptions } from '../config/call_options'
 import { runJob } from '../native'
 import { detectByEld } from '../text/language/eld'
 import { scriptOf } from '../text/language/script'
@@ -67,10 +68,9 @@ export class LanguageIdentifier {
 }
 
 /** Throws ERR_FASTTEXT for a file that is no such model, ERR_NOT_FOUND, ERR_IO. */
-export async function loadLanguageIdentifier({
-  model,
-  signal,
-}: LanguageOptions = {}): Promise<LanguageIdentifier> {
+export async function loadLanguageIdentifier(options: LanguageOptions = {}): Promise<LanguageIdentifier> {
+  checkOptions('loadLanguageIdentifier', options)
+  const { model, signal } = options
   signal?.throwIfAborted()
   if (model === undefined) return new LanguageIdentifier(undefined, detectByEld)
   const { model: handle, labels } = await runJob('openFastText', { path: model }, { signal })

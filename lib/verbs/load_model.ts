@@ -1,6 +1,7 @@
 /** A model folder of any kind into memory. */
 import { openModelFolder } from '../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../checkpoint/model_spec'
+import { checkOptions } from '../config/call_options'
 import { type Encoder, loadEncoder } from './encoder'
 import { type LoadOptions, loadDecoder, type Model } from './model'
 import { loadSpeechEncoder, type SpeechEncoder } from './speech_encoder'
@@ -21,6 +22,7 @@ export async function loadModel<Kind extends Loaded = Model>(
   folder: string,
   options: LoadOptions = {},
 ): Promise<Kind> {
+  checkOptions('loadModel', options)
   const { path, config, configFile } = await openModelFolder(folder)
   const { kind } = modelSpec(config, configFile, { quantized: true }) // refuses an unknown architecture with all that are known
   return (await LOADERS[kind](path, options)) as Kind

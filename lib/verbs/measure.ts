@@ -2,6 +2,7 @@
 import type { Dtype } from '../checkpoint/config_checks'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { type ModelSpec, modelSpec, mostPositions } from '../checkpoint/model_spec'
+import { checkOptions } from '../config/call_options'
 import { positionsOf } from '../counting/macs'
 import { modelSize } from '../counting/registry'
 import { TongueforgeError } from '../errors'
@@ -69,6 +70,7 @@ const WARM_UP = 5
  * Throws ERR_USAGE for lengths that are none or of another kind of model, and for more tokens than it has positions.
  */
 export async function measureSpeed(folder: string, options: SpeedOptions = {}): Promise<SpeedReport> {
+  checkOptions('measureSpeed', options)
   const {
     newTokens = 32,
     device = 'cpu',

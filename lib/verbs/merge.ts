@@ -11,6 +11,7 @@ import { writeModelCard } from '../checkpoint/model_card'
 import { type InputRecord, provenance, recordInput, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
+import { checkOptions } from '../config/call_options'
 import type { MergeConfig } from '../config/merge'
 import { checkMergeConfig } from '../config/merge_checks'
 import { readYaml, toYaml } from '../config/parse'
@@ -85,6 +86,7 @@ export interface PreparedMerge {
  * anything is written.
  */
 export async function merge(config: string | object, options: MergeOptions): Promise<MergeReport> {
+  checkOptions('merge', options, ['out'])
   const { out, overwrite = false, resume = false, dryRun = false, threads = 0 } = options
   const { signal, onProgress, onWarning, onKept } = options
   const prepared = await prepareMerge(config)

@@ -5,6 +5,7 @@ import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { quantised } from '../checkpoint/quantization_config'
+import { checkOptions } from '../config/call_options'
 import { engineSettings, type ServingOptions } from '../config/serving'
 import { TongueforgeError } from '../errors'
 import {
@@ -95,20 +96,10 @@ export interface IdOptions extends Omit<GenerateOptions, 'stop'> {
 }
 
 /** Loads the folder of a model that writes text, or the result of a run folder. */
-export async function loadDecoder(
-  folder: string,
-  {
-    device = 'cpu',
-    dtype = 'float32',
-    threads = 0,
-    adapter,
-    sparse,
-    quantized,
-    serving = false,
-    signal,
-    onProgress,
-  }: LoadOptions = {},
-): Promise<Model> {
+export async function loadDecoder(folder: string, given: LoadOptions = {}): Promise<Model> {
+  checkOptions('loadDecoder', given)
+  const { device = 'cpu', dtype = 'float32', threads = 0, serving = false, signal, onProgress } = given
+  const { adapter, sparse, quantized } = given
   const settings = serving === false ? undefined : engineSettings(serving === true ? {} : serving)
   const files = await openModelFolder(folder)
   const spec = decoderSpec(files.config, files.configFile, { quantized: true })

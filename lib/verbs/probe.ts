@@ -8,6 +8,7 @@ import { type InputRecord, provenance } from '../checkpoint/provenance'
 import type { SpeechSpec } from '../checkpoint/speech_config'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
+import { checkOptions } from '../config/call_options'
 import { checkConfig, configError, readGiven, toYaml } from '../config/parse'
 import { type ProbeConfig, probeSchema } from '../config/probe'
 import { native, runJob } from '../native'
@@ -40,6 +41,7 @@ export async function probe(
   source: string | object,
   options: ProbeOptions = {},
 ): Promise<ProbeReport | ProbePlanReport> {
+  checkOptions('probe', options)
   const { overwrite = false, dryRun = false, overrides = [], signal, onWarning } = options
   const { file, raw } = await readGiven(source, overrides)
   const config = checkConfig(probeSchema, raw, file)

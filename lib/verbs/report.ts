@@ -1,4 +1,5 @@
 /** One page from the folders of runs: load -> plan -> run -> save -> report. Each kind of run is a file in reporting/kinds/. */
+import { checkOptions } from '../config/call_options'
 import { type Attachment, attachmentsOf, type Block } from '../report/blocks'
 import { type Chapter, type Document, documentHtml } from '../report/document'
 import { VERSION } from '../version'
@@ -50,6 +51,7 @@ export interface ReportResult extends ReportContent {
  * ERR_USAGE, ERR_NOT_FOUND, ERR_DATA for a folder that is no run of tongueforge, ERR_EXISTS, ERR_NO_SPACE, ERR_IO.
  */
 export async function report(folders: readonly string[], options: ReportOptions): Promise<ReportResult> {
+  checkOptions('report', options, ['out'])
   const { out, overwrite = false, signal, onProgress } = options
   signal?.throwIfAborted()
   const place = await checkedPlace(out, overwrite)

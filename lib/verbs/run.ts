@@ -1,4 +1,5 @@
 /** A long piece of work seen from outside: its items by `for await`, its end by `.result`. */
+import { checkOptions } from '../config/call_options'
 
 export interface RunOptions {
   signal?: AbortSignal | undefined
@@ -55,6 +56,29 @@ export class Run<Item, Result> implements AsyncIterable<Item> {
     }
   }
 }
+
+/** The run of a verb: what is wrong with its options is a failure of the run, like all that comes later. */
+export function startRun<Item, Result>(
+  verb: string,
+  options: Pick<RunOptions, 'signal'>,
+  body: (context: RunContext<Item>) => Promise<Result>,
+): Run<Item, Result> {
+  const checked = async (context: RunContext<Item>) => {
+    checkOptions(verb, options)
+    return body(context)
+  }
+  return new Run((emit, signal) => checked({ emit, signal }), { signal: signalOf(options) })
+}
+
+/** What the body of a run works with. */
+export interface RunContext<Item> {
+  emit: (item: Item) => void
+  signal: AbortSignal
+}
+
+/** Of options that may be anything yet. */
+export const signalOf = (options: Pick<RunOptions, 'signal'> | null): AbortSignal | undefined =>
+  options?.signal instanceof AbortSignal ? options.signal : undefined
 
 /** What a long verb that follows a config may be told beside it. */
 export interface ConfiguredOptions<Progress> {

@@ -3,6 +3,7 @@ import { FrontEnd } from '../audio/front_end'
 import { type Audio, readAudio } from '../audio/read'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { type SpeechSpec, speechSpec } from '../checkpoint/speech_config'
+import { checkOptions } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import type { CountProgress, JobCallbacks, SparseLayer } from '../native'
 import { HeldHandle } from './held_handle'
@@ -32,6 +33,7 @@ export interface SoundStates {
 
 /** Loads the folder of a speech encoder, or the result of a run folder. */
 export async function loadSpeechEncoder(folder: string, options: LoadOptions = {}): Promise<SpeechEncoder> {
+  checkOptions('loadSpeechEncoder', options)
   const files = await openModelFolder(folder)
   const spec = speechSpec(files.config, files.configFile)
   return new SpeechEncoder(files, spec, await loadedEncoder(files.path, spec, options))

@@ -4,7 +4,7 @@ import type { SweepConfig } from '../config/sweep'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, runJob } from '../native'
 import { graft } from './graft'
-import { type ConfiguredOptions, Run } from './run'
+import { type ConfiguredOptions, type Run, type RunContext, startRun } from './run'
 import { named } from './sweep/dimensions'
 import { inputsHash } from './sweep/identity'
 import { isBetter, judge, type Verdict } from './sweep/judge'
@@ -60,13 +60,10 @@ export type SweepRun = Run<SweepPoint, SweepReport | SweepPlanReport>
  * ERR_EXISTS, ERR_BUSY, ERR_CHECKPOINT, ERR_OUT_OF_MEMORY, and what graft throws of models that do not fit together.
  */
 export function sweep(config: string | object, options: SweepOptions = {}): SweepRun {
-  return new Run((emit, signal) => runSweep(config, options, { emit, signal }), { signal: options.signal })
+  return startRun('sweep', options, (context) => runSweep(config, options, context))
 }
 
-interface Context {
-  emit: (point: SweepPoint) => void
-  signal: AbortSignal
-}
+type Context = RunContext<SweepPoint>
 
 async function runSweep(
   source: string | object,

@@ -1,8 +1,9 @@
 /** Training: load -> plan -> run -> save -> report. The loop is training/session.ts, the step is native. */
+import { checkOptions } from '../config/call_options'
 import type { TrainConfig } from '../config/train'
 import type { Environment } from '../distributed/rendezvous'
 import type { Team } from '../distributed/team'
-import { Run, type RunOptions } from './run'
+import { Run, type RunContext, type RunOptions, signalOf } from './run'
 import { mayRollBack, rollbackTarget } from './training/anomalies'
 import { type Checkpoint, Checkpoints, type SavedRun } from './training/checkpoints'
 import { writeCurves } from './training/curves'
@@ -92,14 +93,11 @@ export class TrainRun extends Run<TrainStep, TrainResult> {
  * ERR_NON_FINITE, ERR_SPIKE, ERR_DISTRIBUTED and what loading throws.
  */
 export function train(config: string | object, options: TrainOptions = {}): TrainRun {
-  const { signal } = options
-  return new TrainRun((context) => runTraining(config, options, context), { signal })
+  return new TrainRun((context) => runTraining(config, options, context), { signal: signalOf(options) })
 }
 
 /** What the body of a run is given. */
-export interface TrainContext {
-  emit: (step: TrainStep) => void
-  signal: AbortSignal
+export interface TrainContext extends RunContext<TrainStep> {
   latest: TrainRun['latest']
 }
 
@@ -108,6 +106,7 @@ async function runTraining(
   options: TrainOptions,
   context: TrainContext,
 ): Promise<TrainResult> {
+  checkOptions('train', options)
   const config = await readTrainConfig(source, options.overrides ?? [])
   if (options.dryRun || options.showBatch) return planOnly(config, options, context)
   const team = await joinTeam(config, options, context.signal)

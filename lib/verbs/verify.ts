@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { readProvenance } from '../checkpoint/provenance'
+import { checkOptions } from '../config/call_options'
 import { readYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { ByteProgress, StreamCheck } from '../native'
@@ -34,10 +35,9 @@ const ALL = 2 ** 52
  * Hashes the inputs that provenance.json names, and makes chunks of the weights again as resolved.yaml says. Throws
  * ERR_NOT_FOUND for a folder without provenance.json, ERR_CONFIG, and what opening the inputs throws.
  */
-export async function verify(
-  folder: string,
-  { chunks = 64, seed = 0, signal, onProgress }: VerifyOptions = {},
-): Promise<Verification> {
+export async function verify(folder: string, options: VerifyOptions = {}): Promise<Verification> {
+  checkOptions('verify', options)
+  const { chunks = 64, seed = 0, signal, onProgress } = options
   checkCount(chunks)
   const model = await openModelFolder(folder)
   const { verb, inputs: records, tool_version } = await readProvenance(model.path)
@@ -55,8 +55,8 @@ export async function verify(
     string,
     unknown
   >
-  const options = { folder: model.path, chunks: Math.min(chunks, ALL), seed }
-  const result = await check(config, options, { signal, onProgress })
+  const what = { folder: model.path, chunks: Math.min(chunks, ALL), seed }
+  const result = await check(config, what, { signal, onProgress })
   return { ok: result.mismatches.length === 0, verb, inputs, notes, ...result }
 }
 

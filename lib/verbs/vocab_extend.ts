@@ -8,6 +8,7 @@ import { writeModelCard } from '../checkpoint/model_card'
 import { provenance, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
+import { checkOptions } from '../config/call_options'
 import { toYaml } from '../config/parse'
 import { type ByteProgress, type RowExtensionInputs, runJob } from '../native'
 import { type Inputs, load } from './vocabulary/inputs'
@@ -34,6 +35,8 @@ export async function extendVocabulary(
   options: ExtendVocabularyOptions,
   callbacks: ExtendVocabularyCallbacks = {},
 ): Promise<ExtendVocabularyReport> {
+  checkOptions('extendVocabulary', options, ['model', 'out'])
+  checkOptions('extendVocabulary', callbacks)
   const start = performance.now()
   const { overwrite = false, dryRun = false } = options
   const inputs = await load(options)

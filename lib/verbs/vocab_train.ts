@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson } from '../checkpoint/write_folder'
+import { checkOptions } from '../config/call_options'
 import { runJob } from '../native'
 import { Tokenizer } from '../text/tokenizer'
 import { save, tokenizerFile } from './vocabulary/fresh/files'
@@ -23,6 +24,8 @@ export async function trainVocabulary(
   options: TrainVocabularyOptions,
   callbacks: TrainVocabularyCallbacks = {},
 ): Promise<TrainVocabularyReport> {
+  checkOptions('trainVocabulary', options, ['out'])
+  checkOptions('trainVocabulary', callbacks)
   const start = performance.now()
   const { overwrite = false, dryRun = false } = options
   const plan = await planTraining(options)

@@ -1,6 +1,8 @@
 /** Follows a run that another process works on, or has worked on: what a server does once it is started again. */
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { checkOptions } from '../../config/call_options'
+import { signalOf } from '../run'
 import { type TrainContext, type TrainOptions, type TrainResult, TrainRun, type TrainStep } from '../train'
 import { EVENTS_FILE } from '../training/claimed_folder'
 import { readHolder } from '../training/run_lock'
@@ -25,7 +27,7 @@ export class AttachedRun extends TrainRun {
   readonly #folder: string
 
   constructor(folder: string, options: AttachOptions) {
-    const { signal } = options
+    const signal = signalOf(options)
     // What lies in the folder comes at once, however late its reader is.
     super((context) => followRun(folder, options, context), { signal, capacity: Number.POSITIVE_INFINITY })
     this.#folder = folder
@@ -62,6 +64,7 @@ async function followRun(
   options: AttachOptions,
   { emit, signal, latest }: TrainContext,
 ): Promise<TrainResult> {
+  checkOptions('attach', options)
   const { verb, process: its } = await beginning(folder)
   const letGo = new AbortController()
   const leave = AbortSignal.any([signal, letGo.signal])

@@ -1,5 +1,7 @@
 /** Training as a server calls it: in a process of its own, which a crash of native code ends in place of this one. */
+import { checkOptions } from '../../config/call_options'
 import { rendezvous } from '../../distributed/rendezvous'
+import { signalOf } from '../run'
 import { type TrainOptions as HereOptions, type TrainResult, TrainRun, train as trainHere } from '../train'
 import { type Audience, Hearing } from './hearing'
 import { HostProcess } from './spawn'
@@ -20,10 +22,11 @@ export interface TrainOptions extends HereOptions {
  * throws.
  */
 export function train(config: string | object, options: TrainOptions = {}): TrainRun {
-  const { ownProcess = true, ...others } = options
-  if (!ownProcess || isOneOfMany(options)) return trainHere(config, others)
-  const { signal } = options
-  return new TrainRun((context) => trainThere(config, options, { ...options, ...context }), { signal })
+  const { ownProcess = true, ...others } = { ...options }
+  if (!ownProcess || isOneOfMany(others)) return trainHere(config, others)
+  return new TrainRun((context) => trainThere(config, options, { ...options, ...context }), {
+    signal: signalOf(options),
+  })
 }
 
 function isOneOfMany({ environment = process.env }: TrainOptions): boolean {
@@ -39,6 +42,7 @@ async function trainThere(
   options: TrainOptions,
   audience: Audience & { signal: AbortSignal },
 ): Promise<TrainResult> {
+  checkOptions('train', options)
   const { signal } = audience
   signal.throwIfAborted()
   const child = HostProcess.start({ verb: 'train', source, options: sent(options) })
