@@ -1,5 +1,6 @@
 # -DTONGUEFORGE_SANITIZE=address,undefined: see CONTRIBUTING.md for how to run Node on such a build.
 if(TONGUEFORGE_SANITIZE)
-  add_compile_options(-fsanitize=${TONGUEFORGE_SANITIZE} -fno-omit-frame-pointer -g)
+  # Reports want lines and frames; what -O3 and -g do beyond that is time and space of the build.
+  add_compile_options(-fsanitize=${TONGUEFORGE_SANITIZE} -fno-omit-frame-pointer -O1 -g1)
   add_link_options(-fsanitize=${TONGUEFORGE_SANITIZE})
 endif()
