@@ -1,9 +1,8 @@
 #include "generate/sampler.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <numeric>
+#include <vector>
 
 #include "core/error.h"
 
@@ -42,37 +41,26 @@ int32_t Sampler::next(std::span<float> logits, std::span<const int32_t> context)
 }
 
 int32_t Sampler::draw(std::span<const float> logits) {
-  const size_t vocabulary = logits.size();
-  order_.resize(vocabulary);
-  std::iota(order_.begin(), order_.end(), 0);
-  const auto more_probable = [&](int32_t a, int32_t b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-  };
-  size_t kept = options_.top_k > 0 ? std::min<size_t>(options_.top_k, vocabulary) : vocabulary;
-  std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(kept), order_.end(),
-                    more_probable);
-
-  weights_.resize(kept);
-  const double best = logits[order_[0]];
-  for (size_t i = 0; i < kept; i++) weights_[i] = std::exp((logits[order_[i]] - best) / options_.temperature);
-
-  const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
+  ranking_.begin(logits, options_.temperature);
+  size_t kept = options_.top_k > 0 ? std::min<size_t>(options_.top_k, logits.size()) : logits.size();
   if (options_.top_p < 1) {
+    const double enough = options_.top_p * ranking_.sum_of(kept);
     double reached = 0;
     size_t i = 0;
-    while (i < kept && reached < options_.top_p * total) reached += weights_[i++];
+    while (i < kept && reached < enough) reached += ranking_.weight(i++);
     kept = std::max<size_t>(i, 1);
   }
-  // The best has weight 1, so min_p compares with weights as they stand.
-  while (kept > 1 && weights_[kept - 1] < options_.min_p) kept--;
-
-  double left = random_.uniform() *
-                std::accumulate(weights_.begin(), weights_.begin() + static_cast<std::ptrdiff_t>(kept), 0.0);
-  for (size_t i = 0; i + 1 < kept; i++) {
-    left -= weights_[i];
-    if (left < 0) return order_[i];
+  if (options_.min_p > 0) {  // the best has weight 1, so it compares with weights as they stand
+    size_t i = 1;
+    while (i < kept && !(ranking_.weight(i) < options_.min_p)) i++;
+    kept = i;
   }
-  return order_[kept - 1];
+  double left = random_.uniform() * ranking_.sum_of(kept);
+  for (size_t i = 0; i + 1 < kept; i++) {
+    left -= ranking_.weight(i);
+    if (left < 0) return ranking_.token(i);
+  }
+  return ranking_.token(kept - 1);
 }
 
 }  // namespace tongueforge::generate

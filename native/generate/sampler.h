@@ -3,9 +3,9 @@
 #pragma once
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "core/random.h"
+#include "generate/ranking.h"
 
 namespace tongueforge::generate {
 
@@ -32,8 +32,7 @@ class Sampler {
 
   SamplingOptions options_;
   Random random_;
-  std::vector<int32_t> order_;  // candidate tokens, most probable first; kept to spare allocations
-  std::vector<double> weights_;
+  Ranking ranking_;
 };
 
 /// Throws ERR_NON_FINITE for the logit of a token that is NaN or plus infinity.

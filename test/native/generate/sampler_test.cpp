@@ -1,7 +1,9 @@
 #include "generate/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "core/error.h"
 #include "doctest.h"
@@ -19,6 +21,30 @@ std::map<int32_t, int> draws(SamplingOptions options, const std::vector<float>& 
     seen[sampler.next(copy, context)]++;
   }
   return seen;
+}
+
+/// The same rules on a vocabulary that is sorted from end to end.
+int32_t drawn_of_all(const SamplingOptions& options, const std::vector<float>& logits,
+                     tongueforge::Random& random) {
+  std::vector<int32_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
+  if (options.top_k > 0) order.resize(std::min<size_t>(options.top_k, order.size()));
+  std::vector<double> weights;
+  for (const int32_t id : order)
+    weights.push_back(std::exp((logits[id] - static_cast<double>(logits[order[0]])) / options.temperature));
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  size_t kept = 0;
+  double reached = 0;
+  while (kept < order.size() && (options.top_p >= 1 || reached < options.top_p * total))
+    reached += weights[kept++];
+  kept = std::max<size_t>(kept, 1);
+  while (kept > 1 && weights[kept - 1] < options.min_p) kept--;
+  double left =
+      random.uniform() * std::accumulate(weights.begin(), weights.begin() + static_cast<int>(kept), 0.0);
+  size_t i = 0;
+  while (i + 1 < kept && (left -= weights[i]) >= 0) i++;
+  return order[i];
 }
 
 const std::vector<float> kLogits = {0.0f, 2.0f, 1.0f, 2.0f, -1.0f};
@@ -89,6 +115,27 @@ TEST_CASE("min_p leaves out what is less probable than that times the best") {
   CHECK(draws({.temperature = 1, .min_p = 0.3}, kLogits, 2000).size() == 3);
   CHECK(draws({.temperature = 1, .min_p = 0.1}, kLogits, 4000).size() == 4);
   CHECK(draws({.temperature = 1, .min_p = 1.0}, kLogits, 2000).size() == 2);
+}
+
+TEST_CASE("a sampler that sorts no more than it has to draws the tokens of one that sorts all") {
+  for (uint64_t seed = 1; seed <= 40; seed++) {
+    CAPTURE(seed);
+    tongueforge::Random random(seed);
+    const auto below = [&](uint64_t n) { return static_cast<double>(random.next() % n); };
+    const SamplingOptions options = {.temperature = 0.3 + below(5) / 2,
+                                     .top_k = seed % 3 ? 0 : static_cast<int64_t>(below(700)),
+                                     .top_p = seed % 2 ? 1 : below(100) / 100,
+                                     .min_p = seed % 5 < 2 ? below(10) / 200 : 0,
+                                     .seed = seed};
+    Sampler sampler(options);
+    tongueforge::Random same(seed);
+    for (int i = 0; i < 25; i++) {
+      std::vector<float> logits(1 + random.next() % 3000);  // sorted in every way that there is
+      for (float& logit : logits) logit = static_cast<float>(below(2000)) / 250;  // with equals among them
+      const auto expected = drawn_of_all(options, logits, same);
+      CHECK(sampler.next(logits, {}) == expected);
+    }
+  }
 }
 
 TEST_CASE("a repetition penalty divides positive logits and multiplies negative ones, once a token") {
