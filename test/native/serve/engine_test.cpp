@@ -243,6 +243,36 @@ TEST_CASE("log-probabilities are of the model itself, the most probable first") 
   CHECK(ids.size() == 56);
 }
 
+TEST_CASE(
+    "a request that is cancelled ends before its next token, and who waits has its place in the next step") {
+  const auto model = long_decoder();
+  for (const size_t prompt : {size_t{1}, size_t{150}}) {  // while it answers; while its prompt is read
+    auto options = with_pages(*model, 7);
+    options.seats = 1;
+    Engine engine(model, options);
+    Scribe scribe;
+    const int64_t first = engine.submit({.prompt = std::vector<int32_t>(prompt, 3), .max_new_tokens = 40});
+    const int64_t second = engine.submit({.prompt = {4}, .max_new_tokens = 2});
+    int64_t steps_at_cancel = -1, steps_at_answer = -1;
+    size_t heard = 0;
+    const auto cancel = [&] {
+      heard = scribe.answers[first].ids.size();
+      steps_at_cancel = engine.stats().steps;
+      engine.cancel(first);
+    };
+    scribe.after_step = [&] {
+      if (steps_at_cancel < 0 && scribe.answers[first].ids.size() == 3) cancel();
+      if (steps_at_answer < 0 && !scribe.answers[second].ids.empty()) steps_at_answer = engine.stats().steps;
+    };
+    if (prompt > 1) cancel();
+    engine.run(scribe, SilentJob());
+    CHECK(scribe.answers[first].end->reason == Reason::cancelled);
+    CHECK(scribe.answers[first].ids.size() == heard);
+    CHECK(steps_at_answer == steps_at_cancel + 1);
+    CHECK(engine.stats().pages_in_use == 0);
+  }
+}
+
 TEST_CASE("what an engine cannot hold or run is refused with the numbers") {
   const auto model = long_decoder();
   auto options = with_pages(*model, 2);
