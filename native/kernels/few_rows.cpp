@@ -37,20 +37,38 @@ TONGUEFORGE_INLINE void multiply(const Product<at::BFloat16>& p, Instructions le
 }
 
 template <class T>
-void product_into(const at::Tensor& y, const at::Tensor& x_MI, const at::Tensor& weight,
-                  const at::Tensor& maybe_bias, Instructions level) {
-  const Product<T> product = {.x = x_MI.const_data_ptr(),
-                              .weight = weight.const_data_ptr<T>(),
-                              .maybe_scales = nullptr,
-                              .maybe_bias = maybe_bias.defined() ? maybe_bias.const_data_ptr<T>() : nullptr,
-                              .y = y.mutable_data_ptr<T>(),
-                              .rows = x_MI.size(0),
-                              .inputs = weight.size(1),
-                              .outputs = weight.size(0),
-                              .weight_stride = weight.stride(0)};
-  few_rows::in_parallel(product.outputs, product.inputs * product.rows, level,
-                        [&](auto bytes, int64_t begin, int64_t end)
-                            TONGUEFORGE_INLINED { multiply<bytes()>(product, level, begin, end); });
+Product<T> product_of(const at::Tensor& y, const at::Tensor& x_MI, const ThinWeight& w) {
+  return {.x = x_MI.const_data_ptr(),
+          .weight = w.weight.const_data_ptr<T>(),
+          .maybe_scales = nullptr,
+          .maybe_bias = w.maybe_bias.defined() ? w.maybe_bias.const_data_ptr<T>() : nullptr,
+          .y = y.mutable_data_ptr<T>(),
+          .rows = x_MI.size(0),
+          .inputs = w.weight.size(1),
+          .outputs = w.weight.size(0),
+          .weight_stride = w.weight.stride(0)};
+}
+
+// Outputs are numbered through all weights.
+template <class T>
+void products_into(const std::vector<at::Tensor>& all, const at::Tensor& x_MI,
+                   const std::vector<ThinWeight>& weights, Instructions level) {
+  std::vector<Product<T>> products;
+  int64_t outputs = 0;
+  for (size_t i = 0; i < weights.size(); i++) {
+    products.push_back(product_of<T>(all[i], x_MI, weights[i]));
+    outputs += products.back().outputs;
+  }
+  few_rows::in_parallel(outputs, x_MI.numel(), level,
+                        [&](auto bytes, int64_t begin, int64_t end) TONGUEFORGE_INLINED {
+                          int64_t first = 0;
+                          for (const auto& p : products) {
+                            const int64_t from = std::max<int64_t>(begin - first, 0);
+                            const int64_t to = std::min(end - first, p.outputs);
+                            if (from < to) multiply<bytes()>(p, level, from, to);
+                            first += p.outputs;
+                          }
+                        });
 }
 
 bool has_dense_outputs(const at::Tensor& weight) {
@@ -74,18 +92,26 @@ bool takes_few_rows(const at::Tensor& x, const at::Tensor& weight, const at::Ten
 
 at::Tensor few_rows_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& maybe_bias,
                            Instructions level) {
+  return few_rows_linears(x, {{weight, maybe_bias}}, level).front();
+}
+
+std::vector<at::Tensor> few_rows_linears(const at::Tensor& x, const std::vector<ThinWeight>& weights,
+                                         Instructions level) {
   const at::NoGradGuard no_grad;
   auto sizes = x.sizes().vec();
-  sizes.back() = weight.size(0);
-  const auto y = at::empty(sizes, x.options());
+  std::vector<at::Tensor> all;
+  for (const auto& w : weights) {
+    sizes.back() = w.weight.size(0);
+    all.push_back(at::empty(sizes, x.options()));
+  }
   auto x_MI = x.reshape({-1, x.size(-1)}).contiguous();
   if (x.scalar_type() == at::kFloat) {
-    product_into<float>(y, x_MI, weight, maybe_bias, level);
+    products_into<float>(all, x_MI, weights, level);
   } else {
     if (!has_pairs(level)) x_MI = x_MI.to(at::kFloat);
-    product_into<at::BFloat16>(y, x_MI, weight, maybe_bias, level);
+    products_into<at::BFloat16>(all, x_MI, weights, level);
   }
-  return y;
+  return all;
 }
 
 AsRecordedScope::AsRecordedScope() : before_(std::exchange(as_recorded, true)) {}

@@ -4,7 +4,10 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "core/instructions.h"
+#include "kernels/thin_product.h"
 
 namespace tongueforge::kernels {
 
@@ -19,6 +22,10 @@ bool takes_few_rows(const at::Tensor& x, const at::Tensor& weight, const at::Ten
 /// many, and for every number of threads. Not differentiable.
 at::Tensor few_rows_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& maybe_bias,
                            Instructions level = instructions());
+
+/// The same for several weights, side by side: threads meet once for all of them. Same bits.
+std::vector<at::Tensor> few_rows_linears(const at::Tensor& x, const std::vector<ThinWeight>& weights,
+                                         Instructions level = instructions());
 
 /// While it lives, this thread multiplies few rows as where gradients are recorded: for what autograd runs
 /// without a record, and once more with one, which must give the same bits.

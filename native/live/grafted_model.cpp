@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "kernels/aten.h"
+#include "kernels/weight_memory.h"
 #include "live/stretches.h"
 #include "merge/complaint.h"
 #include "merge/graft/graft_kernel.h"
@@ -88,7 +89,7 @@ class Grafting {
     const float scale = given == scales_.end() ? 1.0f : given->second;
     if (number == numbers_.end() || scale == 0.0f) return before;
     const at::Tensor target = before.to(at::kCPU).contiguous();
-    at::Tensor out = at::empty_like(target);
+    at::Tensor out = kernels::empty_weight(target.sizes(), target.scalar_type());
     return add(number->second, target, scale, out) ? out.to(before.device()) : before;
   }
 

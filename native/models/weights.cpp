@@ -8,6 +8,7 @@
 #include "checkpoint/safetensors_writer.h"
 #include "core/error.h"
 #include "kernels/aten.h"
+#include "kernels/weight_memory.h"
 #include "models/packed_weights.h"
 #include "nn/quantized_execution.h"
 
@@ -65,6 +66,11 @@ at::Tensor read_parameter(const NamedWeights& named, const Parameter& parameter,
   return read_tensor(*weight.file, *weight.info, job);
 }
 
+at::Tensor placed(const at::Tensor& stored, at::Device device, at::ScalarType dtype) {
+  if (!device.is_cpu()) return stored.to(device, dtype);
+  return kernels::empty_weight(stored.sizes(), dtype).copy_(stored);
+}
+
 // What is stored beside the tensor it is tied to must be the same, or one of the two is lost in silence.
 void check_tied_copy(const std::string& folder, const NamedWeights& named, const TiedCopy& tied,
                      const at::Tensor& original, Job& job) {
@@ -117,7 +123,7 @@ void load_weights(Model& model, const std::string& folder, std::optional<at::Sca
     const auto stored = numbers ? numbers->dense() : read_parameter(named, parameter, job);
     for (const auto& tied : tied_copies)
       if (tied.original == parameter.name) check_tied_copy(folder, named, tied, stored, job);
-    *parameter.tensor = stored.to(device, dtype.value_or(stored.scalar_type()));
+    *parameter.tensor = placed(stored, device, dtype.value_or(stored.scalar_type()));
     if (numbers)
       parameter.linear->execution = std::make_shared<nn::QuantizedExecution>(numbers, *parameter.tensor);
     for (const auto& name : stored_names(named, parameter))

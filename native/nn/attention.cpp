@@ -4,6 +4,7 @@
 
 #include "kernels/aten.h"
 #include "kernels/decode_attention.h"
+#include "kernels/query_attention.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
 #include "nn/side_by_side.h"
@@ -86,6 +87,8 @@ at::Tensor Attention::operator()(const at::Tensor& x_BTD, const Rotation& rotati
   auto [k_BKSH, v_BKSH] = cache ? cache->append(past, k_BKTH, v_BKTH) : std::pair(k_BKTH, v_BKTH);
   // A boolean mask with rows of no visible key would give NaN; causality always shows a query itself.
   const bool is_causal = !visibility.mask.defined();
+  if (is_causal && kernels::takes_query_attention(q_BNTH, k_BKSH, v_BKSH))
+    return o(kernels::query_attention(q_BNTH, k_BKSH, v_BKSH));
   const auto y_BNTH = at::scaled_dot_product_attention(
       q_BNTH, k_BKSH, v_BKSH, is_causal ? std::optional<at::Tensor>() : visibility.mask, /*dropout_p=*/0.0,
       is_causal && q_BNTH.size(2) > 1, /*scale=*/std::nullopt, /*enable_gqa=*/num_heads != num_kv_heads);

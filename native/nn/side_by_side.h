@@ -8,8 +8,8 @@
 
 namespace tongueforge::nn {
 
-/// What each gives for x, (..., out): of a few rows on a GPU in one launch, where weight and bias are all
-/// that the layers are.
+/// What each gives for x, (..., out): of a few rows in one launch on a GPU, and in one meeting of the threads
+/// on the CPU, where weight and bias are all that the layers are.
 std::vector<at::Tensor> side_by_side(const at::Tensor& x, const std::vector<const Linear*>& layers);
 
 /// silu(gate(x)) * up(x), likewise.

@@ -88,6 +88,31 @@ TEST_CASE("a row gives the same bits alone and among others, in any place, on on
       }
 }
 
+TEST_CASE("several weights side by side give the bits of each alone, on one thread and on two") {
+  for (const auto dtype : kDtypes)
+    for (const auto level : levels()) {
+      std::vector<kernels::ThinWeight> weights;
+      for (const int64_t outputs : {700, 1, 3, 900})
+        weights.push_back(
+            {drawn({outputs, 210}, dtype, 12), outputs == 3 ? at::Tensor() : drawn({outputs}, dtype, 13)});
+      const int before = at::get_num_threads();
+      for (const int64_t rows : {1, 3, 32})
+        for (const int threads : {1, 2}) {
+          at::set_num_threads(threads);
+          const auto x = drawn({rows, 1, 210}, dtype, 14);
+          const auto all = kernels::few_rows_linears(x, weights, level);
+          REQUIRE(all.size() == weights.size());
+          for (size_t i = 0; i < all.size(); i++) {
+            CAPTURE(i);
+            const auto alone = kernels::few_rows_linear(x, weights[i].weight, weights[i].maybe_bias, level);
+            CHECK(all[i].sizes() == alone.sizes());
+            CHECK(all[i].equal(alone));
+          }
+        }
+      at::set_num_threads(before);
+    }
+}
+
 TEST_CASE("few rows may lie anywhere: views that are not dense or not aligned, weights of a larger matrix") {
   for (const auto dtype : kDtypes)
     for (const auto level : levels()) {
