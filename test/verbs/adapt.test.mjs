@@ -228,6 +228,7 @@ describe('adapt', () => {
 
   test('refused before anything is written: each error names the arm and the key', async () => {
     const { base: _, ...without } = given
+    const searched = { objectives: [{ name: 'texts', loss: 'text', data: given.held_out.texts }] }
     const said = place('said.yaml')
     const data = given.corpus[0].path
     writeFileSync(
@@ -266,6 +267,11 @@ describe('adapt', () => {
       [
         { training: { ...given.training, sequence_length: 257 } },
         /arms\.0, cp: .*sequence_length: expected at most 256, received 257/,
+        /max_position_embeddings/,
+      ],
+      [
+        { arms: [{ arm: 'cp_vector', search: { ...searched, sequence_length: 300 } }], pick: undefined },
+        /arms\.0, cp_vector: sequence_length: expected at most 256, received 300/,
         /max_position_embeddings/,
       ],
       [{ training: { steps: 3, tokens: 9 } }, /training: expected steps or tokens/, /Leave one/],

@@ -11,6 +11,7 @@ import { recordSources } from '../../training/identity'
 import { matrixRate } from '../../training/speed'
 import { UTILISATION } from '../../training/time'
 import { again } from '../again'
+import { checkPositions } from '../positions'
 import type { StageKind, StageNeeds, StageWorkload } from '../stage'
 
 const stage: StageKind<SweepConfig> = {
@@ -51,6 +52,7 @@ const graftOf = (config: SweepConfig) =>
 async function needs(config: SweepConfig): Promise<StageNeeds> {
   const { models, plan } = await graftOf(config)
   const { spec } = models.target
+  checkPositions('sweep', config.sequence_length, spec)
   const stored_bytes = plan.bytes_to_write
   const { memory_bytes } = sweepMemory({ config, spec, parameters: countParameters(spec), stored_bytes })
   const advice =

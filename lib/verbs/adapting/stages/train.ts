@@ -1,6 +1,5 @@
 /** A training, by the verb `train`. */
-import { type ModelSpec, modelSpec } from '../../../checkpoint/model_spec'
-import { configError } from '../../../config/parse'
+import { modelSpec } from '../../../checkpoint/model_spec'
 import type { TrainConfig } from '../../../config/train'
 import { countParameters, DTYPE_BYTES } from '../../../counting/parameters'
 import { inscpFrame, requireTemplate } from '../../../text/inscp_frame'
@@ -15,6 +14,7 @@ import { openReading } from '../../training/reading'
 import { isSelective } from '../../training/selection'
 import { planTrained } from '../../training/trained'
 import { again } from '../again'
+import { checkPositions } from '../positions'
 import type { StageKind, StageNeeds, StageResult, StageWork, StageWorkload } from '../stage'
 
 const stage: StageKind<TrainConfig> = {
@@ -44,7 +44,7 @@ async function needs(config: TrainConfig, signal: AbortSignal): Promise<StageNee
   const { model, files } = await openInputs(config)
   const spec = modelSpec(model!.config, model!.configFile)
   checkKind(config, spec)
-  checkPositions(config, spec)
+  checkPositions('train', config.sequence_length, spec)
   const trained = await planTrained(config, spec, { base: model!.path, adapter: undefined })
   checkTemplate(config, (await openReading(config, spec, files, signal)).text!)
   const plan = { config, spec, trained, teaching: undefined }
@@ -54,19 +54,6 @@ async function needs(config: TrainConfig, signal: AbortSignal): Promise<StageNee
     model_bytes: width * countParameters(spec),
     working_bytes: (config.checkpoint.keep + 1) * checkpointBytes(plan), // a new one beside those that stay
   }
-}
-
-/** A stage is measured at positions that the model has; what it learns beyond them is for nothing. */
-function checkPositions({ sequence_length }: TrainConfig, spec: ModelSpec): void {
-  if (spec.kind !== 'decoder' || sequence_length <= spec.max_positions) return
-  throw configError(
-    'train',
-    `sequence_length: expected at most ${spec.max_positions}, received ${sequence_length}`,
-    {
-      hint: 'These are the positions of the model: max_position_embeddings of its config.json.',
-      key: 'sequence_length',
-    },
-  )
 }
 
 function checkTemplate({ objective, inscp }: TrainConfig, text: ModelText): void {
