@@ -88,6 +88,27 @@ describe(`a model that serves (seed ${seed})`, () => {
     idle(model)
   })
 
+  test('however far the engine is ahead, the event loop turns after a few tokens', async () => {
+    let told = 0
+    let most = 0
+    const turn = () => {
+      most = Math.max(most, told)
+      told = 0
+      next = setImmediate(turn)
+    }
+    let next = setImmediate(turn)
+    const busy = performance.now() + 20
+    const onToken = () => {
+      told++
+      while (performance.now() < busy); // the engine goes on meanwhile
+    }
+    const prompts = Array.from({ length: 16 }, (_, i) => [i + 1])
+    await model.generateIds(prompts, { maxNewTokens: 120, stopIds: [], onToken })
+    clearImmediate(next)
+    assert.ok(most > 0 && most <= 64, `${most} tokens in a turn`)
+    idle(model)
+  })
+
   test('in bfloat16 too, each says among others what it says alone', async () => {
     const half = await loadModel(folder, { threads: 1, dtype: 'bfloat16', serving: { sequences: 5 } })
     const prompts = Array.from({ length: 9 }, (_, i) =>

@@ -10,9 +10,12 @@ import {
   type RequestSettings,
   runJob,
 } from '../../native'
+import { pause } from '../../text/pause'
 
-/** Tokens that the engine may be ahead of this thread: what one delivery takes of the event loop. */
+/** Tokens that the engine may be ahead of this thread. */
 const MOST_UNHEARD = 512
+/** Tokens that are told in one turn of the event loop: whoever hears of them has work to do, too. */
+const TOLD_AT_ONCE = 64
 
 export interface TokenLogprob {
   id: number
@@ -50,6 +53,10 @@ interface Asked {
 export class Engine {
   readonly #asked = new Map<number, Asked>()
   #run: Promise<void> | undefined
+  readonly #heard: EngineEvent[] = []
+  /** That all of it is told; `#isTelling` until then. */
+  #told: Promise<void> | undefined
+  #isTelling = false
 
   private constructor(
     private readonly handle: Handle,
@@ -137,12 +144,14 @@ export class Engine {
   async #answer(): Promise<void> {
     try {
       // A request may come while the job that found none is on its way out: then there is another.
-      while (this.#asked.size > 0)
+      while (this.#asked.size > 0) {
         await runJob(
           'runEngine',
           { engine: this.handle, threads: this.threads },
           { onItem: (event) => this.#hear(event as EngineEvent) },
         )
+        await this.#told
+      }
     } catch (error) {
       for (const asked of this.#asked.values()) asked.fail(error)
       this.#asked.clear()
@@ -152,15 +161,41 @@ export class Engine {
   }
 
   #hear(event: EngineEvent): void {
-    const requests = new Int32Array(event.requests)
-    const ids = new Int32Array(event.ids)
-    const tokens = Array.from(ids, (id): ChosenToken => ({ id }))
-    for (const { index, log_prob, ...top } of event.log_probs)
-      Object.assign(tokens[index]!, { logprob: log_prob, top: topOf(top) })
-    for (const [i, request] of requests.entries()) this.#asked.get(request)?.token(tokens[i]!)
-    for (const ended of event.ended) this.#asked.get(ended.request)?.end(ended)
-    if (ids.length > 0) native().acknowledgeTokens({ engine: this.handle, tokens: ids.length })
+    this.#heard.push(event)
+    if (this.#isTelling) return
+    this.#isTelling = true
+    this.#told = this.#tellAll()
   }
+
+  /** Tells what was heard; where that is much, the event loop turns in between. */
+  async #tellAll(): Promise<void> {
+    let told = 0 // in this turn
+    const turn = async () => {
+      await pause()
+      told = 0
+    }
+    for (let event = this.#heard.shift(); event; event = this.#heard.shift()) {
+      const tokens = tokensOf(event)
+      for (let from = 0; from < tokens.length; from += TOLD_AT_ONCE) {
+        const some = tokens.slice(from, from + TOLD_AT_ONCE)
+        if (told > 0 && told + some.length > TOLD_AT_ONCE) await turn()
+        for (const [request, token] of some) this.#asked.get(request)?.token(token)
+        native().acknowledgeTokens({ engine: this.handle, tokens: some.length })
+        told += some.length
+      }
+      for (const ended of event.ended) this.#asked.get(ended.request)?.end(ended)
+      if (this.#heard.length === 0) await turn() // events that wait already are heard before it is over
+    }
+    this.#isTelling = false
+  }
+}
+
+/** Each token with the request that it is of. */
+function tokensOf({ requests, ids, log_probs }: EngineEvent): [number, ChosenToken][] {
+  const tokens = Array.from(new Int32Array(ids), (id): ChosenToken => ({ id }))
+  for (const { index, log_prob, ...top } of log_probs)
+    Object.assign(tokens[index]!, { logprob: log_prob, top: topOf(top) })
+  return Array.from(new Int32Array(requests), (request, i) => [request, tokens[i]!])
 }
 
 function topOf({ ids, log_probs }: { ids: ArrayBuffer; log_probs: ArrayBuffer }): TokenLogprob[] {

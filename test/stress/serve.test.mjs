@@ -1,0 +1,202 @@
+// The command that serves, asked by 64 clients at a time over real connections, some of which leave and some of which ask
+// for what cannot be: every answer is that of the request alone, memory stays flat, and the event loop free.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { cli } from '../helpers/cli.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { asked, chatModel } from '../helpers/served.mjs'
+import { full, inLanes, random, report, rounds, seed, sleep, withDeadline } from '../helpers/stress.mjs'
+import { writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
+
+const seconds = rounds({ quick: 3, full: 300 })
+const CLIENTS = 64
+const RESOLUTION = 10 // ms, of the timer by which the server watches its event loop
+const LIMIT = 20 // ms, p99 of what the loop may be late
+const GROWTH = 40e6 // bytes of RSS, which itself wanders
+
+const draw = random(seed)
+const below = (n) => Math.floor(draw() * n)
+const WORDS = ['the', 'police', 'a', 'fox', 'sees', 'what', 'is', 'and']
+const words = (n) => Array.from({ length: n }, () => WORDS[below(WORDS.length)]).join(' ')
+
+const sampling = (i) => ({ max_tokens: 1 + below(80), temperature: i % 3 ? 1 : 0, seed: i })
+const chat = (i) => ({
+  ...{ model: 'tiny', messages: [{ role: 'user', content: words(1 + below(60)) }], n: 1 + (i % 2) },
+  ...{ ...sampling(i), ...(i % 5 ? {} : { logprobs: true, top_logprobs: 3 }) },
+})
+const completion = (i) => ({ model: 'tiny', prompt: words(1 + below(60)), ...sampling(i), stop: ['police'] })
+const embedding = () => ({ model: 'encoder', input: [words(3), words(9)].map((text) => text.slice(0, 60)) })
+
+/** Requests to draw from: path and body. */
+const REQUESTS = Array.from({ length: 48 }, (_, i) =>
+  i % 8 === 7
+    ? ['/v1/embeddings', embedding()]
+    : i % 3
+      ? ['/v1/chat/completions', chat(i)]
+      : ['/v1/completions', completion(i)],
+)
+
+const BAD = [
+  ['/v1/chat/completions', '{"messages":[', 400],
+  ['/v1/chat/completions', { messages: [{ role: 'user', content: 'x' }], tools: [{}], model: 'tiny' }, 400],
+  ['/v1/chat/completions', { messages: [{ role: 'user', content: words(400) }], model: 'tiny' }, 400],
+  ['/v1/completions', { prompt: [1, 10 ** 6], model: 'tiny' }, 400],
+  ['/v1/completions', { prompt: 'x', model: 'other' }, 404],
+  ['/v1/embeddings', { input: words(200), model: 'encoder' }, 400],
+  ['/v1/embeddings', { input: 'x'.repeat(200_000), model: 'encoder' }, 413],
+  ['/v1/nothing', {}, 404],
+]
+
+/** What all choices of an answer say, as one hash; ids and times are left out. */
+function hashOf(choices) {
+  return createHash('sha256').update(JSON.stringify(choices)).digest('hex')
+}
+
+const said = ({ choices, data }) =>
+  hashOf(
+    data?.map(({ embedding }) => embedding) ??
+      choices.map(({ index, text, message, logprobs, finish_reason }) => ({
+        ...{ index, text: text ?? message.content, finish_reason },
+        logprobs: (logprobs?.content ?? []).map(({ logprob }) => logprob),
+      })),
+  )
+
+/** The same of a stream. `pieces`: after how many events to leave, undefined then. */
+async function streamed(url, [path, body], pieces = Number.POSITIVE_INFINITY) {
+  const stop = new AbortController()
+  const response = await fetch(url + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...body, stream: true }),
+    signal: stop.signal,
+  })
+  assert.equal(response.status, 200)
+  const choices = Array.from({ length: body.n ?? 1 }, (_, index) => ({ index, text: '', logprobs: [] }))
+  let rest = ''
+  try {
+    for await (const bytes of response.body.pipeThrough(new TextDecoderStream())) {
+      const events = (rest + bytes).split('\n\n')
+      rest = events.pop()
+      for (const event of events.filter((one) => one !== 'data: [DONE]')) {
+        if (pieces-- <= 0) stop.abort()
+        const { choices: told, error } = JSON.parse(event.slice('data: '.length))
+        assert.equal(error, undefined)
+        for (const { index, text, delta, logprobs, finish_reason } of told) {
+          choices[index].text += text ?? delta.content ?? ''
+          choices[index].logprobs.push(...(logprobs?.content ?? []).map(({ logprob }) => logprob))
+          if (finish_reason) choices[index].finish_reason = finish_reason
+        }
+      }
+    }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+    return undefined
+  }
+  return hashOf(
+    choices.map(({ index, text, finish_reason, logprobs }) => ({ index, text, finish_reason, logprobs })),
+  )
+}
+
+describe(`serve under ${CLIENTS} clients for ${seconds} s (seed ${seed})`, () => {
+  const root = temporaryFolder()
+  let [url, child, ended] = []
+  before(async () => {
+    await writeTinyEncoder(join(root, 'encoder'))
+    await chatModel(root)
+    // 40 pages of the cache: fewer than 24 requests need, so that places are lost.
+    const serving = [
+      '--sequences',
+      '24',
+      '--queue',
+      '128',
+      '--cache',
+      `${40 * 32 * 512}`,
+      '--body-limit',
+      '100kB',
+    ]
+    const folders = ['tiny', 'encoder'].map((name) => join(root, name))
+    const onStart = (process) => {
+      child = process
+    }
+    ended = cli(['serve', ...folders, '--port', '0', '--threads', '1', ...serving], { onStart })
+    const [line] = await withDeadline(once(child.stdout, 'data'), 'the start of the server')
+    url = line.trim()
+  })
+
+  /** A figure of the server. */
+  const figure = async (name) => {
+    const { text } = await asked(url, '/metrics')
+    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)[1])
+  }
+
+  test('no crash, no cross-talk, flat memory, a free event loop', async (t) => {
+    const alone = []
+    for (const [path, body] of REQUESTS) {
+      const { status, json, text } = await asked(url, path, { body })
+      assert.equal(status, 200, text)
+      alone.push(said(json))
+    }
+    const counts = { answered: 0, streamed: 0, left: 0, refused: 0 }
+    const end = performance.now() + 1000 * seconds
+    const once = async () => {
+      const i = below(REQUESTS.length)
+      const [path, body] = REQUESTS[i]
+      const chance = draw()
+      if (chance < 0.1) {
+        const [path, body, status] = BAD[below(BAD.length)]
+        assert.equal((await asked(url, path, { body })).status, status, path)
+        counts.refused++
+      } else if (chance < 0.2 && path !== '/v1/embeddings') {
+        const hash = await streamed(url, [path, { ...body, max_tokens: 150, stop: [] }], 1 + below(20))
+        counts[hash ? 'streamed' : 'left']++
+      } else if (chance < 0.6 && path !== '/v1/embeddings') {
+        assert.equal(await streamed(url, REQUESTS[i]), alone[i], `stream ${i} (seed ${seed})`)
+        counts.streamed++
+      } else {
+        const { status, json, text } = await asked(url, path, { body })
+        assert.equal(status, 200, text)
+        assert.equal(said(json), alone[i], `request ${i} (seed ${seed})`)
+        counts.answered++
+      }
+    }
+    const client = async () => {
+      while (performance.now() < end) await once()
+    }
+    const memory = []
+    const watch = async () => {
+      await sleep(250 * seconds)
+      await figure('nodejs_eventloop_lag_p99_seconds') // from here on
+      while (performance.now() < end) {
+        memory.push(await residentOf(child.pid))
+        await sleep(100 * seconds)
+      }
+      return 1000 * (await figure('nodejs_eventloop_lag_p99_seconds')) - RESOLUTION
+    }
+    const clients = inLanes(CLIENTS, CLIENTS, client)
+    const [late] = await Promise.all([watch(), clients])
+    const { running, waiting } = (await asked(url, '/health')).json
+    assert.deepEqual({ running, waiting }, { running: 0, waiting: 0 })
+    report(t, `${JSON.stringify(counts)}; loop of the server late by p99 ${Math.max(0, late).toFixed(1)} ms`)
+    report(t, `RSS ${memory.map((bytes) => bytes >> 20).join(', ')} MiB`)
+    child.kill('SIGTERM')
+    const { code, err } = await withDeadline(ended, 'the end of the server')
+    assert.equal(code, 0, err)
+    assert.ok(
+      Object.values(counts).every((count) => count > 0),
+      JSON.stringify(counts),
+    )
+    if (!full) return
+    assert.ok(memory.at(-1) - memory[0] < GROWTH, 'memory grows')
+    assert.ok(late < LIMIT, `p99 ${late} ms`)
+  })
+})
+
+/** Bytes of memory that a process holds. */
+async function residentOf(pid) {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(status)[1])
+}
