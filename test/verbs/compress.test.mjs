@@ -97,6 +97,16 @@ describe('compress', () => {
     )
   })
 
+  test('held-out texts without a token are refused by name', async () => {
+    const empty = place('empty.txt')
+    writeFileSync(empty, '\n')
+    await assert.rejects(compress(configOf({ evaluate: { data: [{ path: empty }] } })).result, {
+      code: 'ERR_DATA',
+      message: `${empty}: expected text to learn from or to be measured on, found no target token`,
+      hint: /^Are the files empty/,
+    })
+  })
+
   test('models of stages go once the next one is whole; curves of trainings stay', async () => {
     const { out } = await compressed()
     assert.deepEqual(readdirSync(join(out, 'stages')).sort(), ['01-recover', '02-recover'])

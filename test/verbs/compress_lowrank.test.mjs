@@ -172,8 +172,8 @@ describe('lowrank', () => {
 
   test('what cannot be is refused by its key, with what to do', async () => {
     for (const [stage, key, message] of [
-      [{}, 'stages.0.ratio', /expected one of ratio, energy and rank/],
-      [{ ratio: 0.5, rank: 4 }, 'stages.0.ratio', /expected one of ratio, energy and rank/],
+      [{}, 'stages.0.ratio', /expected exactly one of ratio, energy and rank/],
+      [{ ratio: 0.5, rank: 4 }, 'stages.0.ratio', /expected exactly one of ratio, energy and rank/],
       [{ ratio: 1.5 }, 'stages.0.ratio', /expected a number above 0, below 1/],
       [{ rank: 4, allocation: 'global' }, 'stages.0.allocation', /a budget is a ratio/],
       [{ rank: 4, multiple_of: 4 }, 'stages.0.multiple_of', /says it itself/],

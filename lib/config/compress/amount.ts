@@ -32,7 +32,7 @@ type Refinement = [(value: Amount) => boolean, { error: string; path: string[] }
 
 export const isAmount: Refinement = [
   ({ keep, remove }) => (keep === undefined) !== (remove === undefined),
-  { error: 'expected either keep or remove', path: ['keep'] },
+  { error: 'expected exactly one of keep and remove', path: ['keep'] },
 ]
 
 export const onlyRemoved: Refinement = [

@@ -41,7 +41,7 @@ export const headsSchema = z
   })
   .refine(
     ({ keep, remove, heads }) => [keep, remove, heads].filter((value) => value !== undefined).length === 1,
-    { error: 'expected one of keep, remove and heads', path: ['keep'] },
+    { error: 'expected exactly one of keep, remove and heads', path: ['keep'] },
   )
   .refine(...onlyRemoved)
   .refine(({ uniform, heads }) => !uniform || heads === undefined, {

@@ -29,7 +29,7 @@ export const layersSchema = z
   .refine(
     ({ keep, drop, layers }) => [keep, drop, layers].filter((value) => value !== undefined).length === 1,
     {
-      error: 'expected one of keep, drop and layers',
+      error: 'expected exactly one of keep, drop and layers',
       path: ['keep'],
     },
   )

@@ -47,7 +47,7 @@ export const lowrankSchema = z
     ...alternating,
   })
   .refine((stage) => AMOUNTS.filter((key) => stage[key] !== undefined).length === 1, {
-    error: 'expected one of ratio, energy and rank',
+    error: 'expected exactly one of ratio, energy and rank',
     path: ['ratio'],
   })
   .refine(({ allocation, ratio }) => allocation === 'uniform' || ratio !== undefined, {

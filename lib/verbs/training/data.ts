@@ -63,7 +63,7 @@ export async function loadData(
     const replayed = await replayRows(opened.slice(sources.length), tokens.count, config, options)
     const hide = hiding(config, text)
     const rows = hide(interleave(inTurn(fresh), replayed), 0)
-    if (rows.rowsPerEpoch === 0) throw nothingToLearn(main.map(({ statistics }) => statistics.path))
+    if (rows.rowsPerEpoch === 0) throw noTargets(main.map(({ statistics }) => statistics.path))
     return {
       rows,
       statistics: summary(parts, opened, tokens, replayed, rows),
@@ -114,16 +114,16 @@ async function replayRows(
   for (const [i, { tokens, statistics }] of opened.entries()) {
     const rows = numberedFrom(first, await packed(tokens, config, options))
     first += tokens.count
-    if (rows.rowsPerEpoch === 0) throw nothingToLearn([statistics.path])
+    if (rows.rowsPerEpoch === 0) throw noTargets([statistics.path])
     replayed.push({ rows, share: options.replay![i]!.share })
   }
   return replayed
 }
 
-function nothingToLearn(paths: readonly string[]): TongueforgeError {
+function noTargets(paths: readonly string[]): TongueforgeError {
   return new TongueforgeError(
     'ERR_DATA',
-    `${paths.join(', ')}: expected something to learn from, found no target token`,
+    `${paths.join(', ')}: expected text to learn from or to be measured on, found no target token`,
     {
       hint: 'Are the files empty, or is every conversation longer than sequence_length before its first answer?',
       details: { files: paths },

@@ -205,7 +205,10 @@ test('data are looked at where the scores need them', () => {
 
 test('schemas take one amount, and scope for what is removed alone', () => {
   const complaint = (method, keys) => SCHEMAS[method].safeParse({ method, ...keys }).error.issues[0].message
-  const amounts = { heads: 'expected one of keep, remove and heads', rows: 'expected either keep or remove' }
+  const amounts = {
+    heads: 'expected exactly one of keep, remove and heads',
+    rows: 'expected exactly one of keep and remove',
+  }
   for (const method of ['heads', 'rows']) {
     for (const keys of [{}, { keep: 4, remove: 2 }]) assert.equal(complaint(method, keys), amounts[method])
     assert.equal(
@@ -215,10 +218,10 @@ test('schemas take one amount, and scope for what is removed alone', () => {
     assert.equal(complaint(method, { remove: 1.5 }), 'expected a share below 1, or a whole number')
   }
   for (const keys of [{}, { keep: 1, drop: 1 }, { drop: 1, layers: [0] }])
-    assert.equal(complaint('layers', keys), 'expected one of keep, drop and layers')
+    assert.equal(complaint('layers', keys), 'expected exactly one of keep, drop and layers')
   assert.equal(complaint('layers', { layers: [1, 1] }), 'expected each number once')
   const named = (heads, keys) => complaint('heads', { heads, ...keys })
-  assert.equal(named({ 0: [1] }, { keep: 2 }), 'expected one of keep, remove and heads')
+  assert.equal(named({ 0: [1] }, { keep: 2 }), 'expected exactly one of keep, remove and heads')
   assert.equal(named({ 0: [1] }, { uniform: true }), 'expected false where heads are named')
   assert.equal(named({ 0: [1, 1] }), 'expected each number once')
   assert.equal(named({ 0: [] }), 'expected at least one number')
