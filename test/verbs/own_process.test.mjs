@@ -1,12 +1,14 @@
 // Training in a process of its own: as it is in this one, but that neither takes the other with it.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { attach, TongueforgeError, train } from 'tongueforge'
+import { identityOf, thisProcess } from '#lib/verbs/own_process/identity'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { endOf, withDeadline } from '../helpers/stress.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
@@ -99,7 +101,9 @@ describe('train in a process of its own', () => {
 
   test('a process that is killed is one error, and the run goes on to the same bytes', async () => {
     const options = newRun()
-    const run = train(options)
+    mkdirSync(options.out)
+    writeFileSync(join(options.out, 'resolved.yaml'), 'objective: cp\n') // an earlier run, to be replaced
+    const run = train(options, { overwrite: true })
     const error = await failure(
       stepsOf(run, ({ step }) => step === 6 && process.kill(began(options).process.pid, 'SIGKILL')),
     )
@@ -138,19 +142,29 @@ describe('train in a process of its own', () => {
       [{ ...newRun(), data: [{ path: join(home, 'nowhere.txt') }] }],
       [{ ...config, out: here.out }],
     ]
-    await Promise.all(
-      wrong.map(async ([given, options]) => {
-        const [there, inHere] = [train(given, options), train(given, { ...options, ownProcess: false })]
-        const [error, same] = await Promise.all([failure(there.result), failure(inHere.result)])
-        assert.ok(error instanceof TongueforgeError)
-        assert.deepEqual(asData(error), asData(same))
-      }),
-    )
+    for (const [given, options] of wrong) {
+      const error = await failure(train(given, options).result)
+      const same = await failure(train(given, { ...options, ownProcess: false }).result)
+      assert.ok(error instanceof TongueforgeError)
+      assert.deepEqual(asData(error), asData(same))
+    }
     assert.equal(existsSync(join(here.out, 'events.jsonl')), false)
     const notData = await failure(train({ ...newRun(), steps: () => 3 }).result)
     assert.equal(notData.code, 'ERR_CONFIG')
     assert.match(notData.message, /^config: expected plain data, .*could not be cloned/)
     assert.match(notData.hint, /another process/)
+  })
+
+  test('a run that fails before it has begun leaves its error to be heard, and nothing in the way', async () => {
+    const broken = join(home, 'broken.jsonl')
+    writeFileSync(broken, `{"text": "rope"}\n`.repeat(300).concat('{"text": '))
+    const options = { ...newRun(), data: [{ path: broken }] }
+    const error = await failure(train(options).result)
+    assert.equal(error.code, 'ERR_DATA')
+    assert.deepEqual(asData(await failure(attach(options.out).result)), asData(error))
+    const { report } = await train({ ...config, out: options.out }, { dryRun: true, ownProcess: false })
+      .result
+    assert.ok(report.dry_run)
   })
 
   test('a plan and a first batch are those of this process', async () => {
@@ -215,6 +229,14 @@ describe('attach', () => {
     const { signal, out } = await endOf(server, 'a server that is killed')
     assert.equal(signal, 'SIGKILL')
 
+    const { pid } = began(options).process
+    assert.ok(existsSync(join(options.out, 'run.lock')), 'it works on')
+    const [, , group, session] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .split(') ')[1]
+      .split(' ')
+      .map(Number)
+    assert.deepEqual([group, session], [pid, pid], 'Ctrl-C does not reach it')
+
     const { port } = JSON.parse(out)
     const next = createServer()
     await new Promise((done, reject) => next.once('error', reject).listen(port, '127.0.0.1', done))
@@ -239,6 +261,24 @@ describe('attach', () => {
     const { step } = watched.latest.checkpoint
     assert.ok(step >= 8)
     assert.ok(existsSync(join(watched.latest.checkpoint.path, 'manifest.json')))
+  })
+
+  test('stop() meets no process but the one that holds the folder', async () => {
+    const event = (its) => `${JSON.stringify({ event: 'began', verb: 'train', process: its, log: '' })}\n`
+    const later = { ...thisProcess(), started: '1' } // had the number of this process
+    const reused = temporaryFolder({ 'events.jsonl': event(later), 'run.lock': later })
+    await withDeadline(attach(reused).stop(), 'stopping what is gone')
+
+    const child = spawn('sleep', ['0.5'])
+    const ended = once(child, 'exit')
+    const { started } = identityOf(child.pid)
+    const done = { ...thisProcess(), pid: child.pid, started } // has let go of the folder
+    await attach(temporaryFolder({ 'events.jsonl': event(done) })).stop()
+    assert.deepEqual(await ended, [0, null])
+
+    const away = temporaryFolder({ 'events.jsonl': event({ ...later, host: 'there' }) })
+    await assert.rejects(attach(away).stop(), { code: 'ERR_BUSY', message: /is on there/ })
+    assert.equal((await failure(attach(away).result)).code, 'ERR_BUSY')
   })
 
   test('there has to be a run, of a process that tells', async () => {

@@ -16,8 +16,11 @@ export interface ProcessIdentity {
 /** Where a process stands as seen from here. */
 export type Whereabouts = 'alive' | 'gone' | 'elsewhere'
 
-export function thisProcess(): ProcessIdentity {
-  return { pid: process.pid, ...place(), started: startOf(process.pid) ?? '' }
+export const thisProcess = (): ProcessIdentity => identityOf(process.pid)
+
+/** Of a process of this machine. */
+export function identityOf(pid: number): ProcessIdentity {
+  return { pid, ...place(), started: startOf(pid) ?? '' }
 }
 
 /** `elsewhere`: on another host or in another container, where nothing can be asked about it. */

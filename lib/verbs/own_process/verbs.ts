@@ -29,9 +29,11 @@ export const HOSTED: Record<HostedVerb, Row> = {
     start: (source, options) => train(source, options),
     kept: (run) => (run as TrainRun).latest.checkpoint,
     async earlier(folder, before) {
-      const lines = await new StepLines<Metrics>(join(folder, 'metrics.jsonl'), 'metrics').read()
+      const all = await new StepLines<Metrics>(join(folder, 'metrics.jsonl'), 'metrics').read()
+      const lines = all.filter(({ step }) => step < before)
+      if (lines.length === 0) return []
       const { steps } = (await readYaml(join(folder, 'resolved.yaml'))) as { steps: number }
-      return lines.filter(({ step }) => step < before).map((line) => ({ ...line, steps }))
+      return lines.map((line) => ({ ...line, steps }))
     },
   },
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { isSame, thisProcess, whereabouts } from '#lib/verbs/own_process/identity'
+import { setTimeout } from 'node:timers/promises'
+import { identityOf, isSame, thisProcess, whereabouts } from '#lib/verbs/own_process/identity'
 
 const here = thisProcess()
 
@@ -22,13 +24,15 @@ test('this process is alive, and none that differs from it by what tells process
 })
 
 test('a process is gone once it has ended, also while nobody has fetched it', async () => {
-  const child = spawn('sh', ['-c', 'sleep 0 & echo $! && exec sleep 10'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  const [text] = await once(child.stdout, 'data')
-  const orphan = { ...here, pid: Number(text), started: '1' }
-  assert.equal(whereabouts(orphan), 'gone', 'its parent is a sleep, which fetches nobody')
-  child.kill('SIGKILL')
-  await once(child, 'exit')
-  assert.equal(whereabouts({ ...here, pid: child.pid, started: '' }), 'gone')
+  const script = 'sleep 0.3 & echo $! && exec sleep 10' // which fetches nobody
+  const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const [text] = await once(parent.stdout, 'data')
+  const child = identityOf(Number(text))
+  assert.equal(whereabouts(child), 'alive')
+  while (!/\) Z /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8'))) await setTimeout(20)
+  assert.equal(whereabouts(child), 'gone')
+  const its = identityOf(parent.pid)
+  parent.kill('SIGKILL')
+  await once(parent, 'exit')
+  for (const one of [its, { ...its, started: '' }]) assert.equal(whereabouts(one), 'gone')
 })
