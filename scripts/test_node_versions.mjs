@@ -8,7 +8,14 @@ import { setUp } from './setup.mjs'
 import { capture, hand, root, runScript, StepError, step } from './steps.mjs'
 
 const VERSIONS = ['20', '22', '24']
-const FILES = ['library', 'packages/', 'stress/process_exit', 'stress/terminate', 'stress/threads']
+const FILES = [
+  'library',
+  'packages/',
+  'stress/process_exit',
+  'stress/terminate',
+  'stress/threads',
+  'verbs/own_process',
+]
 
 await runScript(async () => {
   await setUp()
