@@ -344,9 +344,13 @@ export function native(): Addon {
   return addon
 }
 
+/** Who hears of a job, and can stop it. */
 export interface JobCallbacks<Progress = unknown, Item = unknown> {
+  /** Stops the work, which rejects with its reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far the work is; what is old by then is skipped. */
   onProgress?: ((progress: Progress) => void) | undefined
+  /** Hears of every item, in order. */
   onItem?: ((item: Item) => void) | undefined
 }
 

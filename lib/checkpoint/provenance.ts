@@ -26,6 +26,7 @@ export interface InputRecord {
   files: FileRecord[]
 }
 
+/** What made a model folder of what, as provenance.json has it. */
 export interface Provenance {
   tool: 'tongueforge'
   tool_version: string

@@ -27,6 +27,7 @@ export const scaleSchema = z
     'A number; a list, from the first layer to the last (one a layer, or fewer with straight lines between them); or a table of both by module kind (`attention`, `mlp`, `norm`, `embedding`, `head`, `other`), by tensor name with `*` for anything, and `default`.',
   )
 
+/** How strongly a chat vector is added: everywhere, layer by layer, or by module kind or tensor name. */
 export type Scale = z.infer<typeof scaleSchema>
 
 export interface ScaledTensor {

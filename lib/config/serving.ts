@@ -22,6 +22,7 @@ export const servingSchema = z.strictObject({
     .describe('Whether what prompts begin with alike is computed once.'),
 })
 
+/** How many requests a model serves at a time, and in how much memory. */
 export type ServingOptions = z.input<typeof servingSchema>
 
 /** Defaults and checks. Throws ERR_CONFIG that names the key. */

@@ -38,6 +38,7 @@ export interface EndedRequest {
   error?: { code: string; message: string; hint: string }
 }
 
+/** What a model that serves does now, and has done since it was loaded. */
 export interface EngineStats {
   running: number
   waiting: number

@@ -18,6 +18,7 @@ import { healthRoute } from './routes/health'
 import { metricsRoute } from './routes/metrics'
 import { modelRoutes } from './routes/models'
 
+/** Which models the routes answer with, and who may ask. */
 export interface PluginOptions extends z.input<typeof pluginSchema> {
   /** Models by the name that requests give: folders, or models that are loaded. */
   models: Readonly<Record<string, ModelLike>>

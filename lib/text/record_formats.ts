@@ -15,6 +15,7 @@ import {
 
 // The ways in which a record holds a text, a conversation or a preference. To add one: a row in `FORMATS`.
 
+/** How a record holds its text or conversation. */
 export type RecordFormat = 'text' | 'messages' | 'sharegpt' | 'alpaca' | 'pairs' | 'preference'
 export type { JsonRecord } from './turns'
 

@@ -31,6 +31,7 @@ export interface AdaptOptions extends ConfiguredOptions<AdaptProgress> {
   onKept?: (() => void) | undefined
 }
 
+/** An adaptation: iterate over its events, await its `result`. */
 export type AdaptRun = Run<AdaptEvent, AdaptReport | AdaptPlanReport>
 
 /**

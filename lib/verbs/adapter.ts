@@ -18,6 +18,7 @@ import { toYaml } from '../config/parse'
 import { throwFirst } from '../errors'
 import { type AdapterMergeInputs, type AdapterMergeStatistics, type ByteProgress, runJob } from '../native'
 
+/** Which adapter goes into which model. */
 export interface MergeAdapterOptions {
   /** Model folder, or run folder. */
   model: string
@@ -35,6 +36,7 @@ export interface MergeAdapterCallbacks {
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
 
+/** What merging an adapter has changed. */
 export interface MergeAdapterReport extends Partial<AdapterMergeStatistics> {
   out: string
   dry_run: boolean

@@ -25,6 +25,7 @@ export type { HeadShape } from './attending/shapes'
 
 export type AttentionSource = string | Source | AudioSourceLike
 
+/** Which documents heads are measured on. */
 export interface AttentionOptions
   extends Pick<LoadOptions, 'device' | 'dtype' | 'threads'>,
     JobCallbacks<CountProgress> {

@@ -39,12 +39,14 @@ export interface CompressOptions extends ConfiguredOptions<CompressProgress> {
 /** Of the work within a stage, and of measuring. */
 export type CompressProgress = LabelledProgress
 
+/** What a compression ends with. */
 export interface CompressResult {
   /** The model folder, or for a dry run where it would be. */
   model: string
   report: CompressReport | CompressPlanReport
 }
 
+/** What each stage of a compression would leave, and what the run takes. */
 export interface CompressPlanReport {
   dry_run: true
   /** The model as it is given, then what each stage will leave. */
@@ -56,6 +58,7 @@ export interface CompressPlanReport {
   memory_stage: string
 }
 
+/** A compression: iterate over its events, await its `result`. */
 export type CompressRun = Run<CompressEvent, CompressResult>
 
 /**

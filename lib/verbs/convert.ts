@@ -18,6 +18,7 @@ import { isMelHubert, planMelHubert } from './converting/melhubert'
 import { planModelWeights } from './converting/model_weights'
 import { type SourceFiles, sourceFiles } from './converting/source_files'
 
+/** Which checkpoint to convert, and where it goes. */
 export interface ConvertOptions {
   /** A checkpoint, `pytorch_model.bin`, its index, or the folder with one of them. */
   file: string
@@ -36,6 +37,7 @@ export interface ConvertCallbacks {
   onWarning?: ((message: string) => void) | undefined
 }
 
+/** What a conversion has read and written. */
 export interface ConvertReport extends ConversionFacts, Partial<ConvertStatistics> {
   out: string
   dry_run: boolean

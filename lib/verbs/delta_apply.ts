@@ -3,6 +3,7 @@ import { checkOptions } from '../config/call_options'
 import type { Scale } from '../config/scales'
 import { type GraftCallbacks, type GraftReport, graft } from './graft'
 
+/** Which delta to add to which model. */
 export interface ApplyDeltaOptions {
   /** Model folder that descends from the base of the delta. */
   target: string

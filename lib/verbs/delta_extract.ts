@@ -16,6 +16,7 @@ import { tokenizerOf } from '../text/alignment/reading'
 import { VERSION } from '../version'
 import { checkSameFamily, type InputModel, openInput } from './grafting/inputs'
 
+/** Which difference to extract, and in which form it is kept. */
 export interface ExtractDeltaOptions {
   /** The base model that `chat` was tuned from. */
   base: string
@@ -41,6 +42,7 @@ export interface ExtractDeltaOptions {
   dryRun?: boolean | undefined
 }
 
+/** Who hears of work on a delta, and can stop it. */
 export interface DeltaCallbacks {
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
@@ -48,6 +50,7 @@ export interface DeltaCallbacks {
   onKept?: (() => void) | undefined
 }
 
+/** What is in the delta, and how far it is from the exact difference. */
 export interface ExtractDeltaReport extends Partial<DeltaFigures> {
   out: string
   dry_run: boolean

@@ -2,6 +2,7 @@
 import { openDelta } from '../checkpoint/delta_folder'
 import type { DeltaTensorFigures } from '../native'
 
+/** What a delta holds, by tensor. */
 export interface DeltaInspection {
   format: string
   /** `model_type` of the models that it is the difference of. */

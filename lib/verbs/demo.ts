@@ -40,6 +40,7 @@ export interface DemoOptions {
   onProgress?: ((progress: DemoProgress) => void) | undefined
 }
 
+/** What the demo has made, and whether its claims hold. */
 export interface DemoResult {
   out: string
   report: string

@@ -33,6 +33,7 @@ export interface EmbedOptions extends TextsOptions {
   normalize?: boolean | undefined
 }
 
+/** The label of a text, and the probabilities of all. */
 export interface Classification {
   /** The label with the highest score. */
   label: string
@@ -61,6 +62,7 @@ export async function loadEncoder(folder: string, options: LoadOptions = {}): Pr
   return new Encoder(files, spec, await loadedEncoder(files.path, spec, options))
 }
 
+/** A loaded text encoder: vectors, labels and filled masks, by what its head can. Many calls may run on it at a time. */
 export class Encoder {
   readonly #model: HeldHandle
   private readonly threads: number

@@ -47,6 +47,7 @@ export interface EvaluatePlanReport {
   tasks: ForetoldTask[]
 }
 
+/** An evaluation: iterate over its tasks, await its `result`. */
 export type EvaluateRun = Run<TaskRecord, EvaluateReport | EvaluatePlanReport>
 
 /**

@@ -7,6 +7,7 @@ import type { Model } from './model'
 import { type Run, startRun } from './run'
 import type { ChosenToken, TokenLogprob, Usage } from './serving/engine'
 
+/** How an answer is written, and when it ends. */
 export interface GenerateOptions {
   /** Default 256. */
   maxNewTokens?: number | undefined
@@ -31,6 +32,7 @@ export interface GenerateOptions {
   onToken?: ((token: { row: number } & ChosenToken) => void) | undefined
 }
 
+/** What has been added to an answer since the last piece: text once it is whole, ids at once. */
 export interface GeneratedPiece {
   text: string
   ids: number[]

@@ -32,6 +32,7 @@ export type GraftVector = ({ base: string; chat: string } | { delta: string }) &
   scale?: Scale | undefined
 }
 
+/** What `graft` is to put together, and where the result goes. */
 export interface GraftOptions {
   /** Model folder that is given manners: say, a base model continually pre-trained on a language. */
   target: string
@@ -59,6 +60,7 @@ export interface GraftOptions {
   dryRun?: boolean | undefined
 }
 
+/** Who hears of a graft, and can stop it. */
 export interface GraftCallbacks {
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
@@ -68,6 +70,7 @@ export interface GraftCallbacks {
   onKept?: (() => void) | undefined
 }
 
+/** What a graft has changed, or with `dryRun` would: tensors, bytes, the vocabulary, norms by kind of module. */
 export interface GraftReport extends Partial<GraftStatistics> {
   out: string
   /** Of the only vector, or of each. */

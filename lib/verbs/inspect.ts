@@ -15,6 +15,7 @@ import { samplingRate } from './sampling_rate'
 
 export type { MacCounts } from './inspecting/macs'
 
+/** What to look at beside the headers, which cost nothing. */
 export interface InspectOptions {
   /** Also report NaN, infinities and zeros of every tensor. */
   scan?: boolean | undefined
@@ -28,6 +29,7 @@ export interface InspectOptions {
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
 
+/** What a model folder holds: parameters, bytes, tensors, and what was asked for beside them. */
 export interface Inspection {
   /** `model_type` of config.json. */
   architecture: string

@@ -40,6 +40,7 @@ export interface LandscapePlanReport {
   points: ForetoldPoint[]
 }
 
+/** A landscape: iterate over its points, await its `result`. */
 export type LandscapeRun = Run<PointRecord, LandscapeReport | LandscapePlanReport>
 
 /**

@@ -12,6 +12,7 @@ export interface LanguageOptions {
   signal?: AbortSignal | undefined
 }
 
+/** The language and the script of a text, and how well they fit it. */
 export interface IdentifiedLanguage {
   /** As BCP 47 has it: "de", "zh-Hant"; "und" where nothing is known. */
   language: string
@@ -35,6 +36,7 @@ interface Guess {
 /** Guesses for a few texts, in their order. */
 type Detector = (texts: readonly string[], signal?: AbortSignal) => Promise<(Guess | undefined)[]>
 
+/** A loaded classifier of languages. */
 export class LanguageIdentifier {
   constructor(
     /** Those that it tells apart, where it says so: a fastText model does. */

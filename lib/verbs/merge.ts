@@ -22,6 +22,7 @@ import { type MergeModels, openModels, referencesOf } from './merging/references
 import { resolvedConfig } from './merging/resolved'
 import { checkFits } from './training/memory_room'
 
+/** Where a merge goes, and who hears of it. */
 export interface MergeOptions {
   /** Model folder to be written. */
   out: string
@@ -40,6 +41,7 @@ export interface MergeOptions {
   onKept?: (() => void) | undefined
 }
 
+/** What a merge has made, or with `dryRun` would. */
 export interface MergeReport extends Partial<ConfigMergeStatistics> {
   out: string
   method: string

@@ -41,6 +41,7 @@ import type { Run } from './run'
 import { type ChosenToken, Engine, type Usage } from './serving/engine'
 import { type LayerChoices, type TimedLayers, timedLayers } from './timed_layers'
 
+/** How a model is loaded: where it computes, in which numbers, and whether it serves many. */
 export interface LoadOptions {
   /** cpu (default), cuda, or cuda:N: one GPU, in a build for CUDA. Throws ERR_DEVICE where there is none. */
   device?: string | undefined
@@ -66,6 +67,7 @@ export interface LoadOptions {
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
 
+/** How well a model knows a text: natural logarithms over the predicted tokens. */
 export interface Score {
   /** Tokens that were predicted. */
   tokens: number
@@ -82,6 +84,7 @@ export interface LikelihoodRequest {
   firstTarget: number
 }
 
+/** Of one request: the natural logarithm of its probability, and whether greedy writing would have given it. */
 export interface Likelihood {
   log_likelihood: number
   is_greedy: boolean
@@ -122,6 +125,7 @@ async function putAdapter(model: Handle, { modules, weights }: AdapterFolder): P
   await runJob('loadAdapter', { model, path: weights })
 }
 
+/** A loaded model that writes text. Many calls may run on it at a time; `dispose` frees it. */
 export class Model {
   readonly #running = new Set<Promise<unknown>>()
   readonly #target: Handle

@@ -8,6 +8,7 @@ import { type PlannedRun, planRuns } from './reporting/plan'
 import { provenanceBlocks } from './reporting/provenance'
 import { count } from './reporting/words'
 
+/** Where the page goes. */
 export interface ReportOptions {
   /** The page: a path that ends in .html. Beside it comes a folder with its charts and numbers as files. */
   out: string

@@ -90,8 +90,11 @@ export interface ConfiguredOptions<Progress> {
   resume?: boolean | undefined
   /** Replace an earlier run. */
   overwrite?: boolean | undefined
+  /** Stops the work, which rejects with its reason. */
   signal?: AbortSignal | undefined
+  /** Hears of what a human should know. */
   onWarning?: ((message: string) => void) | undefined
+  /** Hears of the work as it goes on. */
   onProgress?: ((progress: Progress) => void) | undefined
 }
 

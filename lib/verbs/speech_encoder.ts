@@ -16,6 +16,7 @@ export type SpeechLayer = number | 'last'
 /** The path of a sound file, samples at the rate that is said, or what the model hears: samples at its rate, or frames. */
 export type SpeechInput = string | Audio | Float32Array
 
+/** Which layers are given, and what of the sounds is not heard. */
 export interface HiddenStatesOptions extends JobCallbacks<CountProgress> {
   /** Default: all of them, from 0. `last` is the last of them, where no norm stands behind the blocks. */
   layers?: readonly SpeechLayer[] | undefined
@@ -39,6 +40,7 @@ export async function loadSpeechEncoder(folder: string, options: LoadOptions = {
   return new SpeechEncoder(files, spec, await loadedEncoder(files.path, spec, options))
 }
 
+/** A loaded speech encoder: hidden states of sounds. Many calls may run on it at a time. */
 export class SpeechEncoder {
   readonly #model: HeldHandle
   #frontEnd: Promise<FrontEnd> | undefined

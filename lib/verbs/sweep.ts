@@ -52,6 +52,7 @@ export interface SweepPlanReport extends SweepMemory {
   rows: Record<string, number>
 }
 
+/** A sweep: iterate over its points, await its `result`. */
 export type SweepRun = Run<SweepPoint, SweepReport | SweepPlanReport>
 
 /**

@@ -61,6 +61,7 @@ export interface TrainStep extends Metrics {
   steps: number
 }
 
+/** What a training ends with. */
 export interface TrainResult {
   /** The model folder, or for a dry run where it would be; the one trained on where `lora.merge` is false. */
   model: string

@@ -10,6 +10,7 @@ import { VERSION } from '../version'
 import { type InputState, inputStates } from './verifying/inputs'
 import { CHECKS } from './verifying/methods'
 
+/** How much of a result is made again, to compare it. */
 export interface VerifyOptions {
   /** Chunks of up to 2 MB that are made again, drawn at random; default: 64. Infinity: all. */
   chunks?: number | undefined
@@ -19,6 +20,7 @@ export interface VerifyOptions {
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
 
+/** Whether a result is what its record says. */
 export interface Verification extends Partial<StreamCheck> {
   /** Every input is the same, and every chunk that was made again too. */
   ok: boolean

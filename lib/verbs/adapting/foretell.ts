@@ -29,6 +29,7 @@ export interface ForetoldAdaptStage {
   estimate: boolean
 }
 
+/** The stages of an adaptation, and what they take. */
 export interface AdaptPlanReport {
   dry_run: true
   stages: ForetoldAdaptStage[]

@@ -15,6 +15,7 @@ export interface AdaptedArm {
   measured: boolean
 }
 
+/** The numbers of an adaptation at its end: arms, stages, and the one that was picked by the stated rule. */
 export interface AdaptReport {
   schema: 'tongueforge.adapt/1'
   language: string

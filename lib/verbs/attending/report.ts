@@ -13,6 +13,7 @@ export interface AttentionHead extends HeadShape {
   score?: number
 }
 
+/** What each head looks at, by layer. */
 export interface AttentionReport extends Omit<Shapes, 'heads'> {
   /** `model_type` of config.json. */
   architecture: string

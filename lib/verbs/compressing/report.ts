@@ -7,6 +7,7 @@ import type { StageRecord } from './records'
 import { type RemovedHead, removedHeads } from './removed_heads'
 import { stockObstacle } from './shapes'
 
+/** The numbers of a compression at its end, stage by stage. */
 export interface CompressReport {
   /** The model as it was given first, then what each stage has left. */
   stages: StageRecord[]

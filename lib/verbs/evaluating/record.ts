@@ -11,6 +11,7 @@ import type { RollingSample, Sample } from './measure'
 import type { OpenTask } from './open_task'
 import type { LanguageTally, PartRecord } from './parts'
 
+/** A figure with its standard error, where there is one. */
 export interface MetricValue {
   /** null where no document tells anything. */
   value: number | null
@@ -20,6 +21,7 @@ export interface MetricValue {
   counted?: number
 }
 
+/** What a task has told of a model, as a line of results.jsonl. */
 export interface TaskRecord {
   /** Number of the line in the table, from 0. */
   step: number

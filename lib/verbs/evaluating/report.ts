@@ -9,6 +9,7 @@ import type { LanguageTally, PartRecord } from './parts'
 import type { Plan } from './plan'
 import { type MetricValue, readSamples, samplesFile, type TaskRecord, type TaskRecords } from './record'
 
+/** One figure of one model on one task or group. */
 export interface EvaluationRow extends MetricValue {
   /** A task or a group. */
   task: string
@@ -24,6 +25,7 @@ export interface EvaluationRow extends MetricValue {
   difference?: Difference
 }
 
+/** Every figure of an evaluation, with differences between its models. */
 export interface EvaluateReport {
   schema: 'tongueforge.evaluate/1'
   models: { name: string; path: string }[]

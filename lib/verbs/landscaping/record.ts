@@ -46,6 +46,7 @@ export interface PointPlace {
   probes_sha256?: string
 }
 
+/** One compressed model: what it costs, and how good it is. */
 export interface LandscapePoint extends PointPlace, PointFigures {
   /** Of making the model: stages and trainings. */
   seconds: number

@@ -6,6 +6,7 @@ import { type CostName, costsOf, type Fronts, frontsOf } from './costs'
 import { probeQuality, type Quality, qualityOf } from './qualities'
 import { type FailedPoint, failed, type LandscapePoint, type PointRecord } from './record'
 
+/** The points of a landscape, and which of them none other is better than. */
 export interface LandscapeReport {
   /** Of the model: a decoder has perplexity, an encoder of text or speech its pre-training loss. */
   kind: ModelSpec['kind']

@@ -5,6 +5,7 @@ import type { Described } from '../grafting/inputs'
 import { type Delta, openDelta } from './deltas'
 import { tensorScales } from './scales'
 
+/** How strongly a chat vector is put on a model in memory. */
 export interface LiveGraftOptions {
   /** weights = target + scale * delta; default 1. Also by layer, module kind or tensor name, as for `graft`. */
   scale?: Scale | undefined
@@ -14,6 +15,7 @@ export interface LiveGraftOptions {
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
 
+/** What a graft in memory has changed. */
 export interface LiveGraftReport {
   tensors_changed: number
   /** Tensors that the delta leaves as they are: they take no memory of their own. */

@@ -13,6 +13,7 @@ import { Hearing } from './hearing'
 import { isSame, type ProcessIdentity, whereabouts } from './identity'
 import { HOSTED } from './verbs'
 
+/** From where a run is followed, and who hears of it. */
 export interface AttachOptions extends Pick<TrainOptions, 'onWarning' | 'onNote' | 'onProgress'> {
   /** The last step that is known already: those after it are told. Default 0: all. */
   after?: number | undefined

@@ -7,6 +7,7 @@ import { type Audience, Hearing } from './hearing'
 import { HostProcess } from './spawn'
 import type { SentOptions } from './verbs'
 
+/** What may be asked of a training beside its config. */
 export interface TrainOptions extends HereOptions {
   /**
    * Whether a process of its own does the work (default), which also goes on where this one ends: `attach` follows it

@@ -30,6 +30,7 @@ export interface ChosenToken {
   top?: TokenLogprob[]
 }
 
+/** Tokens that an answer took. */
 export interface Usage {
   prompt_tokens: number
   /** Of the prompt, what was found computed. */

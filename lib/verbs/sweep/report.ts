@@ -11,6 +11,7 @@ import type { SweepPoint } from './points'
 /** A point with what the config makes of its values. */
 export interface JudgedPoint extends Omit<SweepPoint, 'inputs_sha256'>, Verdict {}
 
+/** The points of a sweep, and the best of them. */
 export interface SweepReport extends SweepMemory {
   by: string
   search: string

@@ -3,6 +3,7 @@ import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import type { RunState } from './state'
 
+/** Why an update was not taken: a loss or gradient that is no number, or a jump. */
 export type AnomalyKind = 'non_finite' | 'spike'
 
 /** An update that was refused, and what the run did. */

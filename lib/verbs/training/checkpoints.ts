@@ -26,6 +26,7 @@ interface Manifest {
   files: { name: string; bytes: number; sha256: string }[]
 }
 
+/** A checkpoint of a training: after which update, and where. */
 export interface Checkpoint {
   step: number
   path: string

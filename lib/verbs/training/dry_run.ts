@@ -16,6 +16,7 @@ import { foretellTime, type TimeEstimate } from './time'
 /** Rows of packed documents as text, with what is learnt of them. */
 export type ShownBatch = ShownRow[]
 
+/** What a training would be: its plan, and what was measured or shown of its data. */
 export interface DryRunReport {
   dry_run: true
   plan: PlanSummary & TimeEstimate & { machine_memory_bytes: number }

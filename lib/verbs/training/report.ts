@@ -11,6 +11,7 @@ import type { Session } from './session'
 import { peakMemory, type Speed } from './speed'
 import { type SessionFigures, totals } from './state'
 
+/** The numbers of a training at its end, as report.json has them. */
 export interface TrainReport {
   objective: string
   /** As in the config. */

@@ -4,6 +4,7 @@ import { type VocabExtendConfig, vocabExtendSchema } from '../../config/vocab_ex
 import { TongueforgeError } from '../../errors'
 import { listOf, type Sources } from './sources'
 
+/** Which tokens a model is to learn, from which texts. */
 export interface ExtendVocabularyOptions {
   /** Model folder, or run folder. */
   model: string

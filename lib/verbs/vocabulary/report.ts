@@ -2,6 +2,7 @@
 import type { RowExtensionStatistics } from '../../native'
 import type { BeforeAfter, CorpusFigures, TextFigures } from './figures'
 
+/** What the larger vocabulary saves, and what was checked of it. */
 export interface ExtendVocabularyReport extends Partial<RowExtensionStatistics> {
   out: string
   dry_run: boolean

@@ -3,6 +3,7 @@ import { checkConfig } from '../../../config/parse'
 import { type VocabTrainConfig, vocabTrainSchema } from '../../../config/vocab_train'
 import { listOf, type Sources } from '../sources'
 
+/** What a new tokenizer learns from, and how large it becomes. */
 export interface TrainVocabularyOptions {
   /** Paths, or sources as in a training config. */
   data: Sources

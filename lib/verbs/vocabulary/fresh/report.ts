@@ -4,6 +4,7 @@ import type { WordCounts } from '../../../text/bpe/word_counts'
 import type { Tokenizer } from '../../../text/tokenizer'
 import type { Plan } from './plan'
 
+/** What the tokenizer makes of its corpus, and what was checked of it. */
 export interface TrainVocabularyReport {
   out: string
   dry_run: boolean
