@@ -8,8 +8,8 @@ namespace {
 
 ProductTimes timed(const nn::Linear& linear, const nn::Execution& sparse, int64_t rows) {
   const auto x = at::randn({rows, linear.weight.size(1)}, linear.weight.options());
-  return time_products([&] { kernels::linear(x, linear.weight, linear.bias); },
-                       [&] { sparse(x, linear.bias); });
+  return time_products(
+      {[&] { kernels::linear(x, linear.weight, linear.bias); }, [&] { sparse(x, linear.bias); }});
 }
 
 bool can_be_sparse(const nn::Linear& linear) {

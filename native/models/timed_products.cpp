@@ -8,7 +8,7 @@ namespace tongueforge::models {
 namespace {
 
 constexpr int kLeastRuns = 5, kMostRuns = 200;
-constexpr double kSeconds = 0.02;  // for both
+constexpr double kSeconds = 0.02;  // for both products of a layer
 
 double seconds_of(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
@@ -18,13 +18,26 @@ double seconds_of(const std::function<void()>& work) {
 
 }  // namespace
 
-ProductTimes time_products(const std::function<void()>& dense, const std::function<void()>& other) {
-  ProductTimes least = {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
+ProductTimes time_products(const Products& products) {
+  return time_in_passes({products}, SilentJob()).front();
+}
+
+std::vector<ProductTimes> time_in_passes(const std::vector<Products>& all, const Job& job) {
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  std::vector<ProductTimes> least(all.size(), {kNever, kNever});
   double spent = 0;
-  for (int run = 0; run < kLeastRuns || (run < kMostRuns && spent < kSeconds); run++) {
-    const ProductTimes times = {seconds_of(dense), seconds_of(other)};
-    least = {std::min(least.dense, times.dense), std::min(least.other, times.other)};
-    spent += times.dense + times.other;
+  const auto pass = [&](auto work, auto time) {
+    for (size_t i = 0; i < all.size(); i++) {
+      job.check();
+      const double seconds = seconds_of(all[i].*work);
+      least[i].*time = std::min(least[i].*time, seconds);
+      spent += seconds;
+    }
+  };
+  const double enough = kSeconds * static_cast<double>(all.size());
+  for (int run = 0; run < kLeastRuns || (run < kMostRuns && spent < enough); run++) {
+    pass(&Products::dense, &ProductTimes::dense);
+    pass(&Products::other, &ProductTimes::other);
   }
   return least;
 }
