@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -178,6 +186,34 @@ describe('train in a process of its own', () => {
     assert.equal(existsSync(options.out), false)
   })
 
+  test('where no process can be started, it says what to do', async () => {
+    const { TMPDIR } = process.env
+    process.env.TMPDIR = join(home, 'nowhere')
+    try {
+      const error = await failure(train(newRun()).result)
+      assert.equal(error.code, 'ERR_PROCESS')
+      assert.match(error.message, /^no process could be started for the run: ENOENT/)
+      assert.match(error.hint, /^\{ ownProcess: false \} works in this process/)
+    } finally {
+      if (TMPDIR === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = TMPDIR
+    }
+  })
+
+  test('what it tells being lost ends it', async () => {
+    const options = newRun({ steps: 400 })
+    const run = train(options)
+    const error = await failure(
+      stepsOf(
+        run,
+        ({ step }) => step === 3 && appendFileSync(join(options.out, 'events.jsonl'), 'nonsense\n'),
+      ),
+    )
+    assert.equal(error.code, 'ERR_DATA')
+    assert.match(error.message, /events\.jsonl:\d+: expected an event of a run/)
+    assert.equal(existsSync(join(options.out, 'run.lock')), false)
+  })
+
   test('its signal saves and stops it, and its folder is free at once', async () => {
     const options = newRun()
     const stop = new AbortController()
@@ -250,13 +286,13 @@ describe('attach', () => {
     }
     assert.deepEqual(seen, [6, 7, 8])
     const watched = attach(options.out)
-    const all = stepsOf(watched)
+    const all = failure(stepsOf(watched))
     const stopped = failure(watched.result)
     await withDeadline(watched.stop(), 'stopping')
     const error = await stopped
     assert.equal(error.code, 'ERR_INTERRUPTED')
     assert.equal(error.message, 'stopped by SIGTERM')
-    assert.equal(await failure(all), error)
+    assert.equal(await all, error)
     assert.equal(existsSync(join(options.out, 'run.lock')), false)
     const { step } = watched.latest.checkpoint
     assert.ok(step >= 8)

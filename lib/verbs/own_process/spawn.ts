@@ -118,8 +118,9 @@ export class HostProcess {
 
 // A session of its own: neither Ctrl-C nor the end of this process reaches it, and no descriptor of this one goes there.
 function started(log: string): ChildProcess {
-  const output = openSync(log, 'a', 0o600)
+  let output: number | undefined
   try {
+    output = openSync(log, 'a', 0o600)
     const { NODE_OPTIONS: _, ...env } = process.env // no debugger and no preloads: they are this process's
     return spawn(process.execPath, [...heapFlags(), join(__dirname, 'host.js')], {
       detached: true,
@@ -130,7 +131,7 @@ function started(log: string): ChildProcess {
   } catch (cause) {
     throw cannotStart((cause as Error).message, cause)
   } finally {
-    closeSync(output)
+    if (output !== undefined) closeSync(output)
   }
 }
 

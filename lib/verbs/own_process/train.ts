@@ -53,6 +53,10 @@ async function trainThere(
   try {
     for await (const event of child.events()) hearing.hear(event)
     return hearing.ended({ pid: child.pid, ...(await child.exit) }) as TrainResult
+  } catch (error) {
+    stop() // what cannot be heard any more does not go on unheard
+    await child.exit
+    throw error
   } finally {
     signal.removeEventListener('abort', stop)
   }
