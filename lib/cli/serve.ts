@@ -15,6 +15,7 @@ import { jsonText } from './print'
 import { defineVerb, type Io } from './verb'
 
 interface Values extends ModelValues {
+  delta?: string[]
   host?: string
   port?: number
   apiKeyEnv?: string
@@ -36,6 +37,11 @@ export default defineVerb<Values>({
   summary: "answer requests over HTTP, as OpenAI's API does",
   arguments: [{ name: '<models...>', description: 'model folders or run folders; NAME=FOLDER names one' }],
   options: [
+    {
+      flags: '--delta <name=folder>',
+      description: 'a chat vector, as delta extract writes it, that clients may put on a model (repeatable)',
+      parse: repeated,
+    },
     {
       flags: '--host <address>',
       description: 'address to listen on; default: 127.0.0.1, this machine alone',
@@ -85,10 +91,11 @@ export default defineVerb<Values>({
   examples: ['serve path/to/model', 'serve chat=path/to/model embed=path/to/encoder --port 8000'],
   async run([folders], values, io) {
     const { serve } = library()
-    const models = modelsOf(folders)
+    const models = namedFolders(folders)
     const serving = pick(values, ['sequences', 'queue', 'cache', 'context'])
     const server = await serve({
       models,
+      deltas: namedFolders(values.delta ?? []),
       load: { ...modelOptions(values), serving, signal: io.signal },
       ...pick(values, ['host', 'port', 'cors', 'bodyLimit', 'maxTokens', 'pooling', 'drainSeconds']),
       apiKey: keyOf(values),
@@ -104,16 +111,16 @@ export default defineVerb<Values>({
 })
 
 /** `NAME=FOLDER`, or a folder under its own name. */
-function modelsOf(given: readonly string[]): Record<string, string> {
-  const models: Record<string, string> = {}
+function namedFolders(given: readonly string[]): Record<string, string> {
+  const folders: Record<string, string> = {}
   for (const one of given) {
     const [, named, path] = /^([\w.-]+)=(.+)$/.exec(one) ?? []
     const name = named ?? basename(resolve(one))
-    if (name in models)
+    if (Object.hasOwn(folders, name))
       throw usageError(`${one}: expected another name than '${name}', which is taken`, `name it: NAME=${one}`)
-    models[name] = path ?? one
+    folders[name] = path ?? one
   }
-  return models
+  return folders
 }
 
 function keyOf({ apiKeyEnv }: Values): string | undefined {

@@ -2,6 +2,7 @@
 import type { FastifyReply } from 'fastify'
 import type { PluginSettings } from '../config/serve'
 import { ClientGone } from './errors'
+import type { Grafts } from './grafts'
 import type { Metrics } from './metrics'
 import type { ServedModels } from './models'
 
@@ -9,6 +10,7 @@ export interface Context {
   models: ServedModels
   settings: PluginSettings
   metrics: Metrics
+  grafts: Grafts
   /** Aborted when requests that still run are not waited for any longer. */
   closing: AbortSignal
 }

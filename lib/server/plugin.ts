@@ -4,16 +4,19 @@ import type { z } from 'zod'
 import { bytesOf } from '../config/byte_size'
 import { checkConfig } from '../config/parse'
 import { pluginSchema } from '../config/serve'
+import type { Delta } from '../verbs/live/deltas'
 import type { LoadOptions } from '../verbs/model'
 import { keyCheck } from './access'
 import type { Context } from './context'
 import { Door } from './door'
 import { errorBody, toRequestError } from './errors'
+import { Grafts } from './grafts'
 import { Metrics } from './metrics'
 import { type ModelLike, ServedModels } from './models'
 import { chatRoute } from './routes/chat'
 import { completionsRoute } from './routes/completions'
 import { embeddingsRoute } from './routes/embeddings'
+import { graftRoutes } from './routes/graft'
 import { healthRoute } from './routes/health'
 import { metricsRoute } from './routes/metrics'
 import { modelRoutes } from './routes/models'
@@ -22,24 +25,41 @@ import { modelRoutes } from './routes/models'
 export interface PluginOptions extends z.input<typeof pluginSchema> {
   /** Models by the name that requests give: folders, or models that are loaded. */
   models: Readonly<Record<string, ModelLike>>
+  /** Chat vectors by the name under which clients may put them on a model. Default: none. */
+  deltas?: Readonly<Record<string, Delta>> | undefined
   /** How folders are loaded; `serving` is on. */
   load?: LoadOptions | undefined
   /** Ends requests that still run, when a close has waited long enough. */
   signal?: AbortSignal | undefined
 }
 
-const ROUTES = [healthRoute, metricsRoute, modelRoutes, chatRoute, completionsRoute, embeddingsRoute]
+const ROUTES = [
+  healthRoute,
+  metricsRoute,
+  modelRoutes,
+  graftRoutes,
+  chatRoute,
+  completionsRoute,
+  embeddingsRoute,
+]
 
 /** Adds the routes of OpenAI's API to a server of Fastify 5. Loads models that are folders, and frees them at its close. */
 export async function fastify(
   app: FastifyInstance,
   options: PluginOptions & { prefix?: string },
 ): Promise<void> {
-  const { models: given, load = {}, signal = new AbortController().signal, prefix: _, ...rest } = options
+  const {
+    models: given,
+    deltas = {},
+    load = {},
+    signal = new AbortController().signal,
+    prefix: _,
+    ...rest
+  } = options
   const settings = checkConfig(pluginSchema, rest, 'fastify')
   const models = await ServedModels.open(given, load)
   const metrics = new Metrics(models)
-  const context: Context = { models, settings, metrics, closing: signal }
+  const context: Context = { models, settings, metrics, grafts: new Grafts(deltas), closing: signal }
   await app.register(async (scope) => {
     scope.setErrorHandler(answerError)
     scope.removeContentTypeParser('text/plain') // a page of another origin may send that without being asked

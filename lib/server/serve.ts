@@ -8,6 +8,7 @@ import { TongueforgeError } from '../errors'
 import { Connections } from './connections'
 import { RequestError, shuttingDown } from './errors'
 import { answerError, fastify, type PluginOptions } from './plugin'
+import { pageRoutes } from './routes/page'
 
 export type ServeOptions = Omit<PluginOptions, 'signal'> & z.input<typeof serveSchema>
 
@@ -31,7 +32,7 @@ const cors = (): typeof import('@fastify/cors') => require('@fastify/cors')
 /** Serves models over HTTP. Throws what loadModel throws, ERR_CONFIG, and ERR_IO where it cannot listen. */
 export async function serve(options: ServeOptions): Promise<Server> {
   checkOptions('serve', options)
-  const { models, load, ...rest } = options
+  const { models, deltas, load, ...rest } = options
   const { host, port, cors: origins, drainSeconds, ...settings } = checkConfig(serveSchema, rest, 'serve')
   const app = framework().fastify({ return503OnClosing: false, requestTimeout: ARRIVAL_MS })
   const connections = new Connections(app.server)
@@ -42,7 +43,8 @@ export async function serve(options: ServeOptions): Promise<Server> {
   })
   if (origins) await app.register(cors(), { origin: origins.includes('*') ? '*' : origins })
   try {
-    await app.register(fastify, { models, load, ...settings, signal: enough.signal })
+    await app.register(fastify, { models, deltas, load, ...settings, signal: enough.signal })
+    await app.register(pageRoutes)
     const url = await listen(app, host, port)
     let closed: Promise<void> | undefined
     const close = () => {

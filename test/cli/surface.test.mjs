@@ -135,6 +135,7 @@ const SURFACE = {
   chat: ['<model>', '--system <text>', ...SAMPLING, ...MODEL],
   serve: [
     '<models...>',
+    '--delta <name=folder>',
     '--host <address>',
     '--port <n>',
     '--api-key-env <name>',

@@ -18,7 +18,7 @@ export const chatModel = (root, name = 'tiny', size = {}) => writeTinyModel(join
 export async function asked(url, path, { body, ...init } = {}) {
   const response = await fetch(`${url}${path}`, {
     method: body === undefined ? 'GET' : 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: body === undefined ? {} : { 'content-type': 'application/json' },
     ...init,
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { before, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { cli } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { asked, chatModel } from '../helpers/served.mjs'
@@ -76,13 +76,17 @@ async function streamed(url, [path, body], pieces = Number.POSITIVE_INFINITY) {
   })
   assert.equal(response.status, 200)
   const choices = Array.from({ length: body.n ?? 1 }, (_, index) => ({ index, text: '', logprobs: [] }))
+  const decoder = new TextDecoder()
   let rest = ''
   try {
-    for await (const bytes of response.body.pipeThrough(new TextDecoderStream())) {
-      const events = (rest + bytes).split('\n\n')
+    for await (const bytes of response.body) {
+      const events = (rest + decoder.decode(bytes, { stream: true })).split('\n\n')
       rest = events.pop()
       for (const event of events.filter((one) => one !== 'data: [DONE]')) {
-        if (pieces-- <= 0) stop.abort()
+        if (pieces-- <= 0) {
+          stop.abort()
+          return undefined
+        }
         const { choices: told, error } = JSON.parse(event.slice('data: '.length))
         assert.equal(error, undefined)
         for (const { index, text, delta, logprobs, finish_reason } of told) {
@@ -126,6 +130,8 @@ describe(`serve under ${CLIENTS} clients for ${seconds} s (seed ${seed})`, () =>
     const [line] = await withDeadline(once(child.stdout, 'data'), 'the start of the server')
     url = line.trim()
   })
+
+  after(() => child?.kill('SIGKILL')) // where a test has failed
 
   /** A figure of the server. */
   const figure = async (name) => {
