@@ -1,15 +1,19 @@
-// What the blocks of decode_attention.cu are made of: rows shared by the lanes of a warp, and a softmax that
-// is exact over keys met one after the other.
+// What attention of the next token is made of: rows shared by the lanes of a warp, and a softmax that is
+// exact over keys met one after the other.
 #pragma once
 #include "kernels/cuda/common.cuh"
 
 namespace tongueforge::kernels::cuda::decode {
 
-constexpr int kThreads = 256, kWarp = 32, kWarps = kThreads / kWarp;
+constexpr int kWarp = 32;
 constexpr int kKeys = 4;  // that a group of lanes reads at a time: their loads overlap
 
 __device__ inline float sum_of_lanes(float x, int lanes) {
-  for (int step = lanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
+#pragma unroll
+  for (int step = kWarp / 2; step > 0; step /= 2) {
+    const float other = __shfl_xor_sync(0xffffffffu, x, step);
+    if (step < lanes) x += other;
+  }
   return x;
 }
 
@@ -26,21 +30,21 @@ struct Lanes {
       : lane(static_cast<int>(threadIdx.x) % lanes), lanes(lanes), vectors(vectors) {}
   __device__ int vector(int e) const { return lane + e * lanes; }
   __device__ int group() const { return static_cast<int>(threadIdx.x) / lanes; }
-  __device__ int groups() const { return kThreads / lanes; }
+  __device__ int groups() const { return static_cast<int>(blockDim.x) / lanes; }
 };
 
 /// The part of a row that a lane holds.
 template <class T, int V>
 struct Slice {
   static constexpr int kSize = V * kPerAccess<T>;
-  Vector<T> of[V] = {};
+  Packed<T> of[V];
 
-  __device__ float at(int i) const { return to_wide(of[i / kPerAccess<T>].at[i % kPerAccess<T>]); }
+  __device__ float at(int i) const { return of[i / kPerAccess<T>].at(i % kPerAccess<T>); }
 
   __device__ void load(const T* row, const Lanes& l) {
 #pragma unroll
     for (int e = 0; e < V; e++)
-      if (l.vector(e) < l.vectors) of[e] = Vector<T>::load(row, l.vector(e));
+      if (l.vector(e) < l.vectors) of[e] = Packed<T>::load(row, l.vector(e));
   }
   __device__ void store(T* row, const Lanes& l) const {
 #pragma unroll
@@ -56,13 +60,15 @@ struct Slice {
     for (int e = 0; e < V; e++) {
       const int i = l.vector(e);
       if (i >= l.vectors) continue;
-      const auto other = Vector<T>::load(row, i < half ? i + half : i - half);
-      const auto c = Vector<T>::load(cos, i), s = Vector<T>::load(sin, i);
+      const auto other = Packed<T>::load(row, i < half ? i + half : i - half);
+      const auto c = Packed<T>::load(cos, i), s = Packed<T>::load(sin, i);
+      float turned[kPerAccess<T>];
 #pragma unroll
       for (int j = 0; j < kPerAccess<T>; j++) {
-        const float side = to_wide(other.at[j]) * to_wide(s.at[j]);
-        of[e].at[j] = from_wide<T>(to_wide(of[e].at[j]) * to_wide(c.at[j]) + (i < half ? -side : side));
+        const float side = other.at(j) * s.at(j);
+        turned[j] = of[e].at(j) * c.at(j) + (i < half ? -side : side);
       }
+      of[e] = Packed<T>::of(turned);
     }
   }
 };
@@ -104,6 +110,7 @@ struct Running {
 
   /// What the groups of a warp have met, known to each of them.
   __device__ void join_warp(int lanes) {
+#pragma unroll 1
     for (int step = lanes; step < kWarp; step *= 2) {
 #pragma unroll
       for (int h = 0; h < Heads; h++) {
@@ -142,9 +149,9 @@ __device__ void keep_in_shared(const Running<T, V, Heads>& mine, float* shared, 
 struct Joined {
   float y = 0, most = -INFINITY, sum = 0;
 
-  __device__ Joined(const float* rows, int64_t parts, int64_t stride, int64_t head_dim, int64_t d) {
-    for (int64_t i = 0; i < parts; i++) most = fmaxf(most, rows[i * stride + head_dim]);
-    for (int64_t i = 0; i < parts; i++) {
+  __device__ Joined(const float* rows, int parts, int stride, int head_dim, int d) {
+    for (int i = 0; i < parts; i++) most = fmaxf(most, rows[i * stride + head_dim]);
+    for (int i = 0; i < parts; i++) {
       const float weight = weight_of(rows[i * stride + head_dim], most);
       y += weight * rows[i * stride + d];
       sum += weight * rows[i * stride + head_dim + 1];

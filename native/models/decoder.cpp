@@ -1,15 +1,14 @@
 #include "models/decoder.h"
 
 #include <algorithm>
-#include <map>
 
 #include "core/error.h"
 #include "kernels/aten.h"
 #include "kernels/embedding.h"
 #include "kernels/linear.h"
 #include "kernels/rms_norm.h"
-#include "kernels/row_product.h"
 #include "kernels/transfer.h"
+#include "models/layer_visibility.h"
 #include "nn/cut.h"
 #include "nn/recompute.h"
 
@@ -50,19 +49,6 @@ at::Tensor add_and_norm(at::Tensor& x_BTD, const at::Tensor& maybe_branch_BTD, c
   at::Tensor norm_BTD;
   std::tie(x_BTD, norm_BTD) = kernels::add_rms_norm(x_BTD, maybe_branch_BTD, weight, eps);
   return norm_BTD;
-}
-
-// Layers with the same window share one visibility.
-template <class Make>
-std::vector<nn::Visibility> visibility_of_layers(const DecoderSpec& spec, const Make& make) {
-  std::map<int64_t, nn::Visibility> by_window;
-  std::vector<nn::Visibility> all;
-  for (const auto& layer : spec.layers) {
-    auto [it, added] = by_window.try_emplace(layer.window);
-    if (added) it->second = make(layer.window);
-    all.push_back(it->second);
-  }
-  return all;
 }
 
 }  // namespace
@@ -190,7 +176,7 @@ at::Tensor Decoder::run_block(size_t i, const at::Tensor& x_BTD, const Rows& row
 
 at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache, const Job* job) const {
   const int64_t past = cache ? cache->length : 0, time = ids_BT.size(1);
-  const auto visibility = visibility_of_layers(spec_, [&](int64_t window) {
+  const auto visibility = visibility_of_layers(spec_.layers, [&](int64_t window) {
     auto causal = nn::causal_visibility(past, time, window);
     if (causal.mask.defined()) causal.mask = causal.mask.to(device());
     return causal;
@@ -200,47 +186,6 @@ at::Tensor Decoder::hidden(const at::Tensor& ids_BT, DecoderCache* cache, const 
                       std::make_shared<Pass>(Pass{rotation, visibility, cache, job}));
   if (cache) cache->length += time;
   return x;
-}
-
-at::Tensor Decoder::next_hidden(const at::Tensor& ids_B1, DecoderCache& cache, const NextPlace& next) const {
-  const auto visibility = visibility_of_layers(
-      spec_, [&](int64_t window) { return nn::next_token_visibility({next.place, window}); });
-  return run_layers(at::embedding(embedding_, ids_B1),
-                    std::make_shared<Pass>(Pass{next.table, visibility, &cache, nullptr}));
-}
-
-at::Tensor Decoder::paged_hidden(const at::Tensor& ids_M1,
-                                 const std::shared_ptr<const kernels::PagedRows>& rows,
-                                 const nn::Rotation& table, DecoderCache& pool, const Job* job) const {
-  const kernels::RowwiseScope each_row_alone;
-  std::vector<int64_t> places;
-  for (const auto& row : rows->rows) places.push_back(row.place);
-  const auto place_M = at::tensor(places, at::kLong);
-  const auto of_rows = [&](const at::Tensor& all_11SH) {
-    return all_11SH.index_select(2, place_M).permute({2, 0, 1, 3}).contiguous();
-  };
-  const auto visibility =
-      visibility_of_layers(spec_, [&](int64_t window) { return nn::paged_visibility({rows, window}); });
-  return run_layers(
-      at::embedding(embedding_, ids_M1),
-      std::make_shared<Pass>(Pass{{of_rows(table.cos), of_rows(table.sin)}, visibility, &pool, job}));
-}
-
-DecoderCache Decoder::make_pool(int64_t pages) const {
-  DecoderCache pool;
-  for (const auto& layer : spec_.layers) {
-    const int64_t k = layer.num_kv_heads, h = spec_.head_dim, s = kernels::kPageSize;
-    pool.layers.push_back({at::empty({pages, k, h, s}, embedding_.options()),
-                           at::empty({pages, k, s, h}, embedding_.options())});
-  }
-  return pool;
-}
-
-std::optional<NextPlace> Decoder::make_places(int64_t capacity) const {
-  if (spec_.rope.kind == nn::RopeKind::dynamic && capacity > spec_.rope.original_max_positions)
-    return std::nullopt;
-  return NextPlace{at::zeros({1}, at::TensorOptions(device()).dtype(at::kLong)),
-                   rotation_of(at::arange(capacity), capacity)};
 }
 
 at::Tensor Decoder::hidden_packed(const Rows& rows, const Job* job) const {
@@ -268,8 +213,8 @@ std::shared_ptr<const Decoder::Pass> Decoder::packed_pass(const Rows& rows, cons
 
 std::shared_ptr<const Decoder::Pass> Decoder::pass_of(const std::shared_ptr<const kernels::PackedPlan>& plan,
                                                       const nn::Rotation& rotation, const Job* job) const {
-  const auto visibility =
-      visibility_of_layers(spec_, [&](int64_t window) { return nn::packed_visibility({plan, window, job}); });
+  const auto visibility = visibility_of_layers(
+      spec_.layers, [&](int64_t window) { return nn::packed_visibility({plan, window, job}); });
   return std::make_shared<Pass>(Pass{rotation, visibility, nullptr, job});
 }
 

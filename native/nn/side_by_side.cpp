@@ -10,10 +10,6 @@
 namespace tongueforge::nn {
 namespace {
 
-bool is_plain(const Linear* layer) {
-  return !layer->factors && !layer->adapter && !layer->execution && !layer->observer;
-}
-
 std::vector<kernels::ThinWeight> weights_of(const std::vector<const Linear*>& layers) {
   std::vector<kernels::ThinWeight> weights;
   for (const auto* layer : layers) weights.push_back({layer->weight, layer->bias});
@@ -22,16 +18,21 @@ std::vector<kernels::ThinWeight> weights_of(const std::vector<const Linear*>& la
 
 bool are_few_rows(const at::Tensor& x, const std::vector<const Linear*>& layers) {
   return x.is_cpu() && std::all_of(layers.begin(), layers.end(), [&](const Linear* layer) {
-           return is_plain(layer) && kernels::takes_few_rows(x, layer->weight, layer->bias);
+           return is_plain(*layer) && kernels::takes_few_rows(x, layer->weight, layer->bias);
          });
 }
 
 bool are_thin(const at::Tensor& x, const std::vector<const Linear*>& layers) {
-  return x.is_cuda() && std::all_of(layers.begin(), layers.end(), is_plain) &&
+  return x.is_cuda() &&
+         std::all_of(layers.begin(), layers.end(), [](const Linear* layer) { return is_plain(*layer); }) &&
          kernels::takes_thin_product(x, weights_of(layers));
 }
 
 }  // namespace
+
+bool is_plain(const Linear& layer) {
+  return !layer.factors && !layer.adapter && !layer.execution && !layer.observer;
+}
 
 std::vector<at::Tensor> side_by_side(const at::Tensor& x, const std::vector<const Linear*>& layers) {
   if (are_thin(x, layers)) return kernels::thin_linear(x, weights_of(layers));

@@ -63,6 +63,55 @@ struct alignas(sizeof(T) * N) Vector {
   __device__ void store(T* to, int64_t i) const { reinterpret_cast<Vector*>(to)[i] = *this; }
 };
 
+/// What one access brings, as words: an element is unpacked where it is used. Elements of 16 bits in
+/// registers of their own would be packed and unpacked again with every move.
+template <class T>
+struct Packed {
+  uint32_t words[4] = {};
+
+  static __device__ Packed load(const T* from, int64_t i) {
+    const int4 raw = reinterpret_cast<const int4*>(from)[i];
+    return {{static_cast<uint32_t>(raw.x), static_cast<uint32_t>(raw.y), static_cast<uint32_t>(raw.z),
+             static_cast<uint32_t>(raw.w)}};
+  }
+  __device__ void store(T* to, int64_t i) const {
+    reinterpret_cast<int4*>(to)[i] = make_int4(static_cast<int>(words[0]), static_cast<int>(words[1]),
+                                               static_cast<int>(words[2]), static_cast<int>(words[3]));
+  }
+
+  __device__ float at(int j) const {
+    if constexpr (sizeof(T) == 4) return __uint_as_float(words[j]);
+    const uint32_t word = words[j / 2];
+    if constexpr (std::is_same_v<T, __nv_bfloat16>)
+      return __uint_as_float(j % 2 == 0 ? word << 16 : word & 0xffff0000u);
+    return __half2float(__ushort_as_half(static_cast<unsigned short>(j % 2 == 0 ? word : word >> 16)));
+  }
+
+  /// Rounds to nearest, ties to even.
+  static __device__ Packed of(const float (&x)[kPerAccess<T>]) {
+    Packed packed;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      if constexpr (sizeof(T) == 4)
+        packed.words[i] = __float_as_uint(x[i]);
+      else if constexpr (std::is_same_v<T, __nv_bfloat16>)
+        packed.words[i] = word_of(__floats2bfloat162_rn(x[2 * i], x[2 * i + 1]));
+      else
+        packed.words[i] = word_of(__floats2half2_rn(x[2 * i], x[2 * i + 1]));
+    }
+    return packed;
+  }
+
+ private:
+  template <class Pair>
+  static __device__ uint32_t word_of(const Pair& pair) {
+    static_assert(sizeof(Pair) == sizeof(uint32_t));
+    uint32_t word;
+    memcpy(&word, &pair, sizeof word);
+    return word;
+  }
+};
+
 /// Whether rows of d elements of T can be accessed 16 bytes at a time from all these addresses (a null is
 /// none).
 template <class T, class... Pointers>
