@@ -24,3 +24,19 @@ export function keyCheck(keys: readonly string[]): (request: FastifyRequest) => 
       })
   }
 }
+
+const LOCAL = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/
+
+export const isLocal = (host: string) => LOCAL.test(host)
+
+/**
+ * A hook of a server for this machine alone that asks for no key: a page of the web that has given its own name the address
+ * of this machine is refused.
+ */
+export async function localNamesOnly({ hostname }: FastifyRequest): Promise<void> {
+  if (isLocal(hostname)) return
+  throw new RequestError(`Expected a request to localhost, received one to '${hostname}'`, {
+    status: 403,
+    code: 'forbidden_host',
+  })
+}

@@ -5,6 +5,7 @@ import { checkOptions } from '../config/call_options'
 import { checkConfig } from '../config/parse'
 import { serveSchema } from '../config/serve'
 import { TongueforgeError } from '../errors'
+import { isLocal, localNamesOnly } from './access'
 import { Connections } from './connections'
 import { RequestError, shuttingDown } from './errors'
 import { answerError, fastify, type PluginOptions } from './plugin'
@@ -38,6 +39,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
   const connections = new Connections(app.server)
   const enough = new AbortController()
   app.setErrorHandler(answerError)
+  if (isLocal(host) && settings.apiKey === undefined) app.addHook('onRequest', localNamesOnly)
   app.setNotFoundHandler(({ method, url }) => {
     throw new RequestError(`There is no ${method} ${url.split('?')[0]}`, { status: 404, code: 'not_found' })
   })

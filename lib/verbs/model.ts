@@ -134,6 +134,7 @@ export class Model {
   /** The last change of weights, done or not: they come one after another. */
   #swap: Promise<unknown> = Promise.resolve()
   #text: Promise<ModelText> | undefined
+  #hasTokenizer: Promise<boolean> | undefined
   #disposed = false
   /** With sparse: auto, the layers that were timed and how they are multiplied. */
   readonly sparse: readonly SparseLayer[] | undefined
@@ -293,10 +294,11 @@ export class Model {
 
   /** Whether the folder can turn text into ids; a model without still runs on ids. */
   hasTokenizer(): Promise<boolean> {
-    return access(join(this.files.path, 'tokenizer.json')).then(
+    this.#hasTokenizer ??= access(join(this.files.path, 'tokenizer.json')).then(
       () => true,
       () => false,
     )
+    return this.#hasTokenizer
   }
 
   /**

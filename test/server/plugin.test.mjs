@@ -1,5 +1,6 @@
 // The routes in a Fastify server of somebody's own, and who may ask.
 import assert from 'node:assert/strict'
+import { get } from 'node:http'
 import { createRequire } from 'node:module'
 import { after, before, describe, test } from 'node:test'
 import { loadModel, fastify as routes } from 'tongueforge'
@@ -82,6 +83,21 @@ describe('who may ask', () => {
       type: 'authentication_error',
       code: 'invalid_api_key',
     })
+  })
+
+  test('a page that gives its own name the address of this machine may not, unless it knows a key', async () => {
+    const status = (url, host, headers = {}) =>
+      new Promise((done, failed) => {
+        const { port } = new URL(url)
+        const options = { port, host: '127.0.0.1', path: '/v1/models', headers: { host, ...headers } }
+        get(options, (answer) => done(answer.resume().statusCode)).on('error', failed)
+      })
+    const open = await start({})
+    for (const host of ['localhost:8080', '127.0.0.1', '[::1]:8080'])
+      assert.equal(await status(open, host), 200)
+    for (const host of ['evil.example', 'localhost.evil.example']) assert.equal(await status(open, host), 403)
+    const authorization = 'Bearer one'
+    assert.equal(await status(await start({ apiKey: 'one' }), 'evil.example', { authorization }), 200)
   })
 
   test('pages of other origins may not, unless they are named', async () => {
