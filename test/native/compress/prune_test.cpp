@@ -246,7 +246,7 @@ TEST_CASE(
     "weights that are no numbers, and inputs that are no whole groups, are refused before anything is "
     "changed") {
   const auto model = tiny_decoder();
-  const auto& last = model->blocks()[1].narrow;
+  const auto last = model->blocks()[1].narrow;
   last.linear->weight[1][2] = std::numeric_limits<float>::quiet_NaN();
   const auto before = model->blocks()[0].q.linear->weight.clone();
   for (const auto criterion : {Criterion::magnitude, Criterion::wanda}) {
