@@ -88,7 +88,7 @@ async function followRun(
   signal.throwIfAborted()
   if (isFirst) await earlier(Number.POSITIVE_INFINITY)
   if (!hearing.isOver && whereabouts(its) === 'elsewhere') throw outOfSight(folder, its)
-  return hearing.ended({ pid: its.pid }) as TrainResult
+  return hearing.ended({ pid: its.pid, log: undefined }) as TrainResult
 }
 
 /** Leaves out the steps up to one; what is taken again after a rollback is told. */

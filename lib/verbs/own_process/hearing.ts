@@ -42,8 +42,9 @@ export class Hearing {
   }
 
   /** The result, once no more events come. Throws what a callback threw, signal.reason, what was told, or ERR_PROCESS. */
-  ended(exit: Pick<ForcedEnd, 'pid' | 'signal' | 'code'>): unknown {
-    const { thrown, end, log } = this
+  ended(exit: Omit<ForcedEnd, 'kept'>): unknown {
+    const { thrown, end } = this
+    const log = exit.log ?? this.log
     const { signal, latest } = this.audience
     if (thrown) throw thrown.error
     if (end?.event === 'done') return end.result

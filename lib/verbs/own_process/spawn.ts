@@ -30,6 +30,8 @@ export class HostProcess {
   /** Once it has ended and all that it said is here. */
   readonly exit: Promise<Exit>
   readonly pid: number
+  /** Its stdout and stderr. */
+  readonly log: string
   readonly #child: ChildProcess
   readonly #messages: HostMessage[] = []
   readonly #over = new AbortController()
@@ -49,6 +51,7 @@ export class HostProcess {
 
   private constructor(child: ChildProcess, job: Job) {
     this.#child = child
+    this.log = job.log
     if (child.pid === undefined) {
       child.once('error', () => {})
       throw cannotStart('the system refuses')

@@ -52,7 +52,7 @@ async function trainThere(
   const hearing = new Hearing(audience, stop)
   try {
     for await (const event of child.events()) hearing.hear(event)
-    return hearing.ended({ pid: child.pid, ...(await child.exit) }) as TrainResult
+    return hearing.ended({ ...(await child.exit), pid: child.pid, log: child.log }) as TrainResult
   } catch (error) {
     stop() // what cannot be heard any more does not go on unheard
     await child.exit

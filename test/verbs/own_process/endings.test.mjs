@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { endedByForce, outOfSight, toldError } from '#lib/verbs/own_process/endings'
+import { Hearing } from '#lib/verbs/own_process/hearing'
 import { thisProcess } from '#lib/verbs/own_process/identity'
 import { temporaryFolder } from '../../helpers/folders.mjs'
 
@@ -34,6 +35,17 @@ test('each way to end has a hint of its own', () => {
   assert.match(endedByForce({ ...exit, signal: null, code: 3 }).message, /ended with exit code 3$/)
   assert.match(endedByForce(exit).message, /ended by force$/)
   assert.equal(hint({}), 'Start it again with { resume: true }.')
+})
+
+test('a process that ends before it has told anything leaves its last words', () => {
+  const log = join(temporaryFolder({ log: 'Cannot find module\n' }), 'log')
+  const audience = { emit: () => {}, latest: {}, signal: new AbortController().signal }
+  const ended = () => new Hearing(audience, () => {}).ended({ pid: 12, signal: null, code: 1, log })
+  assert.throws(ended, {
+    code: 'ERR_PROCESS',
+    message: 'the process of the run (12) ended with exit code 1: Cannot find module',
+  })
+  assert.equal(existsSync(log), false)
 })
 
 test('a mistake of ours keeps the stack of the process where it was made', () => {
