@@ -48,18 +48,16 @@ export async function fastify(
   app: FastifyInstance,
   options: PluginOptions & { prefix?: string },
 ): Promise<void> {
-  const {
-    models: given,
-    deltas = {},
-    load = {},
-    signal = new AbortController().signal,
-    prefix: _,
-    ...rest
-  } = options
+  const { models: given, deltas = {}, load = {}, signal, prefix: _, ...rest } = options
   const settings = checkConfig(pluginSchema, rest, 'fastify')
   const models = await ServedModels.open(given, load)
   const metrics = new Metrics(models)
-  const context: Context = { models, settings, metrics, grafts: new Grafts(deltas), closing: signal }
+  const running = new Set<AbortController>()
+  const endAll = () => {
+    for (const end of running) end.abort(signal?.reason)
+  }
+  signal?.addEventListener('abort', endAll, { once: true })
+  const context: Context = { models, settings, metrics, grafts: new Grafts(deltas), running }
   await app.register(async (scope) => {
     scope.setErrorHandler(answerError)
     scope.removeContentTypeParser('text/plain') // a page of another origin may send that without being asked
