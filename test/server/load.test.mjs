@@ -15,9 +15,9 @@ describe('a server with one place and one seat to wait', () => {
   let model
   let server
   before(async () => {
-    const folder = await chatModel(root, 'wide', { width: 256, layers: 4 })
+    const folder = await chatModel(root, 'wide', { width: 384, layers: 8 }) // an answer takes far longer than the drain
     model = await loadModel(folder, { threads: 1, serving: { sequences: 1, queue: 1 } })
-    server = await served({ models: { wide: model }, drainSeconds: 0.2 })
+    server = await served({ models: { wide: model }, drainSeconds: 0.1 })
   })
   after(async () => {
     await server.close()
