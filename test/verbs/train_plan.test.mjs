@@ -87,7 +87,7 @@ describe('the plan of a run', () => {
 
   // The most memory of a fresh process, whose runs have done `steps` updates.
   function peakOf(options) {
-    const program = `require(${JSON.stringify(clone)}).train(JSON.parse(process.env.CONFIG)).result.then(() =>
+    const program = `require(${JSON.stringify(clone)}).train(JSON.parse(process.env.CONFIG), { ownProcess: false }).result.then(() =>
       console.log(process.resourceUsage().maxRSS * 1024))`
     const env = { ...process.env, CONFIG: JSON.stringify(options) }
     return Number(execFileSync(process.execPath, ['-e', program], { env, encoding: 'utf8' }))
