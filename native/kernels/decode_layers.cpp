@@ -78,17 +78,10 @@ cuda::DecodeLayers launch_of(const at::Tensor& x, const Layers& layers, size_t f
   return launch;
 }
 
-template <class Value>
-int64_t most_of(const cuda::DecodeLayers& launch, const Value& value) {
-  int64_t most = 0;
-  for (int i = 0; i < launch.count; i++) most = std::max<int64_t>(most, value(launch.layers[i]));
-  return most;
-}
-
 void run(cuda::DecodeLayers launch, const at::Tensor& x) {
   const int64_t batch = x.size(0), head_dim = launch.head_dim;
   const auto room = [&](const auto& value) {
-    return at::empty({batch, most_of(launch, value)}, x.options());
+    return at::empty({batch, cuda::most_of(launch, value)}, x.options());
   };
   using L = const cuda::DecodeLayer&;
   const auto qkv = room([&](L l) { return (l.heads + 2 * l.kv_heads) * head_dim; });

@@ -38,13 +38,6 @@ __global__ void __launch_bounds__(kThreads, 1)
 
 // ---- on the host ----
 
-template <class Value>
-int64_t most_of(const DecodeLayers& p, const Value& value) {
-  int64_t most = 0;
-  for (int i = 0; i < p.count; i++) most = std::max<int64_t>(most, value(p.layers[i]));
-  return most;
-}
-
 int64_t most_group(const DecodeLayers& p) {
   return most_of(p, [](const DecodeLayer& l) { return l.heads / l.kv_heads; });
 }

@@ -1,5 +1,6 @@
 // The CUDA kernel of decode_layers.cpp, on raw device memory, all of one element type but float64.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/cuda/launch.h"
@@ -34,6 +35,14 @@ struct DecodeLayers {
   uint32_t* counters;  // decode_layers_counters() of them
   float eps;
 };
+
+/// The greatest of value(layer) over the layers of a launch.
+template <class Value>
+int64_t most_of(const DecodeLayers& p, const Value& value) {
+  int64_t most = 0;
+  for (int i = 0; i < p.count; i++) most = std::max<int64_t>(most, value(p.layers[i]));
+  return most;
+}
 
 /// Whether the device can run the kernel on these sizes.
 bool takes_decode_layers(Element type, const DecodeLayers& arguments);
