@@ -29,7 +29,7 @@ test('every error code of the code has a row on the page of errors, and no other
 })
 
 test('links between the pages lead somewhere', () => {
-  for (const page of ['README.md', 'CONTRIBUTING.md', ...pages()]) {
+  for (const page of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...pages()]) {
     for (const [, target] of read(page).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
       assert.ok(existsSync(join(root, dirname(page), target)), `${page}: ${target}`)
     }

@@ -62,6 +62,7 @@ export async function posted(endpoint: Endpoint, body: object, signal: AbortSign
       method: 'POST',
       headers: { 'content-type': 'application/json', ...keyHeader(endpoint) },
       body: JSON.stringify(body),
+      redirect: 'manual', // fetch would take a key in a header of its own along, wherever it is sent
       signal: AbortSignal.any([signal, late]),
     })
     const text = await response.text()
@@ -102,6 +103,11 @@ export function refusal(endpoint: Endpoint, { status, headers, text }: Posted): 
   const { key, wrongPlace, wrongKey, unknown } = endpoint.service
   const message = told(status, text)
   if (status === 401 || status === 403) return failure(endpoint, message, undefined, wrongKey)
+  const place = status >= 300 && status < 400 ? headers.get('location') : null
+  if (place !== null) {
+    const hint = `If you trust it, give that address: ${key}.url. Requests and their key are sent nowhere else than there.`
+    return failure(endpoint, `${status}: a redirect to ${short(place)}`, undefined, hint)
+  }
   if (status === 404) return failure(endpoint, message, undefined, `${wrongPlace} ${unknown}`)
   const passing = PASSING.includes(status) || status >= 500
   // A quota that is used up does not come back in minutes.

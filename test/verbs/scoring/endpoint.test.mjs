@@ -110,6 +110,25 @@ test('as many attempts as there are retries, then an error that says what came a
   )
 })
 
+test('a redirect is told and not followed: text and key go where the config says, and nowhere else', async (t) => {
+  process.env[KEY_NAME] = KEY
+  t.after(() => delete process.env[KEY_NAME])
+  const elsewhere = await startStub(t, lengths)
+  for (const status of [301, 302, 307, 308]) {
+    const headers = { location: `${elsewhere.url}/scores` }
+    const stub = await startStub(t, () => ({ status, body: '', headers }))
+    for (const protocol of ['perspective', undefined]) {
+      const keys = { url: stub.url, api_key_env: KEY_NAME, ...(protocol && { protocol }) }
+      await assert.rejects(
+        scorerOf(keys).score(['x'], {}),
+        failing(new RegExp(`${status}: a redirect to ${elsewhere.url}/scores`), /scorers\.toxicity\.url/),
+      )
+    }
+    assert.equal(stub.requests.length, 2, 'asked once each: another attempt would not fare better')
+  }
+  assert.deepEqual(elsewhere.requests, [])
+})
+
 test('stopped, it rejects with the reason at once, whatever it waits for', async (t) => {
   const reason = new Error('enough')
   const held = await startStub(t, () => ({ wait: new Promise(() => {}) }))
