@@ -2,13 +2,14 @@
 // addon, checked. docs/packages.md says what is in them and how they are tried.
 //   npm run package             with the addon in build/Release
 //   npm run package -- --cuda   with the one in build/cuda
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { brokenAddon, brokenRules } from './packaging/inspect.mjs'
+import { brokenAddon, brokenRules, brokenSbom } from './packaging/inspect.mjs'
 import { stageMainPackage } from './packaging/main_package.mjs'
 import { pack } from './packaging/pack.mjs'
 import { stagePlatformPackage } from './packaging/platform_package.mjs'
+import { mainSbom, SBOM_FILE } from './packaging/sbom.mjs'
 import { setUp } from './setup.mjs'
 import { isMain, root, runScript, StepError } from './steps.mjs'
 
@@ -16,7 +17,12 @@ import { isMain, root, runScript, StepError } from './steps.mjs'
 export async function makePackages(out, build = {}) {
   rmSync(out, { recursive: true, force: true })
   mkdirSync(out, { recursive: true })
-  const main = await finished('main', join(out, 'main'), out, (folder) => stageMainPackage(folder))
+  const main = await finished('main', join(out, 'main'), out, async (folder) => {
+    const manifest = stageMainPackage(folder)
+    const sbom = await mainSbom(manifest)
+    writeFileSync(join(folder, SBOM_FILE), `${JSON.stringify(sbom, null, 2)}\n`)
+    return manifest
+  })
   const platform = await finished('platform', join(out, 'platform'), out, (folder) =>
     stagePlatformPackage(folder, build),
   )
@@ -28,6 +34,7 @@ async function finished(kind, folder, out, stage) {
   const packed = await pack(folder, out)
   const broken = [
     ...brokenRules(kind, manifest, packed),
+    ...(await brokenSbom(JSON.parse(readFileSync(join(folder, SBOM_FILE), 'utf8')))),
     ...(kind === 'platform' && process.platform === 'linux' ? brokenAddon(folder) : []),
   ]
   if (broken.length === 0) return { ...packed, manifest, folder }

@@ -1,6 +1,6 @@
 // What must hold of a package before anybody installs it. Every broken rule is one line; none is the good answer.
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root } from '../steps.mjs'
 import { readElf } from './elf.mjs'
@@ -9,9 +9,9 @@ import { toldFolders } from './hide_paths.mjs'
 /** Upper bounds in bytes, unpacked: what is beyond them wants a look, and then another bound. */
 const MOST = { main: 12e6, platform: 12e6 }
 const FILES = {
-  main: /^(package\.json|README\.md|LICENSE|index\.mjs|dist\/.*\.(js|d\.ts)|docs\/.*\.(md|html|csv|yaml|png)|recipes\/.*\.yaml)$/,
+  main: /^(package\.json|README\.md|SECURITY\.md|LICENSE|THIRD_PARTY_LICENSES|sbom\.cdx\.json|index\.mjs|dist\/.*\.(js|d\.ts)|docs\/.*\.(md|html|csv|yaml|png)|recipes\/.*\.yaml)$/,
   platform:
-    /^(package\.json|README\.md|LICENSE|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tongueforge(\.(glibc\.)?node|\.json))$/,
+    /^(package\.json|README\.md|LICENSE|THIRD_PARTY_LICENSES|sbom\.cdx\.json|prebuilds\/[a-z0-9]+-[a-z0-9]+\/tongueforge(\.(glibc\.)?node|\.json))$/,
 }
 const SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare']
 /** Libraries that a system or libtorch has. */
@@ -25,6 +25,18 @@ export function brokenRules(kind, manifest, { files, unpackedSize }) {
     ...SCRIPTS.filter((name) => manifest.scripts?.[name]).map((name) => `${name} is an install script`),
     ...paths.filter((path) => !FILES[kind].test(path)).map((path) => `${path} has no place here`),
     ...(unpackedSize > MOST[kind] ? [`${unpackedSize} bytes are more than ${MOST[kind]}`] : []),
+  ]
+}
+
+/** What is wrong with a bill of materials, by CycloneDX's own schema; and texts that tell of this machine. */
+export async function brokenSbom(sbom) {
+  const { Spec, Validation } = await import('@cyclonedx/cyclonedx-library')
+  const text = JSON.stringify(sbom)
+  const faults = await new Validation.JsonStrictValidator(Spec.Version.v1dot5).validate(text)
+  const told = [root, homedir(), tmpdir()].filter((place) => text.includes(place))
+  return [
+    ...(faults ? [`the bill of materials does not follow its schema: ${JSON.stringify(faults)}`] : []),
+    ...told.map((place) => `the bill of materials tells of ${place}`),
   ]
 }
 

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { filesUnder, root } from '../steps.mjs'
 import { mainManifest } from './platform_package.mjs'
+import { SBOM_FILE } from './sbom.mjs'
 
 const require = createRequire(import.meta.url)
 
@@ -30,6 +31,7 @@ function publishedManifest() {
   const manifest = mainManifest()
   for (const key of LEFT_OUT) delete manifest[key]
   const along = PREBUILT_PACKAGES.filter(({ built, cuda }) => built && cuda === undefined)
+  manifest.files.push(SBOM_FILE)
   manifest.optionalDependencies = Object.fromEntries(along.map((one) => [packageName(one), manifest.version]))
   return manifest
 }

@@ -2,12 +2,15 @@
 import { createHash } from 'node:crypto'
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
+import { LICENSES_FILE } from '../licenses.mjs'
 import { addonOf } from '../native_build.mjs'
 import { root, StepError } from '../steps.mjs'
 import { newest, readElf } from './elf.mjs'
 import { hidePaths } from './hide_paths.mjs'
+import { nativeParts } from './native_parts.mjs'
+import { platformSbom, SBOM_FILE } from './sbom.mjs'
 
 const require = createRequire(import.meta.url)
 
@@ -29,7 +32,31 @@ export async function stagePlatformPackage(folder, build = {}) {
   writeJson(join(folder, 'package.json'), manifest)
   writeFileSync(join(folder, 'README.md'), pageOf(manifest, complete))
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
+  const parts = nativeParts(complete, process.platform === 'linux' ? readElf(readFileSync(addon)).needed : [])
+  writeFileSync(join(folder, LICENSES_FILE), licensesOf(parts))
+  writeJson(
+    join(folder, SBOM_FILE),
+    platformSbom(manifest, { path: relative(folder, addon), ...complete }, parts),
+  )
   return manifest
+}
+
+/** The texts of what is in the addon; of what it is linked to, where they are. */
+function licensesOf(parts) {
+  const rule = '-'.repeat(80)
+  const named = ({ name, version, license }) => `${name}${version ? ` ${version}` : ''} (${license})`
+  const within = parts.filter(({ text }) => text)
+  const linked = parts.filter(({ text }) => !text)
+  return [
+    'Compiled into the addon:',
+    ...within.map((part) => `  ${named(part)}`),
+    '\nLinked to it, not in this package, with licences of their own where they lie:',
+    ...linked.map((part) => `  ${named(part)}`),
+    ...within.map(
+      (part) => `\n${rule}\n${part.name}\n\n${readFileSync(join(root, part.text), 'utf8').trim()}`,
+    ),
+    '',
+  ].join('\n')
 }
 
 function recordOf(build) {
@@ -94,7 +121,7 @@ function manifestOf(row, { version }) {
     os: [row.platform],
     cpu: [row.arch],
     ...(row.libc && { libc: [row.libc] }),
-    files: ['prebuilds'],
+    files: ['prebuilds', LICENSES_FILE, SBOM_FILE],
     preferUnplugged: true,
   }
 }

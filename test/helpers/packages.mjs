@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { findLibtorch } from '#lib/libtorch'
+import { installedEntries } from '../../scripts/packaging/dependencies.mjs'
 import { stageMainPackage } from '../../scripts/packaging/main_package.mjs'
 import { stagePlatformPackage } from '../../scripts/packaging/platform_package.mjs'
 import { filesUnder } from '../../scripts/steps.mjs'
@@ -26,11 +27,7 @@ export const libtorch = findLibtorch()?.path
 
 /** Packages that the main one depends on, in node_modules as a lockfile names them; optional ones where they are. */
 function dependencies() {
-  const { packages } = JSON.parse(readFileSync(join(clone, 'package-lock.json'), 'utf8'))
-  return Object.entries(packages)
-    .filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional)
-    .map(([path]) => path)
-    .filter((path) => path.lastIndexOf('node_modules/') === 0) // a package has its own within
+  return Object.keys(installedEntries()).filter((path) => path.lastIndexOf('node_modules/') === 0) // a package has its own within
 }
 
 /** Lays dependencies of the main package (all) into `folder`/node_modules, as links where the disk allows. */

@@ -1,6 +1,7 @@
 // Somebody else's folder: npm installs both packages there, without scripts, network, compiler or Python, and the first
 // page of the README runs.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
@@ -9,6 +10,25 @@ import { clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { bareEnvironment, copyDependencies, libtorch, run } from '../helpers/packages.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
+
+/** `name@version` of all packages below node_modules of a folder, each once, sorted. */
+function installedUnder(folder) {
+  const found = new Set()
+  const visit = (place) => {
+    const modules = join(place, 'node_modules')
+    if (!existsSync(modules)) return
+    for (const entry of readdirSync(modules).filter((name) => !name.startsWith('.')))
+      for (const name of entry.startsWith('@')
+        ? readdirSync(join(modules, entry)).map((one) => `${entry}/${one}`)
+        : [entry]) {
+        const { version } = JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8'))
+        found.add(`${name}@${version}`)
+        visit(join(modules, name))
+      }
+  }
+  visit(folder)
+  return [...found].sort()
+}
 
 describe('both packages, installed by npm into an empty folder', () => {
   const folder = temporaryFolder({ 'app/package.json': { name: 'app', private: true } })
@@ -33,7 +53,8 @@ describe('both packages, installed by npm into an empty folder', () => {
   test('the main package is JavaScript, types and pages: no source, no script, no libtorch, no build', () => {
     const root = join(app, 'node_modules', 'tongueforge')
     assert.deepEqual(readdirSync(root).sort(), [
-      ...['LICENSE', 'README.md', 'dist', 'docs', 'index.mjs', 'package.json', 'recipes'],
+      ...['LICENSE', 'README.md', 'SECURITY.md', 'THIRD_PARTY_LICENSES'],
+      ...['dist', 'docs', 'index.mjs', 'package.json', 'recipes', 'sbom.cdx.json'],
     ])
     const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     assert.equal(manifest.scripts, undefined)
@@ -47,14 +68,48 @@ describe('both packages, installed by npm into an empty folder', () => {
     const { os, cpu } = made.platform.manifest
     const place = `prebuilds/${os[0]}-${cpu[0]}`
     assert.deepEqual(made.platform.files.map(({ path }) => path).sort(), [
-      ...['LICENSE', 'README.md', 'package.json'],
-      ...[`${place}/tongueforge.glibc.node`, `${place}/tongueforge.json`],
+      ...['LICENSE', 'README.md', 'THIRD_PARTY_LICENSES', 'package.json'],
+      ...[`${place}/tongueforge.glibc.node`, `${place}/tongueforge.json`, 'sbom.cdx.json'],
     ])
     assert.ok(
       made.platform.size < 5e6 && made.platform.unpackedSize < 10e6,
       `${made.platform.unpackedSize} bytes`,
     )
   })
+
+  test('their bills of materials name what npm has installed, no more and no less', () => {
+    const { metadata, components, dependencies } = sbomOf('tongueforge')
+    const { name, version } = made.main.manifest
+    assert.deepEqual([metadata.component.name, metadata.component.version], [name, version])
+    const named = components.map((one) => `${one.name}@${one.version}`)
+    const installed = installedUnder(app).filter((one) => one !== `${name}@${version}`)
+    assert.deepEqual(named.toSorted(), installed)
+    assert.ok(installed.length > 100, `${installed.length} packages`)
+    for (const { name: one, licenses } of components) assert.ok(licenses?.length > 0, one)
+    const direct = dependencies.find(({ ref }) => ref === `${name}@${version}`).dependsOn
+    const { dependencies: npm, optionalDependencies: prebuilt } = made.main.manifest
+    const asked = Object.entries({ ...npm, ...prebuilt }).map(([one, wanted]) => `${one}@${wanted}`)
+    assert.deepEqual(direct.toSorted(), asked.toSorted())
+  })
+
+  test('the one of the platform package has the hash of its addon, and a licence for all that is in it', () => {
+    const { components } = sbomOf(made.platform.name)
+    const [addon, ...parts] = components
+    const bytes = readFileSync(join(app, 'node_modules', made.platform.name, addon.name))
+    assert.equal(addon.hashes[0].content, createHash('sha256').update(bytes).digest('hex'))
+    const within = ['node-addon-api', 'node-api-headers', 'libtorch headers']
+    assert.deepEqual(
+      parts.map(({ name }) => name),
+      [...within, 'libtorch', 'GCC runtime libraries', 'glibc'],
+    )
+    const texts = readFileSync(join(app, 'node_modules', made.platform.name, 'THIRD_PARTY_LICENSES'), 'utf8')
+    for (const { name, version } of parts)
+      assert.ok(texts.includes(version ? `${name} ${version}` : name), name)
+    for (const words of ['Node.js API collaborators', 'From PyTorch:', 'Redistributions in binary form'])
+      assert.ok(texts.includes(words), words)
+  })
+
+  const sbomOf = (name) => JSON.parse(readFileSync(join(app, 'node_modules', name, 'sbom.cdx.json'), 'utf8'))
 
   test('without libtorch the first call that needs it says what to type, and so does doctor', async () => {
     const program = `const { inspect, VERSION } = require('tongueforge')

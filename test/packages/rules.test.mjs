@@ -8,7 +8,9 @@ import { PREBUILT_PACKAGES, packageName } from '#lib/addon/prebuilt'
 import { isOlder } from '#lib/addon/system'
 import { newest, readElf } from '../../scripts/packaging/elf.mjs'
 import { hidePaths, toldFolders } from '../../scripts/packaging/hide_paths.mjs'
-import { brokenAddon, brokenRules } from '../../scripts/packaging/inspect.mjs'
+import { brokenAddon, brokenRules, brokenSbom } from '../../scripts/packaging/inspect.mjs'
+import { nativeParts } from '../../scripts/packaging/native_parts.mjs'
+import { platformSbom } from '../../scripts/packaging/sbom.mjs'
 import { clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 
@@ -99,6 +101,37 @@ test('a package with a source, a test, an install script or too many bytes is no
     'binding.gyp has no place here',
     '20000000 bytes are more than 12000000',
   ])
+})
+
+test('a bill of materials that is none, or tells of this machine, is not fit either', async () => {
+  const manifest = { name: '@tongueforge/x', version: '1.0.0', license: 'Apache-2.0', description: 'x' }
+  const parts = nativeParts({ torch_version: '2.13.0' }, readElf(readFileSync(addon)).needed)
+  const made = () => platformSbom(manifest, { path: 'a.node', sha256: '0'.repeat(64) }, parts)
+  assert.deepEqual(await brokenSbom(made()), [])
+  assert.deepEqual(made(), made(), 'the same input, the same bytes')
+  const changes = {
+    'a key of its own': (bom) => Object.assign(bom, { note: 'x' }),
+    'a licence that SPDX does not have': (bom) => (bom.components[0].licenses[0].license.id = 'APL-2'),
+    'a hash that is none': (bom) => (bom.components[0].hashes[0].content = 'abc'),
+    'a component without a name': (bom) => delete bom.components[1].name,
+  }
+  for (const [what, change] of Object.entries(changes)) {
+    const bom = made()
+    change(bom)
+    const [fault, ...others] = await brokenSbom(bom)
+    assert.match(fault, /does not follow its schema/, what)
+    assert.deepEqual(others, [], what)
+  }
+  const bom = made()
+  bom.components[0].name = join(clone, 'a.node')
+  assert.match((await brokenSbom(bom))[0], /tells of/)
+})
+
+test('an addon that is linked to what no row tells of has no bill of materials', () => {
+  assert.throws(() => nativeParts({ torch_version: '2.13.0' }, ['libc.so.6', 'libssl.so.3']), {
+    message: /libssl\.so\.3/,
+    hint: /native_parts\.mjs/,
+  })
 })
 
 test('prebuilt packages have names of their own', () => {
