@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { brokenAddon, brokenRules, brokenSbom } from './packaging/inspect.mjs'
+import { brokenAddon, brokenRules, brokenSbom, brokenTexts } from './packaging/inspect.mjs'
 import { stageMainPackage } from './packaging/main_package.mjs'
 import { pack } from './packaging/pack.mjs'
 import { stagePlatformPackage } from './packaging/platform_package.mjs'
@@ -34,6 +34,7 @@ async function finished(kind, folder, out, stage) {
   const packed = await pack(folder, out)
   const broken = [
     ...brokenRules(kind, manifest, packed),
+    ...brokenTexts(folder),
     ...(await brokenSbom(JSON.parse(readFileSync(join(folder, SBOM_FILE), 'utf8')))),
     ...(kind === 'platform' && process.platform === 'linux' ? brokenAddon(folder) : []),
   ]

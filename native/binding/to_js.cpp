@@ -1,12 +1,11 @@
 #include "binding/to_js.h"
 
-#include <c10/util/Exception.h>
-
 #include <cstring>
 #include <new>
 
 #include "binding/handle.h"
 #include "core/job.h"
+#include "kernels/torch_error.h"
 
 #define RETURN_IF_FAILED(call)                                            \
   do {                                                                    \
@@ -15,6 +14,8 @@
 
 namespace tongueforge::binding {
 namespace {
+
+constexpr const char* kLessMemory = "Use a smaller batch, sequence or model.";
 
 napi_status text(napi_env env, const std::string& value, napi_value* result) {
   return napi_create_string_utf8(env, value.data(), value.size(), result);
@@ -91,12 +92,10 @@ Error current_error() {
     throw;
   } catch (const Error& error) { return error; } catch (const Cancelled& cancelled) {
     return Error("ABORT_ERR", cancelled.what());
-  } catch (const c10::OutOfMemoryError& error) {
-    return Error("ERR_OUT_OF_MEMORY", error.what_without_backtrace(), "Use a smaller batch or sequence.");
   } catch (const c10::Error& error) {
-    return Error("ERR_TORCH", error.what_without_backtrace());
+    return kernels::error_of_torch(error, kLessMemory);
   } catch (const std::bad_alloc&) {
-    return Error("ERR_OUT_OF_MEMORY", "Out of memory", "Use a smaller batch, sequence or model.");
+    return Error("ERR_OUT_OF_MEMORY", "Out of memory", kLessMemory);
   } catch (const std::exception& error) { return Error("ERR_INTERNAL", error.what()); } catch (...) {
     return Error("ERR_INTERNAL", "Unknown native error");
   }

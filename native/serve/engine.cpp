@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <span>
 
 #include "core/error.h"
 #include "kernels/aten.h"
 #include "kernels/row_product.h"
+#include "kernels/torch_error.h"
 #include "serve/chosen_token.h"
 
 namespace tongueforge::serve {
@@ -18,6 +20,7 @@ using namespace std::chrono_literals;
 constexpr int64_t kFewestPrefillRows = 16, kMostPrefillRows = 256;
 /// With readers, before they are told again; longer than a job holds events back.
 constexpr auto kPatience = 25ms;
+constexpr const char* kLessMemory = "Fewer sequences, or a smaller cache.";
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -89,10 +92,10 @@ Usage usage_of(const Sequence& sequence) {
 Error error_of_step() {
   try {
     throw;
-  } catch (const Error& error) { return error; } catch (const c10::OutOfMemoryError& error) {
-    return {"ERR_OUT_OF_MEMORY", error.what_without_backtrace(), "Fewer sequences, or a smaller cache."};
-  } catch (const c10::Error& error) {
-    return {"ERR_TORCH", error.what_without_backtrace()};
+  } catch (const Error& error) { return error; } catch (const c10::Error& error) {
+    return kernels::error_of_torch(error, kLessMemory);
+  } catch (const std::bad_alloc&) {
+    return {"ERR_OUT_OF_MEMORY", "Out of memory", kLessMemory};
   } catch (const std::exception& error) { return {"ERR_INTERNAL", error.what()}; }
 }
 

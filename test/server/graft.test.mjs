@@ -70,6 +70,12 @@ describe('a chat vector over HTTP', () => {
     assert.deepEqual(await told(put({ delta: 'manners' }, 'PUT', 'none')), [404, 'model_not_found', 'model'])
   })
 
+  test('of several models a request has to name one', async () => {
+    const { status, json } = await asked(server.url, '/v1/completions', { body: { prompt } })
+    assert.deepEqual([status, json.error.code, json.error.param], [400, 'missing_model', 'model'])
+    assert.equal(json.error.message, "model: expected one of 'tiny', 'wide', received nothing")
+  })
+
   test('has a page, which needs nothing from elsewhere and runs no script but its own', async () => {
     const { status, headers, text } = await asked(server.url, '/')
     assert.equal(status, 200)

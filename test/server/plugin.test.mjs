@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { get } from 'node:http'
 import { createRequire } from 'node:module'
+import { json } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { loadModel, fastify as routes } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
@@ -86,16 +87,22 @@ describe('who may ask', () => {
   })
 
   test('a page that gives its own name the address of this machine may not, unless it knows a key', async () => {
-    const status = (url, host, headers = {}) =>
+    const answer = (url, host, headers = {}) =>
       new Promise((done, failed) => {
         const { port } = new URL(url)
         const options = { port, host: '127.0.0.1', path: '/v1/models', headers: { host, ...headers } }
-        get(options, (answer) => done(answer.resume().statusCode)).on('error', failed)
+        const hear = async (response) => done({ status: response.statusCode, ...(await json(response)) })
+        get(options, hear).on('error', failed)
       })
+    const status = async (...request) => (await answer(...request)).status
     const open = await start({})
     for (const host of ['localhost:8080', '127.0.0.1', '[::1]:8080'])
       assert.equal(await status(open, host), 200)
-    for (const host of ['evil.example', 'localhost.evil.example']) assert.equal(await status(open, host), 403)
+    for (const host of ['evil.example', 'localhost.evil.example']) {
+      const { status, error } = await answer(open, host)
+      assert.deepEqual([status, error.code], [403, 'forbidden_host'])
+      assert.match(error.message, new RegExp(`to '${host}'$`))
+    }
     const authorization = 'Bearer one'
     assert.equal(await status(await start({ apiKey: 'one' }), 'evil.example', { authorization }), 200)
   })
