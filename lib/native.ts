@@ -73,15 +73,19 @@ export interface CudaDevices {
 }
 
 export interface TensorDescription {
+  /** In the weight file. */
   name: string
   /** As in safetensors: "F32", "BF16"... */
   dtype: string
+  /** Sizes, the slowest first. */
   shape: number[]
 }
 
 /** Progress of everything that reads or writes weights. */
 export interface ByteProgress {
+  /** So far. */
   done_bytes: number
+  /** In all. */
   total_bytes: number
 }
 
@@ -102,8 +106,11 @@ export interface PackedBatch {
 
 /** Values of one tensor that stand out. */
 export interface ValueCounts {
+  /** Of the tensor. */
   name: string
+  /** Values that are not a number. */
   nan: number
+  /** Infinite values. */
   inf: number
   /** -0.0 is a zero too. */
   zero: number

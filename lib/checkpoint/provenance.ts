@@ -12,28 +12,38 @@ import { ioError, readJsonObjectIfPresent } from './json_file'
 import type { ModelFolder } from './model_folder'
 
 export interface FileRecord {
+  /** In its folder. */
   name: string
   /** After links: hub caches are made of links. */
   real_path: string
+  /** Its size. */
   bytes: number
+  /** Of its content. */
   sha256: string
 }
 
 export interface InputRecord {
   /** What the input is to the verb: target, base, chat, model, data... */
   role: string
+  /** The folder or file that was given. */
   path: string
+  /** That were read. */
   files: FileRecord[]
 }
 
 /** What made a model folder of what, as provenance.json has it. */
 export interface Provenance {
+  /** What made it. */
   tool: 'tongueforge'
+  /** Version of tongueforge. */
   tool_version: string
   /** libtorch and the numerics that decide the bits. */
   numerics: Record<string, string | number | boolean>
+  /** The command. */
   verb: string
+  /** When, ISO 8601. */
   created: string
+  /** All that it was made of. */
   inputs: InputRecord[]
 }
 

@@ -15,12 +15,16 @@ export interface MacParts {
   attention: number
   /** Queries with keys, and their weights with values. */
   scores: number
+  /** The linear layers of the feed-forward networks. */
   feed_forward: number
+  /** The output layer. */
   head: number
 }
 
 export interface Macs {
+  /** Multiply-accumulates of products with weights, and of attention as the full square of positions. */
   core: number
+  /** `core`, and what the counter of SUPERB counts beside it: docs/counting.md. */
   superb: number
   /** Positions of the row: of T tokens T. */
   positions: number

@@ -14,12 +14,17 @@ import { modelSize } from './registry'
 
 /** Parameters by what they are for; biases are with what they are added to. */
 export interface ParameterParts {
+  /** Of tokens and positions. */
   embedding: number
   /** Convolutions and projections before the blocks. */
   front: number
+  /** Its linear layers. */
   attention: number
+  /** Its linear layers. */
   feed_forward: number
+  /** All norms. */
   norm: number
+  /** The output layer; 0 where it is the embedding. */
   head: number
 }
 

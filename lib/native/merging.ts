@@ -45,23 +45,34 @@ export interface StreamCheck {
 }
 
 export interface ModuleStatistics {
+  /** Of this kind. */
   tensors: number
+  /** In those tensors. */
   elements: number
+  /** Of the elements: other bits than before. */
   changed: number
+  /** Of the elements of the result: infinite or not a number. */
   nonfinite: number
   /** Euclidean norm of chat - base over the module kind. */
   delta_l2: number
+  /** Euclidean norm of the target over the module kind. */
   target_l2: number
 }
 
 export interface GraftStatistics {
+  /** That the vector changed. */
   tensors_changed: number
+  /** That it left as they were, bit for bit. */
   tensors_kept: number
+  /** That take no part: integers, rotary tables. */
   tensors_copied: number
+  /** Of weights. */
   bytes_read: number
+  /** Of weights. */
   bytes_written: number
   /** Of bytes_written: by an earlier run, which was stopped. */
   bytes_resumed: number
+  /** Values of the result that are infinite or not a number. */
   nonfinite: number
   /** By kind: attention, mlp, norm, embedding, head, other. */
   modules: Record<string, ModuleStatistics>
@@ -249,10 +260,13 @@ export interface ConfigMergePlan {
 }
 
 export interface ConfigMergeStatistics {
+  /** That were computed. */
   tensors_merged: number
   /** Passed through byte for byte. */
   tensors_copied: number
+  /** Of weights. */
   bytes_read: number
+  /** Of weights. */
   bytes_written: number
   /** Of bytes_written: by an earlier run, which was stopped. */
   bytes_resumed: number

@@ -40,13 +40,17 @@ export interface EndedRequest {
 
 /** What a model that serves does now, and has done since it was loaded. */
 export interface EngineStats {
+  /** Requests that have a place. */
   running: number
+  /** Requests in the queue. */
   waiting: number
   /** Of the cache, of `page_size` positions each. */
   pages: number
+  /** By requests that run. */
   pages_in_use: number
   /** That later prompts may find again; those in use among them. */
   pages_kept: number
+  /** Positions of a page. */
   page_size: number
   /** Positions of the longest request. */
   context: number
@@ -54,11 +58,15 @@ export interface EngineStats {
   prompt_tokens: number
   /** Of prompt_tokens, found in pages. */
   cached_tokens: number
+  /** Of requests that have ended. */
   new_tokens: number
+  /** Requests so far. */
   ended: number
+  /** Requests so far, as the queue was full. */
   refused: number
   /** How often a request lost its place because pages ran out, and was computed again. */
   unseated: number
+  /** Of the engine so far. */
   steps: number
   /** Spent in steps. */
   busy_seconds: number

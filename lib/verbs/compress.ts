@@ -43,11 +43,13 @@ export type CompressProgress = LabelledProgress
 export interface CompressResult {
   /** The model folder, or for a dry run where it would be. */
   model: string
+  /** As in report.json; of a dry run what is foretold. */
   report: CompressReport | CompressPlanReport
 }
 
 /** What each stage of a compression would leave, and what the run takes. */
 export interface CompressPlanReport {
+  /** Nothing was written. */
   dry_run: true
   /** The model as it is given, then what each stage will leave. */
   stages: ForetoldStage[]
@@ -55,6 +57,7 @@ export interface CompressPlanReport {
   disk_bytes: number
   /** Of the process at its most, what a technique computes beside the model left out; and the stage that needs it. */
   memory_bytes: number
+  /** Name of the stage that needs it. */
   memory_stage: string
 }
 

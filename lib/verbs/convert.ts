@@ -26,6 +26,7 @@ export interface ConvertOptions {
   out: string
   /** Of a MelHuBERT checkpoint: the .npy with mean and deviation of its features, [2, bins]. */
   statistics?: string | undefined
+  /** Replace what is at `out`, where it looks like ours; default: false, and ERR_EXISTS. */
   overwrite?: boolean | undefined
   /** Read and check everything but the data, and return the plan; write nothing. */
   dryRun?: boolean | undefined
@@ -39,12 +40,17 @@ export interface ConvertCallbacks {
 
 /** What a conversion has read and written. */
 export interface ConvertReport extends ConversionFacts, Partial<ConvertStatistics> {
+  /** The model folder, as a full path. */
   out: string
+  /** Whether nothing was written. */
   dry_run: boolean
+  /** Of the result. */
   tensors: number
+  /** Of the weights of the result. */
   bytes_to_write: number
   /** Whether names and shapes were compared with what config.json calls for: not for models unknown to us. */
   checked?: boolean
+  /** Of reading and writing. Absent from a dry run. */
   seconds?: number
 }
 

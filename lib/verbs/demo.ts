@@ -36,7 +36,9 @@ export interface DemoOptions {
   seed?: number | undefined
   /** Train again what an earlier demo has left there. */
   overwrite?: boolean | undefined
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far it is. */
   onProgress?: ((progress: DemoProgress) => void) | undefined
 }
 

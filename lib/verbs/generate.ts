@@ -27,6 +27,7 @@ export interface GenerateOptions {
   seed?: number | undefined
   /** Of a model that was loaded with `serving`: log-probability of each new token, and so many of the most probable ones. */
   logprobs?: number | undefined
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
   /** Hears of every token as it comes. */
   onToken?: ((token: { row: number } & ChosenToken) => void) | undefined
@@ -34,7 +35,9 @@ export interface GenerateOptions {
 
 /** What has been added to an answer since the last piece: text once it is whole, ids at once. */
 export interface GeneratedPiece {
+  /** Whole characters alone. */
   text: string
+  /** The tokens behind it. */
   ids: number[]
   /** Of the ids, with the option `logprobs`. */
   logprobs?: Logprob[]
@@ -42,15 +45,21 @@ export interface GeneratedPiece {
 
 /** Of a new token; `top`: the most probable ones in its place. */
 export interface Logprob extends TokenLogprob {
+  /** The most probable tokens in its place, as many as were asked for. */
   top: TokenLogprob[]
 }
 
 /** The new text and tokens only. */
 export interface Generation {
+  /** The answer, without the prompt and without what stopped it. */
   text: string
+  /** The new tokens; an id that ends a sequence is not among them. */
   ids: number[]
+  /** `stop`: a token or text that ends it; `length`: maxNewTokens, or the context. */
   finish_reason: 'stop' | 'length'
+  /** After the first token; 0 where there are not two. */
   tokens_per_second: number
+  /** Tokens read and written. */
   usage: Usage
   /** Of the ids, with the option `logprobs`. */
   logprobs?: Logprob[]
@@ -109,6 +118,7 @@ export function samplingSettings(
 export interface GeneratedIds {
   /** The new tokens only. */
   ids: number[]
+  /** `stop`: one of the ids that end it; `length`: maxNewTokens, or the context. */
   finish_reason: 'stop' | 'length'
   /** With the option `logprobs`, of the ids. */
   logprobs?: Logprob[]

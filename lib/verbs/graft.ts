@@ -38,6 +38,7 @@ export interface GraftOptions {
   target: string
   /** The base model that `chat` was tuned from. */
   base?: string | undefined
+  /** The model with manners that are to be given. */
   chat?: string | undefined
   /** out = target + scale * (chat - base); default 1. Also by layer, module kind or tensor name. */
   scale?: Scale | undefined
@@ -51,6 +52,7 @@ export interface GraftOptions {
   force?: boolean | undefined
   /** Model folder to be written. */
   out: string
+  /** Replace what is at `out`, where it looks like ours; default: false, and ERR_EXISTS. */
   overwrite?: boolean | undefined
   /** Go on where an interrupted graft stopped; an interruption of this one leaves its work for the next. */
   resume?: boolean | undefined
@@ -62,7 +64,9 @@ export interface GraftOptions {
 
 /** Who hears of a graft, and can stop it. */
 export interface GraftCallbacks {
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
   /** Hears what the result is that one might not expect. */
   onWarning?: ((message: string) => void) | undefined
@@ -72,11 +76,15 @@ export interface GraftCallbacks {
 
 /** What a graft has changed, or with `dryRun` would: tensors, bytes, the vocabulary, norms by kind of module. */
 export interface GraftReport extends Partial<GraftStatistics> {
+  /** The model folder, as a full path. */
   out: string
   /** Of the only vector, or of each. */
   scale: Scale | Scale[]
+  /** Whether nothing was written. */
   dry_run: boolean
+  /** Of the weights of all models. */
   bytes_to_read: number
+  /** Of the weights of the result. */
   bytes_to_write: number
   /** On the disk of `out`; absent where a file system does not tell. */
   free_bytes?: number | undefined
@@ -92,6 +100,7 @@ export interface GraftReport extends Partial<GraftStatistics> {
   lost?: string[]
   /** Files of the vocabulary in other forms, which the result does not have. */
   left_out?: string[]
+  /** Of reading, computing and writing. Absent from a dry run. */
   seconds?: number
 }
 

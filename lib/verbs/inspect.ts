@@ -25,7 +25,9 @@ export interface InspectOptions {
   tokens?: number | undefined
   /** Of sound. */
   seconds?: number | undefined
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
 
@@ -46,6 +48,7 @@ export interface Inspection {
   /** From `config`: there are no weights, and the figures are what config.json implies. */
   counted_from: 'weights' | 'config'
   macs?: MacCounts
+  /** As the weight files name them. */
   tensors: TensorDescription[]
   /** With `scan`, by tensor. */
   scan?: ValueCounts[]

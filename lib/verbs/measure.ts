@@ -28,7 +28,9 @@ export interface SpeedOptions extends LayerChoices {
   runs?: number | undefined
   /** After so many there are no more runs than 5; default: 20. */
   seconds?: number | undefined
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far it is. */
   onProgress?: ((progress: CountProgress) => void) | undefined
 }
 
@@ -40,13 +42,17 @@ export interface Seconds {
 
 /** `sparse` and `packed`: the layers that were timed, where that was asked for. */
 export interface SpeedReport extends TimedLayers {
+  /** Rows at a time. */
   batch: 1
   /** Of sound: its places. */
   tokens: number
+  /** Of weights and arithmetic. */
   dtype: Dtype
+  /** Of the CPU. */
   threads: number
   /** Runs before those that count, and those. */
   warm_up: number
+  /** That count. */
   runs: number
   /** Encoders: a pass over the row. */
   pass_seconds?: Seconds
@@ -57,9 +63,11 @@ export interface SpeedReport extends TimedLayers {
   first_token_seconds?: Seconds
   /** Decoders: each further token, over `new_tokens` of them. */
   token_seconds?: Seconds
+  /** Decoded after the first one. */
   new_tokens?: number
   /** Of the median: of the row or prompt, and new ones. */
   tokens_per_second: number
+  /** Decoders: of the median. */
   new_tokens_per_second?: number
 }
 

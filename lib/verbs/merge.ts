@@ -26,6 +26,7 @@ import { checkFits } from './training/memory_room'
 export interface MergeOptions {
   /** Model folder to be written. */
   out: string
+  /** Replace what is at `out`, where it looks like ours; default: false, and ERR_EXISTS. */
   overwrite?: boolean | undefined
   /** Go on with what an interrupted merge left; if this one is interrupted, leave it to be gone on with. */
   resume?: boolean | undefined
@@ -33,7 +34,9 @@ export interface MergeOptions {
   dryRun?: boolean | undefined
   /** That read, compute and write; 0, the default: one more than the machine has. */
   threads?: number | undefined
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
   /** Hears what the result is that one might not expect. */
   onWarning?: ((message: string) => void) | undefined
@@ -43,11 +46,17 @@ export interface MergeOptions {
 
 /** What a merge has made, or with `dryRun` would. */
 export interface MergeReport extends Partial<ConfigMergeStatistics> {
+  /** The model folder, as a full path. */
   out: string
+  /** `merge_method` of the config. */
   method: string
+  /** Whether nothing was written. */
   dry_run: boolean
+  /** As the config calls them. */
   models: string[]
+  /** Of the result. */
   layers: number
+  /** Of the result. */
   tensors: number
   /** Whether the result has an output head of its own; else it is the embedding. */
   head: boolean
@@ -57,12 +66,19 @@ export interface MergeReport extends Partial<ConfigMergeStatistics> {
   left_out?: string[]
   /** Files of the vocabulary in other forms, which the result does not have. */
   files_left_out?: string[]
+  /** What one might not expect; `onWarning` hears of each. */
   warnings: string[]
+  /** Of the weights of all models. */
   bytes_to_read: number
+  /** Of the weights of the result. */
   bytes_to_write: number
+  /** What the work holds at most: for most methods the largest tensor of all models. */
   peak_memory_bytes: number
+  /** Weight files of the result. */
   shards: number
+  /** On the disk of `out`; absent where a file system does not tell. */
   free_bytes?: number | undefined
+  /** Of reading, computing and writing. Absent from a dry run. */
   seconds?: number
 }
 

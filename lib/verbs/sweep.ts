@@ -41,8 +41,11 @@ export interface SweepProgress {
 
 /** What a dry run tells. */
 export interface SweepPlanReport extends SweepMemory {
+  /** Nothing was measured, and nothing written. */
   dry_run: true
+  /** The measure that points are judged by. */
   by: string
+  /** How scales are looked for. */
   search: string
   /** What is scaled apart. */
   dimensions: readonly string[]

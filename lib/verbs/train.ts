@@ -58,6 +58,7 @@ export interface TrainOptions {
 
 /** One update, as metrics.jsonl has it, and how many there will be. */
 export interface TrainStep extends Metrics {
+  /** Updates of the whole run, as in the config. */
   steps: number
 }
 
@@ -67,6 +68,7 @@ export interface TrainResult {
   model: string
   /** Of a run with `lora`: its adapter, in PEFT's format. */
   adapter?: string
+  /** As in report.json; of a dry run what is foretold. */
   report: TrainReport | DryRunReport
 }
 

@@ -16,7 +16,9 @@ export interface VerifyOptions {
   chunks?: number | undefined
   /** Same seed, same chunks; default: 0. */
   seed?: number | undefined
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
 
@@ -26,6 +28,7 @@ export interface Verification extends Partial<StreamCheck> {
   ok: boolean
   /** What made the model. */
   verb: string
+  /** Of each file whether it is the same. */
   inputs: InputState[]
   /** What was not looked at, and why. */
   notes: string[]

@@ -10,6 +10,7 @@ export interface StageRecord extends Figures {
   step: number
   /** `01-heads`. */
   stage: string
+  /** Of the stage. */
   method: string
   /** Its place in the config: `stages.0`. */
   key?: string
@@ -17,11 +18,13 @@ export interface StageRecord extends Figures {
   part?: { number: number; of: number }
   /** The blocks that it has left, and the zeros in their linear layers: what the next stage finds. */
   layers: LayerSpec[]
+  /** Weights of those layers that are zero. */
   zeros: number
   /** What the technique, or the training, tells. */
   figures?: JsonObject
   /** On held-out data. */
   loss?: number
+  /** exp of `loss`. */
   perplexity?: number
   /** Of those texts. */
   evaluation_sha256?: string

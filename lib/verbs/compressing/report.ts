@@ -27,8 +27,11 @@ export interface CompressReport {
 
 /** A stage that has not run. */
 export interface ForetoldStage extends Partial<ForetoldFigures> {
+  /** `01-heads`. */
   stage: string
+  /** Of the stage. */
   method: string
+  /** Its place in the config: `stages.0`. */
   key: string
   /** Why there are no figures: only the weights can tell. */
   unknown?: string

@@ -25,11 +25,17 @@ export interface MetricValue {
 export interface TaskRecord {
   /** Number of the line in the table, from 0. */
   step: number
+  /** As `models` calls it. */
   model: string
+  /** Its name. */
   task: string
+  /** Of the task. */
   version: string
+  /** Examples before each question. */
   num_fewshot: number
+  /** Of the task. */
   documents: number
+  /** To the model. */
   requests: number
   /** That were foretold. */
   tokens: number
@@ -41,6 +47,7 @@ export interface TaskRecord {
   languages?: LanguageTally[]
   /** Of everything that decides the samples: model, data, settings. */
   inputs_sha256: string
+  /** That it took. */
   seconds: number
   /** Who rated, where these are figures of judgments. Such records are told, and not kept: the judgments are. */
   judge?: string

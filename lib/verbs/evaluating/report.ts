@@ -13,11 +13,17 @@ import { type MetricValue, readSamples, samplesFile, type TaskRecord, type TaskR
 export interface EvaluationRow extends MetricValue {
   /** A task or a group. */
   task: string
+  /** Of a group of tasks. */
   group?: true
+  /** Of the task. */
   version?: string
+  /** Name of the figure. */
   metric: string
+  /** As `models` calls it. */
   model: string
+  /** Examples before each question. */
   num_fewshot: number
+  /** Of the task. */
   documents: number
   /** Who rated, of scores: those of different judges do not compare. */
   judge?: string
@@ -27,7 +33,9 @@ export interface EvaluationRow extends MetricValue {
 
 /** Every figure of an evaluation, with differences between its models. */
 export interface EvaluateReport {
+  /** Of this report; another number where keys change their meaning. */
   schema: 'tongueforge.evaluate/1'
+  /** In the order of the config: differences are from the first. */
   models: { name: string; path: string }[]
   /** Groups first, then tasks, as they were asked for. */
   results: EvaluationRow[]
@@ -35,11 +43,13 @@ export interface EvaluateReport {
   parts?: (PartRecord & OfModel)[]
   /** In which languages answers were, by the language that was expected. */
   languages?: (LanguageTally & OfModel)[]
+  /** What decides the figures beside models and data. */
   settings: object
   /** Tasks that this session measured; the others were there. */
   measured: number
   /** Judgments that it asked for, where there is a judge. */
   judged?: number
+  /** Of this session. */
   seconds: number
 }
 

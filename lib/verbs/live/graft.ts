@@ -11,12 +11,15 @@ export interface LiveGraftOptions {
   scale?: Scale | undefined
   /** Also where the model does not seem to descend from the base of a delta that lies in a folder. */
   force?: boolean | undefined
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
 
 /** What a graft in memory has changed. */
 export interface LiveGraftReport {
+  /** Tensors of which the model has other values now. */
   tensors_changed: number
   /** Tensors that the delta leaves as they are: they take no memory of their own. */
   tensors_shared: number
@@ -24,6 +27,7 @@ export interface LiveGraftReport {
   bytes_changed: number
   /** Control tokens of the chat model that the model lacks: it has no rows for them, and gets none. */
   tokens_missing: string[]
+  /** That it took. */
   seconds: number
 }
 

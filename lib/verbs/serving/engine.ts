@@ -18,13 +18,16 @@ const MOST_UNHEARD = 512
 const TOLD_AT_ONCE = 64
 
 export interface TokenLogprob {
+  /** Of the token. */
   id: number
   /** Natural logarithm, of the model's own distribution: before temperature and filters. */
   logprob: number
 }
 
 export interface ChosenToken {
+  /** Of the new token. */
   id: number
+  /** As in TokenLogprob, where it was asked for. */
   logprob?: number
   /** The most probable ones in its place, as many as were asked for. */
   top?: TokenLogprob[]
@@ -32,9 +35,11 @@ export interface ChosenToken {
 
 /** Tokens that an answer took. */
 export interface Usage {
+  /** Of the prompt. */
   prompt_tokens: number
   /** Of the prompt, what was found computed. */
   cached_tokens: number
+  /** Of the answer. */
   new_tokens: number
 }
 

@@ -13,10 +13,13 @@ export interface JudgedPoint extends Omit<SweepPoint, 'inputs_sha256'>, Verdict 
 
 /** The points of a sweep, and the best of them. */
 export interface SweepReport extends SweepMemory {
+  /** The measure that points are judged by. */
   by: string
+  /** How scales were looked for. */
   search: string
   /** In the order of measuring. */
   points: JudgedPoint[]
+  /** The point that wins by `by`, within limits where one is. */
   best: JudgedPoint
   /** Its scales as `graft` takes them. */
   best_scale: Scale
@@ -30,6 +33,7 @@ export interface SweepReport extends SweepMemory {
   measured: number
   /** Model folder of the best point, where it was asked for. */
   model?: string
+  /** Of everything that decides the points. */
   inputs_sha256: string
 }
 

@@ -8,7 +8,9 @@ export type AnomalyKind = 'non_finite' | 'spike'
 
 /** An update that was refused, and what the run did. */
 export interface Anomaly {
+  /** What was wrong with it. */
   kind: AnomalyKind
+  /** What was done: its batch was left out, or the run went back to a checkpoint. */
   action: 'skip' | 'rollback'
   /** Number of the update, from 1. */
   step: number
@@ -16,9 +18,11 @@ export interface Anomaly {
   batch: number
   /** What they would have been; as text where they are no numbers, which JSON has none for. */
   loss: number | string
+  /** As `loss`. */
   grad_norm: number | string
   /** What they were above; of a spike. */
   loss_limit?: number
+  /** As `loss_limit`. */
   grad_norm_limit?: number
   /** Updates that were left after a rollback. */
   back_to?: number

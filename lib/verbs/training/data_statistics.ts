@@ -6,9 +6,11 @@ import type { SourcePerplexity } from './perplexity'
 
 /** What is in a source, counted once whatever its weight. */
 export interface SourceStatistics extends SourcePerplexity {
+  /** As in the config. */
   path: string
   /** Files that are read. */
   files: number
+  /** Of its records, where it has records. */
   formats?: RecordFormat[]
   /** On the disk. */
   bytes?: number
@@ -16,13 +18,17 @@ export interface SourceStatistics extends SourcePerplexity {
   seconds?: number
   /** Of sound utterances, and tokens are their places. */
   documents: number
+  /** Of text. */
   characters?: number
+  /** Counted once, whatever its weight. */
   tokens: number
+  /** `tokens` over `characters`. */
   tokens_per_character?: number
   /** Records that cannot be read and are left out. */
   skipped: number
-  /** Whole conversations and pairs only: longer than a row, or with nothing left to learn in it. */
+  /** Whole conversations and pairs only: longer than a row, so that they lose an end. */
   truncated: number
+  /** Whole conversations and pairs only: left out, as nothing of what fits is to be learnt. */
   dropped: number
   /** Part of the tokens that are trained on; of replayed data, part of the rows. */
   share: number
@@ -34,13 +40,21 @@ export interface SourceStatistics extends SourcePerplexity {
 
 /** The totals are those of an epoch: by weight, without what is replayed, and without what a filter leaves out. */
 export interface DataStatistics {
+  /** Of `data`. */
   sources: SourceStatistics[]
+  /** Of older data that is mixed in. */
   replay?: SourceStatistics[]
+  /** Of an epoch. */
   documents: number
+  /** Of an epoch. */
   tokens: number
+  /** Whole conversations and pairs only: longer than a row, so that they lose an end. */
   truncated: number
+  /** Whole conversations and pairs only: left out, as nothing of what fits is to be learnt. */
   dropped: number
+  /** Records that cannot be read and are left out. */
   skipped: number
+  /** Rows of `sequence_length` places. */
   rows_per_epoch: number
 }
 

@@ -18,7 +18,9 @@ export type ShownBatch = ShownRow[]
 
 /** What a training would be: its plan, and what was measured or shown of its data. */
 export interface DryRunReport {
+  /** Nothing was trained, and nothing written. */
   dry_run: true
+  /** What a run would take. */
   plan: PlanSummary & TimeEstimate & { machine_memory_bytes: number }
   /** Where `showBatch` asks for it: the rows of the first update, or with `accumulation` of its first micro-step. */
   batch?: ShownBatch

@@ -5,8 +5,11 @@ import type { SpeedFigures } from './speed'
 
 /** distil: of the targets under the student, the divergence from the teacher, and how far hidden states are. */
 export interface LossParts {
+  /** `distil`: of `loss`, negative log-likelihood of the data. */
   nll?: number | undefined
+  /** `distil`: of `loss`, from the teacher. */
   divergence?: number | undefined
+  /** `distil`: of `loss`, of hidden states. */
   hidden?: number | undefined
 }
 
@@ -18,9 +21,11 @@ export interface Metrics extends SpeedFigures, PruningFigures, LossParts {
   loss: number
   /** Before clipping. */
   grad_norm: number
+  /** Learning rate of the update. */
   lr: number
   /** Targets of the update. */
   tokens: number
+  /** On the held-out data, on the updates after which it is measured. */
   eval_loss?: number
   /** By source of eval.data. */
   eval_losses?: Record<string, number>

@@ -6,6 +6,7 @@ import type { Bin, Distribution } from '../../report/distribution'
 export interface PerplexityReport {
   /** Measured. */
   documents: number
+  /** Of those documents. */
   tokens: number
   /** Where a sample was measured: all that there are. */
   sampled_from?: number
@@ -13,9 +14,13 @@ export interface PerplexityReport {
   overall: number
   /** Over documents. */
   quantiles: Record<(typeof QUANTILES)[number], number>
+  /** Documents by perplexity. */
   histogram: Bin[]
+  /** As in the config. */
   max_perplexity?: number
+  /** Not above max_perplexity. */
   kept_documents?: number
+  /** Of the documents that are kept. */
   kept_tokens?: number
 }
 

@@ -65,8 +65,11 @@ export interface TrainPlan extends RunInputs {
 
 /** What a dry run tells. */
 export interface PlanSummary {
+  /** As in the config. */
   objective: string
+  /** Of the model. */
   parameters: number
+  /** Of those, or of adapters, that training changes. */
   trained_parameters: number
   /** Weights; gradients and moments of what is trained. */
   memory_bytes: number
@@ -74,15 +77,23 @@ export interface PlanSummary {
   activation_bytes: number
   /** The process at its most, as far as it can be foretold. */
   peak_memory_bytes: number
+  /** Of one checkpoint on the disk. */
   checkpoint_bytes: number
+  /** Places of an update, padding among them: rows by `sequence_length`. */
   tokens_per_step: number
   /** Of all updates. */
   tokens: number
+  /** How often the data is seen; need not be whole. */
   epochs: number
+  /** What is trained on. */
   data: DataStatistics
+  /** What losses are measured on. */
   held_out?: DataStatistics
+  /** Of a run that prunes. */
   pruning?: PruningSummary
+  /** Of `distil`. */
   teaching?: TeachingSummary
+  /** Of a narrower student of `distil`: blocks of the teacher that it has, and its width. */
   student?: { layers: number[]; hidden_size: number }
 }
 

@@ -13,6 +13,7 @@ import { type SessionFigures, totals } from './state'
 
 /** The numbers of a training at its end, as report.json has them. */
 export interface TrainReport {
+  /** As in the config: cp, inscp, sft... */
   objective: string
   /** As in the config. */
   steps: number
@@ -24,27 +25,37 @@ export interface TrainReport {
   loss: number
   /** distil: the same of what the loss is made of. */
   nll?: number
+  /** Of `loss`, from the teacher. */
   divergence?: number
+  /** Of `loss`, of hidden states. */
   hidden?: number
   /** On the held-out data, of the weights in model/. */
   eval_loss?: number
+  /** The same by source of `eval.data`. */
   eval_losses?: Record<string, number>
   /** distil: what that one is made of. */
   eval_nll?: number
+  /** Of `eval_loss`, from the teacher. */
   eval_divergence?: number
+  /** Of `eval_loss`, of hidden states. */
   eval_hidden?: number
   /** Share of the last samples of the weights in model/ that ended by themselves. */
   stop_rate?: number
+  /** The same before the first update. */
   stop_rate_before?: number
+  /** On the held-out data, before the first update. */
   eval_loss_before?: number
   /** Over the whole run: of what was stopped and resumed, all sessions together. */
   tokens: number
+  /** Of the whole run, all sessions together. */
   seconds: number
+  /** `tokens` over `seconds`. */
   tokens_per_second: number
   /** Model FLOPs utilisation of the updates of the last session; evaluations and checkpoints do not count. */
   mfu: number
   /** On a GPU whose data sheet is known: the share of what that says. */
   peak_mfu?: number
+  /** Floating-point operations of a place, forward and backward: what mfu is made of. */
   flops_per_token: number
   /** What mfu is a share of: measured by this process, before its first update. */
   matrix_flops_per_second: number
@@ -52,6 +63,7 @@ export interface TrainReport {
   peak_memory_bytes: number
   /** On a GPU: of tensors. */
   device_peak_memory_bytes?: number
+  /** The step that a resumed run went on from. */
   resumed_from?: number
   /** Updates that were refused, and what was done; only where there were some. */
   anomalies?: Anomaly[]
@@ -59,9 +71,11 @@ export interface TrainReport {
   masks?: MasksReport
   /** Of a run that prunes. */
   pruning?: PruningReport
+  /** Each start and resume. */
   sessions: SessionFigures[]
   /** Tells a finished run of this very config and these inputs from one of others. */
   config_sha256: string
+  /** What was foretold; `dryRun` gives the same. */
   plan: PlanSummary
   /** inscp: of the training documents, under the model that the run starts from. */
   perplexity?: PerplexityReport

@@ -10,7 +10,9 @@ export interface SessionFigures {
   steps: number
   /** Places that are not padding. */
   tokens: number
+  /** Of the session. */
   seconds: number
+  /** `tokens` over `seconds`. */
   tokens_per_second: number
 }
 
