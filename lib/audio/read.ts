@@ -16,9 +16,11 @@ export type { Audio } from './formats'
 export interface AudioInfo {
   /** Samples a second. */
   rate: number
+  /** That the file has. */
   channels: number
   /** Of each channel. */
   samples: number
+  /** How long it is. */
   seconds: number
   /** What was not as it should be, and can be read all the same. */
   remark?: string

@@ -62,30 +62,41 @@ export const ENCODER_ARCHITECTURES = Object.keys(families) as EncoderArchitectur
 /** A text encoder, complete and checked. snake_case because native code reads this very object. */
 export interface EncoderSpec {
   kind: 'encoder'
+  /** `model_type` of config.json. */
   architecture: EncoderArchitecture
+  /** What the model ends in. */
   head: EncoderHead
   /** Saved without the name of the base model before each tensor's. */
   bare: boolean
   /** The head of BERT's second task is saved beside the first. */
   next_sentence: boolean
+  /** Rows of the embedding of tokens. */
   vocab_size: number
+  /** Width between the blocks. */
   hidden_size: number
+  /** Width of an attention head. */
   head_dim: number
   /** Rows of the position table. */
   max_positions: number
   /** Row of it that a document's first token has. */
   first_position: number
+  /** Rows of the table of token types. */
   type_vocab_size: number
   /** Of a classification head, in the order of its outputs; else none. */
   labels: string[]
+  /** Of a classification head: what it was trained for; null where config.json says nothing. */
   problem_type: ProblemType | null
+  /** What norms add to the variance. */
   layer_norm_eps: number
+  /** Of the feed-forward networks. */
   hidden_act: HiddenAct
   /** Of the masked-LM head. */
   head_act: HiddenAct
   /** The masked-LM head ends in the embedding. */
   tie_word_embeddings: boolean
+  /** Of the token that fills rows up. */
   pad_token_id: number
+  /** A block each, first to last. */
   layers: LayerSpec[]
   /** What config.json says that the weights are stored in; null where it says nothing. */
   dtype: Dtype | null

@@ -4,8 +4,11 @@ import type { RefuseKey } from './config_checks'
 
 /** One block; what pruning and low-rank approximation change. snake_case because native code reads it as it stands. */
 export interface LayerSpec {
+  /** Attention heads. */
   num_heads: number
+  /** Heads of keys and values, which groups of attention heads share. */
   num_kv_heads: number
+  /** Width of the feed-forward network. */
   intermediate_size: number
   /** Sliding window in tokens: a position sees itself and the window - 1 before it; 0: all before it. */
   window: number

@@ -88,23 +88,35 @@ export const ARCHITECTURES = Object.keys(families) as Architecture[]
 /** A decoder, complete and checked. snake_case because native code reads this very object. */
 export interface DecoderSpec {
   kind: 'decoder'
+  /** `model_type` of config.json. */
   architecture: Architecture
+  /** Rows of the embedding. */
   vocab_size: number
+  /** Width between the blocks. */
   hidden_size: number
+  /** Width of an attention head. */
   head_dim: number
+  /** Longest sequence that the model was made for. */
   max_positions: number
+  /** What norms add to the mean square. */
   rms_norm_eps: number
+  /** Of the feed-forward networks. */
   hidden_act: 'silu'
+  /** The output head is the embedding. */
   tie_word_embeddings: boolean
   /** Bias of the q, k and v projections. */
   attention_bias: boolean
   /** Bias of the attention's output projection. */
   o_bias: boolean
+  /** Bias of the linear layers of the feed-forward networks. */
   mlp_bias: boolean
+  /** Queries and keys have norms. */
   qk_norm: boolean
   /** The window of the layers that have one, else 0. */
   sliding_window: number
+  /** A block each, first to last. */
   layers: LayerSpec[]
+  /** Rotary positions. */
   rope: RopeSpec
   /** What config.json says that the weights are stored in; null where it says nothing. */
   dtype: Dtype | null

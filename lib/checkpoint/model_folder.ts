@@ -11,8 +11,11 @@ export interface ModelFolder {
   path: string
   /** config.json as it is; `decoderSpec` makes a checked description of it. */
   config: JsonObject
+  /** Path of config.json. */
   configFile: string
+  /** What says how text is generated. */
   generation: GenerationFiles
+  /** What says how text becomes tokens. */
   tokenizer: TokenizerFiles
   /**
    * Files that a new folder made from this one takes over, as paths relative to it, sorted: all but weights, their

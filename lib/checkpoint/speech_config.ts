@@ -79,6 +79,7 @@ export interface SpeechMasking {
 /** A speech encoder, complete and checked. snake_case because native code reads this very object. */
 export interface SpeechSpec {
   kind: 'speech'
+  /** `model_type` of config.json. */
   architecture: SpeechArchitecture
   /** Saved without the name of the base model before each tensor's. */
   bare: boolean
@@ -88,22 +89,33 @@ export interface SpeechSpec {
   frame_width: number
   /** Of a filterbank: frames of 10 ms that make one place, 1 or 2. */
   stacked_frames: number
+  /** Over samples, first to last. */
   convolutions: SampleConvolution[]
+  /** Between the convolutions. */
   convolution_act: HiddenAct
   /** Frames are normed before they are projected. */
   projection_norm: boolean
   /** A vector stands for places that are not heard. */
   masked_embedding: boolean
+  /** Width between the blocks. */
   hidden_size: number
+  /** Width of an attention head. */
   head_dim: number
+  /** Of the convolution that tells positions: places that it sees. */
   position_kernel: number
+  /** Of that convolution. */
   position_groups: number
+  /** Its weights are stored as direction and length. */
   position_weight_norm: boolean
+  /** What norms add to the variance. */
   layer_norm_eps: number
+  /** Of the feed-forward networks. */
   hidden_act: HiddenAct
   /** Norms stand before the parts of a block, and one behind the last. */
   norm_first: boolean
+  /** How places are hidden in training. */
   masking: SpeechMasking
+  /** A block each, first to last. */
   layers: LayerSpec[]
   /** What config.json says that the weights are stored in; null where it says nothing. */
   dtype: Dtype | null

@@ -38,12 +38,17 @@ export interface MergeAdapterCallbacks {
 
 /** What merging an adapter has changed. */
 export interface MergeAdapterReport extends Partial<AdapterMergeStatistics> {
+  /** The folder, as a full path. */
   out: string
+  /** Whether nothing was written. */
   dry_run: boolean
   /** Layers with a low-rank product. */
   modules: number
+  /** Of the weights of model and adapter. */
   bytes_to_read: number
+  /** Of the weights of the result. */
   bytes_to_write: number
+  /** Of reading, computing and writing. Absent from a dry run. */
   seconds?: number
 }
 

@@ -20,6 +20,7 @@ import { checkSameFamily, type InputModel, openInput } from './grafting/inputs'
 export interface ExtractDeltaOptions {
   /** The base model that `chat` was tuned from. */
   base: string
+  /** The model that was tuned from it. */
   chat: string
   /** Folder to be written. */
   out: string
@@ -35,6 +36,7 @@ export interface ExtractDeltaOptions {
   factorDtype?: 'float32' | 'bfloat16' | undefined
   /** int8, int4: values of a row that share a scale; default 64. */
   group?: number | undefined
+  /** Replace what is at `out`, where it looks like ours; default: false, and ERR_EXISTS. */
   overwrite?: boolean | undefined
   /** Go on where an interrupted extraction stopped; an interruption of this one leaves its work for the next. */
   resume?: boolean | undefined
@@ -44,7 +46,9 @@ export interface ExtractDeltaOptions {
 
 /** Who hears of work on a delta, and can stop it. */
 export interface DeltaCallbacks {
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
   /** Called where an interrupted run has left its work for the next one with `resume`. */
   onKept?: (() => void) | undefined
@@ -52,14 +56,19 @@ export interface DeltaCallbacks {
 
 /** What is in the delta, and how far it is from the exact difference. */
 export interface ExtractDeltaReport extends Partial<DeltaFigures> {
+  /** The folder, as a full path. */
   out: string
+  /** Whether nothing was written. */
   dry_run: boolean
   /** With the settings that this format has, defaults filled in. */
   settings: DeltaConfig
+  /** Of the delta. */
   tensors_to_write: number
+  /** Of the delta. */
   bytes_to_write: number
   /** Of the matrices that are stored as factors, where `energy` chose them. */
   ranks?: Record<string, number>
+  /** Of reading, computing and writing. Absent from a dry run. */
   seconds?: number
 }
 

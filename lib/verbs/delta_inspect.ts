@@ -4,6 +4,7 @@ import type { DeltaTensorFigures } from '../native'
 
 /** What a delta holds, by tensor. */
 export interface DeltaInspection {
+  /** dense, topk, lowrank, int8 or int4. */
   format: string
   /** `model_type` of the models that it is the difference of. */
   architecture: string
@@ -23,6 +24,7 @@ export interface DeltaInspection {
   base_l2?: number
   /** error_l2 / delta_l2. */
   relative_error?: number
+  /** The same for each tensor. */
   tensors: (Partial<DeltaTensorFigures> & Pick<DeltaTensorFigures, 'name' | 'shape' | 'format' | 'bytes'>)[]
 }
 

@@ -44,15 +44,20 @@ export interface DemoOptions {
 
 /** What the demo has made, and whether its claims hold. */
 export interface DemoResult {
+  /** The folder of the demo. */
   out: string
+  /** Path of report.html. */
   report: string
   /** The run folder of the adaptation. */
   adapted: string
+  /** Of its world and weights. */
   seed: number
   /** Of all training runs together, those of an earlier demo included. */
   training_seconds: number
   parameters: number
+  /** What papers say, and whether it holds here. */
   claims: Claim[]
+  /** A model each, with its figures. */
   table: DemoRow[]
 }
 

@@ -31,9 +31,11 @@ export interface DoctorReport {
   devices: CudaDevice[]
   /** Why there are none, in CUDA's words; null where there are. */
   devices_problem: string | null
+  /** Version of Node. */
   node: string
   /** Threads that tensor operations use unless told otherwise. */
   threads: number
+  /** What stands against running models: code, message and what to do. */
   problems: Problem[]
 }
 

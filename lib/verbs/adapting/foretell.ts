@@ -14,7 +14,9 @@ import { writeTextTasks } from './texts'
 
 /** A stage that has not run. */
 export interface ForetoldAdaptStage {
+  /** Name of its folder. */
   stage: string
+  /** What is done. */
   verb: StageVerb
   /** Models that it reads: stages, and folders of the user. */
   on: string
@@ -22,6 +24,7 @@ export interface ForetoldAdaptStage {
   tokens?: number
   /** An estimate, from arithmetic and a moment's measuring; absent of stages that it is not made of. */
   seconds?: number
+  /** Of the process at its most. */
   memory_bytes: number
   /** Model and checkpoints. */
   disk_bytes: number
@@ -31,14 +34,19 @@ export interface ForetoldAdaptStage {
 
 /** The stages of an adaptation, and what they take. */
 export interface AdaptPlanReport {
+  /** Nothing was trained, and nothing written. */
   dry_run: true
+  /** In their order. */
   stages: ForetoldAdaptStage[]
   /** Of the stage that needs most. */
   memory_bytes: number
+  /** Name of the stage that needs it. */
   memory_stage: string
   /** Of all folders that are there at once. */
   disk_bytes: number
+  /** On the disk of `out`; absent where a file system does not tell. */
   free_bytes?: number | undefined
+  /** Of all stages. */
   tokens: number
   /** Of the stages that have an estimate. */
   seconds: number

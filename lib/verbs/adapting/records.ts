@@ -7,12 +7,15 @@ import type { StageVerb } from './stage'
 export interface AdaptStage {
   /** Number of the stage, from 1. */
   step: number
+  /** Name of its folder. */
   stage: string
+  /** What was done. */
   verb: StageVerb
   /** By verb: updates and losses, the scale, tokens of the vocabulary. */
   figures: JsonObject
   /** Of everything that decides what the stage leaves. */
   inputs_sha256: string
+  /** That it took. */
   seconds: number
 }
 

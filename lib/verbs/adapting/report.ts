@@ -7,7 +7,9 @@ import { cutMeasure, type Pick } from './pick'
 import type { AdaptStage } from './records'
 
 export interface AdaptedArm {
+  /** As in the config. */
   name: string
+  /** What the arm does, in words. */
   about: string
   /** The stage that left its model. */
   result: string
@@ -17,10 +19,14 @@ export interface AdaptedArm {
 
 /** The numbers of an adaptation at its end: arms, stages, and the one that was picked by the stated rule. */
 export interface AdaptReport {
+  /** Of this report; another number where keys change their meaning. */
   schema: 'tongueforge.adapt/1'
+  /** That was learnt. */
   language: string
+  /** The model that began. */
   chat: string
   base?: string
+  /** In the order of the config. */
   arms: AdaptedArm[]
   /** Those that are done, in their order. */
   stages: AdaptStage[]
@@ -28,6 +34,7 @@ export interface AdaptReport {
   measures: Record<string, string>
   /** Models are `start`, the arms by name, and `compressed`; differences are from the start. */
   results: EvaluationRow[]
+  /** Which arm was picked, and why. */
   pick: Pick
   /** Model folder of the arm that won; absent where none could. */
   model?: string

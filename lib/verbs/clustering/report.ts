@@ -32,6 +32,7 @@ export interface ClustersReport extends ClustersPlanReport {
   used: number
   /** Labels of `data` of the largest and of the smallest cluster. */
   most: number
+  /** Labels of `data` of the smallest. */
   least: number
   /** Of the labels of `data`, in nats: at most ln(clusters). */
   entropy: number

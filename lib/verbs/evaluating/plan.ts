@@ -118,9 +118,13 @@ export async function askedOfModel(
 
 /** What is asked, without asking it. */
 export interface ForetoldTask {
+  /** As `models` calls it. */
   model: string
+  /** Its name. */
   task: string
+  /** Examples before each question. */
   num_fewshot: number
+  /** Of the task. */
   documents: number
   requests: number
   /** That the model reads, before what is alike is read once; of conversations, the first prompts. */

@@ -54,6 +54,7 @@ export interface LandscapePoint extends PointPlace, PointFigures {
 
 /** A point that could not be made or measured; the others go on, and a resumed run tries again. */
 export interface FailedPoint extends PointPlace {
+  /** As in TongueforgeError. */
   error: { code: string; message: string; hint: string | undefined }
 }
 

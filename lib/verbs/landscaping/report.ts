@@ -18,6 +18,7 @@ export interface LandscapeReport {
   fronts: Fronts
   /** The same by the error of each probe, by its name. */
   probe_fronts?: Record<string, Fronts>
+  /** How speed was measured, as in the config. */
   measure: LandscapeConfig['measure']
   /** Points that this session made and measured; the others were there. */
   measured: number

@@ -32,8 +32,10 @@ export interface ProbeFold {
 
 /** Over folds, means. */
 export interface ProbeFigures extends ProbeFold {
+  /** As in the config. */
   name: string
   kind: OneProbe['kind']
+  /** As in the config: what is told apart. */
   label: string
   layers: OneProbe['layers']
   /** That are told apart, a blank not among them. */

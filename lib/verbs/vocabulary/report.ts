@@ -4,11 +4,15 @@ import type { BeforeAfter, CorpusFigures, TextFigures } from './figures'
 
 /** What the larger vocabulary saves, and what was checked of it. */
 export interface ExtendVocabularyReport extends Partial<RowExtensionStatistics> {
+  /** The folder, as a full path. */
   out: string
+  /** Whether nothing was written. */
   dry_run: boolean
   /** Tokens of the tokenizer; `rows` are those of the embedding. */
   tokens: BeforeAfter
+  /** Of the embedding. */
   rows: BeforeAfter
+  /** That text is cut into; special ones are told apart. */
   learnt_tokens: number
   /** Of the learnt ones, single characters. */
   learnt_characters: number
@@ -28,7 +32,10 @@ export interface ExtendVocabularyReport extends Partial<RowExtensionStatistics> 
   stop_ids?: number[]
   /** Files of the vocabulary in other forms, which the result does not have. */
   left_out?: string[]
+  /** Of the weights before. */
   bytes_to_read: number
+  /** Of the weights after. */
   bytes_to_write: number
+  /** Of reading and writing. Absent from a dry run. */
   seconds?: number
 }

@@ -15,8 +15,11 @@ export interface TrainVocabularyProgress {
 }
 
 export interface TrainVocabularyCallbacks {
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far it is. */
   onProgress?: ((progress: TrainVocabularyProgress) => void) | undefined
+  /** Hears what the result is that one might not expect. */
   onWarning?: ((message: string) => void) | undefined
 }
 

@@ -23,6 +23,7 @@ export interface TrainVocabularyOptions {
   bosToken?: string | undefined
   /** Ends a text; default `<|endoftext|>`. */
   eosToken?: string | undefined
+  /** Fills rows up; default: that of `like`, where it has one. */
   padToken?: string | undefined
   /** File with a chat template for the tokenizer. */
   chatTemplate?: string | undefined
@@ -30,6 +31,7 @@ export interface TrainVocabularyOptions {
   like?: string | undefined
   /** 0, the default: all cores. */
   threads?: number | undefined
+  /** Replace what is at `out`, where it looks like ours; default: false, and ERR_EXISTS. */
   overwrite?: boolean | undefined
   /** Learn and measure, but write nothing. */
   dryRun?: boolean | undefined

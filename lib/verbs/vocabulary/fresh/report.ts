@@ -6,13 +6,19 @@ import type { Plan } from './plan'
 
 /** What the tokenizer makes of its corpus, and what was checked of it. */
 export interface TrainVocabularyReport {
+  /** The folder, as a full path. */
   out: string
+  /** Whether nothing was written. */
   dry_run: boolean
+  /** Tokens, special ones and the 256 bytes included. */
   vocab_size: number
+  /** That were learnt. */
   merges: number
+  /** With their ids. */
   special_tokens: Record<string, number>
   /** What ended the learning. `min_count`: every pair that is left is rarer. */
   ended_by: 'size' | 'coverage' | 'min_count'
+  /** What was learnt from. */
   corpus: {
     texts: number
     characters: number
@@ -25,6 +31,7 @@ export interface TrainVocabularyReport {
   }
   /** Of the corpus: as bytes, and with the new tokens. */
   tokens_per_character: { before: number; after: number }
+  /** Of the corpus, with the new tokens. */
   bytes_per_token: number
   /** Share of the words of the text that are one token. */
   coverage: number
@@ -32,6 +39,7 @@ export interface TrainVocabularyReport {
   round_trip: { texts: number; equal: number }
   /** Some learnt tokens, the first ones, as text. */
   examples: string[]
+  /** That it took. */
   seconds: number
 }
 
