@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { brokenAddon, brokenRules, brokenSbom, brokenTexts } from './packaging/inspect.mjs'
 import { stageMainPackage } from './packaging/main_package.mjs'
-import { pack } from './packaging/pack.mjs'
+import { pack, plainModes } from './packaging/pack.mjs'
 import { stagePlatformPackage } from './packaging/platform_package.mjs'
 import { mainSbom, SBOM_FILE } from './packaging/sbom.mjs'
 import { setUp } from './setup.mjs'
@@ -31,6 +31,7 @@ export async function makePackages(out, build = {}) {
 
 async function finished(kind, folder, out, stage) {
   const manifest = await stage(folder)
+  plainModes(folder)
   const packed = await pack(folder, out)
   const broken = [
     ...brokenRules(kind, manifest, packed),

@@ -53,8 +53,13 @@ test('each runs on the versions of Node that are promised', () => {
   assert.deepEqual(odd, [])
 })
 
+const manifest = JSON.parse(readFileSync(join(clone, 'package.json'), 'utf8'))
+
+test('a clone cannot be published by mistake: npm run package makes what is', () => {
+  assert.equal(manifest.private, true)
+})
+
 test('what is depended on directly is pinned', () => {
-  const manifest = JSON.parse(readFileSync(join(clone, 'package.json'), 'utf8'))
   for (const [name, wanted] of Object.entries(manifest.dependencies)) {
     assert.match(wanted, /^\d+\.\d+\.\d+$/, name)
     assert.ok(

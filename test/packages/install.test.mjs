@@ -77,6 +77,20 @@ describe('both packages, installed by npm into an empty folder', () => {
     )
   })
 
+  test('packed again, by somebody of other habits, they are the same bytes', async () => {
+    const program = `process.umask(0o077)
+      const { makePackages } = await import(process.argv[1])
+      const { main, platform } = await makePackages(process.argv[2])
+      console.log(JSON.stringify([main.integrity, platform.integrity]))`
+    const script = new URL('../../scripts/package.mjs', import.meta.url).href
+    const options = { env: { ...process.env, TZ: 'Asia/Tokyo', LANG: 'ka_GE.UTF-8' } }
+    const args = ['--input-type=module', '-e', program, script, join(folder, 'again')]
+    const { code, out, err } = await run(process.execPath, args, options)
+    assert.equal(code, 0, err)
+    const again = JSON.parse(out.trim().split('\n').at(-1))
+    assert.deepEqual(again, [made.main.integrity, made.platform.integrity])
+  })
+
   test('their bills of materials name what npm has installed, no more and no less', () => {
     const { metadata, components, dependencies } = sbomOf('tongueforge')
     const { name, version } = made.main.manifest
