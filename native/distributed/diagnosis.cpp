@@ -64,13 +64,20 @@ Error error_of(const Findings& found, const Symptom& symptom) {
       {{"ranks", listed(found.ranks)}, {"cause", symptom.cause}});
 }
 
+// What is wrong most often with an engine that all have started.
+std::string advice(const std::string& cause) {
+  if (cause.find("NCCL") != std::string::npos)
+    return "Give each process a GPU of its own (device: cuda, without a number), or set distributed.backend to "
+           "gloo; else check the network between the hosts. Then start all processes again with --resume.";
+  return "Check the network between the hosts, and start all processes again with --resume.";
+}
+
 Error nobody(const Symptom& symptom) {
   return Error(
       "ERR_DISTRIBUTED",
       str("Expected all processes to reach each other, and a connection broke though all of them live: ",
           symptom.cause),
-      "Check the network between the hosts, and start all processes again with --resume.",
-      {{"ranks", ""}, {"cause", symptom.cause}});
+      advice(symptom.cause), {{"ranks", ""}, {"cause", symptom.cause}});
 }
 
 // Everybody is silent where the store is: of them all, only who serves it is known to be.

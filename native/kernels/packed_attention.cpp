@@ -1,6 +1,7 @@
 #include "kernels/packed_attention.h"
 
 #include "kernels/dispatch.h"
+#include "kernels/packed_attention_cudnn.h"
 #include "kernels/packed_attention_dense.h"
 #include "kernels/packed_attention_flash.h"
 #include "kernels/packed_attention_fused.h"
@@ -72,6 +73,7 @@ at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::
               k.size(1));
   TORCH_CHECK(options.causal || options.window == 0, "a window looks back only");
   if (has_fused_code(q, k, v)) return PackedAttention::apply(q, k, v, options);
+  if (takes_cudnn_attention(q, options)) return cudnn_packed_attention(q, k, v, options);
   if (has_flash_attention(q.device(), q.scalar_type(), q.size(3)))
     return flash_packed_attention(q, k, v, options);
   return dense_packed_attention(q, k, v, options);

@@ -23,8 +23,9 @@ struct PackedAttentionOptions {
 /// q (B,N,T,H), k and v (B,K,T,H) in any layout whose last dimension is dense, N a multiple of K ->
 /// (B,T,N*H); zero at places of no document. Differentiable once in q, k, v. On the CPU float32, bfloat16 or
 /// float64, with sums in float32 or wider: documents run in parallel, and within a document its kv heads;
-/// where there are fewer of both than threads, the products are parallel within. On CUDA the kernel of
-/// packed_attention_flash.h for 16-bit types; for all else packed_attention_dense.h.
+/// where there are fewer of both than threads, the products are parallel within. On CUDA the kernels of
+/// packed_attention_cudnn.h and packed_attention_flash.h for 16-bit types; for all else
+/// packed_attention_dense.h.
 at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const PackedAttentionOptions& options);
 

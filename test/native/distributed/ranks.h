@@ -57,11 +57,13 @@ inline void for_each_rank(int size, const std::function<void(int)>& work) {
 
 /// Does work in a group of so many, each of which leaves well.
 inline void in_group(int size, const std::function<void(const std::shared_ptr<distributed::Group>&)>& work,
-                     int timeout_ms = 60000) {
+                     int timeout_ms = 60000, bool nccl = false) {
   const int port = free_port();
   for_each_rank(size, [&](int rank) {
     SilentJob job;
-    const auto group = distributed::Group::join(rank_of(rank, size, port, timeout_ms), job);
+    auto options = rank_of(rank, size, port, timeout_ms);
+    options.nccl = nccl;
+    const auto group = distributed::Group::join(options, job);
     work(group);
     group->leave(nullptr);
   });

@@ -1,7 +1,12 @@
 // The ways of packed attention beside the loops of the CPU: document by document, and what stands around the
 // kernel of libtorch for CUDA, here with another one in its place.
+#include <cstdlib>
 #include "doctest.h"
+
 #include "gpu.h"
+#include "kernels/cuda/devices.h"
+#include "kernels/deterministic.h"
+#include "kernels/packed_attention_cudnn.h"
 #include "kernels/packed_attention_dense.h"
 #include "kernels/packed_attention_flash.h"
 #include "kernels/packings.h"
@@ -11,6 +16,8 @@ using namespace tongueforge::test;
 using kernels::detail::FlashCall;
 using kernels::detail::FlashGradients;
 using kernels::detail::FlashResult;
+using kernels::detail::RowsGradients;
+using kernels::detail::RowsResult;
 
 namespace {
 
@@ -46,6 +53,37 @@ FlashGradients plain_backward(const FlashCall& c, const FlashResult&, const at::
   for (const auto& x : {c.q, c.k, c.v}) leaves.push_back(x.detach().requires_grad_());
   const auto grads = torch::autograd::grad({documents_of(c, leaves[0], leaves[1], leaves[2])}, leaves, {dy});
   return {grads[0], grads[1], grads[2]};
+}
+
+/// What the kernel for whole rows promises; it wants the memory of (B,T,N,H).
+at::Tensor whole_rows(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal) {
+  for (const auto& x : {q, k, v}) CHECK(x.stride(1) == x.size(3));
+  const auto y = at::scaled_dot_product_attention(q, k, v, std::nullopt, 0.0, causal, std::nullopt, true);
+  return y.transpose(1, 2).contiguous().transpose(1, 2);
+}
+
+RowsResult plain_rows_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal) {
+  const auto nothing = at::empty({0});
+  return {whole_rows(q, k, v, causal), nothing, nothing, nothing};
+}
+
+RowsGradients plain_rows_backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal,
+                                  const RowsResult& result, const at::Tensor& dy) {
+  CHECK(dy.sizes() == result.y.sizes());
+  const at::AutoGradMode recorded(true);
+  std::vector<at::Tensor> leaves;
+  for (const auto& x : {q, k, v}) leaves.push_back(x.detach().requires_grad_());
+  const auto grads =
+      torch::autograd::grad({whole_rows(leaves[0], leaves[1], leaves[2], causal)}, leaves, {dy});
+  return {grads[0], grads[1], grads[2]};
+}
+
+/// Rows of one document each.
+Packing whole_packing(uint64_t seed, bool causal = true) {
+  Packing packing(seed, causal);
+  packing.window = 0;
+  packing.segments_BT = at::zeros({packing.batch, packing.time}, at::kLong);
+  return packing;
 }
 
 /// A plan with more room than these rows need, which has held other rows before.
@@ -105,6 +143,38 @@ TEST_CASE("what stands around the kernel for CUDA gives it every document, and k
     CHECK(ours.y.masked_select(padding).eq(0).all().item<bool>());
     CHECK(ours.dk.masked_select(padding.unsqueeze(-1)).eq(0).all().item<bool>());
   }
+}
+
+TEST_CASE("what stands around the kernel for whole rows gives it rows in the memory that it wants") {
+  for (uint64_t seed = 1; seed <= 12; seed++) {
+    CAPTURE(seed);
+    at::manual_seed(seed);
+    const auto packing = whole_packing(seed, /*is_causal=*/seed % 3 != 0);
+    const Inputs inputs(packing, at::kDouble);
+    const auto plan = kernels::packed_plan(packing.segments_BT);
+    CHECK(kernels::detail::are_whole(*plan));
+    const auto run = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+      return kernels::detail::cudnn_packed_attention(q, k, v, {plan, 0, nullptr, packing.causal},
+                                                     {plain_rows_forward, plain_rows_backward});
+    };
+    check_equal(inputs.run(run), packed(inputs, packing), 1e-11);
+    check_equal(inputs.run([&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+      return run(q.contiguous(), k, v.contiguous());  // heads one under the other
+    }),
+                packed(inputs, packing), 1e-11);
+  }
+}
+
+TEST_CASE("rows are whole where each is one document from its first place to its last") {
+  const auto whole = [](std::initializer_list<int64_t> segments) {
+    return kernels::detail::are_whole(
+        *kernels::packed_plan(at::tensor(std::vector<int64_t>(segments), at::kLong).view({2, 4})));
+  };
+  CHECK(whole({0, 0, 0, 0, 0, 0, 0, 0}));
+  CHECK(whole({0, 0, 0, 0, 1, 1, 1, 1}));
+  CHECK_FALSE(whole({0, 0, 0, 0, 0, 0, 0, -1}));
+  CHECK_FALSE(whole({0, 0, 0, 0, -1, -1, -1, -1}));
+  CHECK_FALSE(whole({0, 0, 0, 0, 0, 0, 1, 1}));
 }
 
 TEST_CASE(
@@ -173,4 +243,37 @@ TEST_CASE("cuda: packed attention of long rows: one document, many of one token,
     }),
                 expected, 2e-2);
   }
+}
+
+TEST_CASE("cuda: whole rows go through cuDNN where it suits, with the result of float64 on the CPU") {
+  const auto device = gpu();
+  if (!device) return;
+  Packing packing(1);
+  packing.batch = 2, packing.window = 0;
+  int taken = 0;
+  struct Shape {
+    int64_t time, heads, kv_heads, head_dim;
+    bool causal;
+  };
+  const Shape shapes[] = {{1024, 4, 4, 64, true}, {1280, 8, 2, 128, true}, {1024, 6, 3, 96, false}};
+  for (const auto& [time, heads, kv_heads, head_dim, causal] : shapes) {
+    CAPTURE(head_dim);
+    packing.time = time, packing.heads = heads, packing.kv_heads = kv_heads, packing.head_dim = head_dim;
+    packing.causal = causal;
+    packing.segments_BT = at::arange(2).unsqueeze(1).expand({2, time}).contiguous();
+    for (const auto& [dtype, tolerance] : {std::pair(at::kBFloat16, 2e-2), std::pair(at::kHalf, 3e-3)}) {
+      CAPTURE(dtype);
+      const auto rounded = Inputs(packing, at::kDouble).to(at::kCPU, dtype);
+      const auto there = rounded.to(*device, dtype);
+      const kernels::PackedAttentionOptions options = {kernels::packed_plan(packing.segments_BT, *device)};
+      taken += kernels::takes_cudnn_attention(there.q.transpose(1, 2), options);
+      check_close(packed(there, packing), packed(rounded.to(at::kCPU, at::kDouble), packing), tolerance);
+      const kernels::DeterministicScope deterministic(true);
+      CHECK_FALSE(kernels::takes_cudnn_attention(there.q.transpose(1, 2), options));
+    }
+  }
+  MESSAGE(taken << " of 6 went through cuDNN");
+  const bool is_asked_for = !std::getenv("TONGUEFORGE_ATTENTION");
+  for (const auto& each : kernels::cuda::devices().list)
+    if (each.index == 0) CHECK(taken == (each.major == 9 && is_asked_for ? 6 : 0));
 }
