@@ -67,8 +67,9 @@ Error error_of(const Findings& found, const Symptom& symptom) {
 // What is wrong most often with an engine that all have started.
 std::string advice(const std::string& cause) {
   if (cause.find("NCCL") != std::string::npos)
-    return "Give each process a GPU of its own (device: cuda, without a number), or set distributed.backend to "
-           "gloo; else check the network between the hosts. Then start all processes again with --resume.";
+    return "Give each process a GPU of its own (device: cuda, without a number), or set "
+           "distributed.backend to gloo; else check the network between the hosts. Then start all "
+           "processes again with --resume.";
   return "Check the network between the hosts, and start all processes again with --resume.";
 }
 
