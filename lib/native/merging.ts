@@ -38,9 +38,13 @@ export interface GraftPlan {
 
 /** Chunks of an output, compared with what its inputs give. */
 export interface StreamCheck {
+  /** Of the weights. */
   chunks: number
+  /** That were made again. */
   chunks_checked: number
+  /** In those. */
   bytes_checked: number
+  /** Each chunk that differs: the first byte that does. */
   mismatches: { file: string; tensor: string; offset: number }[]
 }
 
@@ -110,29 +114,42 @@ export interface DeltaPlan {
 }
 
 export interface DeltaTensorDescription {
+  /** As in the models. */
   name: string
+  /** Sizes, the slowest first. */
   shape: number[]
+  /** What it is stored as. */
   format: string
+  /** Its values. */
   elements: number
+  /** In the file. */
   bytes: number
 }
 
 /** Euclidean norms over values, and the second over the first. */
 interface DeltaErrors {
+  /** Of the difference. */
   delta_l2: number
+  /** Of what the format loses of it. */
   error_l2: number
+  /** error_l2 / delta_l2. */
   relative_error: number
+  /** Of the base. */
   base_l2: number
 }
 
 export interface DeltaTensorFigures extends DeltaTensorDescription, DeltaErrors {}
 
 export interface DeltaFigures extends DeltaErrors {
+  /** Values of all tensors. */
   elements: number
   /** Of the file. */
   bytes: number
+  /** The same values as float32. */
   dense_bytes: number
+  /** dense_bytes / bytes. */
   ratio: number
+  /** The same for each. */
   tensors: DeltaTensorFigures[]
 }
 
@@ -170,12 +187,17 @@ export interface AdapterMergePlan {
 }
 
 export interface AdapterMergeStatistics {
+  /** With a product added. */
   tensors_merged: number
   /** Trained as a whole: PEFT's modules_to_save. */
   tensors_replaced: number
+  /** As they were. */
   tensors_copied: number
+  /** Of weights. */
   bytes_read: number
+  /** Of weights. */
   bytes_written: number
+  /** Values of merged tensors that are infinite or not a number. */
   nonfinite: number
   /** |rounded - exact| of the merged weights: the largest over the largest value of its tensor; sum over sum. */
   rounding: { max_relative: number; mean_relative: number }
@@ -201,9 +223,13 @@ export interface RowExtensionPlan {
 }
 
 export interface RowExtensionStatistics {
+  /** That got rows. */
   tensors_extended: number
+  /** As they were. */
   tensors_copied: number
+  /** Of weights. */
   bytes_read: number
+  /** Of weights. */
   bytes_written: number
   /** Values of new rows that are infinite or not a number. */
   nonfinite: number

@@ -26,6 +26,7 @@ export interface MergeAdapterOptions {
   adapter: string
   /** Model folder to be written. */
   out: string
+  /** Replace what is at `out`, where it looks like ours; default: false, and ERR_EXISTS. */
   overwrite?: boolean | undefined
   /** Check everything and return the plan; write nothing. */
   dryRun?: boolean | undefined

@@ -15,6 +15,7 @@ export interface ApplyDeltaOptions {
   force?: boolean | undefined
   /** Model folder to be written. */
   out: string
+  /** Replace what is at `out`, where it looks like ours; default: false, and ERR_EXISTS. */
   overwrite?: boolean | undefined
   /** Go on where an interrupted run stopped; an interruption of this one leaves its work for the next. */
   resume?: boolean | undefined

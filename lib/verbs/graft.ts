@@ -45,7 +45,16 @@ export interface GraftOptions {
   /** Several chat vectors, instead of base, chat and scale. */
   vectors?: readonly GraftVector[] | undefined
   /** Leave out most of each difference before it is added. */
-  sparsify?: { method: 'ties' | 'dare'; density: number; seed?: number | undefined } | undefined
+  sparsify?:
+    | {
+        /** ties keeps the largest entries, dare random ones. */
+        method: 'ties' | 'dare'
+        /** Share of the entries that is kept. */
+        density: number
+        /** Of dare; default: 0. */
+        seed?: number | undefined
+      }
+    | undefined
   /** out = chat + scale * (target - base) instead: the same at scale 1. */
   residual?: boolean | undefined
   /** Add a delta also to a model that does not seem to descend from its base. */

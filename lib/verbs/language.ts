@@ -9,6 +9,7 @@ import { HeldHandle } from './held_handle'
 export interface LanguageOptions {
   /** A classifier of fastText's, .bin or .ftz; default: the detector that comes along. */
   model?: string | undefined
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
 }
 

@@ -60,8 +60,14 @@ export interface MergeReport extends Partial<ConfigMergeStatistics> {
   tensors: number
   /** Whether the result has an output head of its own; else it is the embedding. */
   head: boolean
-  /** Rows of the embedding, the model that gives the tokenizer, and rows that some model lacks. */
-  vocabulary: { rows: number; tokenizer: string; rows_from_other_models: number }
+  vocabulary: {
+    /** Of the embedding of the result. */
+    rows: number
+    /** The model that gives the tokenizer, as the config calls it. */
+    tokenizer: string
+    /** Rows that some model lacked. */
+    rows_from_other_models: number
+  }
   /** Tensors of the models that the result does without. */
   left_out?: string[]
   /** Files of the vocabulary in other forms, which the result does not have. */

@@ -63,7 +63,9 @@ export interface LoadOptions {
    * cache. true: with the defaults. docs/serving.md
    */
   serving?: boolean | ServingOptions | undefined
+  /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+  /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
 

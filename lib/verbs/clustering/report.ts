@@ -8,18 +8,25 @@ import type { ClustersPlan } from './plan'
 
 /** Of sizes alone: what --dry-run tells. */
 export interface ClustersPlanReport {
+  /** The folder, as a full path. */
   out: string
+  /** Whether nothing was written. */
   dry_run: boolean
+  /** Files that are learnt from. */
   utterances: number
   /** Files that get labels alone. */
   label_only: number
   /** Files that were left out, as `invalid: skip` says. */
   skipped: number
+  /** Of sound. */
   seconds: number
   /** Of `data`; and those of them that centres are learnt from. */
   frames: number
+  /** Frames that centres are learnt from. */
   learnt_from: number
+  /** Numbers of a frame. */
   width: number
+  /** As in the config. */
   clusters: number
   /** That are written. */
   labels: number

@@ -126,6 +126,7 @@ export interface ForetoldTask {
   num_fewshot: number
   /** Of the task. */
   documents: number
+  /** To the model. */
   requests: number
   /** That the model reads, before what is alike is read once; of conversations, the first prompts. */
   tokens: number

@@ -16,9 +16,11 @@ export interface SpeedFigures {
   peak_mfu?: number
   /** Resident in this process after the update, and the most so far. */
   memory_bytes: number
+  /** The most that was resident so far. */
   peak_memory_bytes: number
   /** On a GPU: of tensors after the update, and the most so far. */
   device_memory_bytes?: number
+  /** On a GPU: of tensors, the most so far. */
   device_peak_memory_bytes?: number
 }
 
