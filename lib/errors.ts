@@ -9,6 +9,19 @@ export interface ErrorOptions {
   cause?: unknown
 }
 
+/** A message repeats what came from files: so much of it is read by nobody. */
+const MAX_CHARACTERS = 2000
+/** All but tab and line end. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
+
+/** Control characters of somebody else's text as escapes, for a terminal would obey them; what is very long is cut in the middle. */
+function readable(text: string): string {
+  const half = MAX_CHARACTERS / 2 - 8
+  const short = text.length <= MAX_CHARACTERS ? text : `${text.slice(0, half)} [...] ${text.slice(-half)}`
+  return short.replace(CONTROL, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
 /** Every failure of tongueforge: a stable `code`, a message that names the place, a hint that says what to do next. */
 export class TongueforgeError extends Error {
   override readonly name = 'TongueforgeError'
@@ -17,9 +30,9 @@ export class TongueforgeError extends Error {
   readonly details: ErrorDetails
 
   constructor(code: string, message: string, { hint, details = {}, cause }: ErrorOptions = {}) {
-    super(message, cause === undefined ? undefined : { cause })
+    super(readable(message), cause === undefined ? undefined : { cause })
     this.code = code
-    this.hint = hint
+    this.hint = hint && readable(hint)
     this.details = details
   }
 

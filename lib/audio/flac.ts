@@ -1,6 +1,6 @@
 /** FLAC files (RFC 9639): their heads are read here, their samples decoded by a library on a thread of its own. */
-import { open } from 'node:fs/promises'
 import { ioError } from '../checkpoint/json_file'
+import { openRegular } from '../checkpoint/regular_file'
 import { TongueforgeError } from '../errors'
 import type { SoundDescription } from '../native'
 import { decodeFlac } from './flac_thread'
@@ -50,16 +50,14 @@ async function describe(path: string, signal: AbortSignal | undefined): Promise<
 }
 
 async function readHead(path: string): Promise<Buffer> {
+  const file = await openRegular(path)
   try {
-    const file = await open(path)
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0)
-      return buffer.subarray(0, bytesRead)
-    } finally {
-      await file.close()
-    }
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0)
+    return buffer.subarray(0, bytesRead)
   } catch (error) {
     throw ioError(path, error as NodeJS.ErrnoException)
+  } finally {
+    await file.close()
   }
 }
 

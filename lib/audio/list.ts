@@ -51,6 +51,14 @@ export async function listAudio(
   options: ListAudioOptions = {},
 ): Promise<AudioList> {
   checkOptions('listAudio', options)
+  if (!Array.isArray(sources))
+    throw new TongueforgeError(
+      'ERR_USAGE',
+      `sources: expected a list of { path }, received a ${typeof sources}`,
+      {
+        hint: "For example: listAudio([{ path: 'recordings/' }])",
+      },
+    )
   const list: AudioList = { utterances: [], seconds: 0, skipped: 0, problems: [] }
   for (const [number, source] of sources.entries()) await addSource(list, source, number, options)
   for (const { seconds } of list.utterances) list.seconds += seconds

@@ -1,7 +1,7 @@
 /** Manifests: tables with a row a sound file. */
-import { createReadStream } from 'node:fs'
 import { dirname, extname, resolve } from 'node:path'
 import { ioError } from '../checkpoint/json_file'
+import { openRegular } from '../checkpoint/regular_file'
 import { TongueforgeError } from '../errors'
 import { readJsonRecords } from '../text/json_records'
 import { dataError } from '../text/lines'
@@ -104,11 +104,17 @@ interface Dialect {
   quote: string | null
 }
 
+/** Characters of a row: a quote that is never closed must not fill the memory. */
+const MAX_ROW = 2 ** 20
+
 /** The first row names the columns. */
 async function* tableRows(file: string, dialect: Dialect, { signal }: ManifestOptions): AsyncGenerator<Row> {
   const { parse } = await import('csv-parse') // loaded by the first table
-  const source = createReadStream(file)
-  const parser = parse({ ...dialect, columns: true, bom: true, info: true, skip_empty_lines: true })
+  const source = (await openRegular(file)).createReadStream()
+  const parser = parse({
+    ...dialect,
+    ...{ columns: true, bom: true, info: true, skip_empty_lines: true, max_record_size: MAX_ROW },
+  })
   source.on('error', (error) => parser.destroy(ioError(file, error)))
   try {
     for await (const { record, info } of source.pipe(parser)) {

@@ -1,9 +1,10 @@
 /** The thread that hashes a file: gigabytes of it would take seconds from the event loop. */
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, readSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
+import { openRegularNow } from './regular_file'
 
-const fd = openSync(workerData as string, 'r')
+const fd = openRegularNow(workerData as string)
 const hash = createHash('sha256')
 const piece = Buffer.allocUnsafe(1 << 20)
 for (let count = readSync(fd, piece); count > 0; count = readSync(fd, piece))

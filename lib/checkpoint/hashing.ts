@@ -1,23 +1,27 @@
 /** SHA-256 of files, large ones on threads of their own. */
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { openRegular } from './regular_file'
 
 /** What is read in less time than a thread needs to start. */
 const SMALL = 16 << 20
 
-/** SHA-256 of a file in hexadecimal; of a large one on a thread of its own. */
+/** SHA-256 of a file in hexadecimal; of a large one on a thread of its own. Throws ERR_NOT_FOUND, ERR_IO. */
 export async function sha256(file: string, signal?: AbortSignal): Promise<string> {
-  if ((await stat(file)).size > SMALL) return hashOnThread(file, signal)
-  const hash = createHash('sha256')
-  for await (const piece of createReadStream(file, { highWaterMark: 1 << 20 })) {
-    signal?.throwIfAborted() // the stream itself would throw an error of its own instead of the reason
-    hash.update(piece as Buffer)
+  const handle = await openRegular(file)
+  try {
+    if ((await handle.stat()).size > SMALL) return await hashOnThread(file, signal)
+    const hash = createHash('sha256')
+    for await (const piece of handle.createReadStream({ highWaterMark: 1 << 20, autoClose: false })) {
+      signal?.throwIfAborted() // the stream itself would throw an error of its own instead of the reason
+      hash.update(piece as Buffer)
+    }
+    return hash.digest('hex')
+  } finally {
+    await handle.close()
   }
-  return hash.digest('hex')
 }
 
 /** Threads that hash at the same time; the others wait for their turn. */

@@ -1,5 +1,7 @@
-import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { TongueforgeError } from '../errors'
+import { jsonProblem } from './json_text'
+import { openRegular } from './regular_file'
 
 /** A JSON object as it came from a file: every value still unchecked. */
 export type JsonObject = Record<string, unknown>
@@ -34,8 +36,9 @@ export async function readTextFile(
 }
 
 /**
- * Reads a JSON file whose top level is an object. A key named `__proto__` is dropped wherever it stands: nothing in
- * a configuration needs it, and code that copies keys must not meet it.
+ * Reads a JSON file whose top level is an object. A key that stands twice in an object is refused: of two programs one
+ * might take the first. A key named `__proto__` is dropped wherever it stands: nothing in a configuration needs it, and
+ * code that copies keys must not meet it.
  */
 export async function readJsonObject(file: string, options: JsonFileOptions): Promise<JsonObject> {
   const text = await readTextFile(file, options)
@@ -84,12 +87,10 @@ async function ifPresent<T>(reading: Promise<T>): Promise<T | undefined> {
 }
 
 async function readCapped(file: string, maxBytes: number, code: string): Promise<Buffer> {
-  const handle = await open(file).catch((error) => {
-    throw ioError(file, error)
-  })
+  const handle = await openRegular(file)
   try {
     const { size } = await handle.stat()
-    if (size <= maxBytes) return await handle.readFile()
+    if (size <= maxBytes) return await readBytes(handle, size)
     throw new TongueforgeError(code, `${file}: expected at most ${maxBytes} bytes, received ${size}`, {
       hint: 'This is no file of the kind that its name promises. Download it again.',
       details: { file, size, limit: maxBytes },
@@ -101,8 +102,21 @@ async function readCapped(file: string, maxBytes: number, code: string): Promise
   }
 }
 
+/** The bytes that a file was found to have, and no more: one that grows meanwhile, or a file of /proc, does not fill the memory. */
+async function readBytes(handle: FileHandle, size: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(size)
+  let done = 0
+  while (done < size) {
+    const { bytesRead } = await handle.read(bytes, done, size - done, done)
+    if (bytesRead === 0) break
+    done += bytesRead
+  }
+  return bytes.subarray(0, done)
+}
+
 /** An error of the operating system, told with the file: ERR_NOT_FOUND for a missing one, else ERR_IO. */
 export function ioError(file: string, cause: NodeJS.ErrnoException): TongueforgeError {
+  if (cause instanceof TongueforgeError) return cause
   const missing = cause.code === 'ENOENT' || cause.code === 'ENOTDIR'
   const message = missing
     ? `${file}: no such file`
@@ -132,10 +146,17 @@ export const writeFailed =
     )
   }
 
+/** Only where it may stand: a reviver makes the parsing several times slower, and cannot go deep. */
+const MAY_HOLD_PROTO = /__proto__|\\u005[fF]/
+
 function parseJson(text: string, file: string, code: string): unknown {
   try {
-    return JSON.parse(text, (key, value) => (key === '__proto__' ? undefined : value))
+    const value: unknown = JSON.parse(text)
+    refuseProblem(text, file, code)
+    if (!MAY_HOLD_PROTO.test(text)) return value
+    return JSON.parse(text, (key, part) => (key === '__proto__' ? undefined : part))
   } catch (cause) {
+    if (cause instanceof TongueforgeError) throw cause
     throw new TongueforgeError(
       code,
       `${file}: expected JSON, received text that is not: ${(cause as Error).message}`,
@@ -146,4 +167,13 @@ function parseJson(text: string, file: string, code: string): unknown {
       },
     )
   }
+}
+
+function refuseProblem(text: string, file: string, code: string): void {
+  const found = jsonProblem(text)
+  if (!found) return
+  throw new TongueforgeError(code, `${file}:${found.line}: ${found.problem}`, {
+    hint: 'Download the file again, or mend it at that place.',
+    details: { file, line: found.line },
+  })
 }

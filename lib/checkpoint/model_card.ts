@@ -1,8 +1,8 @@
 /** README.md of a model that we wrote: where it comes from, under which licence, and how it was made. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseYaml, toYaml } from '../config/parse'
 import { VERSION } from '../version'
+import { readTextFile } from './json_file'
 import { writeText } from './write_folder'
 
 export interface ModelCard {
@@ -55,7 +55,7 @@ export async function writeModelCard(folder: string, card: ModelCard): Promise<v
 
 // The `license` key at the head of a model's card, where there is one that can be read.
 async function licenceOf(folder: string): Promise<string | undefined> {
-  const card = await readFile(join(folder, 'README.md'), 'utf8').catch(() => '')
+  const card = await readTextFile(join(folder, 'README.md'), { code: 'ERR_DATA' }).catch(() => '')
   const front = /^---\n([\s\S]*?)\n---/.exec(card.replaceAll('\r\n', '\n'))?.[1]
   if (front === undefined) return undefined
   try {

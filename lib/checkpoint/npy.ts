@@ -1,7 +1,7 @@
 /** Matrices in numpy's .npy format, read strictly: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
-import { readFile, stat } from 'node:fs/promises'
 import { TongueforgeError } from '../errors'
 import { ioError } from './json_file'
+import { openRegular } from './regular_file'
 
 /** Larger than any table of statistics: mean and std of 1,000 bins are 16 kB. */
 const MAX_BYTES = 1 << 20
@@ -39,12 +39,15 @@ export async function readNpyMatrix(file: string): Promise<number[][]> {
 }
 
 async function readSmall(file: string): Promise<Buffer> {
+  const handle = await openRegular(file)
   try {
-    const { size } = await stat(file)
-    if (size <= MAX_BYTES) return await readFile(file)
+    const { size } = await handle.stat()
+    if (size <= MAX_BYTES) return await handle.readFile()
     return refuse(file, `at most ${MAX_BYTES} bytes`, String(size))
   } catch (error) {
     throw error instanceof TongueforgeError ? error : ioError(file, error as NodeJS.ErrnoException)
+  } finally {
+    await handle.close()
   }
 }
 

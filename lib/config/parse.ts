@@ -1,15 +1,20 @@
 /** Configs from files or objects: strict YAML, dotted overrides, and schema errors that name the key and help. */
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { closest, distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
+import { readTextFile } from '../checkpoint/json_file'
 import { TongueforgeError } from '../errors'
+import { keyProblem, lexicalProblem } from './yaml_limits'
 
 // Loaded by the first config: it costs as much time as the rest of `require` together.
 const yaml = (): typeof import('yaml') => require('yaml')
 
 const MAX_CONFIG_BYTES = 1 << 20
 
-/** Reads a YAML file: no aliases, no duplicate keys, at most 1 MB. Throws ERR_NOT_FOUND or ERR_CONFIG. */
+/**
+ * Reads a YAML file: UTF-8, at most 1 MB, no aliases, merge keys, directives or duplicate keys. Throws ERR_NOT_FOUND or
+ * ERR_CONFIG.
+ */
 export async function readYaml(file: string): Promise<unknown> {
   const entry = await stat(file).catch(() => undefined)
   if (entry === undefined) {
@@ -27,9 +32,7 @@ export async function readYaml(file: string): Promise<unknown> {
       hint: 'Give the YAML file; recipes/ holds configs to start from.',
     })
   }
-  if (entry.size > MAX_CONFIG_BYTES)
-    throw configError(file, `expected at most ${MAX_CONFIG_BYTES} bytes, received ${entry.size}`)
-  return parseYaml(await readFile(file, 'utf8'), file)
+  return parseYaml(await readTextFile(file, { code: 'ERR_CONFIG', maxBytes: MAX_CONFIG_BYTES }), file)
 }
 
 /** What a verb is given: a YAML file or an object, with overrides set; `file` is what errors call it. Throws as they do. */
@@ -44,18 +47,24 @@ export async function readGiven(
 
 /** As readYaml, from text; `file` is only named in errors. */
 export function parseYaml(text: string, file: string): unknown {
-  const document = yaml().parseDocument(text, { uniqueKeys: true, merge: false, version: '1.2' })
+  const library = yaml()
+  const forbidden = lexicalProblem(library, text)
+  if (forbidden) throw configError(file, forbidden, { hint: PLAIN })
+  const lineCounter = new library.LineCounter()
+  // Keys are compared below: the library would compare each one with all before it.
+  const options = { uniqueKeys: false, merge: false, version: '1.2', lineCounter } as const
+  const document = library.parseDocument(text, options)
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem)
     throw configError(file, `not YAML: ${problem.message.split('\n')[0]!.replace(/:$/, '')}`, {
       hint: 'Look at that place and the line before it.',
     })
-  try {
-    return document.toJS({ maxAliasCount: 0 })
-  } catch {
-    throw configError(file, 'aliases (*name) are not allowed: write the value out')
-  }
+  const badKey = keyProblem(library, document, lineCounter)
+  if (badKey) throw configError(file, badKey, { hint: PLAIN })
+  return document.toJS({ maxAliasCount: 0 })
 }
+
+const PLAIN = 'A config is plain YAML: keys and values, each of them written out once.'
 
 /** The text that `resolved.yaml` holds; with version 1.1, what its readers take for something else is quoted: no, on, 1_000. */
 export function toYaml(config: unknown, { version = '1.2' }: { version?: '1.1' | '1.2' } = {}): string {

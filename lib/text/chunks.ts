@@ -1,9 +1,9 @@
 /** The bytes of a data file, unpacked where its name ends in .gz or .zst. */
-import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { Decompress } from 'fzstd'
 import { ioError } from '../checkpoint/json_file'
+import { openRegular } from '../checkpoint/regular_file'
 import { TongueforgeError } from '../errors'
 
 /** Endings of compressed files, after that of the file within. */
@@ -18,7 +18,7 @@ const ZSTD_STEP = 4 * 1024
  * between. Throws ERR_NOT_FOUND, ERR_IO, ERR_DATA for damaged compression, `signal.reason` when aborted.
  */
 export async function* chunksOf(file: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
-  const source = createReadStream(file, { highWaterMark: CHUNK })
+  const source = (await openRegular(file)).createReadStream({ highWaterMark: CHUNK })
   try {
     for await (const chunk of unpacked(file, source)) {
       signal?.throwIfAborted()

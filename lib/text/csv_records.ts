@@ -10,6 +10,9 @@ export interface CsvOptions {
   signal?: AbortSignal | undefined
 }
 
+/** Characters of a row: a quote that is never closed must not fill the memory. */
+const MAX_ROW = 16 * 2 ** 20
+
 /**
  * Reads a table, streaming; without `columns` the first row names them. Throws ERR_DATA with file:line for rows of
  * another width, ERR_NOT_FOUND, ERR_IO; `signal.reason` when aborted.
@@ -21,7 +24,7 @@ export async function* readCsvRecords(
   const { parse } = await import('csv-parse') // loaded by the first table
   const { Readable } = await import('node:stream')
   const source = Readable.from(chunksOf(file, signal), { objectMode: false })
-  const parser = parse({ bom: true, info: true, skip_empty_lines: true })
+  const parser = parse({ bom: true, info: true, skip_empty_lines: true, max_record_size: MAX_ROW })
   source.on('error', (error) => parser.destroy(error))
   let names = columns
   let isFirst = true

@@ -1,7 +1,8 @@
 /** The thread that decodes a Parquet file: a row group at a time, handed over in pieces as they are asked for. */
-import { fstatSync, openSync, readSync } from 'node:fs'
+import { fstatSync, readSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { AsyncBuffer, FileMetaData } from 'hyparquet'
+import { openRegularNow } from '../checkpoint/regular_file'
 import type { JsonRecord } from './turns'
 
 export interface ParquetTask {
@@ -80,7 +81,7 @@ function sizeOf(value: unknown): number {
 
 /** Reads at once: this thread has nothing else to do. A file that ends early is an error, not a shorter answer. */
 function fileBuffer(file: string): AsyncBuffer {
-  const descriptor = openSync(file, 'r')
+  const descriptor = openRegularNow(file)
   const { size } = fstatSync(descriptor)
   return {
     byteLength: size,

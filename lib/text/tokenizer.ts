@@ -6,6 +6,7 @@ import { readTextFileIfPresent } from '../checkpoint/json_file'
 import { TongueforgeError } from '../errors'
 import { pause } from './pause'
 import { type PieceDecoder, StreamDecoder, type StreamDecoderOptions } from './stream_decoder'
+import { tokenizerProblem } from './tokenizer_file'
 
 export interface EncodeOptions {
   /** Add what the tokenizer's post-processor adds, e.g. BOS (default true). */
@@ -43,6 +44,8 @@ export class Tokenizer implements PieceDecoder {
     readonly addedTokens: readonly AddedToken[],
     /** SHA-256 of tokenizer.json: equal hashes, equal ids. */
     readonly sha256: string,
+    /** What errors call it. */
+    private readonly file: string,
   ) {
     this.specialIds = new Set(addedTokens.filter(({ special }) => special).map(({ id }) => id))
     this.decoder = hub.getDecoder()
@@ -59,12 +62,15 @@ export class Tokenizer implements PieceDecoder {
   /** Makes a tokenizer of the content of a tokenizer.json; `file` is only named in errors. */
   static fromJson(text: string, file = 'tokenizer.json'): Tokenizer {
     try {
+      const content = JSON.parse(text)
+      const problem = tokenizerProblem(content)
+      if (problem) throw new Error(problem)
       const hub = HubTokenizer.fromString(text)
       // A file may ask for truncation or padding; we do both ourselves, and visibly.
       hub.disableTruncation()
       hub.disablePadding()
       const hash = createHash('sha256').update(text).digest('hex')
-      return new Tokenizer(hub, addedTokens(JSON.parse(text)), hash)
+      return new Tokenizer(hub, addedTokens(content, hub), hash, file)
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new TongueforgeError(
@@ -86,7 +92,7 @@ export class Tokenizer implements PieceDecoder {
 
   /** Ids of one text. */
   async encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): Promise<Int32Array> {
-    const encoding = await coded(this.hub.encode(text, null, { addSpecialTokens }))
+    const encoding = await this.coded(this.hub.encode(text, null, { addSpecialTokens }))
     return new Int32Array(encoding.getIds())
   }
 
@@ -97,7 +103,7 @@ export class Tokenizer implements PieceDecoder {
   ): Promise<Int32Array[]> {
     const rows: Int32Array[] = []
     for (const slice of slicesOf(texts)) {
-      const encodings = await coded(this.hub.encodeBatch(slice, { addSpecialTokens }))
+      const encodings = await this.coded(this.hub.encodeBatch(slice, { addSpecialTokens }))
       await this.ownTurn(() => {
         for (const encoding of encodings) rows.push(new Int32Array(encoding.getIds()))
       })
@@ -138,7 +144,7 @@ export class Tokenizer implements PieceDecoder {
 
   /** Text of the ids. */
   async decode(ids: ArrayLike<number>, { skipSpecialTokens = true }: DecodeOptions = {}): Promise<string> {
-    return coded(this.hub.decode(Array.from(ids), skipSpecialTokens))
+    return this.coded(this.hub.decode(Array.from(ids), skipSpecialTokens))
   }
 
   /** As decode, on this thread at once: for a few ids. */
@@ -177,6 +183,19 @@ export class Tokenizer implements PieceDecoder {
     return vocabulary
   }
 
+  /** What the library says, e.g. of a word that is not in the vocabulary, as ERR_TOKENIZER. */
+  private async coded<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (cause) {
+      throw new TongueforgeError('ERR_TOKENIZER', `${this.file}: ${(cause as Error).message}`, {
+        hint: 'Does tokenizer.json belong to this text, and does it name a token for unknown words?',
+        details: { file: this.file },
+        cause,
+      })
+    }
+  }
+
   private async probeAffixes() {
     const [plain, full] = await Promise.all(
       [false, true].map((addSpecialTokens) => this.encode('a', { addSpecialTokens })),
@@ -188,21 +207,10 @@ export class Tokenizer implements PieceDecoder {
   }
 }
 
-/** What the library says, e.g. of a word that is not in the vocabulary, as ERR_TOKENIZER. */
-async function coded<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (cause) {
-    throw new TongueforgeError('ERR_TOKENIZER', `tokenizer: ${(cause as Error).message}`, {
-      hint: 'Does tokenizer.json belong to this text, and does it name a token for unknown words?',
-      cause,
-    })
-  }
-}
-
-function addedTokens(content: { added_tokens?: AddedToken[] }): AddedToken[] {
+/** With the ids that the library has given them, which numbers on where a file leaves a gap. */
+function addedTokens(content: { added_tokens?: AddedToken[] }, hub: HubTokenizer): AddedToken[] {
   return (content.added_tokens ?? []).map(({ id, content: text, special }) => ({
-    id,
+    id: hub.tokenToId(text) ?? id,
     content: text,
     special,
   }))

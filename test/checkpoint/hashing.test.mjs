@@ -46,7 +46,7 @@ test('a signal ends those that run and those that wait, and later ones have thei
 })
 
 test('a file that is not there is told, on a thread or not', async () => {
-  await assert.rejects(sha256(join(root, 'nowhere')), { code: 'ENOENT' })
+  await assert.rejects(sha256(join(root, 'nowhere')), { code: 'ERR_NOT_FOUND' })
 })
 
 test('hashes end with the work that fails, and the work is given with its hashes', async () => {

@@ -110,7 +110,7 @@ test('what the library cannot encode is a coded error', async () => {
   assert.deepEqual(await tokenizer.encode('a'), Int32Array.of(0))
   // One after the other: a rejection that nobody waits for yet ends the test.
   for (const encode of [() => tokenizer.encode('b'), () => tokenizer.encodeBatch(['b'])]) {
-    await assert.rejects(encode(), { code: 'ERR_TOKENIZER', message: /^tokenizer: .+/ })
+    await assert.rejects(encode(), { code: 'ERR_TOKENIZER', message: /^tokenizer\.json: .+/ })
   }
 })
 

@@ -1,0 +1,7 @@
+export { chatTemplates } from './chat_template.mjs'
+export { modelConfigs } from './model_config.mjs'
+export { places } from './places.mjs'
+export { safetensorsFiles } from './safetensors.mjs'
+export { shardIndexes } from './shard_index.mjs'
+export { tokenizerFiles } from './tokenizer_json.mjs'
+export { yamlConfigs } from './yaml_config.mjs'
