@@ -138,8 +138,8 @@ void check_bools(const SafetensorsFile& file, const TensorInfo& tensor, const st
 
 std::vector<ValueScan> scan(const SafetensorsFile& file, Job& job) {
   std::vector<ValueScan> rows;
-  std::vector<char> chunk(kChunk);
   const uint64_t total = file.file_size() - file.data_begin();
+  std::vector<char> chunk(std::min<uint64_t>(kChunk, total));
   uint64_t done = 0;
   for (const TensorInfo& tensor : file.tensors()) {
     ValueScan row{tensor.name};
