@@ -7,8 +7,6 @@ namespace {
 
 constexpr std::string_view kEndOfLine = "</s>", kLabelPrefix = "__label__";
 constexpr std::string_view kSpaces{" \n\r\t\v\f\0", 7};
-/// An empty word: its zero, its count and its kind.
-constexpr uint64_t kLeastEntry = 10;
 /// In all texts together: sums stay below what fastText's tree takes for "not yet made".
 constexpr int64_t kMostCount = 1'000'000'000'000'000;
 

@@ -102,7 +102,7 @@ class SlowTrainer {
         return a.second != b.second ? a.second < b.second : a.first > b.first;
       });
       if (best == all.end() || best->second < options_.min_count) break;
-      const auto [left, right] = best->first;
+      const int32_t left = best->first.first, right = best->first.second;
       const int32_t result = merged(best->first);
       for (auto& word : words_) word = replaced(word, best->first, result);
       const bool again = std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) {
