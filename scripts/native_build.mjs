@@ -5,7 +5,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { capture, fingerprint, readIfThere, root, StepError } from './steps.mjs'
 
-const SOURCES = ['CMakeLists.txt', 'cmake', 'native', 'third_party', 'test/native']
+const SOURCES = ['CMakeLists.txt', 'cmake', 'native', 'third_party', 'test/native', 'test/fuzz']
 
 /**
  * @typedef {object} BuildOptions

@@ -1,6 +1,7 @@
 // Live comparison with transformers, TRL and TensorBoard: sets up the project and pinned Python environments in build/,
 // once, then runs test/parity. Variables: python_environments.mjs.
 // Arguments go to the test runner: npm run test:parity -- --test-name-pattern qwen2
+import { buildProgram } from './fuzz.mjs'
 import { prepareEnvironments, runTestsWith } from './python_environments.mjs'
 import { setUp } from './setup.mjs'
 import { runScript } from './steps.mjs'
@@ -49,10 +50,17 @@ const ENVIRONMENTS = [
     requirements: ['test/parity/tensorboard_requirements.txt'],
     variable: 'TONGUEFORGE_TENSORBOARD_PYTHON',
   },
+  {
+    name: 'safetensors',
+    folder: 'build/parity-env-safetensors',
+    requirements: ['test/parity/safetensors_requirements.txt'],
+    variable: 'TONGUEFORGE_SAFETENSORS_PYTHON',
+  },
 ]
 
 await runScript(async () => {
   await setUp()
   await prepareEnvironments(ENVIRONMENTS)
+  process.env.TONGUEFORGE_HEADER_VERDICTS = await buildProgram('header_verdicts')
   return runTestsWith(ENVIRONMENTS, 'test/parity', process.argv.slice(2))
 })
