@@ -35,6 +35,7 @@ export const {
   readAudio,
   report,
   serve,
+  stats,
   sweep,
   train,
   trainVocabulary,

@@ -34,6 +34,7 @@ export type {
   CudaDevice,
   EngineStats,
   JobCallbacks,
+  MemoryCount,
   TensorDescription,
   ValueCounts,
 } from './native'
@@ -214,6 +215,7 @@ export {
   type SpeechInput,
   type SpeechLayer,
 } from './verbs/speech_encoder'
+export { type ProcessStats, stats } from './verbs/stats'
 export {
   type JudgedPoint,
   type SweepOptions,

@@ -2,11 +2,14 @@
 #include <napi.h>
 
 #include "binding/exports.h"
+#include "binding/stats.h"
+#include "kernels/counted_allocator.h"
 
 namespace tongueforge::binding {
 namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  kernels::count_cpu_tensors();
   env.SetInstanceData(new Environment);  // freed by Node with the environment
   exports.Set("version", TONGUEFORGE_VERSION);
   const struct {
@@ -20,6 +23,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"cancelJob", cancel_job},
       {"shutdownJobs", shutdown_jobs},
       {"dispose", dispose},
+      {"processStats", process_stats},
       {"inspectWeights", inspect_weights},
       {"stageFolder", stage_folder},
       {"checkOutput", check_output},

@@ -6,6 +6,7 @@
 #include "audio/wav.h"
 #include "binding/exports.h"
 #include "binding/handle.h"
+#include "binding/moved_map.h"
 
 namespace tongueforge::binding {
 namespace {
@@ -93,15 +94,14 @@ Napi::Value describe_sounds(const Napi::CallbackInfo& info) {
 Napi::Value read_sound(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const int64_t count = options.has("count") ? options.integer("count") : -1;
-  return start_job(
-      info, [path = options.text("path"), first = options.integer("first"), count](Job& job) -> Value {
-        const auto file = audio::WavFile::open(path);
-        const auto& header = file.header();
-        return Value::Map{{"rate", header.rate},
-                          {"channels", header.channels},
-                          {"samples", file.read(first, count < 0 ? header.frames - first : count, job)},
-                          {"remark", header.remark}};
-      });
+  return start_job(info,
+                   [path = options.text("path"), first = options.integer("first"), count](Job& job) -> Value {
+                     const auto file = audio::WavFile::open(path);
+                     const auto& header = file.header();
+                     return moved_map("rate", header.rate, "channels", header.channels, "samples",
+                                      file.read(first, count < 0 ? header.frames - first : count, job),
+                                      "remark", header.remark);
+                   });
 }
 
 // resample({samples: Float32Array, from, to}, on_event): {samples: Float32 ArrayBuffer}
@@ -110,7 +110,7 @@ Napi::Value resample(const Napi::CallbackInfo& info) {
   return start_job(info,
                    [samples = options.float32s("samples"), from = options.integer("from"),
                     to = options.integer("to")](Job& job) -> Value {
-                     return Value::Map{{"samples", audio::Resampler(from, to).apply(samples, job)}};
+                     return moved_map("samples", audio::Resampler(from, to).apply(samples, job));
                    });
 }
 
@@ -129,7 +129,7 @@ Napi::Value hear_sound(const Napi::CallbackInfo& info) {
                    [front_end = front_end_of(options), samples = options.float32s("samples"),
                     rate = options.integer("rate")](Job& job) -> Value {
                      auto sound = front_end->sound(samples, rate, job);
-                     return Value::Map{{"data", std::move(sound.data)}, {"width", sound.width}};
+                     return moved_map("data", std::move(sound.data), "width", sound.width);
                    });
 }
 

@@ -4,6 +4,7 @@
 
 #include "binding/exports.h"
 #include "binding/handle.h"
+#include "binding/moved_map.h"
 #include "encode/attention_shapes.h"
 #include "encode/sound.h"
 #include "kernels/aten.h"
@@ -19,8 +20,8 @@ std::shared_ptr<models::TextEncoder> encoder_of(const Options& options) {
 Value to_value(const at::Tensor& rows) {
   const auto dense = rows.contiguous();
   const auto* data = dense.const_data_ptr<float>();
-  return Value::Map{{"data", std::vector<float>(data, data + dense.numel())},
-                    {"shape", Value::List{dense.size(0), dense.size(1)}}};
+  return moved_map("data", std::vector<float>(data, data + dense.numel()), "shape",
+                   Value::List{dense.size(0), dense.size(1)});
 }
 
 // Each sound, and where `hidden` is given which of its places are not heard: Int32Array[], 1 where so.
@@ -109,8 +110,8 @@ Napi::Value hidden_states(const Napi::CallbackInfo& info) {
         Value::List all;
         for (const auto& states_LTD : encode::sound_states(*model, sounds, layers, job)) {
           const auto* data = states_LTD.const_data_ptr<float>();
-          all.push_back(Value::Map{{"places", states_LTD.size(1)},
-                                   {"data", std::vector<float>(data, data + states_LTD.numel())}});
+          all.push_back(moved_map("places", states_LTD.size(1), "data",
+                                  std::vector<float>(data, data + states_LTD.numel())));
         }
         return all;
       });

@@ -3,10 +3,13 @@
 #include <system_error>
 
 #include "binding/environment.h"
+#include "binding/stats.h"
 #include "binding/to_js.h"
 
 namespace tongueforge::binding {
 namespace {
+
+std::atomic<int64_t> running{0};  // in all environments of the process
 
 void clear_exception(napi_env env) {
   bool thrown = false;
@@ -16,6 +19,8 @@ void clear_exception(napi_env env) {
 }
 
 }  // namespace
+
+int64_t running_jobs() { return running.load(std::memory_order_relaxed); }
 
 // ---- [job] ----------------------------------------------------------------------------------------------
 
@@ -119,6 +124,7 @@ void JobThread::finalize(napi_env env, void* context, void*) {
     Environment::of(env).jobs.erase(self->id_);
     self->settle(env);
   }
+  running.fetch_sub(1, std::memory_order_relaxed);
   delete self;
 }
 
@@ -136,6 +142,7 @@ Napi::Value JobThread::start(Napi::Env env, Napi::Function on_event, Body body) 
   }
   napi_add_env_cleanup_hook(env, on_environment_cleanup, self);
   environment.jobs.emplace(self->id_, self);
+  running.fetch_add(1, std::memory_order_relaxed);
   try {
     self->thread_ = std::thread(&JobThread::run, self);
   } catch (const std::system_error& error) {  // finalize() rejects the promise

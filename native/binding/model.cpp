@@ -1,6 +1,7 @@
 // Models: load, make, save, run.
 #include "binding/exports.h"
 #include "binding/handle.h"
+#include "binding/moved_map.h"
 #include "binding/read_spec.h"
 #include "generate/generator.h"
 #include "kernels/aten.h"
@@ -179,8 +180,8 @@ Napi::Value logits(const Napi::CallbackInfo& info) {
         const auto logits_BTV =
             logits_of(*model, models::stack_rows(rows), job).to(at::kCPU, at::kFloat).contiguous();
         const auto* data = logits_BTV.data_ptr<float>();
-        return Value::Map{{"data", std::vector<float>(data, data + logits_BTV.numel())},
-                          {"shape", Value::List{logits_BTV.size(0), logits_BTV.size(1), logits_BTV.size(2)}}};
+        return moved_map("data", std::vector<float>(data, data + logits_BTV.numel()), "shape",
+                         Value::List{logits_BTV.size(0), logits_BTV.size(1), logits_BTV.size(2)});
       });
 }
 
@@ -193,7 +194,7 @@ Napi::Value generate(const Napi::CallbackInfo& info) {
                     settings = read_generate_options(options)](Job& job) -> Value {
                      Value::List results;
                      for (auto& row : generate::generate(*model, prompts, settings, job))
-                       results.push_back(Value::Map{{"ids", std::move(row.ids)}, {"stopped", row.stopped}});
+                       results.push_back(moved_map("ids", std::move(row.ids), "stopped", row.stopped));
                      return results;
                    });
 }

@@ -1,6 +1,7 @@
 // Probes: hidden states of a speech encoder gathered, and linear heads learned from them.
 #include "binding/exports.h"
 #include "binding/handle.h"
+#include "binding/moved_map.h"
 #include "encode/sound.h"
 #include "kernels/aten.h"
 #include "probe/fit.h"
@@ -103,10 +104,9 @@ Napi::Value fit_probe(const Napi::CallbackInfo& info) {
         auto judged = probe::judge(head, *objective, *states, test, job);
         if (!path.empty()) probe::write_head(path, head);
         const auto weights = head.layer_weights();
-        return Value::Map{{"layer_weights", Value::List(weights.begin(), weights.end())},
-                          {"course", Value::List(course.begin(), course.end())},
-                          {"loss", judged.loss},
-                          {"predictions", lists_of(std::move(judged.predictions))}};
+        return moved_map("layer_weights", Value::List(weights.begin(), weights.end()), "course",
+                         Value::List(course.begin(), course.end()), "loss", judged.loss, "predictions",
+                         lists_of(std::move(judged.predictions)));
       });
 }
 

@@ -30,6 +30,9 @@ Fault fault_of(int error_number) {
       return {"ERR_NO_SPACE", "Free space on this disk or write to another one."};
     case EFBIG:
       return {"ERR_NO_SPACE", "Raise the limit on file sizes (ulimit -f), or write to another file system."};
+    case ENOMEM:
+      return {"ERR_OUT_OF_MEMORY",
+              "Free memory: this machine had none left for the file system's own tables."};
     case EMFILE:
     case ENFILE:
       return {"ERR_IO", "Raise the limit on open files (ulimit -n)."};

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "core/live_memory.h"
 #include "kernels/aten.h"
 
 namespace tongueforge::kernels {
@@ -20,7 +21,13 @@ void* with_large_pages(size_t bytes) {
 #if defined(MADV_HUGEPAGE)
   ::madvise(memory, bytes / kLargePage * kLargePage, MADV_HUGEPAGE);  // a wish: refused, all is as before
 #endif
+  count_taken(memory);
   return memory;
+}
+
+void give_back(void* memory) {
+  count_freed(memory);
+  std::free(memory);
 }
 
 }  // namespace
@@ -28,7 +35,7 @@ void* with_large_pages(size_t bytes) {
 at::Tensor empty_weight(at::IntArrayRef sizes, at::ScalarType dtype) {
   const auto bytes = static_cast<size_t>(c10::multiply_integers(sizes)) * c10::elementSize(dtype);
   if (bytes < kLargePage) return at::empty(sizes, dtype);
-  return at::from_blob(with_large_pages(bytes), sizes, [](void* memory) { std::free(memory); }, dtype);
+  return at::from_blob(with_large_pages(bytes), sizes, &give_back, dtype);
 }
 
 }  // namespace tongueforge::kernels

@@ -23,6 +23,7 @@ import tongueforge, {
   merge,
   type Run,
   type SpeechEncoder,
+  stats,
   TongueforgeError,
   type TrainReport,
   type TrainRun,
@@ -33,6 +34,7 @@ import tongueforge, {
 
 expectTypeOf(tongueforge.train).toEqualTypeOf(train)
 expectTypeOf(VERSION).toBeString()
+expectTypeOf(stats().objects.Decoder?.bytes).toEqualTypeOf<number | undefined>()
 
 // A model that writes text, unless something else is asked for.
 expectTypeOf(await loadModel('model')).toEqualTypeOf<Model>()
