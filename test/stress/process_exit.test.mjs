@@ -5,10 +5,10 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { inLanes, random, report, rounds, seed, sleep, spread, startProgram } from '../helpers/stress.mjs'
-import { KINDS } from './endless_work.mjs'
-import { writeModels } from './models.mjs'
+import { KINDS } from './jobs/index.mjs'
+import { writeInputs } from './jobs/inputs.mjs'
 
-const count = rounds({ quick: 8, full: 100 })
+const count = rounds({ quick: 4, full: 100 })
 const START_UP = 500 // ms in which a process loads libtorch and starts its first job
 
 const ENDINGS = {
@@ -17,17 +17,24 @@ const ENDINGS = {
   'an uncaught throw': { ending: 'throw', place: 'main', code: 1, err: /thrown on purpose/ },
   'an unhandled rejection': { ending: 'rejection', place: 'main', code: 1, err: /rejected on purpose/ },
   'SIGTERM without a handler': { ending: 'signal', place: 'main', code: null, signal: 'SIGTERM' },
-  'process.exit() in a worker': { ending: 'worker', place: 'exit in worker', code: 0, out: /worker 3\n$/ },
+  'process.exit() in a worker': { ending: 'exit', place: 'itself', code: 0, out: /worker 3\n$/ },
+  'an uncaught throw in a worker': {
+    ...{ ending: 'throw', place: 'itself', code: 0 },
+    out: /error thrown on purpose\nworker 1\n$/,
+  },
+  'the end of the main thread, whose worker is unref()ed': { ending: 'unref', place: 'worker', code: 0 },
 }
 
-const folders = await writeModels(temporaryFolder())
+const inputs = await writeInputs(temporaryFolder())
 
 /** One process; resolves with how it ended and how long it took to, in ms. */
 async function endOnce({ ending, place }, draw) {
   const from = draw() < 0.5 ? 'start' : 'running'
   const after = draw() * (from === 'start' ? START_UP : 60)
   const kind = KINDS[Math.floor(draw() * KINDS.length)]
-  const { child, ended } = startProgram('ending.mjs', { ending, place, kind, folders, after, from })
+  const collecting = draw() < 0.3 // all the time
+  const options = { ending, place, kind, inputs, after, from, collecting }
+  const { child, ended } = startProgram('ending.mjs', options, { nodeOptions: ['--expose-gc'] })
   if (ending === 'signal') {
     if (from === 'running') await Promise.race([once(child.stdout, 'data'), ended])
     await sleep(after)
