@@ -1,7 +1,9 @@
-// What compression costs in quality: held-out perplexity of stories260K twice as deep, after it has read Shakespeare.
-//   node bench/compress_quality.mjs [--out runs/compress_quality] [--steps 160] [--seeds 1,2,3] [--mending 60] [--threads 1]
-//     [--parts criteria,recovery,distillation]
-// Text and model are those of TONGUEFORGE_DATA, or ../shared/data. Stopped, the same command goes on.
+// What compression costs in quality: held-out perplexity of a model that was trained for it.
+//   node bench/compress_quality.mjs [--base stories | english] [--out runs/compress_quality_BASE] [--steps N]
+//     [--seeds 1,2,3] [--mending 60] [--threads 1] [--parts criteria,recovery,distillation]
+//   stories       stories260K twice as deep, after it has read Shakespeare
+//   english       a Llama of 1.8 M parameters, from random weights on English texts
+// Texts and model are those of TONGUEFORGE_DATA, or ../shared/data. Stopped, the same command goes on.
 //   criteria      weights zeroed at once by magnitude, Wanda and SparseGPT; the spread is over calibration rows
 //   recovery      70 % zeroed and `mending` updates: before all of them, or a part before each quarter of them
 //   distillation  every other block, `mending` updates on the tokens, on what the whole model says, on both
@@ -9,23 +11,25 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { compress, landscape } from 'tongueforge'
 import { train } from '#lib/verbs/train'
-import { absent, trainBase, writeTexts } from './compress_quality_base.mjs'
+import * as english from './compress_quality_english.mjs'
+import * as stories from './compress_quality_stories.mjs'
 import { machine } from './statistics.mjs'
 
 const { values: given } = parseArgs({
   options: {
-    out: { type: 'string', default: 'runs/compress_quality' },
-    steps: { type: 'string', default: '160' },
+    base: { type: 'string', default: 'stories' },
+    out: { type: 'string' },
+    steps: { type: 'string' },
     seeds: { type: 'string', default: '1,2,3' },
     mending: { type: 'string', default: '60' },
     threads: { type: 'string', default: '1' },
     parts: { type: 'string', default: 'criteria,recovery,distillation' },
   },
 })
-const { out } = given
+const { absent, trainBase, writeTexts, ROWS, STEPS } = { stories, english }[given.base]
+const out = given.out ?? `runs/compress_quality_${given.base}`
 const seeds = given.seeds.split(',').map(Number)
-const [steps, mending, threads] = [given.steps, given.mending, given.threads].map(Number)
-const ROWS = { sequence_length: 64, batch_size: 8 }
+const [steps, mending, threads] = [given.steps ?? STEPS, given.mending, given.threads].map(Number)
 const QUARTERS = 4
 const SPARSITY = 0.7
 
@@ -58,7 +62,8 @@ function criteriaConfig(seed) {
     { name, rates: [0.5, 0.6, 0.7], stages: [{ method: 'prune', sparsity: '$rate', ...keys }] },
     { name, rates: ['2:4'], stages: [{ method: 'prune', pattern: '$rate', ...keys }] },
   ]
-  const withoutText = [...technique('magnitude', {}), technique('magnitude-layer', { scope: 'layer' })[0]]
+  const scoped = ['layer', 'row'].map((scope) => technique(`magnitude-${scope}`, { scope })[0])
+  const withoutText = [...technique('magnitude', {}), ...scoped]
   return {
     model: base.model,
     out: join(out, `criteria-${seed}`),
@@ -140,5 +145,9 @@ const found = {}
 for (const name of given.parts.split(',')) found[name] = await parts[name]()
 const { parameters } = base.report.plan
 console.log(
-  JSON.stringify({ ...machine(), parameters, steps, tokens: base.report.tokens, seeds, ...found }, null, 2),
+  JSON.stringify(
+    { ...machine(), base: given.base, parameters, steps, tokens: base.report.tokens, seeds, ...found },
+    null,
+    2,
+  ),
 )

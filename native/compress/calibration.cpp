@@ -1,7 +1,10 @@
 #include "compress/calibration.h"
 
+#include <algorithm>
+#include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -38,18 +41,40 @@ class Unwanted final : public nn::Execution {
   int64_t outputs_;
 };
 
-/// While it lives, a linear layer hears what goes in and computes nothing.
-class UnwantedScope {
+// In place of a linear layer: multiplies as it does, and lets somebody hear what comes out.
+class Overheard final : public nn::Execution {
  public:
-  UnwantedScope(nn::Linear& linear, int64_t outputs)
-      : linear_(linear),
-        before_(std::exchange(linear.execution, std::make_shared<const Unwanted>(outputs))) {}
-  ~UnwantedScope() { linear_.execution = before_; }
-  UnwantedScope(const UnwantedScope&) = delete;
-  UnwantedScope& operator=(const UnwantedScope&) = delete;
+  Overheard(const nn::Linear& linear, std::function<void(const at::Tensor& y)> hear)
+      : linear_(linear), hear_(std::move(hear)) {
+    linear_.observer = nullptr;
+  }
+
+  at::Tensor operator()(const at::Tensor& x, const at::Tensor&) const override {
+    auto y = linear_(x);
+    hear_(y);
+    return y;
+  }
+  int64_t bytes() const override { return 0; }
 
  private:
-  nn::Linear& linear_;
+  nn::Linear linear_;
+  std::function<void(const at::Tensor& y)> hear_;
+};
+
+/// While it lives, a linear layer is executed another way.
+class ExecutionScope {
+ public:
+  ExecutionScope(nn::Linear& linear, std::shared_ptr<const nn::Execution> execution)
+      : linear_(&linear), before_(std::exchange(linear.execution, std::move(execution))) {}
+  ~ExecutionScope() {
+    if (linear_) linear_->execution = before_;
+  }
+  ExecutionScope(ExecutionScope&& other) noexcept
+      : linear_(std::exchange(other.linear_, nullptr)), before_(std::move(other.before_)) {}
+  ExecutionScope& operator=(ExecutionScope&&) = delete;
+
+ private:
+  nn::Linear* linear_;
   std::shared_ptr<const nn::Execution> before_;
 };
 
@@ -72,18 +97,28 @@ Calibration::Calibration(models::Model& model, std::vector<models::Rows> rows, c
                 "Name texts under calibration.data.");
 }
 
+bool Calibration::leaves_out(const nn::Linear& linear) const {
+  return &linear == model_.blocks().at(block_).narrow.linear;
+}
+
 // What comes out is dropped, so the block's last product, a fifth of its multiplications, is left out.
-void Calibration::observe(const std::vector<Listener>& listeners) const {
-  const UnwantedScope scope(*model_.blocks().at(block_).narrow.linear, batches_[0].x_BTD.size(-1));
-  for (const auto& batch : batches_) run(batch, listeners);
+void Calibration::observe(const std::vector<Listener>& listeners,
+                          const std::vector<OutputListener>& output_listeners) const {
+  auto& last = *model_.blocks().at(block_).narrow.linear;
+  const bool wanted =
+      std::ranges::any_of(output_listeners, [&](const auto& listener) { return listener.linear == &last; });
+  std::optional<ExecutionScope> scope;
+  if (!wanted) scope.emplace(last, std::make_shared<const Unwanted>(batches_[0].x_BTD.size(-1)));
+  for (const auto& batch : batches_) run(batch, listeners, output_listeners);
 }
 
 void Calibration::advance(const std::vector<Listener>& listeners) {
-  for (auto& batch : batches_) batch.x_BTD = run(batch, listeners);
+  for (auto& batch : batches_) batch.x_BTD = run(batch, listeners, {});
   block_++;
 }
 
-at::Tensor Calibration::run(const Batch& batch, const std::vector<Listener>& listeners) const {
+at::Tensor Calibration::run(const Batch& batch, const std::vector<Listener>& listeners,
+                            const std::vector<OutputListener>& output_listeners) const {
   const at::NoGradGuard no_grad;
   job_.check();
   // A layer has one observer, and any number of listeners.
@@ -95,6 +130,12 @@ at::Tensor Calibration::run(const Batch& batch, const std::vector<Listener>& lis
       const auto x_PC = at_places(x, batch.maybe_places_P);
       for (const auto* listener : all) listener->hear(x_PC);
     });
+  std::deque<ExecutionScope> executions;
+  for (const auto& [linear, hear] : output_listeners)
+    executions.emplace_back(
+        *linear, std::make_shared<const Overheard>(*linear, [&batch, &hear = hear](const at::Tensor& y) {
+          hear(at_places(y, batch.maybe_places_P));
+        }));
   return model_.run_block(block_, batch.x_BTD, batch.rows, &job_);
 }
 

@@ -26,6 +26,12 @@ struct Listener {
   std::function<void(const at::Tensor& x_PC)> hear;
 };
 
+/// Hears what comes out of a linear layer that is under no adapter: y_PO, likewise.
+struct OutputListener {
+  nn::Linear* linear;
+  std::function<void(const at::Tensor& y_PO)> hear;
+};
+
 class Calibration {
  public:
   /// Stands before the first block. Keeps what goes into the next one of all rows, in the model's dtype.
@@ -39,7 +45,10 @@ class Calibration {
   int64_t places() const { return places_; }
 
   /// Runs the next block as it is; what comes out is dropped.
-  void observe(const std::vector<Listener>& listeners) const;
+  void observe(const std::vector<Listener>& listeners,
+               const std::vector<OutputListener>& output_listeners = {}) const;
+  /// Whether observe() leaves out the product of a layer of the next block, unless somebody listens to it.
+  bool leaves_out(const nn::Linear& linear) const;
   /// The same, and what comes out goes into the block after it, which is next from then on.
   void advance(const std::vector<Listener>& listeners = {});
 
@@ -50,7 +59,8 @@ class Calibration {
     at::Tensor maybe_places_P;  // within its rows laid end to end; undefined where they are all
   };
 
-  at::Tensor run(const Batch& batch, const std::vector<Listener>& listeners) const;
+  at::Tensor run(const Batch& batch, const std::vector<Listener>& listeners,
+                 const std::vector<OutputListener>& output_listeners) const;
 
   kernels::BlockCacheUse cache_;  // every batch makes and drops the same tensors
   models::Model& model_;

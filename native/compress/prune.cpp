@@ -14,13 +14,18 @@
 namespace tongueforge::compress {
 namespace {
 
-/// What is heard of one input of a block.
+/// What is heard of one input of a block, and of what its matrices make of it.
 struct Heard {
   InputSample sample;
-  std::optional<InputNorms> norms{};  // wanda
-  std::optional<InputGram> gram{};    // sparsegpt
+  std::optional<InputNorms> norms{};                 // wanda
+  std::optional<InputGram> gram{};                   // sparsegpt
+  std::vector<std::optional<OutputNorm>> outputs{};  // of each matrix that multiplies anyway
 
-  Heard(const SharedInput& input, Criterion criterion, int64_t places) : sample(places, kErrorPlaces) {
+  Heard(const SharedInput& input, Criterion criterion, const Calibration& calibration)
+      : sample(EvenPlaces(calibration.places(), kErrorPlaces)), outputs(input.matrices.size()) {
+    for (size_t i = 0; i < outputs.size(); i++)
+      if (const auto* layer = input.matrices[i].maybe_layer; layer && !calibration.leaves_out(*layer))
+        outputs[i].emplace(EvenPlaces(calibration.places(), kErrorPlaces));
     if (criterion == Criterion::wanda) norms.emplace(input.size());
     if (criterion == Criterion::sparsegpt) gram.emplace(input.size());
   }
@@ -105,7 +110,7 @@ std::vector<PrunedTensor> prune_by_magnitude(const std::vector<models::Block>& b
     prune_magnitude(pool, options.scope, options.amount.sparsity, &job);
   }
   std::vector<PrunedTensor> pruned;
-  for (const auto& [name, weight] : all) {
+  for (const auto& [name, weight, _] : all) {
     job.check();
     pruned.push_back(described(name, *weight));
   }
@@ -117,14 +122,20 @@ std::vector<PrunedTensor> prune_by_magnitude(const std::vector<models::Block>& b
 std::vector<Heard> hear(const Calibration& calibration, const std::vector<SharedInput>& inputs,
                         Criterion criterion) {
   std::vector<Heard> heard;
-  for (const auto& input : inputs) heard.emplace_back(input, criterion, calibration.places());
+  for (const auto& input : inputs) heard.emplace_back(input, criterion, calibration);
   std::vector<Listener> listeners;
-  for (size_t i = 0; i < inputs.size(); i++)
+  std::vector<OutputListener> output_listeners;
+  for (size_t i = 0; i < inputs.size(); i++) {
     listeners.push_back(
         {inputs[i].linear, [&of = heard[i], inner = inputs[i].maybe_inner](const at::Tensor& x_PC) {
            of.add(inner.defined() ? x_PC.matmul(inner.t()) : x_PC);
          }});
-  calibration.observe(listeners);
+    for (size_t j = 0; j < heard[i].outputs.size(); j++)
+      if (auto& norm = heard[i].outputs[j])
+        output_listeners.push_back(
+            {inputs[i].matrices[j].maybe_layer, [&of = *norm](const at::Tensor& y_PR) { of.add(y_PR); }});
+  }
+  calibration.observe(listeners, output_listeners);
   return heard;
 }
 
@@ -142,7 +153,8 @@ void prune_input(const SharedInput& input, Heard& heard, const PruneOptions& opt
   std::optional<InverseFactor> factor;
   if (heard.gram) factor = inverse_factor(heard.gram->take(), options.damping, input.name, job);
   const auto inputs_SC = heard.sample.take();
-  for (const auto& [name, weight] : input.matrices) {
+  for (size_t i = 0; i < input.matrices.size(); i++) {
+    const auto& [name, weight, _] = input.matrices[i];
     const auto before = weight->to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
     with_floats(*weight, [&](const at::Tensor& floats) {
       if (factor) {
@@ -152,7 +164,9 @@ void prune_input(const SharedInput& input, Heard& heard, const PruneOptions& opt
       }
     });
     auto figures = described(name, *weight);
-    figures.error = relative_error(before, weight->to(at::kFloat), inputs_SC);
+    const auto& heard_before = heard.outputs[i];
+    const auto norm_before = heard_before ? std::optional(heard_before->value()) : std::nullopt;
+    figures.error = relative_error(before, weight->to(at::kFloat), inputs_SC, norm_before);
     if (factor) figures.damping = factor->damping, figures.retries = factor->retries;
     pruned.push_back(std::move(figures));
   }

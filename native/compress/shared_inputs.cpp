@@ -21,11 +21,13 @@ std::vector<SharedInput> shared_inputs(const models::Block& block, size_t number
     for (const auto& projection : group) {
       if (!layers.contains(layer_key(block, number, projection))) continue;
       auto& [name, linear] = projection;
+      nn::Linear* const maybe_layer = linear->bias.defined() ? nullptr : linear;
       if (auto& factors = linear->factors) {
         outer.matrices.push_back({name + ".in.weight", &factors->in_RI});
-        inner.push_back({name, linear, factors->in_RI, {{name + ".out.weight", &factors->out_OR}}});
+        inner.push_back(
+            {name, linear, factors->in_RI, {{name + ".out.weight", &factors->out_OR, maybe_layer}}});
       } else {
-        outer.matrices.push_back({name + ".weight", &linear->weight});
+        outer.matrices.push_back({name + ".weight", &linear->weight, maybe_layer});
       }
     }
     if (outer.matrices.empty()) continue;

@@ -14,6 +14,7 @@ namespace tongueforge::compress {
 struct Matrix {
   std::string name;  // on disk
   at::Tensor* weight;
+  nn::Linear* maybe_layer = nullptr;  // what comes out of it is W x: no bias, no other factor after it
 };
 
 struct SharedInput {

@@ -108,7 +108,7 @@ TEST_CASE("rows without a document are refused, and a cancelled job stops betwee
 
 TEST_CASE("a sample of inputs is evenly spaced, and whole where there are few") {
   const auto x = at::arange(30, at::kFloat).unsqueeze(1);
-  InputSample few(30, 4), all(30, 100);
+  InputSample few(EvenPlaces(30, 4)), all(EvenPlaces(30, 100));
   for (const auto& part : x.split(7)) {
     few.add(part);
     all.add(part);
@@ -125,6 +125,22 @@ TEST_CASE("the error of an output is relative to what it was") {
   after[0][0] = 0;
   CHECK(relative_error(before, after, inputs) == doctest::Approx(0.6));
   CHECK(relative_error(at::zeros({2, 2}), at::zeros({2, 2}), inputs) == 0);
+}
+
+TEST_CASE("what an output was is heard at the places of the sample, whatever parts it comes in") {
+  const auto x = at::arange(60, at::kFloat).view({30, 2}),
+             before = at::tensor({1.0f, 2.0f, -1.0f, 3.0f}).view({2, 2});
+  const auto after = before.masked_fill(before.lt(2), 0);
+  InputSample sample(EvenPlaces(30, 7));
+  OutputNorm norm(EvenPlaces(30, 7));
+  for (const auto& part : x.split(4)) {
+    sample.add(part);
+    norm.add(part.mm(before.t()));
+  }
+  const auto inputs = sample.take();
+  CHECK(norm.value() == doctest::Approx(inputs.mm(before.t()).norm().item<double>()));
+  CHECK(relative_error(before, after, inputs, norm.value()) ==
+        doctest::Approx(relative_error(before, after, inputs)));
 }
 
 namespace {
@@ -160,4 +176,23 @@ TEST_CASE("of a block that is only listened to, the product that nobody hears is
   CHECK(down->execution == counted);
   calibration.advance();
   CHECK(counted->calls == 1);
+}
+
+TEST_CASE("what comes out of a layer is heard as it goes on, and the layer is left as it was") {
+  const at::NoGradGuard no_grad;
+  const auto model = tiny_decoder();
+  const auto& block = model->blocks()[0];
+  const auto rows = tiny_rows(7);
+  const SilentJob job;
+  Calibration calibration(*model, {rows}, job);
+  for (auto* const linear : {block.q.linear, block.o.linear, block.narrow.linear}) {
+    CHECK(calibration.leaves_out(*linear) == (linear == block.narrow.linear));
+    const auto before = linear->execution;
+    at::Tensor x_PC, y_PO;
+    calibration.observe({{linear, [&](const at::Tensor& x) { x_PC = x; }}},
+                        {{linear, [&](const at::Tensor& y) { y_PO = y; }}});
+    CHECK(x_PC.size(0) == calibration.places());
+    CHECK(y_PO.allclose(at::linear(x_PC, linear->weight, linear->bias), 1e-4, 1e-5));
+    CHECK(linear->execution == before);
+  }
 }

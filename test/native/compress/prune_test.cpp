@@ -194,7 +194,7 @@ TEST_CASE("SparseGPT's error on the calibration rows is below that of its mask a
     std::vector<at::Tensor> parts;
     calibration.observe({{input.linear, [&](const at::Tensor& x_PC) { parts.push_back(x_PC); }}});
     const auto x = at::cat(parts).to(at::kDouble);
-    for (const auto& [name, weight] : input.matrices) {
+    for (const auto& [name, weight, _] : input.matrices) {
       CAPTURE(name);
       const auto after = by_name(*pruned, name);
       const auto error = [&](const at::Tensor& of) {

@@ -1,4 +1,4 @@
-// The model of compress_quality.mjs: stories260K twice as deep, after it has read Shakespeare.
+// The smaller model of compress_quality.mjs: stories260K twice as deep, after it has read Shakespeare.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { merge } from 'tongueforge'
@@ -9,12 +9,13 @@ const [TEXT, STORIES] = ['corpus/en_tinyshakespeare.txt', 'models/stories260K_hf
 const BLOCKS = 5
 const HELD_OUT_LINES = 1000
 const LEARNING = {
-  sequence_length: 64,
-  batch_size: 8,
   optimizer: { lr: 1e-3, weight_decay: 0 },
   schedule: { kind: 'wsd', warmup: 10, decay: 0.25 },
   checkpoint: { every: 100, keep: 1 },
 }
+
+export const ROWS = { sequence_length: 64, batch_size: 8 }
+export const STEPS = 160
 
 /** What is needed and not there. */
 export const absent = () => [TEXT, STORIES].filter((path) => !existsSync(path))
@@ -54,7 +55,7 @@ export async function trainBase({ folder, data, heldOut, steps, threads, onProgr
   if (!existsSync(model)) await merge(deeper(), { out: model })
   const run = train(
     {
-      ...LEARNING,
+      ...{ ...LEARNING, ...ROWS },
       ...{ model, data, steps, threads },
       out: join(folder, 'base'),
       eval: { every: steps, data: heldOut },
