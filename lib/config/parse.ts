@@ -111,15 +111,20 @@ function setPath(root: Record<string, unknown>, path: string[], value: unknown, 
       key === '__proto__' ||
       typeof node !== 'object' ||
       node === null ||
-      (Array.isArray(node) && !/^\d+$/.test(key))
+      (Array.isArray(node) && !isPlace(key, node))
     ) {
-      throw configError(override, `${path.slice(0, depth).join('.') || 'the config'} has no key '${key}'`)
+      throw configError(override, `${path.slice(0, depth).join('.') || 'the config'} has no key '${key}'`, {
+        hint: 'A key is one of a table, or the number of an entry of a list, from 0.',
+      })
     }
     const container = node as Record<string, unknown>
     if (depth === path.length - 1) container[key] = value
     else node = container[key] ??= {}
   }
 }
+
+/** Of an entry, or of one behind the last: what is set far behind it would leave a hole of any length. */
+const isPlace = (key: string, list: readonly unknown[]) => /^\d+$/.test(key) && Number(key) <= list.length
 
 /** Checks a config against its schema; unknown keys are refused with the nearest known one. Throws ERR_CONFIG. */
 export function checkConfig<Schema extends z.ZodType>(

@@ -11,7 +11,7 @@ export interface CsvOptions {
 }
 
 /** Characters of a row: a quote that is never closed must not fill the memory. */
-const MAX_ROW = 16 * 2 ** 20
+const MAX_ROW = 2 ** 20
 
 /**
  * Reads a table, streaming; without `columns` the first row names them. Throws ERR_DATA with file:line for rows of

@@ -89,6 +89,8 @@ class ArrayScanner {
   private depth = 0
   private closed = false
   private inString = false
+  /** Of the list itself. */
+  private afterComma = false
   private escaped = false
   private element = ''
   /** Line where the element begins; 0 between elements. */
@@ -123,6 +125,8 @@ class ArrayScanner {
           this.element += text.slice(start, i)
           start = i + 1
           if (this.begun > 0) yield this.cut(true)
+          else if (character === ',' || this.afterComma) throw this.nothingThere(character)
+          this.afterComma = character === ','
         }
         if (character !== ',') this.closed = --this.depth === 0
       } else if (character.trim() !== '') {
@@ -155,6 +159,15 @@ class ArrayScanner {
 
   private begin(): void {
     if (this.depth > 0 && this.begun === 0) this.begun = this.newlines + 1
+  }
+
+  private nothingThere(found: string): Error {
+    return dataError(
+      this.file,
+      this.newlines + 1,
+      `expected a record before "${found}", found none`,
+      'Put one comma between records, and none behind the last.',
+    )
   }
 
   private moreAfterTheEnd(): Error {

@@ -150,3 +150,10 @@ dataTest('the spoken digits are listed by folder, pattern and manifest', 'speech
   assert.deepEqual(names(manifest).sort(), names(all).sort())
   assert.equal(manifest.utterances[0].columns.speaker, 'george')
 })
+
+test('a path for the list of sources is told apart', async () => {
+  await assert.rejects(listAudio('recordings'), {
+    code: 'ERR_USAGE',
+    message: /expected a list of \{ path \}/,
+  })
+})

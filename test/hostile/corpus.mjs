@@ -8,6 +8,7 @@
 //   prepare   (folder) => ..., for what is no plain file: links, pipes, holes
 //   call      async (folder) => ..., the function of the library, or of the addon, that a user would call
 //   code      the error expected, or several that will do; absent: the input is well-formed and is accepted
+//   either    a damaged file that may still be a good one: taken, or refused as above
 //   says      words that the message must have: the place, the key, what was received
 //   file      the file that the message must name
 //   large     the event loop is watched, too

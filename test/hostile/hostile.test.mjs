@@ -7,7 +7,7 @@ import { judge } from './runner.mjs'
 
 const word = process.env.TONGUEFORGE_HOSTILE
 const rows = corpus().filter(({ format, name }) => !word || `${format}: ${name}`.includes(word))
-const figures = { refused: 0, accepted: 0, cpuMs: 0, rssBytes: 0, sum: 0 }
+const figures = { refused: 0, damaged: 0, accepted: 0, cpuMs: 0, rssBytes: 0, sum: 0 }
 
 for (const format of new Set(rows.map((row) => row.format))) {
   const cases = rows.filter((row) => row.format === format)
@@ -15,7 +15,7 @@ for (const format of new Set(rows.map((row) => row.format))) {
     const failures = []
     for (const one of cases) {
       const { problems, cpuMs, rssBytes, code, error } = await judge(one)
-      figures[one.code ? 'refused' : 'accepted']++
+      figures[one.either ? 'damaged' : one.code ? 'refused' : 'accepted']++
       if (cpuMs > figures.cpuMs) Object.assign(figures, { cpuMs, slowest: `${format}: ${one.name}` })
       if (rssBytes > figures.rssBytes) Object.assign(figures, { rssBytes, largest: `${format}: ${one.name}` })
       figures.sum += cpuMs
@@ -38,9 +38,9 @@ test('names are not given twice, so that a failure names its case', () => {
 })
 
 test('what it cost', (t) => {
-  const { refused, accepted, cpuMs, slowest, rssBytes, largest, sum } = figures
+  const { refused, damaged, accepted, cpuMs, slowest, rssBytes, largest, sum } = figures
   t.diagnostic(
-    `${refused} refused, ${accepted} accepted, ${(sum / 1000).toFixed(1)} s of CPU; slowest ${cpuMs.toFixed(0)} ms (${slowest}); largest ${mega(rssBytes)} (${largest}); seed ${seed}`,
+    `${refused} refused, ${damaged} damaged, ${accepted} accepted, ${(sum / 1000).toFixed(1)} s of CPU; slowest ${cpuMs.toFixed(0)} ms (${slowest}); largest ${mega(rssBytes)} (${largest}); seed ${seed}`,
   )
 })
 

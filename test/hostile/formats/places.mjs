@@ -92,6 +92,8 @@ export const places = () =>
         make(place)
       },
       call,
+      // A thread of its own takes longer to start than to refuse.
+      ...(what === 'Parquet' && { limits: { cpuMs: 400 } }),
       ...(kind === 'a link to nowhere' && OPTIONAL.test(file) ? {} : { code: CODES }),
       says: file.includes('model/') || file.includes('adapter/') ? [] : [file.split('/')[0]],
     })),

@@ -232,7 +232,7 @@ export const safetensorsFiles = () => [
   ...Object.entries(GIGABYTES).map(([name, prepare]) => ({
     ...row(name, GOOD),
     // A header may have 100 MB: it is read before it can be judged.
-    limits: { rssBytes: 200 * 2 ** 20 },
+    limits: { rssBytes: 200 * 2 ** 20, cpuMs: 500 },
     prepare,
   })),
   ...good(),
