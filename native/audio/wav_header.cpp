@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "checkpoint/json_text.h"
 #include "core/error.h"
 
 namespace tongueforge::audio {
@@ -104,10 +105,10 @@ Chunk chunk_at(const Riff& riff, uint64_t offset) {
 
 void check_whole(const Riff& riff, const Chunk& chunk) {
   if (chunk.size <= riff.end - chunk.offset) return;
-  riff.refuse(
-      chunk.offset - 4, "truncated",
-      str("expected ", chunk.size, " bytes of chunk \"", chunk.tag, "\", received ", riff.end - chunk.offset),
-      kFetch);
+  riff.refuse(chunk.offset - 4, "truncated",
+              str("expected ", chunk.size, " bytes of chunk \"", checkpoint::printable(chunk.tag),
+                  "\", received ", riff.end - chunk.offset),
+              kFetch);
 }
 
 /// The code of the format, that of the sub-format where it is extensible.

@@ -1,6 +1,7 @@
 // Every committed input through every target's parser, in the ordinary build: what fuzzing once found stays
 // found.
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -43,16 +44,23 @@ TEST_CASE("the committed inputs of every fuzz target are read or refused, and ev
   }
 }
 
+uint64_t from_environment(const char* name, uint64_t otherwise) {
+  const char* value = std::getenv(name);
+  return value ? std::strtoull(value, nullptr, 10) : otherwise;
+}
+
+// TONGUEFORGE_FUZZ_INPUTS: how many for each target; TONGUEFORGE_SEED: which.
 TEST_CASE("inputs made at random and changed are read or refused, and every law holds") {
-  constexpr uint64_t kSeed = 20261126;
-  constexpr int kInputs = 2000;
+  const uint64_t seed = from_environment("TONGUEFORGE_SEED", 20261126);
+  const uint64_t inputs = from_environment("TONGUEFORGE_FUZZ_INPUTS", 2000);
+  CAPTURE(seed);
   for (const Target* target : kTargets) {
     const std::string name = target->name;
     CAPTURE(name);
-    Dice dice(kSeed);
+    Dice dice(seed);
     const ByteMutator bytes = byte_mutator(dice);
     std::string input = target->fresh(dice);
-    for (int i = 0; i < kInputs; i++) {
+    for (uint64_t i = 0; i < inputs; i++) {
       CAPTURE(i);
       if (i % 8 == 0)
         input = target->fresh(dice);

@@ -2,12 +2,14 @@
 // are made. One file a target in targets/, a row in targets.h. The same targets run under libFuzzer
 // (driver.cpp), over the committed corpus in `npm test` (replay_test.cpp) and in the programs beside them.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
+#include "core/error.h"
 #include "dice.h"
 
 namespace tongueforge::fuzz {
@@ -19,6 +21,19 @@ struct Broken : std::logic_error {
 
 inline void require(bool holds, const char* law) {
   if (!holds) throw Broken(law);
+}
+
+/// What every refusal is: of the code of its format, with the file, the place and the reason in its details,
+/// and a message that may be shown.
+inline void require_refusal(const Error& error, const char* code) {
+  require(error.code() == code, "a refusal has the code of its format");
+  for (const char* wanted : {"file", "offset", "reason"}) {
+    const auto is_wanted = [&](const auto& detail) { return detail.first == wanted; };
+    require(std::any_of(error.details().begin(), error.details().end(), is_wanted),
+            "a refusal tells file, offset and reason");
+  }
+  for (const char c : error.message())
+    require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f, "a message holds no control characters");
 }
 
 /// Changes a few bytes of an input and its length, in place; libFuzzer's own under libFuzzer.

@@ -31,7 +31,7 @@ bool run(std::string_view input) {
       check_guesses(*model, text);
     return true;
   } catch (const Error& error) {
-    require(error.code() == "ERR_FASTTEXT", "a refusal has the code of its format");
+    require_refusal(error, "ERR_FASTTEXT");
     return false;
   }
 }

@@ -43,7 +43,7 @@ bool run(std::string_view input) {
     tree.find(tree.root, "state_dict");
     return true;
   } catch (const Error& error) {
-    require(error.code() == "ERR_PICKLE", "a refusal has the code of its format");
+    require_refusal(error, "ERR_PICKLE");
     return false;
   }
 }

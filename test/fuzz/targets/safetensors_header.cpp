@@ -62,7 +62,7 @@ bool run(std::string_view input) {
             "a row of the scan for every tensor");
     return true;
   } catch (const Error& error) {
-    require(error.code() == "ERR_SAFETENSORS", "a refusal has the code of its format");
+    require_refusal(error, "ERR_SAFETENSORS");
     return false;
   }
 }

@@ -29,7 +29,7 @@ bool run(std::string_view input) {
     }
     return true;
   } catch (const Error& error) {
-    require(error.code() == "ERR_SHARD_INDEX", "a refusal has the code of its format");
+    require_refusal(error, "ERR_SHARD_INDEX");
     return false;
   }
 }

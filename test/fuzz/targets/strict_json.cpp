@@ -46,7 +46,7 @@ bool run(std::string_view input) {
     if (kind == JsonKind::Number) reader_of(input).read_u64();
     return true;
   } catch (const Error& error) {
-    require(error.code() == "ERR_FUZZ", "a refusal has the code of its source");
+    require_refusal(error, "ERR_FUZZ");
     return false;
   }
 }

@@ -44,7 +44,7 @@ bool run(std::string_view input) {
     file.check_unchanged();
     return true;
   } catch (const Error& error) {
-    require(error.code() == "ERR_PICKLE", "a refusal has the code of its format");
+    require_refusal(error, "ERR_PICKLE");
     return false;
   }
 }

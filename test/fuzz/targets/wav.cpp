@@ -37,7 +37,7 @@ bool run(std::string_view input) {
     check_samples(file, input);
     return true;
   } catch (const Error& error) {
-    require(error.code() == "ERR_AUDIO", "a refusal has the code of its format");
+    require_refusal(error, "ERR_AUDIO");
     return false;
   }
 }
