@@ -2,11 +2,11 @@
  * A folder with a delta: delta.safetensors, and in base/ and chat/ the small files of the models that it is the difference
  * of, so that it can be added without them. docs/file_formats.md has the layout.
  */
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { type DeltaDescription, type DeltaFigures, runJob } from '../native'
-import { ioError, readJsonObjectIfPresent, writeFailed } from './json_file'
+import { mkdir } from '../writes'
+import { ioError, readJsonObjectIfPresent } from './json_file'
 import { type ModelFolder, openModelFolder } from './model_folder'
 import { carryOver } from './write_folder'
 
@@ -65,7 +65,7 @@ export async function writeModelsOfDelta(
 ): Promise<void> {
   for (const [name, model] of Object.entries({ base, chat })) {
     const place = join(folder, name)
-    await mkdir(place, { recursive: true }).catch(writeFailed(place))
+    await mkdir(place, { recursive: true })
     await carryOver(model, place)
   }
 }

@@ -128,24 +128,6 @@ export function ioError(file: string, cause: NodeJS.ErrnoException): Tongueforge
   })
 }
 
-/** The error of a file that could not be written: ERR_NO_SPACE or ERR_IO. For `.catch` of a write. */
-export const writeFailed =
-  (file: string) =>
-  (cause: NodeJS.ErrnoException): never => {
-    const full = cause.code === 'ENOSPC' || cause.code === 'EDQUOT'
-    throw new TongueforgeError(
-      full ? 'ERR_NO_SPACE' : 'ERR_IO',
-      `${file}: cannot be written (${full ? 'the disk is full' : (cause.code ?? cause.message)})`,
-      {
-        hint: full
-          ? 'Free space on this disk or write to another one.'
-          : 'Check the disk and the permissions.',
-        details: { file, errno: cause.code },
-        cause,
-      },
-    )
-  }
-
 /** Only where it may stand: a reviver makes the parsing several times slower, and cannot go deep. */
 const MAY_HOLD_PROTO = /__proto__|\\u005[fF]/
 

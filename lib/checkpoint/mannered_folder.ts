@@ -1,8 +1,8 @@
 /** The small files of a model with the vocabulary of one and the manners of another: the result of a chat vector. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Alignment } from '../text/alignment/align'
 import type { Manners } from '../text/alignment/manners'
+import { mkdir } from '../writes'
 import { OTHER_FORMS, withTokens } from './extended_folder'
 import { type JsonObject, readJsonObjectIfPresent } from './json_file'
 import type { ModelFolder } from './model_folder'

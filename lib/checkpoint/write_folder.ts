@@ -1,8 +1,8 @@
 /** The small files of a model folder that we write: carried over from another one, with what the result changes. */
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { writeFailed } from './json_file'
+import type { TongueforgeError } from '../errors'
+import { copyFile, mkdir, writeFile } from '../writes'
 import type { ModelFolder } from './model_folder'
 
 /** Of one file of weights, at most. */
@@ -11,7 +11,7 @@ export const MAX_SHARD_BYTES = 5e9
 /** Throws ERR_NO_SPACE or ERR_IO. */
 export function writeText(folder: string, name: string, text: string): Promise<void> {
   const file = join(folder, name)
-  return writeFile(file, text).catch(writeFailed(file))
+  return writeFile(file, text)
 }
 
 /** Throws ERR_NO_SPACE or ERR_IO. */
@@ -25,11 +25,11 @@ export const writeJson = (folder: string, name: string, content: unknown): Promi
 export async function makeFolder(path: string): Promise<void> {
   const error = await mkdir(path).then(
     () => undefined,
-    (thrown: NodeJS.ErrnoException) => thrown,
+    (thrown: TongueforgeError) => thrown,
   )
-  if (error === undefined || error.code === 'EEXIST') return
+  if (error === undefined || error.details.errno === 'EEXIST') return
   const above = dirname(path)
-  if (error.code !== 'ENOENT' || existsSync(above)) return writeFailed(path)(error)
+  if (error.details.errno !== 'ENOENT' || existsSync(above)) throw error
   await makeFolder(above)
   await makeFolder(path)
 }
@@ -43,8 +43,8 @@ export async function carryOver(
   for (const name of from.auxiliaryFiles) {
     if (except.has(name)) continue
     const file = join(to, name)
-    await mkdir(dirname(file), { recursive: true }).catch(writeFailed(file))
-    await copyFile(join(from.path, name), file).catch(writeFailed(file))
+    await mkdir(dirname(file), { recursive: true })
+    await copyFile(join(from.path, name), file)
   }
 }
 

@@ -2,10 +2,10 @@
  * TensorBoard's event files: TFRecords of Event messages. The few fields that we need of event.proto, summary.proto
  * and tensor.proto are encoded by hand; their numbers stand beside them.
  */
-import { appendFile, mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { writeFailed } from '../checkpoint/json_file'
+import { appendFile, mkdir } from '../writes'
 
 /**
  * One file of a run's folder; a resumed run adds another, and TensorBoard reads them all in the order of their names.
@@ -19,7 +19,7 @@ export class EventFile {
    * that was killed had come further than the checkpoint that it goes on from.
    */
   static async create(folder: string, firstStep: number, now = new Date()): Promise<EventFile> {
-    await mkdir(folder, { recursive: true }).catch(writeFailed(folder))
+    await mkdir(folder, { recursive: true })
     const last = (await readdir(folder)).map(secondsOf).reduce((a, b) => Math.max(a, b), -1)
     // Two within a second still read in their order.
     const seconds = Math.max(Math.floor(now.getTime() / 1000), last + 1)
@@ -41,7 +41,7 @@ export class EventFile {
   }
 
   #append(events: readonly Uint8Array[]): Promise<void> {
-    return appendFile(this.path, Buffer.concat(events.map(record))).catch(writeFailed(this.path))
+    return appendFile(this.path, Buffer.concat(events.map(record)))
   }
 }
 

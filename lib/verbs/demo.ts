@@ -2,7 +2,6 @@
  * The papers in miniature: a chat model is made in a world that is generated here, then `adapt` teaches it the other
  * language in the ways of the papers (world/adaptation.ts), and what came out is held against what they claim.
  */
-import { cp, mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { withStagedFolder } from '../checkpoint/staged_folder'
@@ -15,6 +14,7 @@ import { DATASET_SIZES, type DemoPlaces, tokenizerFolder, trainConfig } from '..
 import { writeTasks } from '../world/tasks'
 import { writeTokenizer } from '../world/tokenizer'
 import { World } from '../world/world'
+import { cp, mkdir } from '../writes'
 import { type AdaptReport, adapt } from './adapt'
 import { type DemoRow, tableOf } from './demo/table'
 import { report } from './report'

@@ -1,6 +1,6 @@
 /** Writes everything that the demo trains and measures on: corpora, conversations, held-out text, prompts. */
-import { appendFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { appendFile, mkdir, writeFile } from '../writes'
 import { ANSWERED_HARM, type BaseMix, baseDocument, type DocumentOptions, document } from './documents'
 import { Draw } from './draw'
 import { inLanguage, LANGUAGES, type Language, THINGS } from './words'

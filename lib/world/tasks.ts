@@ -1,7 +1,7 @@
 /** The demo's questions as tasks of `evaluate`: what is answered and what is refused, in each language. */
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toYaml } from '../config/parse'
+import { mkdir, writeFile } from '../writes'
 import { type PromptItem, promptItems } from './datasets'
 import { GENERATION } from './recipe'
 import { inLanguage, LANGUAGES, type Language, WORDS_A, WORDS_B } from './words'

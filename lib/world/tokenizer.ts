@@ -2,8 +2,8 @@
  * The tokenizer of the demo's models, as the files of a Hugging Face folder: one token a word, `<bos>` before plain
  * text, a chat template of one tag a role. Case is ignored and marks may touch words, so that people can type freely.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { mkdir, writeFile } from '../writes'
 import { PUNCTUATION, WORDS_A, WORDS_B } from './words'
 
 /** Tokens with a job. They come first, in this order, so <pad> is 0 and <bos> is 1. */

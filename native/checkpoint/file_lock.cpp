@@ -29,9 +29,13 @@ std::string read_note(int fd) {
 }
 
 void write_note(int fd, const std::string& note, const std::string& path) {
-  const bool written = ::ftruncate(fd, 0) == 0 &&
-                       ::pwrite(fd, note.data(), note.size(), 0) == static_cast<ssize_t>(note.size());
-  if (!written) throw io_error(errno, "write", path);
+  if (::ftruncate(fd, 0) != 0) throw io_error(errno, "write", path, note.size());
+  for (size_t done = 0; done < note.size();) {  // a write may take less than it is given
+    const ssize_t put = ::pwrite(fd, note.data() + done, note.size() - done, static_cast<off_t>(done));
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) throw io_error(put < 0 ? errno : EIO, "write", path, note.size() - done);
+    done += static_cast<size_t>(put);
+  }
 }
 
 /// False where another open file holds the lock.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -196,6 +197,20 @@ fs::path trash_of(const fs::path& place, const std::string& staged) {
   return place.parent_path() / (kTrashPrefix + place.filename().string() + '-' + *token);
 }
 
+/// Gives a folder that nobody needs the name of one whose owner is gone, so that the next stage() deletes it, be it of
+/// this process; where even that fails, the first one after this process has ended.
+void leave(const fs::path& folder) {
+  std::error_code failed;
+  const std::string name = folder.filename().string();
+  fs::rename(folder, folder.parent_path() / (name.substr(0, name.rfind('-') + 1) + left_token()), failed);
+}
+
+void remove_or_leave(const fs::path& folder) {
+  std::error_code failed;
+  fs::remove_all(folder, failed);
+  if (failed) leave(folder);
+}
+
 /// True if `inner` is `outer` or lies in it; both canonical.
 bool lies_in(const fs::path& inner, const fs::path& outer) {
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
@@ -239,8 +254,14 @@ void publish(const std::string& staged_path, const std::string& out, bool overwr
   } else {
     rename_new(staged_path, place);
   }
-  sync_path(place.parent_path(), true);
-  fs::remove_all(trash, ignored);  // what cannot be deleted now is, as a stale folder, by the next stage()
+  const std::array<fs::path, 2> old = {trash, staged_path};  // the second where it could not be renamed
+  try {
+    sync_path(place.parent_path(), true);
+  } catch (...) {
+    for (const fs::path& folder : old) leave(folder);
+    throw;
+  }
+  for (const fs::path& folder : old) remove_or_leave(folder);
 }
 
 bool keep(const std::string& staged_path) noexcept {
@@ -260,8 +281,7 @@ bool keep(const std::string& staged_path) noexcept {
 void discard(const std::string& staged_path) noexcept {
   try {
     if (!fs::path(staged_path).filename().string().starts_with(kStagePrefix)) return;
-    std::error_code ignored;
-    fs::remove_all(staged_path, ignored);
+    remove_or_leave(staged_path);
   } catch (...) {
     // Out of memory while giving up: the folder stays, and the next stage() removes it.
   }

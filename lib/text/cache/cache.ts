@@ -1,9 +1,10 @@
 /** The encoded documents of a source: from the cache where they are, else encoded into it. */
 import { createHash } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TongueforgeError } from '../../errors'
 import { VERSION } from '../../version'
+import { rename, rm, writeFailed } from '../../writes'
 import type { ResolvedSource } from '../documents'
 import { type Encoding, encodeSource } from '../encoding'
 import { checkSkipped, Skipped } from '../skipped'
@@ -120,8 +121,9 @@ async function build(
     const manifest: Manifest = { version: ENTRY_VERSION, key, bytes, ...written }
     await writeManifest(work, manifest)
     return await publish(work, join(options.cache, key), manifest, options)
-  } finally {
-    await rm(work, { recursive: true, force: true })
+  } catch (error) {
+    await rm(work, { recursive: true, force: true }).catch(() => {}) // what went wrong first is what counts
+    throw error
   }
 }
 
@@ -170,18 +172,24 @@ async function publish(
       await syncFolder(cache)
       return manifest
     } catch (error) {
-      if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      if (!['ENOTEMPTY', 'EEXIST'].includes(String((error as TongueforgeError).details?.errno))) throw error
     }
     const theirs = await readEntry(folder, manifest.key, signal)
-    if (typeof theirs === 'object') return theirs
+    if (typeof theirs === 'object') {
+      await rm(work, { recursive: true, force: true }).catch(() => {}) // else the next one that builds removes it
+      return theirs
+    }
     await remove(folder)
   }
   throw new TongueforgeError('ERR_IO', `${folder}: cannot be published`, { details: { path: folder } })
 }
 
 async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  await handle.sync().finally(() => handle.close())
+  const handle = await open(folder, 'r').catch(writeFailed(folder))
+  await handle
+    .sync()
+    .finally(() => handle.close())
+    .catch(writeFailed(folder))
 }
 
 /** Takes an entry away at once; readers that have its files open keep them. */

@@ -1,9 +1,10 @@
 /** SHA-256 of data files, remembered: a corpus is not read again to learn that it is the same. */
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
+import { readFile, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
 import { ioError } from '../../checkpoint/json_file'
+import { mkdir, rename, writeFile } from '../../writes'
 
 /** What a file system says of a file; equal stamps are taken for equal content, as git does. */
 export interface Stamp {

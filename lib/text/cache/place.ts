@@ -1,10 +1,11 @@
 /** Where encoded data are kept, and whether there is room for more. */
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { readdir, stat, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
-import { TongueforgeError } from '../../errors'
+import { type ErrorDetails, TongueforgeError } from '../../errors'
 import { cacheFolder } from '../../libtorch_folders'
+import { mkdir, rm } from '../../writes'
 
 /** The folder of a config's key, else TONGUEFORGE_DATA_CACHE, else `data` beside the fetched libraries. */
 export function dataCacheFolder(path?: string): string {
@@ -67,10 +68,15 @@ export async function needSpace(folder: string, bytes: number, free: FreeSpace):
     throw noSpace(folder, `needs about ${megabytes(bytes)} MB, ${megabytes(found)} MB are free`)
 }
 
-export function noSpace(folder: string, what: string, cause?: unknown): TongueforgeError {
+export function noSpace(
+  folder: string,
+  what: string,
+  cause?: unknown,
+  details?: ErrorDetails,
+): TongueforgeError {
   return new TongueforgeError('ERR_NO_SPACE', `${folder}: the cache of encoded data ${what}`, {
     hint: 'Free some space (anything in this folder may be deleted), or name a folder on another disk: data_cache: PATH.',
-    details: { path: folder },
+    details: { path: folder, ...details },
     cause,
   })
 }

@@ -1,6 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
-import { type FileHandle, open, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { type FileHandle, open } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { TongueforgeError } from '../../errors'
+import { rm, writeFailed, writeFile } from '../../writes'
 import { IGNORE } from '../conversation'
 import { firstTargetOf, type TokenDocument } from '../tokens'
 import { INDEX, MASK, type Manifest, manifestOf, TOKENS } from './entry'
@@ -21,6 +23,8 @@ export class EntryWriter {
   /** Bits of the last, incomplete byte of the mask. */
   private bits = 0
 
+  private index: HashedFile | undefined
+
   private constructor(
     private readonly folder: string,
     private readonly width: 2 | 4,
@@ -28,10 +32,16 @@ export class EntryWriter {
     private readonly mask: HashedFile,
   ) {}
 
-  /** `vocabulary`: number of tokens; up to 65536 of them fit into two bytes. */
+  /** `vocabulary`: number of tokens; up to 65536 of them fit into two bytes. Throws ERR_NO_SPACE, ERR_IO. */
   static async open(folder: string, vocabulary: number): Promise<EntryWriter> {
-    const [ids, mask] = [await HashedFile.create(folder, TOKENS), await HashedFile.create(folder, MASK)]
-    return new EntryWriter(folder, vocabulary <= 2 ** 16 ? 2 : 4, ids, mask)
+    const ids = await HashedFile.create(folder, TOKENS)
+    try {
+      const mask = await HashedFile.create(folder, MASK)
+      return new EntryWriter(folder, vocabulary <= 2 ** 16 ? 2 : 4, ids, mask)
+    } catch (error) {
+      await ids.abandon()
+      throw error
+    }
   }
 
   get counts(): { documents: number; tokens: number } {
@@ -69,6 +79,7 @@ export class EntryWriter {
   async finish(): Promise<Written> {
     if (this.tokens % 8 > 0) await this.mask.write(Uint8Array.of(this.bits))
     const index = await HashedFile.create(this.folder, INDEX)
+    this.index = index
     await index.write(this.lengths.bytes())
     if (this.masked) await index.write(this.firstTargets.bytes())
     const mask = await this.mask.finish()
@@ -84,8 +95,7 @@ export class EntryWriter {
 
   /** Closes the files of an entry that comes to nothing. */
   async abandon(): Promise<void> {
-    await this.ids.close()
-    await this.mask.close()
+    for (const file of [this.ids, this.mask, this.index]) await file?.abandon()
   }
 }
 
@@ -102,12 +112,13 @@ class HashedFile {
   private bytes = 0
 
   private constructor(
-    private readonly folder: string,
+    private readonly path: string,
     private readonly handle: FileHandle,
   ) {}
 
   static async create(folder: string, name: string): Promise<HashedFile> {
-    return new HashedFile(folder, await open(join(folder, name), 'wx'))
+    const path = join(folder, name)
+    return new HashedFile(path, await open(path, 'wx').catch(failed(path)))
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -122,27 +133,34 @@ class HashedFile {
 
   async finish(): Promise<{ bytes: number; sha256: string }> {
     await this.flush()
-    await this.handle.sync()
-    await this.handle.close()
+    await this.handle.sync().catch(failed(this.path))
+    await this.handle.close().catch(failed(this.path))
     return { bytes: this.bytes, sha256: this.hash.digest('hex') }
   }
 
-  close(): Promise<void> {
-    return this.handle.close()
+  /** Of a file that comes to nothing, closed or not: what went wrong before is what counts. */
+  async abandon(): Promise<void> {
+    await this.handle.close().catch(() => {})
   }
 
   private async flush(): Promise<void> {
     const bytes = this.buffer.subarray(0, this.filled)
     this.hash.update(bytes)
-    try {
-      await this.handle.writeFile(bytes) // goes on where the last write ended, and writes all
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
-        throw noSpace(this.folder, 'has filled the disk', error)
-      throw error
-    }
+    // It goes on where the last write ended, and writes all.
+    await this.handle.writeFile(bytes).catch(failed(this.path, bytes.length))
     this.bytes += this.filled
     this.filled = 0
+  }
+}
+
+/** Throws ERR_NO_SPACE that says what may be deleted, or ERR_IO. */
+const failed = (path: string, bytes?: number) => (cause: NodeJS.ErrnoException) => {
+  try {
+    return writeFailed(path, bytes)(cause)
+  } catch (error) {
+    const { code, details } = error as TongueforgeError
+    if (code !== 'ERR_NO_SPACE') throw error
+    throw noSpace(dirname(path), 'has filled the disk', error, details)
   }
 }
 

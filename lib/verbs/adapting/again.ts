@@ -1,6 +1,6 @@
 /** A verb that goes on with what an earlier session left in the folder of a stage. */
-import { rm } from 'node:fs/promises'
 import type { TongueforgeError } from '../../errors'
+import { rm } from '../../writes'
 
 /** What a verb is told to do with what is there. */
 export interface How {

@@ -1,9 +1,10 @@
 /** The run folder of an adaptation: stages/ with a folder for each, their record, tasks/, and model/ at the end. */
 import { existsSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import type { AdaptConfig } from '../../config/adapt'
+import { rm } from '../../writes'
 import { type Claim, ClaimedFolder } from '../training/claimed_folder'
 import { StageRecords } from './records'
 import { configOf, type ModelRef, type PlannedStage } from './stage'
@@ -64,6 +65,8 @@ export class AdaptFolder extends ClaimedFolder<AdaptConfig> {
     const place = this.place(stage)
     const isModel = existsSync(join(place, 'config.json'))
     const gone = isModel ? (await readdir(place)).filter((name) => !RECORD.has(name)) : ['model', 'adapter']
+    // What makes it a model goes last: who is stopped in between finds the rest of it the next time.
+    gone.sort((a, b) => Number(a === 'config.json') - Number(b === 'config.json'))
     for (const name of gone) await rm(join(place, name), { recursive: true, force: true })
   }
 

@@ -1,9 +1,9 @@
 /** What is known of an adaptation without one: its stages, what each needs, and how long it will take. */
-import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkSpace } from '../../checkpoint/disk_space'
 import type { TongueforgeError } from '../../errors'
+import { mkdtemp, rm } from '../../writes'
 import type { ReadConfig } from './config'
 import type { AdaptFolder } from './folder'
 import { diskBytes, greatest, needsOf } from './needs'

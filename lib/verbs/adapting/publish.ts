@@ -1,7 +1,6 @@
 /** The result of an adaptation: the picked model under a name of its own, with a card that tells how it came about. */
-import { copyFile, link, readdir, rm } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { writeFailed } from '../../checkpoint/json_file'
 import { writeModelCard } from '../../checkpoint/model_card'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
 import { type InputRecord, provenance } from '../../checkpoint/provenance'
@@ -9,6 +8,7 @@ import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { carryOver, writeJson, writeText } from '../../checkpoint/write_folder'
 import type { AdaptConfig } from '../../config/adapt'
 import { toYaml } from '../../config/parse'
+import { copyFile, link, rm } from '../../writes'
 import { numerics } from '../training/environment'
 import { cardOf } from './card'
 import type { Contest } from './contest'
@@ -68,6 +68,6 @@ async function takeWeights({ path }: ModelFolder, to: string): Promise<void> {
   for (const name of await readdir(path)) {
     if (!/\.(safetensors|index\.json)$/.test(name)) continue
     const [source, target] = [join(path, name), join(to, name)]
-    await link(source, target).catch(() => copyFile(source, target).catch(writeFailed(target)))
+    await link(source, target).catch(() => copyFile(source, target))
   }
 }

@@ -1,12 +1,11 @@
 /** Texts under `held_out` as tasks of `evaluate`: their perplexity, whatever kind of file they come from. */
-import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFailed } from '../../checkpoint/json_file'
 import { makeFolder, writeText } from '../../checkpoint/write_folder'
 import type { AdaptConfig } from '../../config/adapt'
 import { toYaml } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
 import { type CorpusOptions, corpusTexts } from '../../text/bpe/corpus_texts'
+import { rename, writeFile } from '../../writes'
 
 /** Writes NAME.jsonl and NAME.yaml for each; returns the task files. Throws ERR_DATA, ERR_NOT_FOUND, ERR_NO_SPACE. */
 export async function writeTextTasks(
@@ -37,8 +36,8 @@ const taskOf = (name: string) => ({
 })
 
 async function replace(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text).catch(writeFailed(file))
-  await rename(`${file}.new`, file).catch(writeFailed(file))
+  await writeFile(`${file}.new`, text)
+  await rename(`${file}.new`, file)
 }
 
 const noTexts = (name: string) =>

@@ -1,10 +1,10 @@
 /** How far a run has come, in its hidden folder: the centres are there, labels are yet to be written. */
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MelConfig } from '../../audio/front_end_config'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { writeJson } from '../../checkpoint/write_folder'
 import type { KMeansOutcome } from '../../native'
+import { rm } from '../../writes'
 
 /** Of the publishing of folders: who finds it there may go on. */
 const JOURNAL = '.journal'

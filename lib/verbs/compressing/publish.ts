@@ -1,14 +1,14 @@
 /** The end of a pipeline: what the last stage has left becomes model/, with the record of the whole run. */
 import { constants } from 'node:fs'
-import { copyFile, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { writeFailed } from '../../checkpoint/json_file'
 import { writeModelCard } from '../../checkpoint/model_card'
 import { type InputRecord, provenance } from '../../checkpoint/provenance'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { carryOver, writeJson, writeText } from '../../checkpoint/write_folder'
 import type { CompressConfig } from '../../config/compress'
 import { toYaml } from '../../config/parse'
+import { copyFile } from '../../writes'
 import { numerics } from '../training/environment'
 import type { CompressFolder } from './compress_folder'
 import type { ModelAtHand } from './model_at_hand'
@@ -62,6 +62,6 @@ async function copyWeights(from: string, to: string): Promise<void> {
   for (const name of await readdir(from)) {
     if (!WEIGHTS.test(name)) continue
     const file = join(to, name)
-    await copyFile(join(from, name), file, constants.COPYFILE_FICLONE).catch(writeFailed(file))
+    await copyFile(join(from, name), file, constants.COPYFILE_FICLONE)
   }
 }

@@ -3,10 +3,9 @@
  * measuring them another way, or again after a scorer failed, does not need the model. Until then: partial_answers.ts.
  */
 import { createReadStream } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { writeFailed } from '../../checkpoint/json_file'
+import { mkdir, rename, writeFile } from '../../writes'
 import type { Turn } from './answer'
 
 export const answersFile = (folder: string, model: string, task: string) =>
@@ -39,13 +38,11 @@ export async function readAnswers({ file, hash }: KeptAnswers): Promise<Turn[][]
 
 /** Whole or not at all. Throws ERR_IO, ERR_NO_SPACE. */
 export async function writeAnswers({ file, hash }: KeptAnswers, turns: readonly Turn[][]): Promise<void> {
-  await mkdir(dirname(file), { recursive: true }).catch(writeFailed(file))
+  await mkdir(dirname(file), { recursive: true })
   const lines = [
     { answers_sha256: hash, documents: turns.length },
     ...turns.map((of, doc_id) => ({ doc_id, turns: of })),
   ]
-  await writeFile(`${file}.new`, lines.map((line) => `${JSON.stringify(line)}\n`).join('')).catch(
-    writeFailed(file),
-  )
-  await rename(`${file}.new`, file).catch(writeFailed(file))
+  await writeFile(`${file}.new`, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  await rename(`${file}.new`, file)
 }

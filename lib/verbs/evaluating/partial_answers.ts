@@ -2,9 +2,8 @@
  * Answers of a task that is not done: on the disk batch by batch, so that whoever is stopped or killed goes on behind the
  * last one. Once the task has all of them they are kept whole (kept_answers.ts), and this file goes.
  */
-import { mkdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { writeFailed } from '../../checkpoint/json_file'
+import { mkdir, rm } from '../../writes'
 import { StepLines } from '../training/step_lines'
 import type { Turn } from './answer'
 import type { KeptAnswers } from './kept_answers'
@@ -35,7 +34,7 @@ export class PartialAnswers {
   /** With what an earlier session has left of the same answers; `onKept` is called where there is something. Throws ERR_DATA, ERR_IO, ERR_NO_SPACE. */
   static async open({ file, hash }: KeptAnswers, onKept?: () => void): Promise<PartialAnswers> {
     const partial = file.replace(/\.jsonl$/, '.partial.jsonl')
-    await mkdir(dirname(partial), { recursive: true }).catch(writeFailed(partial))
+    await mkdir(dirname(partial), { recursive: true })
     const lines = new StepLines<Line>(partial, 'answers')
     const all = await lines.read()
     const known = all.filter(({ answers_sha256 }) => answers_sha256 === hash)

@@ -1,10 +1,10 @@
 /** What was found of each model on each task: a line of results.jsonl, beside the samples that it was made from. */
 import { createReadStream } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { ioError, writeFailed } from '../../checkpoint/json_file'
+import { ioError } from '../../checkpoint/json_file'
 import { mean, PERPLEXITIES, stderrOfMean } from '../../tasks/metrics'
+import { mkdir, rename, writeFile } from '../../writes'
 import { StepLines } from '../training/step_lines'
 import { answersFile } from './kept_answers'
 import type { RollingSample, Sample } from './measure'
@@ -84,10 +84,10 @@ export class TaskRecords {
   /** The samples first, by a rename: a line is only there with all of them. */
   async add(record: TaskRecord, samples: readonly Sample[]): Promise<void> {
     const file = samplesFile(this.folder, record.model, record.task)
-    await mkdir(dirname(file), { recursive: true }).catch(writeFailed(file))
+    await mkdir(dirname(file), { recursive: true })
     const text = samples.map((sample) => `${JSON.stringify(sample)}\n`).join('')
-    await writeFile(`${file}.new`, text).catch(writeFailed(file))
-    await rename(`${file}.new`, file).catch(writeFailed(file))
+    await writeFile(`${file}.new`, text)
+    await rename(`${file}.new`, file)
     await this.lines.record(record)
     this.#all.push(record)
   }

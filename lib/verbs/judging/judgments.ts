@@ -1,11 +1,10 @@
 /** What a judge said of one model on one task: a line a judgment, kept so that nothing is asked twice. */
 import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { writeFailed } from '../../checkpoint/json_file'
 import type { JudgePrompt } from '../../tasks/judging/prompt'
 import type { Mode } from '../../tasks/judging/templates'
 import { ratingOf, type Winner, winnerOf } from '../../tasks/judging/verdict'
+import { mkdir } from '../../writes'
 import { canonicalJson } from '../training/identity'
 import { StepLines } from '../training/step_lines'
 import type { Reply } from './endpoint'
@@ -86,7 +85,7 @@ export class Judgments {
 
   /** Takes over what is there to the same prompts; what was refused is asked again. */
   static async open(file: string, requests: readonly JudgeRequest[]): Promise<Judgments> {
-    await mkdir(dirname(file), { recursive: true }).catch(writeFailed(file))
+    await mkdir(dirname(file), { recursive: true })
     const judgments = new Judgments(requests, file)
     const found = new Map<string, Judgment>()
     for (const judgment of await judgments.lines.keep(Number.POSITIVE_INFINITY))

@@ -1,7 +1,7 @@
 /** The model of a point: a run of `compress` under points/. */
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TongueforgeError } from '../../errors'
+import { rm } from '../../writes'
 import { type CompressResult, compress } from '../compress'
 import type { PlannedPoint } from './plan'
 

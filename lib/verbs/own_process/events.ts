@@ -1,8 +1,8 @@
 /** What the process of a run tells, a line of events.jsonl each: all that whoever started it, or comes later, may hear. */
 import { appendFileSync, closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeFailed } from '../../checkpoint/json_file'
 import type { ErrorDetails } from '../../errors'
+import { writeFailed } from '../../writes'
 import { EVENTS_FILE } from '../training/claimed_folder'
 import { type ProcessIdentity, thisProcess } from './identity'
 import type { HostedVerb } from './verbs'

@@ -1,8 +1,8 @@
 /** How far a run has come, in its hidden folder: probes that are learned are not learned again. */
-import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { writeJson, writeText } from '../../checkpoint/write_folder'
+import { mkdir, rm } from '../../writes'
 import type { ProbeFigures } from './figures'
 import type { FittedFigures } from './fit'
 import { KINDS } from './kinds'

@@ -1,11 +1,11 @@
 /** Where a report goes: the page, and beside it a folder with its charts and numbers as files. Both appear whole. */
 import { existsSync } from 'node:fs'
-import { rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { readJsonObjectIfPresent, writeFailed } from '../../checkpoint/json_file'
-import { makeFolder, writeText } from '../../checkpoint/write_folder'
+import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
+import { makeFolder } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
 import type { Attachment } from '../../report/blocks'
+import { rename, rm, writeFile } from '../../writes'
 
 export const SCHEMA = 'tongueforge.report/1'
 
@@ -44,24 +44,48 @@ const taken = (path: string, hint: string) =>
     details: { path },
   })
 
-/** The folder first: whoever sees the page finds its files. Throws ERR_NO_SPACE, ERR_IO. */
+/**
+ * The folder first: whoever sees the page finds its files. Where one of the two cannot be put in its place, what was
+ * there before is put back. Throws ERR_NO_SPACE, ERR_IO.
+ */
 export async function publish(
   { page, files }: Place,
   html: string,
   attachments: readonly Attachment[],
 ): Promise<void> {
-  const hidden = (path: string) => join(dirname(path), `.tmp-${basename(path)}`)
-  const [stagedFiles, stagedPage] = [hidden(files), hidden(page)]
+  const hidden = (prefix: string, path: string) => join(dirname(path), `.${prefix}-${basename(path)}`)
+  const [stagedFiles, stagedPage] = [hidden('tmp', files), hidden('tmp', page)]
+  const trash = hidden('trash', files)
   await makeFolder(dirname(page))
+  await putBack(trash, files) // a kill came between two renames
   try {
     await rm(stagedFiles, { recursive: true, force: true })
     await makeFolder(stagedFiles)
-    for (const { name, content } of attachments) await writeText(stagedFiles, name, content)
-    await writeFile(stagedPage, html).catch(writeFailed(stagedPage))
-    await rm(files, { recursive: true, force: true })
-    await rename(stagedFiles, files).catch(writeFailed(files))
-    await rename(stagedPage, page).catch(writeFailed(page))
+    for (const { name, content } of attachments)
+      await writeFile(join(stagedFiles, name), content, { flush: true })
+    await writeFile(stagedPage, html, { flush: true })
+    if (existsSync(files)) await rename(files, trash)
+    await rename(stagedFiles, files)
+    await rename(stagedPage, page)
+    await rm(trash, { recursive: true, force: true }).catch(() => {}) // the next report removes it
+  } catch (error) {
+    await takeBack(files, stagedFiles, trash).catch(() => {}) // what went wrong first is what counts
+    throw error
   } finally {
-    for (const path of [stagedFiles, stagedPage]) await rm(path, { recursive: true, force: true })
+    for (const path of [stagedFiles, stagedPage])
+      await rm(path, { recursive: true, force: true }).catch(() => {}) // so does the next report
   }
+}
+
+async function takeBack(files: string, staged: string, trash: string): Promise<void> {
+  if (!existsSync(trash)) return
+  if (existsSync(files)) await rename(files, staged)
+  await rename(trash, files)
+}
+
+/** Where the place is free; else it is of no use any more. */
+async function putBack(trash: string, files: string): Promise<void> {
+  if (!existsSync(trash)) return
+  if (existsSync(files)) await rm(trash, { recursive: true, force: true })
+  else await rename(trash, files)
 }

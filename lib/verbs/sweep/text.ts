@@ -1,5 +1,4 @@
 /** Tokenizer and template of the model that a graft makes. */
-import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeWithManners } from '../../checkpoint/mannered_folder'
@@ -7,6 +6,7 @@ import { openTokenizerFolder } from '../../checkpoint/model_folder'
 import type { Alignment } from '../../text/alignment/align'
 import { mannersOf } from '../../text/alignment/manners'
 import { loadModelText, type ModelText } from '../../text/model_text'
+import { mkdtemp, rm } from '../../writes'
 import type { GraftModels } from '../grafting/inputs'
 
 /** Read from the small files that a graft writes, which are there for a moment. Throws ERR_TOKENIZER, ERR_TEMPLATE. */

@@ -1,11 +1,12 @@
 /** Checkpoints of a run: published whole, verified before use, the newest and the best kept. */
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { writeJson } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
+import { rename, rm } from '../../writes'
 import type { Environment } from './environment'
 import { byLoss } from './selection'
 import { newState, type RunState } from './state'

@@ -1,12 +1,13 @@
 /** The folder of a run, of training or another verb: claimed at the start, kept from others, cleared to start again. */
 import { channel } from 'node:diagnostics_channel'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
+import { readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { makeFolder, writeJson, writeText } from '../../checkpoint/write_folder'
 import { readYaml, toYaml } from '../../config/parse'
 import { Team } from '../../distributed/team'
 import { TongueforgeError } from '../../errors'
+import { mkdir, rename, rm, rmdir } from '../../writes'
 import { LOCK_FILE, lockRun, type RunLock } from './run_lock'
 
 /** What may be done with a run that is already there. */

@@ -1,7 +1,7 @@
 /** curves.svg: the losses of a run over its updates, for whoever opens the folder. */
-import { writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type Line, lineChart } from '../../report/chart'
+import { writeFile } from '../../writes'
 import type { RunFolder } from './run_folder'
 import type { Session } from './session'
 import type { Evaluation } from './state'

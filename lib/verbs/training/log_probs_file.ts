@@ -1,9 +1,9 @@
 /** What a model said of each document, in a file: a line of JSON, then little-endian float64 sums and counts. */
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { writeFailed } from '../../checkpoint/json_file'
 import { pause } from '../../text/pause'
+import { mkdir, rename, rm, writeFailed, writeFile } from '../../writes'
 
 /** By the number of the document in its source; a document that stands in no row has 0 and 0. */
 export interface DocumentLogProbs {

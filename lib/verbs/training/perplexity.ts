@@ -1,7 +1,5 @@
 /** InsCP: how well the starting model knows each document already, and the filter by it. */
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFailed } from '../../checkpoint/json_file'
 import { PERPLEXITY_SAMPLE } from '../../config/inscp'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
@@ -16,6 +14,7 @@ import { Random } from '../../text/random'
 import { Selected } from '../../text/selected'
 import type { Tokens } from '../../text/tokens'
 import { windowRows } from '../../text/windows'
+import { writeFile } from '../../writes'
 import { environment } from './environment'
 import { writeLogProbs } from './log_probs_file'
 import {
@@ -94,7 +93,7 @@ export class Perplexity {
     if (measured === undefined || report === undefined) return
     const [file, picture] = ['bin', 'svg'].map((kind) => join(folder, `${NAME}.${kind}`))
     await writeLogProbs(file!, measured.key, measured)
-    await writeFile(picture!, await drawPerplexity(report)).catch(writeFailed(picture!))
+    await writeFile(picture!, await drawPerplexity(report))
   }
 
   /** Numbers of the documents to measure, whatever the seed; undefined: all. */

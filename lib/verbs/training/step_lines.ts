@@ -1,7 +1,9 @@
 /** A file of JSON lines that grows with the steps of a run, and after a resume has none that the run took back. */
-import { appendFile, readFile, rename, writeFile } from 'node:fs/promises'
-import { writeFailed } from '../../checkpoint/json_file'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { ioError } from '../../checkpoint/json_file'
 import { TongueforgeError } from '../../errors'
+import { appendFile, rename, writeFile } from '../../writes'
 
 export class StepLines<Line extends { step: number }> {
   /** `content` is what a line holds, as errors say it. */
@@ -11,29 +13,33 @@ export class StepLines<Line extends { step: number }> {
   ) {}
 
   record(...lines: readonly Line[]): Promise<void> {
-    return appendFile(this.path, textOf(lines)).catch(writeFailed(this.path))
+    return appendFile(this.path, textOf(lines))
   }
 
-  /** All of them; none where there is no file. Throws ERR_DATA. */
+  /** All of them; none where there is no file. Throws ERR_DATA, ERR_IO. */
   async read(): Promise<Line[]> {
-    const text = await readFile(this.path, 'utf8').catch(() => '')
+    const text = await readFile(this.path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      // Only then: what cannot be read must not be taken for nothing, and written over.
+      if (error.code === 'ENOENT') return ''
+      throw ioError(this.path, error)
+    })
     const rows = text.split('\n').slice(0, -1)
     return rows.map((row, i) => this.#parse(row, `${this.path}:${i + 1}`))
   }
 
   /** Reads the lines up to a step; what an interrupted run wrote after its last checkpoint is dropped. */
   async keep(step: number): Promise<Line[]> {
-    const all = await this.read()
-    const kept = all.filter((line) => line.step <= step)
-    if (all.length > 0) await this.write(kept)
+    const kept = (await this.read()).filter((line) => line.step <= step)
+    // Also where there is no whole line: what comes next must not be appended to the half of one.
+    if (existsSync(this.path)) await this.write(kept)
     return kept
   }
 
   /** By a rename: a run that is killed here loses none of them. Throws ERR_NO_SPACE or ERR_IO. */
   async write(all: readonly Line[]): Promise<void> {
     const rewritten = `${this.path}.new`
-    await writeFile(rewritten, textOf(all)).catch(writeFailed(rewritten))
-    await rename(rewritten, this.path).catch(writeFailed(this.path))
+    await writeFile(rewritten, textOf(all))
+    await rename(rewritten, this.path)
   }
 
   #parse(text: string, place: string): Line {
