@@ -150,12 +150,14 @@ async function trainTogether(
   const inputs = await openInputs(config)
   const identity = await team.lead(() => identify(config, inputs, context.signal))
   const finished = claim.resume && (await team.lead(() => folder.result(identity.sha256)))
-  if (finished) {
-    if (team.leads) await folder.writeReport(finished) // an end by force may have come before it
-    return { ...folder.places(inputs.model), report: finished as TrainReport }
-  }
   const told = team.leads ? options : {} // the others would say the same
   const { onWarning: warn = () => {}, onNote, onProgress } = told
+  if (finished) {
+    const places = { ...folder.places(inputs.model), report: finished as TrainReport }
+    // An end by force may have come before the report, and has left its lock.
+    const complete = () => (team.leads ? folder.writeReport(finished) : Promise.resolve())
+    return folder.hold(warn, () => complete().then(() => places), team)
+  }
   const emit = team.leads ? context.emit : () => {}
   const job = { ...{ team, config: onDevice(team, config), inputs, identity, replaces }, ...context }
   return folder.hold(warn, () => trainIn(folder, { ...job, warn, onNote, onProgress, emit }), team)
@@ -289,11 +291,11 @@ async function finish(
     const resultStep = best ? best.step : session.state.step
     const masked = await trainer.masked()
     const report = reportOf(plan, session, { resumedFrom, identity, resultStep, speed, masked })
-    const result = await publish(folder, plan, { trainer, report, inputs: identity.inputs })
+    // First: whoever is ended by force behind the model has everything.
     await writeCurves(folder, session).catch((error: Error) =>
       job.warn(`${folder.path}: the run is done, but curves.svg could not be drawn: ${error.message}`),
     )
-    return result
+    return await publish(folder, plan, { trainer, report, inputs: identity.inputs })
   } finally {
     trainer.dispose()
   }
