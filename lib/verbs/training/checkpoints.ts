@@ -1,4 +1,5 @@
 /** Checkpoints of a run: published whole, verified before use, the newest and the best kept. */
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,7 +14,7 @@ import { newState, type RunState } from './state'
 
 /** Says that a checkpoint is whole: written last, read first. */
 interface Manifest {
-  version: 2
+  version: 3
   /** Updates done. */
   step: number
   /** Of what decides the numbers: resuming under another config or with other data is refused. */
@@ -25,6 +26,8 @@ interface Manifest {
   /** Targets of a pruning that these weights have reached. */
   targets_reached?: number
   files: { name: string; bytes: number; sha256: string }[]
+  /** Of the keys before it: the manifest vouches for all files, and this for it. Version 2 had none. */
+  sha256: string
 }
 
 /** A checkpoint of a training: after which update, and where. */
@@ -81,8 +84,8 @@ export class Checkpoints {
       }
       const { configHash: config_sha256, environment } = this.options
       const measured = state.evaluations.at(-1)
-      const manifest: Manifest = {
-        version: 2,
+      const manifest: Omit<Manifest, 'sha256'> = {
+        version: 3,
         step,
         config_sha256,
         environment,
@@ -91,7 +94,7 @@ export class Checkpoints {
           measured.targets_reached && { targets_reached: measured.targets_reached }),
         files,
       }
-      await writeJson(staged, 'manifest.json', manifest)
+      await writeJson(staged, 'manifest.json', { ...manifest, sha256: hashOf(manifest) })
     })
     await this.#purge()
     return { step, path }
@@ -134,7 +137,7 @@ export class Checkpoints {
         return undefined
       })
       if (!manifest) continue
-      if (manifest.version !== 2) throw otherVersion(path, manifest.version)
+      if (manifest.version !== 2 && manifest.version !== 3) throw otherVersion(path, manifest.version)
       if (manifest.config_sha256 !== this.options.configHash) throw otherConfig(path, 'a checkpoint')
       const saved = JSON.parse(await readFile(join(path, STATE), 'utf8')) as RunState
       const state = { ...newState(), ...saved } // one that was saved before there were anomalies knows of none
@@ -213,11 +216,19 @@ export class Checkpoints {
 const folderName = (step: number) => `step-${String(step).padStart(8, '0')}`
 const stepOf = (name: string) => Number(NAME.exec(name)![1])
 
-async function readManifest(path: string): Promise<Manifest> {
-  return JSON.parse(await readFile(join(path, 'manifest.json'), 'utf8')) as Manifest
+type ReadManifest = Omit<Manifest, 'version'> & { version: number }
+
+async function readManifest(path: string): Promise<ReadManifest> {
+  const manifest = JSON.parse(await readFile(join(path, 'manifest.json'), 'utf8')) as ReadManifest
+  const { sha256: own, ...rest } = manifest
+  if (own === undefined ? rest.version >= 3 : own !== hashOf(rest))
+    throw new Error('manifest.json: its content has changed since it was written')
+  return manifest
 }
 
-async function verify(path: string): Promise<Omit<Manifest, 'version'> & { version: number }> {
+const hashOf = (keys: object) => createHash('sha256').update(JSON.stringify(keys)).digest('hex')
+
+async function verify(path: string): Promise<ReadManifest> {
   const manifest = await readManifest(path)
   for (const { name, bytes, sha256: expected } of manifest.files) {
     const file = join(path, name)
@@ -244,7 +255,7 @@ export function otherConfig(path: string, what: string): TongueforgeError {
 function otherVersion(path: string, version: number): TongueforgeError {
   return new TongueforgeError(
     'ERR_CHECKPOINT',
-    `${path}: expected a checkpoint of version 2, found version ${version}`,
+    `${path}: expected a checkpoint of version 3, found version ${version}`,
     {
       hint: 'Finish the run with the version of tongueforge that began it, or start again with --overwrite.',
       details: { path, version },
