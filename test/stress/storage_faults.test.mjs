@@ -50,8 +50,9 @@ for (const verbs of full ? Object.keys(VERBS).map((verb) => [verb]) : [Object.ke
         t,
         `${verb}: ${calls} calls, ${cases} faults, ${met} met, ${refused} refused, ${Math.round(seconds)} s`,
       )
-      assert.ok(calls > 0 && met > 0 && refused > 0, verb)
+      assert.ok(calls > 0 && met > 0, verb)
     }
+    assert.ok(all.some(({ refused }) => refused > 0)) // a single one may have met short writes only
     const failures = all.flatMap(({ failures }) => failures)
     assert.deepEqual(failures, [], `${failures.length} failures, seed ${seed}`)
   })
