@@ -92,6 +92,7 @@ export class Tokenizer implements PieceDecoder {
 
   /** Ids of one text. */
   async encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): Promise<Int32Array> {
+    refuseStretch(text)
     const encoding = await this.coded(this.hub.encode(text, null, { addSpecialTokens }))
     return new Int32Array(encoding.getIds())
   }
@@ -101,6 +102,7 @@ export class Tokenizer implements PieceDecoder {
     texts: readonly string[],
     { addSpecialTokens = true }: EncodeOptions = {},
   ): Promise<Int32Array[]> {
+    texts.forEach(refuseStretch)
     const rows: Int32Array[] = []
     for (const slice of slicesOf(texts)) {
       const encodings = await this.coded(this.hub.encodeBatch(slice, { addSpecialTokens }))
@@ -205,6 +207,23 @@ export class Tokenizer implements PieceDecoder {
     while (start < count && !plain!.every((id, i) => full![start + i] === id)) start++
     return { prefix: [...full!.slice(0, start)], suffix: [...full!.slice(start + plain!.length)] }
   }
+}
+
+/**
+ * The library's regular expressions give up after ten million tries, and end the process: patterns of published tokenizers
+ * take one or two for each character of a stretch of blanks, or of what is none.
+ */
+const MAX_STRETCH = 4 * 2 ** 20
+
+function refuseStretch(text: string): void {
+  if (text.length <= MAX_STRETCH) return
+  for (const { length } of text.match(/\s+|\S+/g) ?? [])
+    if (length > MAX_STRETCH)
+      throw new TongueforgeError(
+        'ERR_DATA',
+        `expected a text with a blank, or something else, every ${MAX_STRETCH} characters, received a stretch of ${length}`,
+        { hint: 'Is it text? Break its lines, or leave it out.', details: { length, limit: MAX_STRETCH } },
+      )
 }
 
 /** With the ids that the library has given them, which numbers on where a file leaves a gap. */

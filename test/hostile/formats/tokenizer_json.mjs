@@ -250,6 +250,14 @@ export const tokenizerFiles = () => [
   withKeys('a WordLevel without its unknown token', {
     model: { type: 'WordLevel', unk_token: '[UNK]', vocab: { z: 0 } },
   }),
+  ...[' ', 'a'].map((character) => ({
+    name: `a text of ten million ${JSON.stringify(character)}`,
+    files: { 'tokenizer.json': tokenizer({ pre_tokenizer: split({ Regex: PATTERNS['Llama 3'] }) }) },
+    call: async (folder) => (await Tokenizer.load(folder)).encode(`${character.repeat(1e7)}b c`),
+    code: 'ERR_DATA',
+    says: ['stretch'],
+    limits: { cpuMs: 500 },
+  })),
   ...good(),
 ]
 
