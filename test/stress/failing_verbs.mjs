@@ -116,18 +116,18 @@ class FailingVerb {
       await this.attempt(order, howToGoOn(this.row, this.work))
       this.check(`${what}, twice`, this.torn())
     }
-    await this.goOn(what, i, one.after.includes('unlink'))
+    await this.goOn(what, i, one.after.includes('rename'))
   }
 
   /** Without the fault: to the bytes of an undisturbed run, and nothing is left over. */
-  async goOn(what, i, nothingCouldBeDeleted) {
+  async goOn(what, i, nothingCouldGo) {
     const how = howToGoOn(this.row, this.work, i % 2 === 1)
     const { error } = await this.attempt({}, how)
     this.check(what, error && `then ${JSON.stringify(how)} failed: ${error.stack}`)
     if (!error) this.check(`${what}, then ${JSON.stringify(how)}`, this.others())
     const left = strays(this.work)
-    // A folder that this process could not delete is for others to delete, once the process has ended.
-    const tolerated = nothingCouldBeDeleted && left.every((path) => /\.(tmp|trash)-/.test(path))
+    // A folder that this process could neither delete nor rename is for others to delete, once the process has ended.
+    const tolerated = nothingCouldGo && left.every((path) => /\.(tmp|trash)-/.test(path))
     this.check(what, left.length > 0 && !tolerated && `left ${left}`)
     if (left.length > 0 || error) this.sweepAway()
   }
