@@ -4,6 +4,7 @@
  */
 import * as fs from 'node:fs/promises'
 import { constants } from 'node:os'
+import { dirname } from 'node:path'
 import { TongueforgeError } from './errors'
 
 /** Of a disk that is full, and of a quota that is used up: of that one Node has only the number. */
@@ -76,7 +77,21 @@ export async function copyFile(from: string, to: string, mode?: number): Promise
 }
 
 export async function mkdir(path: string, options?: { recursive: boolean }): Promise<void> {
-  await fs.mkdir(path, options).catch(writeFailed(path))
+  await (options?.recursive ? withParents(path) : fs.mkdir(path)).catch(writeFailed(path))
+}
+
+// Not by Node's `recursive`: where a file system says ENOENT of a folder whose parent is there, as /proc does, Node tries for ever.
+async function withParents(path: string): Promise<void> {
+  const made = await fs.mkdir(path).catch((error) => error)
+  if (made?.code === 'ENOENT' && dirname(path) !== path) {
+    await withParents(dirname(path))
+    await fs.mkdir(path).catch(unlessFolder(path))
+  } else if (made) await unlessFolder(path)(made)
+}
+
+const unlessFolder = (path: string) => async (error: NodeJS.ErrnoException) => {
+  const there = await fs.stat(path).catch(() => undefined)
+  if (!there?.isDirectory()) throw error
 }
 
 /** The name of a new folder: `prefix` and six letters. */

@@ -57,6 +57,25 @@ test('each call names the path that it could not change', async () => {
     })
 })
 
+const ioErrorOf = (path) => (error) => error.code === 'ERR_IO' && error.details.file === path
+
+test('folders are made with those around them, also where some are there, and not through a file', async () => {
+  await mkdir(place('new/one/two'), { recursive: true })
+  await mkdir(place('new/one/two'), { recursive: true })
+  await mkdir(place('new/one/three'), { recursive: true })
+  assert.deepEqual(readdirSync(place('new/one')), ['three', 'two'])
+  for (const path of [place('a.txt'), place('a.txt/b'), place('a.txt/b/c')])
+    await assert.rejects(mkdir(path, { recursive: true }), ioErrorOf(path))
+})
+
+test('a place where no folder can be made is told, where Node would try for ever', {
+  skip: process.platform !== 'linux' && 'Linux only',
+  timeout: 60_000,
+}, async () => {
+  const path = '/proc/nowhere/hashes'
+  await assert.rejects(mkdir(path, { recursive: true }), ioErrorOf(path))
+})
+
 test('no other file of lib takes a call that changes the disk from Node, but for the set-up', () => {
   const changing = Object.keys({ copyFile, mkdir, rename, rm, rmdir, writeFile }).join('|')
   const imported = new RegExp(

@@ -1,6 +1,4 @@
-// Results with long arrays in them. Braces, as in Value::Map{{"data", numbers}}, copy what stands in them;
-// and a copy of a Value that finds no memory ends the process with libstdc++ 12, whose std::variant then
-// destroys what was never made.
+// Results with long arrays in them. Braces, as in Value::Map{{"data", numbers}}, copy what stands in them.
 #pragma once
 #include <utility>
 

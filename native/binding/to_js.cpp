@@ -34,7 +34,7 @@ struct ToJs {
   napi_env env;
   napi_value* result;
 
-  napi_status operator()(std::monostate) const { return napi_get_undefined(env, result); }
+  napi_status operator()(Undefined) const { return napi_get_undefined(env, result); }
   napi_status operator()(bool value) const { return napi_get_boolean(env, value, result); }
   napi_status operator()(double value) const { return napi_create_double(env, value, result); }
   napi_status operator()(const std::string& value) const { return text(env, value, result); }

@@ -197,8 +197,8 @@ fs::path trash_of(const fs::path& place, const std::string& staged) {
   return place.parent_path() / (kTrashPrefix + place.filename().string() + '-' + *token);
 }
 
-/// Gives a folder that nobody needs the name of one whose owner is gone, so that the next stage() deletes it, be it of
-/// this process; where even that fails, the first one after this process has ended.
+/// Gives a folder that nobody needs the name of one whose owner is gone, so that the next stage() deletes it,
+/// be it of this process; where even that fails, the first one after this process has ended.
 void leave(const fs::path& folder) {
   std::error_code failed;
   const std::string name = folder.filename().string();
@@ -245,8 +245,9 @@ void publish(const std::string& staged_path, const std::string& out, bool overwr
   const fs::path place = place_of(out);
   const fs::path trash = trash_of(place, staged_path);
   check_place(place, overwrite);
-  std::error_code ignored;
-  fs::remove(fs::path(staged_path) / kJournalName, ignored);
+  std::error_code failed, ignored;
+  fs::remove(fs::path(staged_path) / kJournalName, failed);
+  if (failed) throw io_error(failed.value(), "delete", (fs::path(staged_path) / kJournalName).string());
   sync_tree(staged_path, job);
   const bool replaces = fs::symlink_status(place, ignored).type() != fs::file_type::not_found;
   if (replaces && overwrite) {

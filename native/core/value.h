@@ -17,10 +17,19 @@ class Object {
   virtual int64_t bytes() const = 0;
 };
 
+/// Nothing, undefined in JavaScript. Copied by code of its own, unlike std::monostate: of alternatives that
+/// are all trivial or of the standard library, libstdc++ 12 takes a variant never to be valueless, and when a
+/// copy throws destroys what was never made.
+struct Undefined {
+  Undefined() = default;
+  Undefined(const Undefined&) noexcept {}
+  Undefined& operator=(const Undefined&) noexcept { return *this; }
+};
+
 struct Value {
   using List = std::vector<Value>;
   using Map = std::vector<std::pair<std::string, Value>>;  // keeps its order
-  std::variant<std::monostate, bool, double, std::string, List, Map, std::vector<int32_t>, std::vector<float>,
+  std::variant<Undefined, bool, double, std::string, List, Map, std::vector<int32_t>, std::vector<float>,
                std::shared_ptr<Object>>
       data;
 

@@ -22,14 +22,14 @@ async function run(t, kinds, count) {
   return upper
 }
 
-const many = rounds({ quick: 200, full: 100_000 })
+const many = rounds({ quick: 80, full: 100_000 })
 test(`${many} short jobs`, async (t) => {
   const upper = await run(t, SHORT, many)
   if (full) assert.ok(upper < LIMIT, `RSS grows by up to ${upper} bytes a job`)
 })
 
 const others = KINDS.filter((kind) => !SHORT.includes(kind))
-const long = drawn(others, rounds({ quick: 5, full: others.length }), random(seed))
+const long = drawn(others, rounds({ quick: 3, full: others.length }), random(seed))
 const some = long.length * rounds({ quick: 4, full: 100 })
 test(`${some} longer jobs of ${long.length} kinds`, async (t) => {
   await run(t, long, some)
