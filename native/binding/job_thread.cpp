@@ -74,6 +74,7 @@ void JobThread::fail(Error error) {
 void JobThread::deliver(napi_env env, napi_value callback, void* context, void*) {
   if (env == nullptr || callback == nullptr) return;
   auto* self = static_cast<JobThread*>(context);
+  if (self->reader_gone_) return;  // what the job told before it saw that it is to end
   Events events;
   {
     std::lock_guard lock(self->mutex_);
@@ -88,6 +89,7 @@ void JobThread::deliver(napi_env env, napi_value callback, void* context, void*)
     return;
   // The listener threw, or this environment is stopping. Either way the job has no reader: end it.
   clear_exception(env);
+  self->reader_gone_ = true;
   self->fail(Error("ERR_CALLBACK", "The progress listener threw", "Mend onProgress: the job was stopped."));
   self->cancel_.store(true, std::memory_order_release);
 }

@@ -74,6 +74,7 @@ class JobThread final : public Job {
   std::atomic<bool> cancel_{false};
   bool closing_ = false;           // [job] napi_closing was seen: our reference is gone
   bool environment_gone_ = false;  // [JS]
+  bool reader_gone_ = false;       // [JS] the listener threw
   Clock::time_point last_post_{};  // [job]
   std::mutex mutex_;               // guards what follows
   bool pending_ = false;

@@ -40,7 +40,7 @@ const CALLS = {
   trainVocabulary: [],
 }
 /** Those that take none; what fastify registers checks its own. */
-const WITHOUT = ['TongueforgeError', 'VERSION', 'audioInfo', 'doctor', 'fastify', 'inspectDelta']
+const WITHOUT = ['TongueforgeError', 'VERSION', 'audioInfo', 'doctor', 'fastify', 'inspectDelta', 'stats']
 
 async function failure(name, options) {
   const outcome = tongueforge[name](...CALLS[name], options)
