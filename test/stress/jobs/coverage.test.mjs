@@ -16,14 +16,12 @@ const ELSEWHERE = {
   leaveGroup: 'several processes',
   trainSendState: 'several processes',
   describeGpu: 'GPU',
-  moveModel: 'GPU',
   matmulRate: 'GPU, and the figures of a training on the CPU that asks for them',
   keepFolder: 'when one is aborted: abort_any.test.mjs',
   discardFolder: 'when one is aborted',
   mergeMethods: 'the table of methods, for test/library.test.mjs',
   resample: 'for comparisons in test/parity; making frames does it too',
   trainGradients: 'for comparisons with torch in test/parity',
-  useSparseLayers: 'needs a model with zeros: test/verbs/measure.test.mjs',
   usePackedLayers: 'needs a quantised model: test/verbs/compress_quantize.test.mjs',
 }
 
