@@ -12,6 +12,7 @@ import type { LowRankSettings, MergingJobs, ModuleKind } from './native/merging'
 import type { ProbeJobs } from './native/probe'
 import type { EngineStats, RequestSettings, ServingJobs } from './native/serving'
 import type { MeasuredSpeed, PackedLayer, SparseLayer } from './native/speed'
+import type { NativeStats } from './native/stats'
 import type { TextJobs } from './native/text'
 import type { TrainingJobs } from './native/training'
 
@@ -23,6 +24,7 @@ export * from './native/merging'
 export * from './native/probe'
 export * from './native/serving'
 export * from './native/speed'
+export * from './native/stats'
 export * from './native/text'
 export * from './native/training'
 
@@ -70,22 +72,6 @@ export interface CudaDevices {
   devices: CudaDevice[]
   /** Why there are none, in CUDA's words; empty where there are. */
   problem: string
-}
-
-/** What native code holds in this process, in all its threads. */
-export interface NativeStats {
-  /** Whose promise is not settled. */
-  jobs: number
-  /** Models, trainers... that are alive, with a handle or in a job, by the name of their class. */
-  objects: Record<string, MemoryCount>
-  /** In the memory of the CPU; one whose data others share counts once. */
-  tensors: MemoryCount
-}
-
-/** How many there are, and their bytes together. */
-export interface MemoryCount {
-  count: number
-  bytes: number
 }
 
 export interface TensorDescription {

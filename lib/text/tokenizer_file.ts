@@ -6,7 +6,7 @@ import { describeValue, type JsonObject } from '../checkpoint/json_file'
 import { charsmapProblem } from './charsmap'
 import { patternProblem } from './pattern_cost'
 
-/** Above any vocabulary; config.json may not have more rows either. */
+/** Above any vocabulary, and config.json may not have more rows either; a single such id would make tables of gigabytes. */
 const MAX_ID = 2 ** 24 - 1
 /** Tokens that a post-processor puts around a text. */
 const MAX_AROUND = 1000

@@ -8,9 +8,6 @@ import { bytesOf, isBytePiece, type Spelling, sameSpelling, spellingOf } from '.
 /** An entry of added_tokens: its flags beside its content. */
 export type AddedEntry = JsonObject & { content: string; special: boolean }
 
-/** Beyond any vocabulary; a single such id would make tables of gigabytes. */
-const MAX_TOKENS = 2 ** 24
-
 export class Vocabulary {
   /** Last id + 1. */
   readonly size: number
@@ -44,7 +41,6 @@ export class Vocabulary {
     const tokens: (string | undefined)[] = []
     await inSteps(entries.length, (from, to) => {
       for (const [token, id] of entries.slice(from, to)) {
-        if (id >= MAX_TOKENS) throw tooHigh(file, id, token)
         const other = tokens[id]
         if (other !== undefined) throw oneId(file, id, other, token)
         tokens[id] = token
@@ -119,13 +115,5 @@ function oneId(file: string, id: number, ...tokens: string[]): TongueforgeError 
       hint: 'Take tokenizer.json of the original model: which row is whose cannot be told from this one.',
       details: { file, id, tokens },
     },
-  )
-}
-
-function tooHigh(file: string, id: number, token: string): TongueforgeError {
-  return new TongueforgeError(
-    'ERR_TOKENIZER',
-    `${file}: expected ids below ${MAX_TOKENS}, received ${id} for ${JSON.stringify(token)}`,
-    { hint: 'Take tokenizer.json of the original model.', details: { file, id, token } },
   )
 }
