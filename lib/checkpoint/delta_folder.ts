@@ -3,6 +3,7 @@
  * of, so that it can be added without them. docs/file_formats.md has the layout.
  */
 import { join, resolve } from 'node:path'
+import { DELTA_FORMATS } from '../config/delta'
 import { TongueforgeError } from '../errors'
 import { type DeltaDescription, type DeltaFigures, runJob } from '../native'
 import { mkdir } from '../writes'
@@ -82,13 +83,15 @@ export function baseHashes({ metadata, file }: DeltaFolder): Record<string, stri
 function checkedMetadata({ metadata }: DeltaDescription, file: string): DeltaMetadata {
   for (const key of ['codec', 'tool_version', 'arithmetic', 'base', 'chat'])
     if (typeof metadata[key] !== 'string') throw damaged(file, key, metadata[key])
+  if (!(DELTA_FORMATS as readonly unknown[]).includes(metadata.codec))
+    throw damaged(file, 'codec', metadata.codec, `, one of ${DELTA_FORMATS.join(', ')}`)
   return metadata as DeltaMetadata
 }
 
-function damaged(file: string, key: string, received: unknown): TongueforgeError {
+function damaged(file: string, key: string, received: unknown, more = ''): TongueforgeError {
   return new TongueforgeError(
     'ERR_DELTA',
-    `${file}: expected '${key}' among the metadata, received ${received === undefined ? 'none' : JSON.stringify(received)}`,
+    `${file}: expected '${key}' among the metadata${more}, received ${received === undefined ? 'none' : JSON.stringify(received)}`,
     { hint: 'Extract the delta again.', details: { file, key } },
   )
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "checkpoint/block_sums.h"
 #include "checkpoint/json_text.h"
 #include "checkpoint/strict_json.h"
 #include "core/error.h"
@@ -60,6 +61,10 @@ SafetensorsFile::SafetensorsFile(PosixFile file, FileStamp stamp, uint64_t data_
             [&](uint32_t a, uint32_t b) { return header_.tensors[a].name < header_.tensors[b].name; });
 }
 
+SafetensorsFile::SafetensorsFile(SafetensorsFile&&) noexcept = default;
+SafetensorsFile& SafetensorsFile::operator=(SafetensorsFile&&) noexcept = default;
+SafetensorsFile::~SafetensorsFile() = default;
+
 const TensorInfo* SafetensorsFile::find(std::string_view name) const {
   const auto less = [&](uint32_t i, std::string_view wanted) { return header_.tensors[i].name < wanted; };
   const auto it = std::lower_bound(by_name_.begin(), by_name_.end(), name, less);
@@ -82,7 +87,29 @@ void SafetensorsFile::read_range(const TensorInfo& tensor, uint64_t offset, uint
     throw Error("ERR_INTERNAL", str("Expected a range within the ", tensor.num_bytes(), " bytes of ",
                                     printable(tensor.name), ", received ", count, " bytes from ", offset));
   }
-  file_.pread_exact(dst, count, data_begin_ + tensor.begin + offset);
+  const uint64_t at = tensor.begin + offset;
+  if (sums_ && tensor.name != kBlockSums) return sums_->read(file_, at, count, static_cast<char*>(dst));
+  file_.pread_exact(dst, count, data_begin_ + at);
+}
+
+const TensorInfo& SafetensorsFile::block_sums() const {
+  const TensorInfo* sums = find(kBlockSums);
+  const auto count = static_cast<int64_t>(BlockSums::count(sums ? sums->begin : 0));
+  if (sums && sums->dtype == DType::U8 && sums->shape == std::vector<int64_t>{count, 4} &&
+      data_begin_ + sums->end == file_size())
+    return *sums;
+  refuse_file("ERR_SAFETENSORS", path(), 0, "no_checksums",
+              str("expected checksums of the data, U8 (", count, ", 4) behind all others, received ",
+                  sums ? "a tensor of another layout" : "none"),
+              "The file is damaged: copy it again, or make it anew.", kBlockSums);
+}
+
+void SafetensorsFile::compare_blocks() {
+  const TensorInfo& info = block_sums();
+  std::vector<unsigned char> sums(info.num_bytes());
+  read(info, sums.data());
+  sums_ = std::make_unique<const BlockSums>(sums, data_begin_, info.begin);
+  sums_->check_header(file_);
 }
 
 void SafetensorsFile::check_unchanged() const {

@@ -4,6 +4,7 @@
 // compared with the file's own.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,11 +16,17 @@
 
 namespace tongueforge::checkpoint {
 
+class BlockSums;
+
 class SafetensorsFile {
  public:
   /// Opens a file and checks its whole header and layout; the data is not read.
   /// @throws ERR_SAFETENSORS {file, offset, reason, tensor?}, ERR_NOT_FOUND, ERR_IO
   static SafetensorsFile open(const std::string& path);
+
+  SafetensorsFile(SafetensorsFile&&) noexcept;
+  SafetensorsFile& operator=(SafetensorsFile&&) noexcept;
+  ~SafetensorsFile();
 
   const std::string& path() const { return file_.path(); }
 
@@ -41,6 +48,14 @@ class SafetensorsFile {
   /// Size and time of change as they were when it was opened.
   const FileStamp& stamp() const { return stamp_; }
 
+  /// The tensor with the checksums of block_sums.h. @throws ERR_SAFETENSORS where there is none, or of
+  /// another layout
+  const TensorInfo& block_sums() const;
+
+  /// Compares the header with its checksum now, and the data as they are read.
+  /// @throws ERR_SAFETENSORS, as reading does from now on where a block is damaged
+  void compare_blocks();
+
   /// All bytes of a tensor into dst (num_bytes() long), little-endian and in C order.
   void read(const TensorInfo& tensor, void* dst) const;
 
@@ -56,7 +71,8 @@ class SafetensorsFile {
   FileStamp stamp_;
   uint64_t data_begin_;
   Header header_;
-  std::vector<uint32_t> by_name_;  // indexes into tensors(), sorted by name
+  std::vector<uint32_t> by_name_;          // indexes into tensors(), sorted by name
+  std::unique_ptr<const BlockSums> sums_;  // where blocks are compared
 };
 
 }  // namespace tongueforge::checkpoint

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "checkpoint/block_sums.h"
 #include "merge/stream/identity.h"
 
 namespace tongueforge::merge {
@@ -27,9 +28,11 @@ DeltaFigures DeltaExtraction::run(const std::string& staged_folder, Job& job, si
     done += 4 * elements;
     job.progress(Value::Map{{"done_bytes", done}, {"total_bytes", total}});
   };
-  const auto file = DeltaFile::open((std::filesystem::path(staged_folder) / kDeltaFileName).string());
+  const std::string path = (std::filesystem::path(staged_folder) / kDeltaFileName).string();
   const size_t threads =
       num_threads > 0 ? num_threads : std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 8);
+  checkpoint::write_block_sums(path, threads, [&] { job.check(); });
+  const auto file = DeltaFile::open(path);
   const DeltaFigures figures = measure_delta(file, inputs_of_tensors_, threads, job, measured);
   base_.check_unchanged();
   chat_.check_unchanged();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "checkpoint/block_sums.h"
 #include "checkpoint/json_text.h"
 
 namespace tongueforge::merge {
@@ -89,21 +90,24 @@ DeltaFile DeltaFile::open(const std::string& path) {
   return file;
 }
 
-void DeltaFile::check_format() const {
+void DeltaFile::check_format() {
   const std::string format = text_of(*file_, "format"), version = text_of(*file_, "version");
   if (format != kDeltaFormat)
     refuse(path(),
            str("expected a delta, received safetensors of format '", checkpoint::printable(format), "'"),
            "Make one with `tongueforge delta extract`.");
-  if (version != kDeltaVersion)
+  if (version == kDeltaVersion) return file_->compare_blocks();
+  if (version != kUnsummedVersion)
     refuse(path(),
-           str("expected version ", kDeltaVersion, ", received '", checkpoint::printable(version), "'"),
+           str("expected version ", kUnsummedVersion, " or ", kDeltaVersion, ", received '",
+               checkpoint::printable(version), "'"),
            "Read it with the version of tongueforge that wrote it, or extract it again.");
 }
 
 void DeltaFile::collect() {
   std::vector<const checkpoint::TensorInfo*> sorted;
-  for (const auto& info : file_->tensors()) sorted.push_back(&info);
+  for (const auto& info : file_->tensors())
+    if (info.name != checkpoint::kBlockSums) sorted.push_back(&info);
   std::sort(sorted.begin(), sorted.end(),
             [](const auto* a, const auto* b) { return cut(a->name) < cut(b->name); });
   for (const checkpoint::TensorInfo* info : sorted) {

@@ -14,7 +14,9 @@ namespace tongueforge::merge {
 
 inline constexpr const char* kDeltaFileName = "delta.safetensors";
 inline constexpr const char* kDeltaFormat = "tongueforge.delta";
-inline constexpr const char* kDeltaVersion = "1";
+inline constexpr const char* kDeltaVersion = "2";
+/// Without checksums (checkpoint/block_sums.h); it is read too.
+inline constexpr const char* kUnsummedVersion = "1";
 
 /// One tensor of the model in the file.
 struct DeltaEntry {
@@ -33,7 +35,8 @@ struct DeltaEntry {
 
 class DeltaFile {
  public:
-  /// Opens a file and checks that the parts of every tensor fit each other.
+  /// Opens a file and checks that the parts of every tensor fit each other. Data that are damaged are met
+  /// when they are read: ERR_SAFETENSORS.
   /// @throws ERR_DELTA for a file of another kind, version or layout; ERR_SAFETENSORS, ERR_NOT_FOUND, ERR_IO
   static DeltaFile open(const std::string& path);
 
@@ -66,7 +69,7 @@ class DeltaFile {
 
  private:
   explicit DeltaFile(std::unique_ptr<checkpoint::SafetensorsFile> file) : file_(std::move(file)) {}
-  void check_format() const;
+  void check_format();
   void collect();
   void place(DeltaEntry& entry, const std::string& suffix, const checkpoint::TensorInfo* info);
 

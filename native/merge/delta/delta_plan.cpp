@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 
+#include "checkpoint/block_sums.h"
 #include "checkpoint/json_text.h"
 #include "checkpoint/safetensors_writer.h"
 #include "merge/complaint.h"
@@ -183,7 +184,7 @@ class DeltaExtraction::Planner {
   /// Widest types first, so that readers find everything aligned; but made tensor by tensor, so that what one
   /// part has read the next finds in memory.
   void lay_out() {
-    auto plan = checkpoint::plan_file(specs_, metadata(), checkpoint::TensorOrder::Reference);
+    auto plan = checkpoint::plan_summed_file(specs_, metadata());
     std::map<std::string_view, uint64_t> begins;
     for (const auto& info : plan.tensors) begins.emplace(info.name, info.begin);
     for (PlacedPiece& placed : pieces_) placed.at = plan.header.size() + begins.at(placed.name);

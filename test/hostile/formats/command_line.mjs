@@ -175,6 +175,7 @@ const delta = (name, bytes, code = ['ERR_DELTA', 'ERR_SAFETENSORS']) => ({
 })
 const META = {
   format: 'tongueforge.delta',
+  version: '1', // without checksums
   codec: 'dense',
   tool_version: '0',
   arithmetic: 'x',
@@ -193,6 +194,21 @@ const deltas = () => [
     const { [key]: _, ...rest } = META
     return delta(`no ${key}`, tensorsFile(one, rest))
   }),
+  ...['', '0', '3', '01', '2 '].map((version) =>
+    delta(`version '${version}'`, tensorsFile(one, { ...META, version })),
+  ),
+  delta('version 2 without checksums', tensorsFile(one, { ...META, version: '2' })),
+  ...[
+    { dtype: 'U8', shape: [1, 4] },
+    { dtype: 'U8', shape: [2, 4] }, // all zero
+    { dtype: 'U8', shape: [8] },
+    { dtype: 'F32', shape: [2] },
+  ].map((sums) =>
+    delta(
+      `checksums ${JSON.stringify(sums)}`,
+      tensorsFile({ ...one, ':crc32': sums }, { ...META, version: '2' }),
+    ),
+  ),
   delta('an unknown codec', tensorsFile(one, { ...META, codec: 'frobnicate' })),
   delta('a sparse one without places', tensorsFile(one, { ...META, codec: 'sparse' })),
   delta('a low-rank one without factors', tensorsFile(one, { ...META, codec: 'low_rank' })),

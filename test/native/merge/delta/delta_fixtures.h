@@ -61,7 +61,7 @@ inline std::vector<MadeTensor> encoded(const Difference& tensor, merge::DeltaSet
 
 inline checkpoint::Metadata delta_metadata(const merge::DeltaSettings& settings) {
   return {{"format", merge::kDeltaFormat},
-          {"version", merge::kDeltaVersion},
+          {"version", merge::kUnsummedVersion},
           {"group", std::to_string(settings.group)}};
 }
 
