@@ -3,14 +3,51 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { loadModel } from 'tongueforge'
 import { clone } from './cli.mjs'
 import { compileShim, FailingCalls, KINDS } from './failing_calls.mjs'
 import { random, seed, sleep, withDeadline } from './stress.mjs'
-import { differences, howToGoOn, lastingHashes, notWhole, strays, VERBS } from './writing_verbs.mjs'
+import { differences, howToGoOn, lastingHashes, notWhole, stamps, strays, VERBS } from './writing_verbs.mjs'
 
-const DEADLINE = 300_000
+const DEADLINE = 1_200_000
+
+/**
+ * The states of a process's threads, and how long they ran and waited for a processor: a hang is told from a machine that has
+ * no time for it.
+ */
+function whatIsOf(pid) {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((thread) => {
+      const of = (name) => readFileSync(`/proc/${pid}/task/${thread}/${name}`, 'utf8')
+      const [ran, waited] = of('schedstat')
+        .split(' ')
+        .map((ns) => Math.round(ns / 1e6))
+      return `${of('comm').trim()} ${/\) (\w)/.exec(of('stat'))[1]} ran ${ran} ms, waited ${waited} ms`
+    })
+  } catch (error) {
+    return [`${error}`]
+  }
+}
+
+/** As withDeadline, of a child process. */
+async function inTime(promise, { child }, what) {
+  try {
+    return await withDeadline(promise, what, DEADLINE)
+  } catch (error) {
+    throw new Error(`${error.message}: ${whatIsOf(child.pid).join('; ')}`, { cause: error })
+  }
+}
+
+/** Every model folder of a stage that has a final name is whole: it loads. */
+async function checkStages(out) {
+  const stages = join(out, 'stages')
+  const paths = existsSync(stages) ? readdirSync(stages, { recursive: true }) : []
+  for (const path of paths)
+    if (/(^|\/)config\.json$/.test(path) && !/(^|\/)\./.test(path))
+      await (await loadModel(dirname(join(stages, path)))).dispose()
+}
 
 export class KilledVerb {
   kills = 0
@@ -19,27 +56,28 @@ export class KilledVerb {
   /** `home` is a folder of its own. */
   static async of(verb, home) {
     const killed = new KilledVerb(verb, home)
-    killed.given = await killed.row.prepare(join(home, 'inputs'))
+    killed.given = await killed.row.prepare(killed.inputs)
+    killed.untouched = stamps(killed.inputs)
     killed.next = killed.load()
     await killed.finish()
     killed.expected = lastingHashes(killed.work)
-    const began = performance.now()
+    killed.told = killed.tell()
     killed.sweepAway()
-    await killed.finish()
-    killed.time = performance.now() - began
+    killed.time = await killed.finish()
     return killed
   }
 
   constructor(verb, home) {
     this.verb = verb
     this.row = VERBS[verb]
+    this.inputs = join(home, 'inputs')
     this.work = join(home, 'work')
     this.env = { ...process.env, ...compileShim(home) }
     this.calls = new FailingCalls(this.env.FAIL_CONTROL)
     this.draw = random(seed)
   }
 
-  /** A process that has loaded, or will have: `run(how)` starts the verb, `ended` is its exit code and signal. */
+  /** A process that has loaded, or will have: `run(how)` starts the verb, `done` and `ended` say when it was over. */
   load() {
     const options = JSON.stringify({ verb: this.verb, given: this.given, out: join(this.work, 'out') })
     const program = join(clone, 'test/stress/killed_verb.mjs')
@@ -50,14 +88,15 @@ export class KilledVerb {
     })
     child.stdin.on('error', () => {})
     const loaded = once(child.stdout, 'data')
+    const done = loaded.then(() => once(child.stdout, 'data'))
     const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal, err }))
-    return { child, loaded, ended, run: (how) => child.stdin.write(JSON.stringify(how)) }
+    return { child, loaded, done, ended, run: (how) => child.stdin.write(JSON.stringify(how)) }
   }
 
   /** The process that has loaded meanwhile; another one begins to. */
   async process() {
     const { next } = this
-    await withDeadline(next.loaded, `${this.verb}: loading`, DEADLINE)
+    await inTime(next.loaded, next, `${this.verb}: loading`)
     this.next = this.load()
     return next
   }
@@ -66,44 +105,55 @@ export class KilledVerb {
     rmSync(this.work, { recursive: true, force: true })
   }
 
-  /** Runs it to its end, from whatever is there. */
+  /** Runs it to its end, from whatever is there; resolves with the ms that it takes once it is loaded. */
   async finish(what = this.verb) {
     const found = howToGoOn(this.row, this.work)
-    const { ended, run } = await this.process()
-    run(found)
-    const { code, signal, err } = await withDeadline(ended, what, DEADLINE)
+    const one = await this.process()
+    const began = performance.now()
+    one.run(found)
+    await inTime(Promise.race([one.done, one.ended]), one, what)
+    const time = performance.now() - began
+    const { code, signal, err } = await inTime(one.ended, one, what)
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, `${what}: ${err}`)
     if (found.resume) this.resumed++
+    return time
   }
 
   /** As `finish`; then the bytes are those of an undisturbed run, and nothing hidden or half written is left. */
   async checkResumed(what) {
     await this.finish(what)
     assert.deepEqual(differences(lastingHashes(this.work), this.expected), [], what)
+    assert.deepEqual(this.tell(), this.told, what)
     assert.deepEqual(strays(this.work), [], what)
   }
 
-  checkWhole(what) {
-    assert.deepEqual(notWhole(this.row, this.work, this.expected), [], what)
+  tell() {
+    return this.row.tell?.(join(this.work, 'out'))
   }
 
-  /** So many kills at random instants, three a run, which then comes to its end. */
+  async checkWhole(what) {
+    assert.deepEqual(notWhole(this.row, this.work, this.expected), [], what)
+    await checkStages(join(this.work, 'out'))
+    assert.deepEqual(stamps(this.inputs), this.untouched, what)
+  }
+
+  /** So many kills at random instants of a verb at work, three a run, which then comes to its end. */
   async atRandomInstants(count, onKill = () => {}) {
     let inRun = 0
     this.sweepAway()
     for (let kills = 0; kills < count; ) {
       const instant = this.draw() * this.time
-      const { child, ended, run } = await this.process()
+      const { child, done, ended, run } = await this.process()
       run(howToGoOn(this.row, this.work))
-      await Promise.race([sleep(instant), ended])
+      const late = await Promise.race([sleep(instant), done, ended])
       child.kill('SIGKILL')
       const { code, signal, err } = await ended
       const what = `${this.verb}: kill ${this.kills + 1} after ${instant} ms, seed ${seed}`
       assert.ok(signal === 'SIGKILL' || code === 0, `${what}: ${err}`)
-      if (signal === 'SIGKILL') {
+      await this.checkWhole(what)
+      if (!late) {
         kills++
         this.kills++
-        this.checkWhole(what)
         onKill(this.kills)
       }
       if (++inRun < 3) continue
@@ -125,10 +175,10 @@ export class KilledVerb {
     ])
       for (let at = 1 + Math.floor(this.draw() * step); ; at += step) {
         this.sweepAway()
-        const { ended, run } = await this.process()
+        const one = await this.process()
         this.calls.order({ under: this.work, action, kinds, at })
-        run({})
-        const { code, signal, err } = await withDeadline(ended, this.verb, DEADLINE)
+        one.run({})
+        const { code, signal, err } = await inTime(one.ended, one, this.verb)
         const { kind, path } = this.calls.over()
         const what = `${this.verb}: ${action} at call ${at}, ${kind} of ${path}`
         if (signal !== 'SIGKILL') {
@@ -137,7 +187,7 @@ export class KilledVerb {
         }
         kills++
         this.kills++
-        this.checkWhole(what)
+        await this.checkWhole(what)
         await this.checkResumed(what)
       }
     return kills

@@ -1,11 +1,12 @@
 // Every verb that writes, run small: a row is all that the tests of storage faults and of kills know of a verb, and a
 // new verb is a row.
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import * as tongueforge from 'tongueforge'
 import { train } from '#lib/verbs/train'
+import { anomalousTraining } from './anomalous_training.mjs'
 import { writeBpeModel } from './bpe_model.mjs'
 import { byteLevelOn } from './bpe_tokenizers.mjs'
 import { clone } from './cli.mjs'
@@ -34,11 +35,6 @@ async function smallTraining(inputs, more = {}) {
   return { ...config, ...changes, checkpoint: { every: 2, keep: 2 }, sequence_length: 32, ...more }
 }
 
-/** A config with its result in `out`; the data that it encodes lie beside, so that faults meet them too. */
-const within = (config, out) => ({ ...config, out, data_cache: `${out}-cache` })
-
-const trains = (config, out, how) => train(within(config, out), how).result
-
 function words(inputs) {
   const text = ['der Hund läuft schnell', 'die Katze schläft', 'das Haus ist groß']
   mkdirSync(inputs, { recursive: true })
@@ -47,16 +43,46 @@ function words(inputs) {
   return file
 }
 
+const linesOf = (file) => readFileSync(file, 'utf8').split('\n').slice(0, -1)
+const reportOf = (out) => JSON.parse(readFileSync(join(out, 'report.json'), 'utf8'))
+
+/** What a training has written of its updates, but for their times. */
+const updatesOf = (out) =>
+  linesOf(join(out, 'metrics.jsonl')).map((line) => {
+    const { step, loss, grad_norm, eval_loss, rolled_back_from } = JSON.parse(line)
+    return { step, loss, grad_norm, eval_loss, rolled_back_from }
+  })
+
+/** Files of samples that have not as many as their line in results.jsonl says. */
+function samplesMissing(out) {
+  const file = join(out, 'results.jsonl')
+  const told = (existsSync(file) ? linesOf(file) : []).map((line) => JSON.parse(line))
+  return told
+    .map(({ model, task, documents }) => [join(out, 'samples', model, `samples_${task}.jsonl`), documents])
+    .filter(([samples, documents]) => linesOf(samples).length !== documents)
+    .map(([samples]) => samples)
+}
+
 /**
- * Rows. `prepare` writes what the verb reads and gives what it is told, as JSON has it; `run(given, out, how)` runs it. `kind`
- * says what a fault must leave: a `folder` appears whole or not at all, and where it `resumes` takes that option; a `run`
- * keeps the parts that it has finished and goes on with `resume`; a `page` is a report.
+ * Rows. `prepare` writes what the verb reads and gives what it is told, as JSON has it; running_verbs.mjs runs it. `kind` says
+ * what a fault must leave: a `folder` appears whole or not at all, and where it `resumes` takes that option; a `run`
+ * keeps the parts that it has finished and goes on with `resume`; a `page` is a report. `tell(out)` is what is told at the end
+ * beside the files, whatever came between; `torn(out)` are files that are not whole, at any time.
  */
 export const VERBS = {
   train: {
     kind: 'run',
     prepare: (inputs) => smallTraining(inputs, { tensorboard: true }),
-    run: trains,
+    tell: updatesOf,
+  },
+  'train with rollbacks': {
+    kind: 'run',
+    async prepare(inputs) {
+      const anomaly = { non_finite: 'rollback', rollback: { back: 5 } }
+      const size = { steps: 12, places: [40] }
+      return { ...(await anomalousTraining(inputs, size)), batch_size: 2, sequence_length: 32, anomaly }
+    },
+    tell: (out) => ({ updates: updatesOf(out), anomalies: reportOf(out).anomalies }),
   },
   'train an adapter': {
     kind: 'run',
@@ -65,29 +91,21 @@ export const VERBS = {
       const { init: _, tokenizer: __, ...config } = await smallTraining(inputs, { model, lora: { rank: 2 } })
       return config
     },
-    run: trains,
   },
   graft: {
     kind: 'folder',
     resumes: true,
     prepare: threeModels,
-    run: (models, out, how) => tongueforge.graft({ ...models, scale: 0.7, out, ...how }),
   },
   merge: {
     kind: 'folder',
     resumes: true,
     prepare: threeModels,
-    run({ target, chat }, out, how) {
-      const models = [target, chat].map((model) => ({ model }))
-      const config = { merge_method: 'linear', models, parameters: { weight: 1 } }
-      return tongueforge.merge(config, { out, ...how })
-    },
   },
   'delta extract': {
     kind: 'folder',
     resumes: true,
     prepare: threeModels,
-    run: ({ base, chat }, out, how) => tongueforge.extractDelta({ base, chat, format: 'topk', out, ...how }),
   },
   'delta apply': {
     kind: 'folder',
@@ -98,7 +116,6 @@ export const VERBS = {
       await tongueforge.extractDelta({ base, chat, format: 'lowrank', rank: 4, out: delta })
       return { target, delta }
     },
-    run: (given, out, how) => tongueforge.applyDelta({ ...given, out, ...how }),
   },
   convert: {
     kind: 'folder',
@@ -107,7 +124,6 @@ export const VERBS = {
       cpSync(join(clone, 'test/golden/conversions/llama_tied/given'), file, { recursive: true })
       return { file }
     },
-    run: (given, out, how) => tongueforge.convert({ ...given, out, ...how }),
   },
   'adapter merge': {
     kind: 'folder',
@@ -118,12 +134,10 @@ export const VERBS = {
       const { adapter } = await train(config).result
       return { model, adapter }
     },
-    run: (given, out, how) => tongueforge.mergeAdapter({ ...given, out, ...how }),
   },
   'vocab train': {
     kind: 'folder',
     prepare: async (inputs) => ({ data: words(inputs), size: 300, threads: 1 }),
-    run: (given, out, how) => tongueforge.trainVocabulary({ ...given, out, ...how }),
   },
   'vocab extend': {
     kind: 'folder',
@@ -135,7 +149,6 @@ export const VERBS = {
       )
       return { model, data, tokens: 20, minCount: 2, threads: 1 }
     },
-    run: (given, out, how) => tongueforge.extendVocabulary({ ...given, out, ...how }),
   },
   compress: {
     kind: 'run',
@@ -149,7 +162,6 @@ export const VERBS = {
       const { evaluate: _, ...given } = { ...config, stages }
       return given
     },
-    run: (given, out, how) => tongueforge.compress(within(given, out), how).result,
   },
   adapt: {
     kind: 'run',
@@ -160,7 +172,7 @@ export const VERBS = {
       const compress = { calibration, stages: [{ method: 'rows', keep: 64 }] }
       return { ...config, arms: ['cp', 'cp_vector'], compress }
     },
-    run: (given, out, how) => tongueforge.adapt(within(given, out), how).result,
+    tell: (out) => reportOf(out).results,
   },
   evaluate: {
     kind: 'run',
@@ -169,12 +181,12 @@ export const VERBS = {
       const { tiny, tiny_pages } = writeTinyTasks(join(inputs, 'tasks'), { documents: 6 })
       return { models, tasks: [tiny, tiny_pages], num_fewshot: 1, threads: 1 }
     },
-    run: (given, out, how) => tongueforge.evaluate({ ...given, out }, how).result,
+    tell: (out) => reportOf(out).results,
+    torn: samplesMissing,
   },
   sweep: {
     kind: 'run',
     prepare: (inputs) => tinySweep(inputs, { documents: 4 }),
-    run: (given, out, how) => tongueforge.sweep(within(given, out), how).result,
   },
   landscape: {
     kind: 'run',
@@ -184,7 +196,6 @@ export const VERBS = {
       const techniques = [{ name: 'rows', rates: [64], stages: [{ method: 'rows', keep: '$rate' }] }]
       return { ...given, measure, techniques }
     },
-    run: (given, out, how) => tongueforge.landscape(within(given, out), how).result,
   },
   clusters: {
     kind: 'folder',
@@ -198,7 +209,6 @@ export const VERBS = {
       const k_means = { clusters: 4, batches: 4, batch_size: 20 }
       return { data: [{ path: join(inputs, 'sounds') }], k_means }
     },
-    run: (given, out, how) => tongueforge.clusters({ ...given, out }, how),
   },
   report: {
     kind: 'page',
@@ -206,7 +216,6 @@ export const VERBS = {
       const files = Object.entries(reportRuns()).filter(([path]) => /^(inscp|sweep)\//.test(path))
       return { runs: writeRuns(inputs, Object.fromEntries(files)) }
     },
-    run: ({ runs }, out, how) => tongueforge.report(runs, { out: `${out}.html`, ...how }),
   },
 }
 
@@ -236,6 +245,13 @@ export function lastingHashes(folder) {
   return hashes
 }
 
+/** The files of a folder, and when they were last changed. */
+export const stamps = (folder) =>
+  readdirSync(folder, { recursive: true }).map((name) => {
+    const { size, mtimeMs } = statSync(join(folder, name))
+    return `${name} ${size} ${mtimeMs}`
+  })
+
 /** What a next run might trip over: folders and files that are still being made, or deleted. */
 export const strays = (folder) =>
   existsSync(folder)
@@ -256,7 +272,7 @@ export function howToGoOn({ kind, resumes }, work, resume = true) {
 }
 
 /** What in the folder `work` has its final name and is not whole, in words; `expected` are the hashes of a whole result. */
-export function notWhole({ kind }, work, expected) {
+export function notWhole({ kind, torn: tornOf = () => [] }, work, expected) {
   const found = lastingHashes(work)
   const below = (name, all) =>
     Object.entries(all).filter(([path]) => path === name || path.startsWith(`${name}/`))
@@ -268,7 +284,11 @@ export function notWhole({ kind }, work, expected) {
         (path) => /(^|\/)step-\d+$/.test(path) && !/\/\./.test(path),
       )
     : []
-  return [...torn, ...checkpoints.flatMap((name) => tornFiles(join(work, name)))]
+  return [
+    ...torn,
+    ...tornOf(join(work, 'out')),
+    ...checkpoints.flatMap((name) => tornFiles(join(work, name))),
+  ]
 }
 
 /** Files of a checkpoint that are not what its manifest says. */

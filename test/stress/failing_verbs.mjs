@@ -1,12 +1,21 @@
 // Verbs that meet faults of storage, one after the other in this one process, which lives on: started by
 // storage_faults.test.mjs with the shim of failing_calls.c. Prints a line of JSON a verb: what was counted, and what was
 // not as it should be.
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { FailingCalls, KINDS } from '../helpers/failing_calls.mjs'
+import { loadVerb } from '../helpers/running_verbs.mjs'
 import { random } from '../helpers/stress.mjs'
-import { differences, howToGoOn, lastingHashes, notWhole, strays, VERBS } from '../helpers/writing_verbs.mjs'
+import {
+  differences,
+  howToGoOn,
+  lastingHashes,
+  notWhole,
+  stamps,
+  strays,
+  VERBS,
+} from '../helpers/writing_verbs.mjs'
 
 const { verbs, home, seed, most, only = '' } = JSON.parse(process.argv[2])
 const calls = new FailingCalls(process.env.FAIL_CONTROL)
@@ -41,8 +50,9 @@ class FailingVerb {
   }
 
   async prepare() {
+    this.run = await loadVerb(this.verb)
     this.given = await this.row.prepare(this.inputs)
-    this.untouched = this.stamps()
+    this.untouched = stamps(this.inputs)
     const absent = await this.undisturbed({})
     this.expected = lastingHashes(this.work)
     const began = performance.now()
@@ -61,19 +71,11 @@ class FailingVerb {
 
   async attempt(order, how) {
     calls.order({ under: this.work, ...order })
-    const error = await this.row.run(this.given, join(this.work, 'out'), how).then(
+    const error = await this.run(this.given, join(this.work, 'out'), how).then(
       () => undefined,
       (thrown) => thrown,
     )
     return { error, ...calls.over() }
-  }
-
-  /** The files of the inputs, and when they were last changed. */
-  stamps() {
-    return readdirSync(this.inputs, { recursive: true }).map((name) => {
-      const { size, mtimeMs } = statSync(join(this.inputs, name))
-      return `${name} ${size} ${mtimeMs}`
-    })
   }
 
   sweepAway() {
@@ -147,7 +149,7 @@ class FailingVerb {
   torn() {
     const names = notWhole(this.row, this.work, this.expected)
     if (names.length > 0) return `not whole: ${names}`
-    return !isDeepStrictEqual(this.stamps(), this.untouched) && 'an input was changed'
+    return !isDeepStrictEqual(stamps(this.inputs), this.untouched) && 'an input was changed'
   }
 
   wrongIn({ error, met, kind, path }, { error: name, action }) {

@@ -1,5 +1,5 @@
-// Training, merging, compressing and adapting, ended by force at random instants and at every write-side call: nothing
-// half made is taken for whole, and the next run comes to the bytes of an undisturbed one.
+// What writes models, deltas and measurements, ended by force at random instants and at every write-side call: nothing half
+// made is taken for whole, inputs stay as they are, and the next run comes to the bytes of an undisturbed one.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -14,7 +14,12 @@ const KILLS = Number(process.env.TONGUEFORGE_KILLS)
 /** `step`: a share of the calls outside of a full run; `kills`: in a full run. */
 for (const { verb, step, kills } of [
   { verb: 'train', step: 180, kills: 1000 },
+  { verb: 'train with rollbacks', step: 150, kills: 100 },
   { verb: 'merge', step: 60, kills: 1000 },
+  { verb: 'graft', step: 120, kills: 100 },
+  { verb: 'delta extract', step: 60, kills: 100 },
+  { verb: 'delta apply', step: 60, kills: 100 },
+  { verb: 'evaluate', step: 60, kills: 100 },
   { verb: 'compress', step: 200, kills: 100 },
   { verb: 'adapt', step: 600, kills: 50 },
 ])

@@ -1,4 +1,4 @@
-// What an end by force can leave in a run folder stands in nobody's way. test/stress/kill.test.mjs makes such ends;
+// What an end by force can leave in a run folder stands in nobody's way. test/stress/kill_verbs.test.mjs makes such ends;
 // here they are laid out by hand, one by one.
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,6 @@
-// A graft through the command, killed at any instant: the output is absent or complete, the inputs untouched, and
-// --resume goes on to the very bytes of an undisturbed run. storage_faults.test.mjs has the writes that are refused.
+// A graft through the command, stopped by SIGINT at any instant: the output is absent or complete, the inputs untouched, and
+// --resume goes on to the very bytes of an undisturbed run. kill_verbs.test.mjs has the ends by force,
+// storage_faults.test.mjs the writes that are refused.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -63,24 +64,6 @@ async function checkResumed(what) {
   rmSync(place, { recursive: true })
   return JSON.parse(out).bytes_resumed
 }
-
-test('kill -9 at any instant: absent or complete, and resumed to the same bytes', async (t) => {
-  const count = rounds({ quick: 3, full: 100 })
-  let [kills, resumed] = [0, 0]
-  for (let i = 0; i < count; i++) {
-    for (const share of [(i + draw()) / count, draw()].slice(0, i % 3 === 0 ? 2 : 1)) {
-      const { child, ended } = startGraft(['--resume'])
-      await Promise.race([sleep(share * time * 1.1), ended])
-      child.kill('SIGKILL')
-      if ((await ended).signal === 'SIGKILL') kills++
-      await checkAbsentOrWhole(`killed at ${share}`)
-      if (existsSync(place)) break
-    }
-    if ((await checkResumed(`after kill ${i}`)) > 0) resumed++
-  }
-  assert.ok(kills > 0)
-  report(t, `${kills} kills in ${count} runs of ${Math.round(time)} ms, ${resumed} went on from a journal`)
-})
 
 test('SIGINT with --resume keeps the work: exit code 75; without it nothing is left: 130', async (t) => {
   const count = rounds({ quick: 3, full: 20 })
