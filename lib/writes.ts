@@ -2,6 +2,7 @@
  * Writing to the disk: the calls of node:fs/promises that change it, whose failures are coded, name the file, and on a
  * full disk say how many bytes were to come. All of lib that writes takes them from here.
  */
+import { mkdirSync, statSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { constants } from 'node:os'
 import { dirname } from 'node:path'
@@ -94,10 +95,35 @@ const unlessFolder = (path: string) => async (error: NodeJS.ErrnoException) => {
   if (!there?.isDirectory()) throw error
 }
 
+/** A folder and those above it, on this thread at once. */
+export function makeFoldersNow(path: string): void {
+  try {
+    withParentsNow(path)
+  } catch (error) {
+    writeFailed(path)(error as NodeJS.ErrnoException)
+  }
+}
+
+function withParentsNow(path: string): void {
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+    const above = dirname(path)
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || statSync(above, { throwIfNoEntry: false }))
+      throw error
+    withParentsNow(above)
+    withParentsNow(path)
+  }
+}
+
 /** The name of a new folder: `prefix` and six letters. */
 export const mkdtemp = (prefix: string): Promise<string> => fs.mkdtemp(prefix).catch(writeFailed(prefix))
 
 export const rename = (from: string, to: string): Promise<void> => fs.rename(from, to).catch(writeFailed(to))
+
+export const symlink = (target: string, path: string): Promise<void> =>
+  fs.symlink(target, path).catch(writeFailed(path))
 
 export const link = (from: string, to: string): Promise<void> => fs.link(from, to).catch(writeFailed(to))
 

@@ -7,11 +7,21 @@
 //   npm run fuzz -- --minimise                         makes test/fuzz/corpus anew: seeds, what was found, merged
 // CLANGXX names the compiler, else clang++ and clang++-14 and later are looked for.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { capture, filesUnder, isMain, root, runScript, StepError, seconds, step } from './steps.mjs'
+import {
+  capture,
+  filesUnder,
+  isMain,
+  makeFolders,
+  root,
+  runScript,
+  StepError,
+  seconds,
+  step,
+} from './steps.mjs'
 
 const SOURCES = 'test/fuzz'
 const BUILD = 'build/fuzz'
@@ -79,7 +89,7 @@ function findClang() {
 
 async function build() {
   const compiler = findClang()
-  mkdirSync(join(root, BUILD), { recursive: true })
+  makeFolders(join(root, BUILD))
   await step('build', {
     doing: `${compiler}, into ${BUILD}`,
     run: async (report) => {
@@ -101,7 +111,7 @@ async function build() {
 /** A program of test/fuzz without libFuzzer, by any compiler; resolves with its path. */
 export async function buildProgram(name) {
   const folder = join(root, BUILD, 'plain')
-  mkdirSync(folder, { recursive: true })
+  makeFolders(folder)
   await step(name, {
     doing: `into ${BUILD}/plain`,
     run: async () => {
@@ -118,7 +128,7 @@ export async function buildProgram(name) {
 const PROGRAM = `${BUILD}/fuzz`
 const corpus = (target) => join(SOURCES, 'corpus', target)
 const found = (target) => join(BUILD, 'corpus', target)
-const folderFor = (path) => mkdirSync(join(root, path), { recursive: true })
+const folderFor = (path) => makeFolders(join(root, path))
 
 /** What libFuzzer reports of a run: its last line of status, and speed over the whole of it. */
 function figuresOf(output, started) {

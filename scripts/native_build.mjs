@@ -1,9 +1,9 @@
 // The native build through cmake-js: configure where its inputs changed, then let Ninja (or make) decide what is stale.
 // A stamp over the contents of all sources saves even that question when nothing changed.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { capture, fingerprint, readIfThere, root, StepError } from './steps.mjs'
+import { capture, fingerprint, makeFolders, readIfThere, root, StepError } from './steps.mjs'
 
 const SOURCES = ['CMakeLists.txt', 'cmake', 'native', 'third_party', 'test/native', 'test/fuzz']
 
@@ -38,7 +38,7 @@ export async function buildNative(options, report) {
   const before = stamp(options) // taken first: an edit during the build makes the next run build again
   rmSync(stampFile(options), { force: true })
   dropForeignCache(folder)
-  mkdirSync(join(root, folder), { recursive: true })
+  makeFolders(join(root, folder))
   await configure(options)
   const output = await compile(options, report)
   writeFileSync(join(root, folder, 'build.log'), output)

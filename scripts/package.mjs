@@ -2,7 +2,7 @@
 // addon, checked. docs/packages.md says what is in them and how they are tried.
 //   npm run package             with the addon in build/Release
 //   npm run package -- --cuda   with the one in build/cuda
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { brokenAddon, brokenRules, brokenSbom, brokenTexts } from './packaging/inspect.mjs'
@@ -11,12 +11,12 @@ import { pack, plainModes } from './packaging/pack.mjs'
 import { stagePlatformPackage } from './packaging/platform_package.mjs'
 import { mainSbom, SBOM_FILE } from './packaging/sbom.mjs'
 import { setUp } from './setup.mjs'
-import { isMain, root, runScript, StepError } from './steps.mjs'
+import { isMain, makeFolders, root, runScript, StepError } from './steps.mjs'
 
 /** Makes both packages of what is built; answers with what npm says of each, and its manifest. Throws on a broken rule. */
 export async function makePackages(out, build = {}) {
   rmSync(out, { recursive: true, force: true })
-  mkdirSync(out, { recursive: true })
+  makeFolders(out)
   const main = await finished('main', join(out, 'main'), out, async (folder) => {
     const manifest = stageMainPackage(folder)
     const sbom = await mainSbom(manifest)

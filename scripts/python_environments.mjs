@@ -1,8 +1,18 @@
 // Pinned Python environments in build/, each made once: programs that our results are compared with.
 // TONGUEFORGE_TORCH_INDEX names a further package index to take torch from, PYTHON the interpreter (3.10 or newer).
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { capture, filesUnder, fingerprint, hand, readIfThere, root, StepError, step } from './steps.mjs'
+import {
+  capture,
+  filesUnder,
+  fingerprint,
+  hand,
+  makeFolders,
+  readIfThere,
+  root,
+  StepError,
+  step,
+} from './steps.mjs'
 
 const BASE_PYTHON = process.env.PYTHON ?? 'python3'
 const pythonOf = ({ folder }) => join(root, folder, 'bin/python')
@@ -47,7 +57,7 @@ const pythonVersion = () =>
 
 async function makeEnvironment(folder) {
   rmSync(join(root, folder), { recursive: true, force: true })
-  mkdirSync(join(root, 'build'), { recursive: true })
+  makeFolders(join(root, 'build'))
   await capture(BASE_PYTHON, ['-m', 'venv', join(root, folder)], {
     failure: 'python could not make a virtual environment',
     hint: "install python's venv module (Debian: apt-get install python3-venv), then try again",

@@ -3,7 +3,7 @@
 // Plain Node without dependencies: this runs before npm ci.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -158,6 +158,19 @@ export function readIfThere(file) {
     return readFileSync(file, 'utf8')
   } catch {
     return undefined
+  }
+}
+
+/** Makes a folder and those above it. Node's own recursion never ends where a file system takes no folders (/proc). */
+export function makeFolders(path) {
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    const above = dirname(path)
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+    if (error.code !== 'ENOENT' || statSync(above, { throwIfNoEntry: false })) throw error
+    makeFolders(above)
+    makeFolders(path)
   }
 }
 

@@ -1,11 +1,11 @@
 // npm run test:node-versions: the one addon under every Node that is supported, each from its package of the npm registry,
 // installed once into build/node-versions. What may differ is tested: loading, packages, jobs when a process or a worker
 // ends. Arguments choose other versions (`npm run test:node-versions -- 24.0.0`).
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { testFiles } from './run_tests.mjs'
 import { setUp } from './setup.mjs'
-import { capture, hand, root, runScript, StepError, step } from './steps.mjs'
+import { capture, hand, makeFolders, root, runScript, StepError, step } from './steps.mjs'
 
 const VERSIONS = ['20', '22', '24']
 const FILES = [
@@ -45,7 +45,7 @@ async function installed(version) {
     doing: 'npm install',
     upToDate: () => existsSync(program) && versionOf(folder, name),
     run: async () => {
-      mkdirSync(folder, { recursive: true })
+      makeFolders(folder)
       const options = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund']
       await capture('npm', ['install', '--prefix', folder, ...options, `${name}@${version}`], {
         failure: `npm could not install Node ${version}`,

@@ -1,10 +1,12 @@
 // Failures of writing: codes, the file, the bytes that were to come; and that all of lib writes in this way.
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { copyFile, mkdir, rename, rm, rmdir, writeFailed, writeFile } from '#lib/writes'
+import { pathToFileURL } from 'node:url'
+import { copyFile, makeFoldersNow, mkdir, rename, rm, rmdir, writeFailed, writeFile } from '#lib/writes'
 import { clone } from './helpers/cli.mjs'
 import { temporaryFolder } from './helpers/folders.mjs'
 
@@ -68,21 +70,54 @@ test('folders are made with those around them, also where some are there, and no
     await assert.rejects(mkdir(path, { recursive: true }), ioErrorOf(path))
 })
 
-test('a place where no folder can be made is told, where Node would try for ever', {
-  skip: process.platform !== 'linux' && 'Linux only',
-  timeout: 60_000,
-}, async () => {
-  const path = '/proc/nowhere/hashes'
-  await assert.rejects(mkdir(path, { recursive: true }), ioErrorOf(path))
+test('the same at once, for the addon and for the scripts of a clone', async () => {
+  const { makeFolders } = await import('../scripts/steps.mjs')
+  for (const [name, make] of Object.entries({ makeFoldersNow, makeFolders })) {
+    make(place(name, 'one/two'))
+    make(place(name, 'one/two'))
+    make(place(name, 'one/three'))
+    assert.deepEqual(readdirSync(place(name, 'one')), ['three', 'two'])
+    symlinkSync('nowhere', place(name, 'dangling'))
+    for (const path of ['a.txt', 'a.txt/b', 'a.txt/b/c', `${name}/dangling/a`])
+      assert.throws(() => make(place(path)), /E(EXIST|NOTDIR|NOENT)/, path)
+  }
+  assert.throws(() => makeFoldersNow(place('a.txt/b')), ioErrorOf(place('a.txt/b')))
 })
 
-test('no other file of lib takes a call that changes the disk from Node, but for the set-up', () => {
+const PROC = { skip: process.platform !== 'linux' && 'Linux only', timeout: 60_000 }
+
+test('a place where no folder can be made is told, where Node would try for ever', PROC, async () => {
+  const path = '/proc/nowhere/hashes'
+  await assert.rejects(mkdir(path, { recursive: true }), ioErrorOf(path))
+  // What holds its thread for ever is tried in a process that can be ended.
+  const steps = pathToFileURL(join(clone, 'scripts/steps.mjs'))
+  for (const [file, name] of [
+    [pathToFileURL(join(clone, 'dist/writes.js')), 'makeFoldersNow'],
+    [steps, 'makeFolders'],
+  ]) {
+    const code = `import(${JSON.stringify(file.href)}).then((made) => made.${name}(${JSON.stringify(path)})).catch(({ message }) => console.log(message))`
+    const { stdout, signal } = spawnSync(process.execPath, ['-e', code], { timeout: 30_000 })
+    assert.equal(signal, null, `${name} did not end`)
+    assert.match(String(stdout), /ENOENT/, name)
+  }
+})
+
+test('no script of a clone makes folders by the recursion of Node', () => {
+  const found = readdirSync(join(clone, 'scripts'), { recursive: true })
+    .filter((name) => name.endsWith('.mjs'))
+    .filter((name) =>
+      /\bmkdir(Sync)?\([^\n]*recursive/.test(readFileSync(join(clone, 'scripts', name), 'utf8')),
+    )
+  assert.deepEqual(found, [])
+})
+
+test('no other file of lib takes a call that changes the disk from Node', () => {
   const changing = Object.keys({ copyFile, mkdir, rename, rm, rmdir, writeFile }).join('|')
   const imported = new RegExp(
-    `import \\{[^}]*\\b(${changing}|appendFile|link|cp|mkdtemp)\\b[^}]*\\} from 'node:fs/promises'`,
+    `import \\{[^}]*\\b(${changing}|appendFile|link|symlink|cp|mkdtemp)\\b[^}]*\\} from 'node:fs/promises'`,
   )
   const found = readdirSync(join(clone, 'lib'), { recursive: true })
-    .filter((name) => name.endsWith('.ts') && name !== 'writes.ts' && !name.startsWith('setup/'))
+    .filter((name) => name.endsWith('.ts') && name !== 'writes.ts')
     .filter((name) => imported.test(readFileSync(join(clone, 'lib', name), 'utf8')))
   assert.deepEqual(found, [])
 })

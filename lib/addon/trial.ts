@@ -3,11 +3,12 @@
 // cache, by the hash of the addon and all that it stood on, so that it costs half a second once.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { arch } from 'node:os'
 import { join } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { cacheFolder, type Libtorch } from '../libtorch_folders'
+import { makeFoldersNow } from '../writes'
 import { againCommand, loadFailure } from './load_failure'
 import type { AddonFile } from './record'
 import { checkGlibc, glibcVersion, processor } from './system'
@@ -103,7 +104,7 @@ function ranOutOfTime(addon: AddonFile, libtorch: Libtorch): TongueforgeError {
 // Written whole or not at all; a cache that cannot be written only means that the next process tries again.
 function remember(memory: string, addon: AddonFile, libtorch: Libtorch): void {
   try {
-    mkdirSync(join(cacheFolder(), 'trials'), { recursive: true })
+    makeFoldersNow(join(cacheFolder(), 'trials'))
     const draft = `${memory}.${process.pid}`
     writeFileSync(draft, `${JSON.stringify({ addon: addon.path, libtorch: libtorch.path })}\n`)
     renameSync(draft, memory)

@@ -4,11 +4,12 @@
 // All work happens in `.tmp-<process id>-*` inside the cache: a run that was killed leaves no half libtorch, and the
 // next one removes what it left. Two runs at once both work; the first rename wins and the other takes its result.
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rename, rm, statfs } from 'node:fs/promises'
+import { readdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { missingCuda } from '../libtorch'
 import { cacheFolder, FETCHED_VERSION, type Libtorch, readLibtorch } from '../libtorch_folders'
+import { mkdir, mkdtemp, rename, rm } from '../writes'
 import { downloadWheels, unpackWheels } from './pip'
 import { canResume, downloadResumably } from './resumable'
 import { cudaRequirements, verifyLibraries } from './wheel'
@@ -31,7 +32,7 @@ export interface FetchOptions {
   cuda?: boolean | undefined
 }
 
-/** Fetches libtorch into the cache. Throws ERR_LIBTORCH, ERR_NO_SPACE; leaves the cache as it was on failure. */
+/** Fetches libtorch into the cache. Throws ERR_LIBTORCH, ERR_NO_SPACE, ERR_IO; leaves the cache as it was on failure. */
 export async function fetchLibtorch(options: FetchOptions = {}): Promise<Libtorch> {
   const cache = cacheFolder()
   await mkdir(cache, { recursive: true })
@@ -104,7 +105,7 @@ async function publish(site: string, place: string): Promise<Libtorch> {
     try {
       await rename(site, place)
     } catch (error) {
-      if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      if (!['ENOTEMPTY', 'EEXIST'].includes(String((error as TongueforgeError).details.errno))) throw error
     }
     const found = readLibtorch(join(place, 'torch'), 'cache')
     if (found) return found

@@ -1,6 +1,6 @@
 // Puts a libtorch where the addon and the build find it, or says that one is there already.
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm, symlink } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { findAddon } from '../addon/find'
 import type { AddonFile } from '../addon/record'
@@ -16,6 +16,7 @@ import {
   readLibtorch,
   SUPPORTED_VERSIONS,
 } from '../libtorch_folders'
+import { mkdir, rm, symlink } from '../writes'
 import { type FetchOptions, fetchLibtorch, removeLeftovers } from './fetch_libtorch'
 
 /**

@@ -1,9 +1,10 @@
 // The two things that Python does for the set-up: pip downloads wheels, zipfile unpacks them.
 import { spawn } from 'node:child_process'
-import { mkdir, readdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { devNull } from 'node:os'
 import { basename, join } from 'node:path'
 import { TongueforgeError } from '../errors'
+import { mkdir } from '../writes'
 import type { FetchOptions } from './fetch_libtorch'
 
 const WITHOUT_PIP = 'set LIBTORCH to an unpacked libtorch, or use: npx tongueforge setup --from FOLDER'

@@ -1,9 +1,9 @@
 // The main package: JavaScript, types, pages and recipes of the clone, with a manifest that has no scripts, and that
 // brings along the prebuilt packages of its own version.
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { filesUnder, root } from '../steps.mjs'
+import { filesUnder, makeFolders, root } from '../steps.mjs'
 import { mainManifest } from './platform_package.mjs'
 import { SBOM_FILE } from './sbom.mjs'
 
@@ -19,7 +19,7 @@ export function stageMainPackage(folder) {
   rmSync(folder, { recursive: true, force: true })
   const manifest = publishedManifest()
   for (const file of packagedFiles(manifest)) {
-    mkdirSync(dirname(join(folder, file)), { recursive: true })
+    makeFolders(dirname(join(folder, file)))
     cpSync(join(root, file), join(folder, file))
   }
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)

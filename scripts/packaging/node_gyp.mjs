@@ -3,10 +3,10 @@
 // its build/Release, where prebuildify strips it and moves it on to prebuilds/. The arguments (rebuild, --target...)
 // are for node-gyp alone: an addon of Node-API has no headers of one Node version to fetch.
 // TONGUEFORGE_BUILD: the build to take, from the project's root.
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { root } from '../steps.mjs'
+import { makeFolders, root } from '../steps.mjs'
 
 const release = join(process.cwd(), 'build', 'Release')
-mkdirSync(release, { recursive: true })
+makeFolders(release)
 copyFileSync(join(root, process.env.TONGUEFORGE_BUILD), join(release, 'tongueforge.node'))

@@ -1,12 +1,12 @@
 // The prebuilt package of this machine: the addon as prebuildify lays it out, what it needs, measured on it, and a page.
 import { createHash } from 'node:crypto'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { LICENSES_FILE } from '../licenses.mjs'
 import { addonOf } from '../native_build.mjs'
-import { root, StepError } from '../steps.mjs'
+import { makeFolders, root, StepError } from '../steps.mjs'
 import { newest, readElf } from './elf.mjs'
 import { hidePaths } from './hide_paths.mjs'
 import { nativeParts } from './native_parts.mjs'
@@ -20,7 +20,7 @@ const require = createRequire(import.meta.url)
  */
 export async function stagePlatformPackage(folder, build = {}) {
   rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
+  makeFolders(folder)
   const record = JSON.parse(readFileSync(recordOf(build), 'utf8'))
   const row = rowOf(record)
   const addon = await prebuild(folder, build, row)

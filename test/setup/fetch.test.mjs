@@ -34,6 +34,21 @@ test('a wheel is unpacked into the cache and found there, with its progress told
   assert.equal(existsSync(found.path), false)
 })
 
+test('a cache in a place where no folder can be made is told', {
+  skip: process.platform !== 'linux' && 'Linux only',
+  timeout: 60_000,
+}, async () => {
+  process.env.TONGUEFORGE_CACHE = '/proc/nowhere/cache'
+  const wheels = emptyFolder()
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles())
+  await assert.rejects(libtorchFrom(wheels), ({ code, message, hint }) => {
+    assert.equal(code, 'ERR_IO')
+    assert.equal(message, '/proc/nowhere/cache: cannot be written (ENOENT)')
+    assert.match(hint, /permissions/)
+    return true
+  })
+})
+
 test('a CUDA build brings the CUDA libraries that it names, and nothing else', async () => {
   const wheels = emptyFolder()
   const requires = [
