@@ -30,6 +30,11 @@ export interface Reply {
   refused?: string
 }
 
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)))
+
 const completion = z.looseObject({
   choices: z
     .array(
@@ -39,7 +44,11 @@ const completion = z.looseObject({
       }),
     )
     .min(1),
-  usage: z.record(z.string(), z.unknown()).nullish(),
+  // Kept as it is, and written as JSON, which ends a stack where it is deep enough.
+  usage: z
+    .record(z.string(), z.unknown())
+    .refine((usage) => !isDeeper(usage, 8))
+    .nullish(),
 })
 
 /** Throws Failure, and `signal.reason`. */

@@ -1,5 +1,7 @@
 /** One request to an endpoint that speaks JSON: a reply, or why there is none and whether asking again may help. */
 import { TongueforgeError } from '../../errors'
+import { BadReply, textOf } from './reply'
+import { Watch } from './watch'
 
 /** Who answers, in the words of errors. */
 export interface Service {
@@ -53,30 +55,45 @@ const PASSING = [408, 409, 425, 429]
 
 export const isRefused = ({ status }: Posted): boolean => REFUSED.includes(status)
 
-/** Any reply, whatever its status. Throws Failure, and `signal.reason`. */
+/**
+ * Any reply, whatever its status; of a success at most MAX_REPLY_BYTES within `timeout`, of a refusal the beginning. Throws
+ * Failure, and `signal.reason`.
+ */
 export async function posted(endpoint: Endpoint, body: object, signal: AbortSignal): Promise<Posted> {
   const { url, path = '', key, timeout, service } = endpoint
-  const late = AbortSignal.timeout(timeout * 1000)
+  const watch = new Watch(signal, timeout)
+  let response: Response | undefined
   try {
-    const response = await fetch(`${url}${path}`, {
+    response = await fetch(`${url}${path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...keyHeader(endpoint) },
       body: JSON.stringify(body),
       redirect: 'manual', // fetch would take a key in a header of its own along, wherever it is sent
-      signal: AbortSignal.any([signal, late]),
+      signal: watch.signal,
     })
-    const text = await response.text()
+    const text = await textOf(response)
     return { status: response.status, headers: response.headers, text: withoutKey(text, key) }
   } catch (error) {
     signal.throwIfAborted()
-    if (late.aborted)
-      throw failure(
-        endpoint,
-        `nothing in ${timeout} seconds`,
-        {},
-        `${service.key}.timeout: a longer one; ${service.key}.concurrency: fewer requests at a time.`,
-      )
-    throw failure(endpoint, reasonOf(error), {}, `Is a server running at ${service.key}.url?`)
+    if (watch.late) {
+      const received = response
+        ? `a reply that had no end after ${timeout} seconds`
+        : `nothing in ${timeout} seconds`
+      const hint = `${service.key}.timeout: a longer one; ${service.key}.concurrency: fewer requests at a time.`
+      throw failure(endpoint, received, {}, hint)
+    }
+    if (error instanceof BadReply)
+      throw failure(endpoint, error.message, error.passing ? {} : undefined, service.wrongPlace)
+    if (response)
+      throw failure(endpoint, `a reply that broke off (${reasonOf(error)})`, {}, service.wrongPlace)
+    throw failure(
+      endpoint,
+      `no connection (${reasonOf(error)})`,
+      {},
+      `Is a server running at ${service.key}.url?`,
+    )
+  } finally {
+    watch.end()
   }
 }
 
@@ -95,7 +112,7 @@ const withoutKey = (text: string, key: string | undefined) =>
 /** `ECONNREFUSED`, behind what fetch says of every failure. */
 function reasonOf(error: unknown): string {
   const { message, cause } = error as { message: string; cause?: { code?: string; message?: string } }
-  return `no connection (${cause?.code ?? cause?.message ?? message})`
+  return cause?.code ?? cause?.message ?? message
 }
 
 /** Of a status that is no success. */
@@ -117,8 +134,11 @@ export function refusal(endpoint: Endpoint, { status, headers, text }: Posted): 
 }
 
 /** Of a success that is no such reply: it may be one the next time. */
-export const odd = (endpoint: Endpoint, { text }: Posted, what: string): Failure =>
-  failure(endpoint, `${what}: ${JSON.stringify(short(text))}`, {}, endpoint.service.wrongPlace)
+export function odd(endpoint: Endpoint, { headers, text }: Posted, what: string): Failure {
+  const type = headers.get('content-type') ?? 'application/json'
+  const other = /\bjson\b/.test(type) ? '' : ` (${short(type)})`
+  return failure(endpoint, `${what}${other}: ${JSON.stringify(short(text))}`, {}, endpoint.service.wrongPlace)
+}
 
 /** `429: the words of the endpoint`. */
 export function told(status: number, text: string): string {
