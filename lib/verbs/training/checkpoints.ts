@@ -1,34 +1,26 @@
 /** Checkpoints of a run: published whole, verified before use, the newest and the best kept. */
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { writeJson } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
 import { rename, rm } from '../../writes'
+import {
+  hashOf,
+  isOtherVersion,
+  MANIFEST,
+  type Manifest,
+  readManifest,
+  readState,
+  STATE,
+  VERSION,
+  verified,
+} from './checkpoint_files'
 import type { Environment } from './environment'
 import { byLoss } from './selection'
-import { newState, type RunState } from './state'
-
-/** Says that a checkpoint is whole: written last, read first. */
-interface Manifest {
-  version: 3
-  /** Updates done. */
-  step: number
-  /** Of what decides the numbers: resuming under another config or with other data is refused. */
-  config_sha256: string
-  /** What the bits also depend on. */
-  environment: Environment
-  /** Held-out loss of these weights, where it was measured: the best ones stay. */
-  eval_loss?: number
-  /** Targets of a pruning that these weights have reached. */
-  targets_reached?: number
-  files: { name: string; bytes: number; sha256: string }[]
-  /** Of the keys before it: the manifest vouches for all files, and this for it. Version 2 had none. */
-  sha256: string
-}
+import type { RunState } from './state'
 
 /** A checkpoint of a training: after which update, and where. */
 export interface Checkpoint {
@@ -58,7 +50,6 @@ export interface StateWriter {
 }
 
 const NAME = /^step-(\d{8})$/
-const STATE = 'state.json'
 
 export class Checkpoints {
   readonly folder: string
@@ -85,16 +76,16 @@ export class Checkpoints {
       const { configHash: config_sha256, environment } = this.options
       const measured = state.evaluations.at(-1)
       const manifest: Omit<Manifest, 'sha256'> = {
-        version: 3,
+        version: VERSION,
         step,
         config_sha256,
-        environment,
+        environment: { ...environment },
         ...(measured?.step === step && { eval_loss: measured.loss }),
         ...(measured?.step === step &&
           measured.targets_reached && { targets_reached: measured.targets_reached }),
         files,
       }
-      await writeJson(staged, 'manifest.json', { ...manifest, sha256: hashOf(manifest) })
+      await writeJson(staged, MANIFEST, { ...manifest, sha256: hashOf(manifest) })
     })
     await this.#purge()
     return { step, path }
@@ -132,16 +123,17 @@ export class Checkpoints {
   ): Promise<SavedRun | undefined> {
     for (const name of names) {
       const path = join(this.folder, name)
-      const manifest = await verify(path).catch((error: Error) => {
+      const passOver = (error: TongueforgeError) => {
+        if (isOtherVersion(error)) throw error
         onDamaged(`${path} is damaged and was passed over: ${error.message}`)
         return undefined
-      })
+      }
+      const step = stepOf(name)
+      const manifest = await verified(path, step).catch(passOver)
       if (!manifest) continue
-      if (manifest.version !== 2 && manifest.version !== 3) throw otherVersion(path, manifest.version)
       if (manifest.config_sha256 !== this.options.configHash) throw otherConfig(path, 'a checkpoint')
-      const saved = JSON.parse(await readFile(join(path, STATE), 'utf8')) as RunState
-      const state = { ...newState(), ...saved } // one that was saved before there were anomalies knows of none
-      return { step: manifest.step, path, state, environment: manifest.environment }
+      const state = await readState(path, step).catch(passOver)
+      if (state) return { step, path, state, environment: manifest.environment as unknown as Environment }
     }
     return undefined
   }
@@ -154,7 +146,7 @@ export class Checkpoints {
   /** The checkpoint of a step if it is there and whole. */
   async at(step: number, onDamaged: (message: string) => void): Promise<Checkpoint | undefined> {
     const path = join(this.folder, folderName(step))
-    const manifest = await verify(path).catch((error: Error) => {
+    const manifest = await verified(path, step).catch((error: Error) => {
       onDamaged(`${path} is damaged and cannot be used: ${error.message}`)
       return undefined
     })
@@ -203,9 +195,9 @@ export class Checkpoints {
     for (const name of names) {
       // One that cannot be read is told when a run resumes; here it is just not the best.
       const manifest = await readManifest(join(this.folder, name)).catch(() => undefined)
-      if (manifest?.eval_loss === undefined) continue
-      const { step, eval_loss: loss, targets_reached = 0 } = manifest
-      losses.push({ step, loss, targets_reached })
+      if (typeof manifest?.eval_loss !== 'number') continue
+      const { eval_loss: loss, targets_reached = 0 } = manifest
+      losses.push({ step: stepOf(name), loss, targets_reached })
     }
     return byLoss(losses)
       .slice(0, this.options.keepBest)
@@ -216,30 +208,6 @@ export class Checkpoints {
 const folderName = (step: number) => `step-${String(step).padStart(8, '0')}`
 const stepOf = (name: string) => Number(NAME.exec(name)![1])
 
-type ReadManifest = Omit<Manifest, 'version'> & { version: number }
-
-async function readManifest(path: string): Promise<ReadManifest> {
-  const manifest = JSON.parse(await readFile(join(path, 'manifest.json'), 'utf8')) as ReadManifest
-  const { sha256: own, ...rest } = manifest
-  if (own === undefined ? rest.version >= 3 : own !== hashOf(rest))
-    throw new Error('manifest.json: its content has changed since it was written')
-  return manifest
-}
-
-const hashOf = (keys: object) => createHash('sha256').update(JSON.stringify(keys)).digest('hex')
-
-async function verify(path: string): Promise<ReadManifest> {
-  const manifest = await readManifest(path)
-  for (const { name, bytes, sha256: expected } of manifest.files) {
-    const file = join(path, name)
-    const { size } = await stat(file)
-    if (size !== bytes) throw new Error(`${name}: expected ${bytes} bytes, found ${size}`)
-    if ((await sha256(file)) !== expected)
-      throw new Error(`${name}: its content has changed since it was written`)
-  }
-  return manifest
-}
-
 /** The refusal to go on with what another config, or other data, have made. */
 export function otherConfig(path: string, what: string): TongueforgeError {
   return new TongueforgeError(
@@ -248,17 +216,6 @@ export function otherConfig(path: string, what: string): TongueforgeError {
     {
       hint: 'Resume with the config in resolved.yaml of the run folder and the same model, tokenizer and data, or start again with --overwrite.',
       details: { path },
-    },
-  )
-}
-
-function otherVersion(path: string, version: number): TongueforgeError {
-  return new TongueforgeError(
-    'ERR_CHECKPOINT',
-    `${path}: expected a checkpoint of version 3, found version ${version}`,
-    {
-      hint: 'Finish the run with the version of tongueforge that began it, or start again with --overwrite.',
-      details: { path, version },
     },
   )
 }
