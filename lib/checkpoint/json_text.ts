@@ -4,6 +4,8 @@
 const MAX_DEPTH = 200
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+const [OPEN_LIST, CLOSE_LIST] = [0x5b, 0x5d]
+const [OPEN_OBJECT, CLOSE_OBJECT] = [0x7b, 0x7d]
 
 /** Looks through a text that JSON.parse has taken. Gives what is wrong with it and on which line, or nothing. */
 export function jsonProblem(text: string): { line: number; problem: string } | undefined {
@@ -48,15 +50,31 @@ export function jsonProblem(text: string): { line: number; problem: string } | u
   return undefined
 }
 
+/** Whether a text, JSON or not, opens more lists and objects than so many inside each other. Looks no further. */
+export function isDeeper(text: string, levels: number): boolean {
+  let open = 0
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at)
+    if (character === QUOTE) {
+      at = endOfString(text, at)
+      if (at < 0) return false // a string without an end: no JSON
+    } else if (character === OPEN_LIST || character === OPEN_OBJECT) {
+      if (++open > levels) return true
+    } else if (character === CLOSE_LIST || character === CLOSE_OBJECT) open--
+  }
+  return false
+}
+
 function at_(text: string, at: number, problem: string) {
   let line = 1
   for (let i = text.indexOf('\n'); i >= 0 && i < at; i = text.indexOf('\n', i + 1)) line++
   return { line, problem }
 }
 
-/** Place of the quote that ends the string which begins here. */
+/** Place of the quote that ends the string which begins here; -1 where none does. */
 function endOfString(text: string, begin: number): number {
   for (let end = text.indexOf('"', begin + 1); ; end = text.indexOf('"', end + 1)) {
+    if (end < 0) return end
     let before = end - 1
     while (text.charCodeAt(before) === BACKSLASH) before--
     if ((end - 1 - before) % 2 === 0 && text.charCodeAt(end) === QUOTE) return end

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { type GenerationFiles, readGenerationFiles } from './generation_files'
 import { ioError, type JsonObject, readJsonObject, readJsonObjectIfPresent } from './json_file'
+import { mayBeCarried } from './links'
 import { additionalTemplates, readTokenizerFiles, type TokenizerFiles } from './tokenizer_files'
 
 /** A model folder on disk, its small files read; weights are native's business. */
@@ -19,9 +20,11 @@ export interface ModelFolder {
   tokenizer: TokenizerFiles
   /**
    * Files that a new folder made from this one takes over, as paths relative to it, sorted: all but weights, their
-   * index, what we write about a run ourselves, and hidden files.
+   * index, what we write about a run ourselves, hidden files, and those of `leftOut`.
    */
   auxiliaryFiles: string[]
+  /** Links to files elsewhere that a new folder does not take over (see links.ts). */
+  leftOut?: string[]
 }
 
 /**
@@ -48,7 +51,7 @@ async function readSmallFiles(path: string, config: JsonObject): Promise<ModelFo
     configFile: join(path, 'config.json'),
     generation: await readGenerationFiles(path, config),
     tokenizer: await readTokenizerFiles(path),
-    auxiliaryFiles: await auxiliaryFiles(path),
+    ...(await auxiliaryFiles(path)),
   }
 }
 
@@ -110,7 +113,9 @@ const WEIGHTS = /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|onnx_data|o
 /** What a verb of ours writes about its own run: it does not describe a model made from the result. */
 const OWN_FILES = new Set(['report.json', 'resolved.yaml', 'provenance.json', 'metrics.jsonl'])
 
-async function auxiliaryFiles(folder: string): Promise<string[]> {
+async function auxiliaryFiles(
+  folder: string,
+): Promise<Required<Pick<ModelFolder, 'auxiliaryFiles' | 'leftOut'>>> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
     throw ioError(folder, error)
   })
@@ -120,7 +125,12 @@ async function auxiliaryFiles(folder: string): Promise<string[]> {
     // Asked of the target: hub caches are full of links.
     if (await isFile(join(folder, name))) files.push(name)
   }
-  return [...files, ...(await additionalTemplates(folder))].sort()
+  const all = [...files, ...(await additionalTemplates(folder))].sort()
+  const carried = await Promise.all(all.map((name) => mayBeCarried(folder, name)))
+  return {
+    auxiliaryFiles: all.filter((_, i) => carried[i]),
+    leftOut: all.filter((_, i) => !carried[i]),
+  }
 }
 
 const isFile = (path: string) =>

@@ -8,6 +8,7 @@ import {
   readTextFile,
   readTextFileIfPresent,
 } from './json_file'
+import { checkTemplateLink } from './links'
 
 // The small files beside tokenizer.json that say which tokens are special and how a conversation is written.
 
@@ -69,10 +70,12 @@ async function readTemplates(folder: string, config: JsonObject, file: string): 
   const json = await readJsonObjectIfPresent(jsonFile, OPTIONS)
   if (json)
     for (const [name, text] of templatesOfConfig(json.chat_template, jsonFile)) templates.set(name, text)
+  await checkTemplateLink(folder, 'chat_template.jinja')
   const jinja = await readTextFileIfPresent(join(folder, 'chat_template.jinja'), OPTIONS)
   if (jinja !== undefined) templates.set('default', jinja)
   for (const relative of await additionalTemplates(folder)) {
     const name = relative.slice(relative.indexOf('/') + 1, -'.jinja'.length)
+    await checkTemplateLink(folder, relative)
     templates.set(name, await readTextFile(join(folder, relative), OPTIONS))
   }
   return templates

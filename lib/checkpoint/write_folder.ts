@@ -34,12 +34,21 @@ export async function makeFolder(path: string): Promise<void> {
   await makeFolder(path)
 }
 
-/** Copies all auxiliary files of a model, but those named in `except`. Links become files. Throws ERR_NO_SPACE or ERR_IO. */
+/**
+ * Copies all auxiliary files of a model, but those named in `except`. Links become files; those that lead elsewhere are
+ * left out (see links.ts), which a warning of Node tells. Throws ERR_NO_SPACE or ERR_IO.
+ */
 export async function carryOver(
   from: ModelFolder,
   to: string,
   except: ReadonlySet<string> = new Set(),
 ): Promise<void> {
+  for (const name of from.leftOut ?? [])
+    if (!except.has(name))
+      process.emitWarning(
+        `${join(from.path, name)}: a link to a file elsewhere, which is not copied into the result; copy the file itself into the folder if it belongs to the model`,
+        { code: 'TONGUEFORGE_LINK' },
+      )
   for (const name of from.auxiliaryFiles) {
     if (except.has(name)) continue
     const file = join(to, name)
