@@ -132,6 +132,9 @@ export function checkConfig<Schema extends z.ZodType>(
   config: unknown,
   file: string,
 ): z.infer<Schema> {
+  // Whatever shows or copies a value would end the stack.
+  if (isDeeper(config, MAX_LEVELS))
+    throw configError(file, `expected at most ${MAX_LEVELS} levels of nesting`)
   const result = schema.safeParse(config)
   if (result.success) {
     refusePrototypes(config, file)
@@ -194,6 +197,15 @@ export function shown(value: unknown): string {
   )
   return json ?? `a ${typeof value}`
 }
+
+/** Of an object that is given as a config: a file has fewer (yaml_limits.ts). */
+const MAX_LEVELS = 200
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  !ArrayBuffer.isView(value) &&
+  (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)))
 
 /** Tables with names of the user's choice drop this one in silence. */
 function refusePrototypes(node: unknown, file: string, path: readonly string[] = []): void {

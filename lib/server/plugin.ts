@@ -1,5 +1,5 @@
 /** The routes as a plugin of Fastify, for a server of one's own: `app.register(tongueforge.fastify, options)`. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { z } from 'zod'
 import { bytesOf } from '../config/byte_size'
 import { checkConfig } from '../config/parse'
@@ -7,6 +7,7 @@ import { pluginSchema } from '../config/serve'
 import type { Delta } from '../verbs/live/deltas'
 import type { LoadOptions } from '../verbs/model'
 import { keyCheck } from './access'
+import { strictBodies } from './bodies'
 import type { Context } from './context'
 import { Door } from './door'
 import { errorBody, toRequestError } from './errors'
@@ -61,6 +62,7 @@ export async function fastify(
   await app.register(async (scope) => {
     scope.setErrorHandler(answerError)
     scope.removeContentTypeParser('text/plain') // a page of another origin may send that without being asked
+    strictBodies(scope)
     scope.addHook('onRoute', (route) => {
       route.bodyLimit ??= bytesOf(settings.bodyLimit)
     })
@@ -78,7 +80,7 @@ export async function fastify(
 /** Seconds after which a client may try again where the queue is full. */
 const RETRY_AFTER = '1'
 
-export function answerError(thrown: unknown, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function answerError(thrown: unknown, _request: unknown, reply: FastifyReply): FastifyReply {
   const error = toRequestError(thrown)
   if (error.status === 503) reply.header('retry-after', RETRY_AFTER)
   return reply.status(error.status).send(errorBody(error))

@@ -6,6 +6,7 @@ import { checkConfig } from '../config/parse'
 import { serveSchema } from '../config/serve'
 import { TongueforgeError } from '../errors'
 import { isLocal, localNamesOnly } from './access'
+import { answerClientError } from './client_errors'
 import { Connections } from './connections'
 import { RequestError, shuttingDown } from './errors'
 import { answerError, fastify, type PluginOptions } from './plugin'
@@ -35,7 +36,12 @@ export async function serve(options: ServeOptions): Promise<Server> {
   checkOptions('serve', options)
   const { models, deltas, load, ...rest } = options
   const { host, port, cors: origins, drainSeconds, ...settings } = checkConfig(serveSchema, rest, 'serve')
-  const app = framework().fastify({ return503OnClosing: false, requestTimeout: ARRIVAL_MS })
+  const app = framework().fastify({
+    return503OnClosing: false,
+    requestTimeout: ARRIVAL_MS,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: answerError, // of addresses
+  })
   const connections = new Connections(app.server)
   const enough = new AbortController()
   app.setErrorHandler(answerError)
