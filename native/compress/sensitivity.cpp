@@ -5,7 +5,7 @@
 
 #include "compress/to_list.h"
 #include "core/error.h"
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 
 namespace tongueforge::compress {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "kernels/autograd.h"
 #include "kernels/cuda/glue.h"
 #include "kernels/dropout_cuda.h"
 

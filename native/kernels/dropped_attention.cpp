@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "core/random.h"
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 
 namespace tongueforge::kernels {
 namespace {

@@ -1,5 +1,6 @@
 #include "kernels/embedding.h"
 
+#include "kernels/autograd.h"
 #include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
 #include "kernels/embedding_cuda.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "kernels/head.h"
 
 namespace tongueforge::kernels {

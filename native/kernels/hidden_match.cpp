@@ -1,5 +1,6 @@
 #include "kernels/hidden_match.h"
 
+#include "kernels/autograd.h"
 #include "kernels/dispatch.h"
 #include "kernels/head_chunks.h"
 

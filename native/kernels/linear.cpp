@@ -1,6 +1,6 @@
 #include "kernels/linear.h"
 
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "kernels/few_rows.h"
 #include "kernels/matrix_product.h"
 #include "kernels/row_product.h"

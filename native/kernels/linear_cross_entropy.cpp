@@ -1,5 +1,6 @@
 #include "kernels/linear_cross_entropy.h"
 
+#include "kernels/autograd.h"
 #include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
 #include "kernels/head_chunks.h"

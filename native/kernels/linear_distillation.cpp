@@ -1,6 +1,7 @@
 #include "kernels/linear_distillation.h"
 
 #include "core/error.h"
+#include "kernels/autograd.h"
 #include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
 #include "kernels/distillation_rows.h"

@@ -1,5 +1,6 @@
 #include "kernels/packed_attention.h"
 
+#include "kernels/autograd.h"
 #include "kernels/dispatch.h"
 #include "kernels/packed_attention_cudnn.h"
 #include "kernels/packed_attention_dense.h"

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "kernels/cuda/devices.h"
 #include "kernels/kept_thread.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 
 namespace tongueforge::kernels {
 namespace {

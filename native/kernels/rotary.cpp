@@ -1,5 +1,6 @@
 #include "kernels/rotary.h"
 
+#include "kernels/autograd.h"
 #include "kernels/cuda/glue.h"
 #include "kernels/dispatch.h"
 #include "kernels/reference.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "kernels/few_rows.h"
 
 namespace tongueforge::nn {

@@ -1,6 +1,6 @@
 #include "train/step_graph.h"
 
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "kernels/device_memory.h"
 
 namespace tongueforge::train {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "models/adapters.h"
 
 namespace tongueforge::train {

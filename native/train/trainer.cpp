@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "kernels/deterministic.h"
 #include "kernels/device_memory.h"
 #include "kernels/few_rows.h"

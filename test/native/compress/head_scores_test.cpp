@@ -7,6 +7,7 @@
 #include "compress/pruning_models.h"
 #include "core/error.h"
 #include "doctest.h"
+#include "kernels/autograd.h"
 
 using namespace tongueforge;
 using namespace tongueforge::test;

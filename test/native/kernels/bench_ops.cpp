@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "kernels/autograd.h"
 #include "op_run.h"
 
 namespace tongueforge::test {

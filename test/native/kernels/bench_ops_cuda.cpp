@@ -9,6 +9,7 @@
 
 #include "cuda_device.h"
 #include "kernels/adamw.h"
+#include "kernels/autograd.h"
 #include "op_run.h"
 
 namespace tongueforge::test {

@@ -2,7 +2,7 @@
 #include "kernels/dropped_attention.h"
 
 #include "doctest.h"
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "kernels/packed_attention.h"
 
 using namespace tongueforge;

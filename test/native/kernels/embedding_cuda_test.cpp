@@ -2,6 +2,7 @@
 #include "kernels/embedding.h"
 
 #include "cuda_device.h"
+#include "kernels/autograd.h"
 
 using namespace tongueforge;
 using namespace tongueforge::test;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "cuda_device.h"
+#include "kernels/autograd.h"
 #include "kernels/linear_cross_entropy.h"
 
 using namespace tongueforge;

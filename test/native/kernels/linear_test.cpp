@@ -2,7 +2,7 @@
 
 #include "doctest.h"
 
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "kernels/matrix_product.h"
 
 using namespace tongueforge;

@@ -1,7 +1,7 @@
 // The hand-written node against the same of plain operators, forward and backward.
 #include "kernels/lora_linear.h"
 
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "kernels/linear.h"
 
 using namespace tongueforge;

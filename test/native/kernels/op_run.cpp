@@ -1,5 +1,7 @@
 #include "op_run.h"
 
+#include "kernels/autograd.h"
+
 namespace tongueforge::test {
 
 Tensors in_dtype(const Tensors& inputs, at::ScalarType dtype) {

@@ -4,6 +4,7 @@
 #include "doctest.h"
 
 #include "gpu.h"
+#include "kernels/autograd.h"
 #include "kernels/cuda/devices.h"
 #include "kernels/deterministic.h"
 #include "kernels/packed_attention_cudnn.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <random>
 
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "kernels/packed_attention.h"
 #include "nn/attention.h"
 

@@ -1,7 +1,7 @@
 // A pruned model that leaves its zeros out: the same answers, no gradients, no more than what timing says.
 #include "models/sparse_layers.h"
 
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "models/tiny_decoder.h"
 
 // Last: libtorch has a CHECK of its own, which ends the program.

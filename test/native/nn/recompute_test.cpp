@@ -3,7 +3,7 @@
 
 #include "core/job.h"
 #include "doctest.h"
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 
 using namespace tongueforge;
 

@@ -2,7 +2,7 @@
 #include "train/fixed_loss.h"
 
 #include "doctest.h"
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "models/tiny_decoder.h"
 #include "train/fixtures.h"
 

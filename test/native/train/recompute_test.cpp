@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "doctest.h"
-#include "kernels/aten.h"
+#include "kernels/autograd.h"
 #include "models/adapters.h"
 #include "models/tiny_decoder.h"
 #include "peak_memory.h"
