@@ -9,6 +9,10 @@ import { type Audio, audioError, CONVERT, type DescribeOptions, type SoundRange 
 /** The marker, the head of the first block, and STREAMINFO. */
 const HEAD = 4 + 4 + 34
 
+/** A frame of silence has so many bytes at least, and stands for so many samples at most: no file can hold more of them. */
+const LEAST_FRAME = 10
+const MOST_OF_A_FRAME = 65_535
+
 export async function describeFlacs(
   paths: readonly string[],
   { signal, onProgress }: DescribeOptions,
@@ -28,7 +32,7 @@ export async function readFlac(
   { first, count }: SoundRange,
   signal?: AbortSignal,
 ): Promise<Audio> {
-  const { rate, samples: told } = streamInfo(path, await readHead(path))
+  const { rate, samples: told } = streamInfo(path, ...(await readHead(path)))
   const samples = await decodeFlac(path, signal)
   if (told !== 0 && samples.length !== told)
     throw audioError(
@@ -43,17 +47,19 @@ export async function readFlac(
 }
 
 async function describe(path: string, signal: AbortSignal | undefined): Promise<SoundDescription> {
-  const { rate, channels, samples } = streamInfo(path, await readHead(path))
+  const { rate, channels, samples } = streamInfo(path, ...(await readHead(path)))
   if (samples > 0) return { rate, channels, samples, remark: '' }
   const counted = (await decodeFlac(path, signal)).length
   return { rate, channels, samples: counted, remark: 'its length was never filled in: samples are counted' }
 }
 
-async function readHead(path: string): Promise<Buffer> {
+/** The first bytes, and how many there are. */
+async function readHead(path: string): Promise<[Buffer, number]> {
   const file = await openRegular(path)
   try {
+    const { size } = await file.stat()
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0)
-    return buffer.subarray(0, bytesRead)
+    return [buffer.subarray(0, bytesRead), size]
   } catch (error) {
     throw ioError(path, error as NodeJS.ErrnoException)
   } finally {
@@ -62,7 +68,7 @@ async function readHead(path: string): Promise<Buffer> {
 }
 
 /** Samples: 0 where the file does not say. */
-function streamInfo(path: string, head: Buffer): Omit<SoundDescription, 'remark'> {
+function streamInfo(path: string, head: Buffer, size: number): Omit<SoundDescription, 'remark'> {
   const isFlac = head.length === HEAD && head.toString('latin1', 0, 4) === 'fLaC' && (head[4]! & 0x7f) === 0
   if (!isFlac)
     throw audioError(
@@ -75,7 +81,16 @@ function streamInfo(path: string, head: Buffer): Omit<SoundDescription, 'remark'
   const bits = head.readBigUInt64BE(18)
   const rate = Number(bits >> 44n)
   if (rate === 0) throw audioError(path, 'rate', 'expected a sampling rate, received 0', CONVERT)
-  return { rate, channels: Number((bits >> 41n) & 7n) + 1, samples: Number(bits & 0xfffffffffn) }
+  const samples = Number(bits & 0xfffffffffn)
+  const most = MOST_OF_A_FRAME * Math.floor((size - HEAD) / LEAST_FRAME)
+  if (samples > most)
+    throw audioError(
+      path,
+      'damaged',
+      `expected at most ${most} samples in ${size} bytes, its head says ${samples}`,
+      'Is it all there? Copy or write it again.',
+    )
+  return { rate, channels: Number((bits >> 41n) & 7n) + 1, samples }
 }
 
 function problemOf(error: unknown, signal: AbortSignal | undefined): TongueforgeError {

@@ -4,6 +4,7 @@
 const MAX_DEPTH = 200
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+const COLON = 0x3a
 const [OPEN_LIST, CLOSE_LIST] = [0x5b, 0x5d]
 const [OPEN_OBJECT, CLOSE_OBJECT] = [0x7b, 0x7d]
 
@@ -50,19 +51,28 @@ export function jsonProblem(text: string): { line: number; problem: string } | u
   return undefined
 }
 
-/** Whether a text, JSON or not, opens more lists and objects than so many inside each other. Looks no further. */
-export function isDeeper(text: string, levels: number): boolean {
+/**
+ * Whether a text, JSON or not, opens more lists and objects than so many inside each other, or has more keys in all: what
+ * takes long to parse is found in a fraction of that time. Looks no further.
+ */
+export function isBeyond(
+  text: string,
+  { levels, keys }: { levels: number; keys: number },
+): 'levels' | 'keys' | undefined {
   let open = 0
+  let found = 0
   for (let at = 0; at < text.length; at++) {
     const character = text.charCodeAt(at)
     if (character === QUOTE) {
       at = endOfString(text, at)
-      if (at < 0) return false // a string without an end: no JSON
+      if (at < 0) return undefined // a string without an end: no JSON
     } else if (character === OPEN_LIST || character === OPEN_OBJECT) {
-      if (++open > levels) return true
+      if (++open > levels) return 'levels'
+    } else if (character === COLON) {
+      if (++found > keys) return 'keys'
     } else if (character === CLOSE_LIST || character === CLOSE_OBJECT) open--
   }
-  return false
+  return undefined
 }
 
 function at_(text: string, at: number, problem: string) {

@@ -1,10 +1,10 @@
 /** Bodies of requests: strict UTF-8, no deeper than anything that looks at them may go, and with no more keys than are known. */
 import type { FastifyInstance } from 'fastify'
-import { isDeeper } from '../checkpoint/json_text'
+import { isBeyond } from '../checkpoint/json_text'
 import { RequestError } from './errors'
 
-/** A request of OpenAI's API has about eight, a JSON schema in it some more. */
-const MAX_LEVELS = 64
+/** A request of OpenAI's API has about eight levels, a JSON schema in it some more; 2,048 messages have some keys each. */
+const MOST = { levels: 64, keys: 20_000 }
 /** Each unknown key is looked at: sixty thousand of them held the event loop for a tenth of a second. */
 const MAX_KEYS = 1000
 
@@ -14,8 +14,10 @@ export function strictBodies(scope: FastifyInstance): void {
   scope.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
     const text = textOf(bytes)
     if (text === undefined) done(refusal('Expected a body in UTF-8, received bytes that are not'))
-    else if (isDeeper(text, MAX_LEVELS))
-      done(refusal(`Expected a body of at most ${MAX_LEVELS} levels of nesting, received a deeper one`))
+    else if (isBeyond(text, MOST) === 'levels')
+      done(refusal(`Expected a body of at most ${MOST.levels} levels of nesting, received a deeper one`))
+    else if (isBeyond(text, MOST) === 'keys')
+      done(refusal(`Expected a body of at most ${MOST.keys} keys in all, received more`))
     else
       parse(request, text, (error, body) => {
         if (error) done(error)

@@ -3,6 +3,7 @@ import { fstatSync, readSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { AsyncBuffer, FileMetaData } from 'hyparquet'
 import { openRegularNow } from '../checkpoint/regular_file'
+import { checkPages, type Pages } from './parquet_pages'
 import type { JsonRecord } from './turns'
 
 export interface ParquetTask {
@@ -21,6 +22,7 @@ const CHARACTERS = 256 * 1024
 
 async function* pieces({ file, columns }: ParquetTask): AsyncGenerator<JsonRecord[]> {
   const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet')
+  const { parquetHeader } = await import('hyparquet/src/column.js')
   const { compressors } = await import('hyparquet-compressors')
   const buffer = fileBuffer(file)
   const metadata = await parquetMetadataAsync(buffer)
@@ -30,9 +32,11 @@ async function* pieces({ file, columns }: ParquetTask): AsyncGenerator<JsonRecor
     throw new Error(
       `expected a column of ${columns.join(', ')}, found ${present.slice(0, 8).join(', ') || 'none'}`,
     )
+  const pages: Pages = { size: buffer.byteLength, slice: buffer.slice, header: parquetHeader }
   let rowStart = 0
   for (const group of metadata.row_groups) {
     checkSize(group, wanted)
+    checkPages(group, wanted, pages)
     const rowEnd = rowStart + Number(group.num_rows)
     const range = { rowStart, rowEnd, columns: wanted, parsers: { stringFromBytes } }
     const rows = await parquetReadObjects({ file: buffer, metadata, compressors, ...range })
@@ -80,12 +84,12 @@ function sizeOf(value: unknown): number {
 }
 
 /** Reads at once: this thread has nothing else to do. A file that ends early is an error, not a shorter answer. */
-function fileBuffer(file: string): AsyncBuffer {
+function fileBuffer(file: string): AsyncBuffer & Pick<Pages, 'slice'> {
   const descriptor = openRegularNow(file)
   const { size } = fstatSync(descriptor)
   return {
     byteLength: size,
-    slice(start, end = size) {
+    slice(start: number, end = size) {
       const bytes = new Uint8Array(Math.max(Math.min(end, size) - start, 0))
       for (let done = 0; done < bytes.length; ) {
         const read = readSync(descriptor, bytes, done, bytes.length - done, start + done)

@@ -11,7 +11,7 @@
 //   either    a damaged file that may still be a good one: taken, or refused as above
 //   says      words that the message must have: the place, the key, what was received
 //   file      the file that the message must name
-//   large     the event loop is watched, too
+//   large     the event loop is watched, too; as it is where a file has more than 100 kB
 //   limits    what it may cost where that is more than runner.mjs allows, with the reason in a comment
 // `npm test -- hostile` runs them; TONGUEFORGE_HOSTILE=WORD those whose name has a word, and then says what each one cost.
 import * as formats from './formats/index.mjs'

@@ -7,20 +7,23 @@ import { judge } from './runner.mjs'
 
 const word = process.env.TONGUEFORGE_HOSTILE
 const rows = corpus().filter(({ format, name }) => !word || `${format}: ${name}`.includes(word))
-const figures = { refused: 0, damaged: 0, accepted: 0, cpuMs: 0, rssBytes: 0, sum: 0 }
+const figures = { refused: 0, damaged: 0, accepted: 0, cpuMs: 0, rssBytes: 0, loopMs: 0, sum: 0 }
 
 for (const format of new Set(rows.map((row) => row.format))) {
   const cases = rows.filter((row) => row.format === format)
   test(`${format}: ${cases.length} inputs are answered as they should be`, { timeout: 600_000 }, async () => {
     const failures = []
     for (const one of cases) {
-      const { problems, cpuMs, rssBytes, code, error } = await judge(one)
+      const { problems, cpuMs, rssBytes, loopMs, code, error } = await judge(one)
       figures[one.either ? 'damaged' : one.code ? 'refused' : 'accepted']++
       if (cpuMs > figures.cpuMs) Object.assign(figures, { cpuMs, slowest: `${format}: ${one.name}` })
       if (rssBytes > figures.rssBytes) Object.assign(figures, { rssBytes, largest: `${format}: ${one.name}` })
+      if (loopMs > figures.loopMs) Object.assign(figures, { loopMs, latest: `${format}: ${one.name}` })
       figures.sum += cpuMs
       if (word)
-        console.log(`${one.name}: ${cpuMs.toFixed(1)} ms, ${mega(rssBytes)}, ${code} ${error?.message ?? ''}`)
+        console.log(
+          `${one.name}: ${cpuMs.toFixed(1)} ms, ${mega(rssBytes)}, late ${loopMs.toFixed(0)} ms, ${code} ${error?.message ?? ''}`,
+        )
       if (problems.length > 0) failures.push(`${one.name}: ${problems.join('; ')}`)
     }
     assert.equal(
@@ -38,9 +41,9 @@ test('names are not given twice, so that a failure names its case', () => {
 })
 
 test('what it cost', (t) => {
-  const { refused, damaged, accepted, cpuMs, slowest, rssBytes, largest, sum } = figures
+  const { refused, damaged, accepted, cpuMs, slowest, rssBytes, largest, loopMs, latest, sum } = figures
   t.diagnostic(
-    `${refused} refused, ${damaged} damaged, ${accepted} accepted, ${(sum / 1000).toFixed(1)} s of CPU; slowest ${cpuMs.toFixed(0)} ms (${slowest}); largest ${mega(rssBytes)} (${largest}); seed ${seed}`,
+    `${refused} refused, ${damaged} damaged, ${accepted} accepted, ${(sum / 1000).toFixed(1)} s of CPU; slowest ${cpuMs.toFixed(0)} ms (${slowest}); largest ${mega(rssBytes)} (${largest}); event loop late by ${loopMs.toFixed(0)} ms (${latest}); seed ${seed}`,
   )
 })
 

@@ -3,6 +3,7 @@ import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TongueforgeError } from 'tongueforge'
 
 /**
@@ -65,28 +66,27 @@ async function cheapest(hostile, folder) {
   let best
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const cost = await measured(hostile, folder)
-    if (best === undefined || cost.cpuMs < best.cpuMs)
-      best = { ...cost, rssBytes: Math.min(cost.rssBytes, best?.rssBytes ?? Infinity) }
-    else best.rssBytes = Math.min(cost.rssBytes, best.rssBytes)
+    const [rssBytes, loopMs] = ['rssBytes', 'loopMs'].map((key) =>
+      Math.min(cost[key], best?.[key] ?? Infinity),
+    )
+    best = { ...(best === undefined || cost.cpuMs < best.cpuMs ? cost : best), rssBytes, loopMs }
     if (tooDear(hostile, best).length === 0) break
   }
   return best
 }
 
 async function measured(hostile, folder) {
-  const loop = hostile.large ? monitorEventLoopDelay({ resolution: 5 }) : undefined
+  const loop = isLarge(hostile) ? await watchLoop() : undefined
   resetPeak()
   const held = memoryOf('VmRSS')
   const began = process.cpuUsage()
-  loop?.enable()
   const answer = await answerOf(hostile, folder)
   const { user, system } = process.cpuUsage(began)
-  loop?.disable()
   return {
     ...answer,
     cpuMs: (user + system) / 1000,
     rssBytes: Math.max(0, memoryOf('VmHWM') - held),
-    loopMs: loop ? loop.max / 1e6 : 0,
+    loopMs: (await loop?.latest()) ?? 0,
   }
 }
 
@@ -135,6 +135,31 @@ function tooDear({ limits = {} }, { cpuMs, rssBytes, loopMs }) {
     ...(rssBytes < mostBytes ? [] : [`took ${(rssBytes / 2 ** 20).toFixed(0)} MB`]),
     ...(loopMs < mostLoop ? [] : [`held the event loop for ${loopMs.toFixed(0)} ms`]),
   ]
+}
+
+/** Cases whose files have so many bytes are watched without being asked. */
+const LARGE = 100_000
+const isLarge = ({ large, files }) =>
+  large ?? (typeof files === 'object' && Object.values(files).some((content) => content?.length > LARGE))
+
+const TICK = 2
+
+/**
+ * How late the event loop is from now on, at most. It is told from one tick to the next: one has to lie before the work and
+ * one behind it, or work that is over before the next tick is never seen.
+ */
+async function watchLoop() {
+  const delay = monitorEventLoopDelay({ resolution: TICK })
+  delay.enable()
+  await sleep(4 * TICK)
+  delay.reset()
+  return {
+    async latest() {
+      await sleep(4 * TICK)
+      delay.disable()
+      return Math.max(0, delay.max / 1e6 - TICK)
+    },
+  }
 }
 
 /** Forgets the largest resident size until now: clear_refs 5, see proc(5). */

@@ -158,6 +158,18 @@ const flacFile = async () => {
   return sound
 }
 const SOUND_FLAC = await flacFile()
+/** A head that says how many samples there are: 36 bits of it. */
+const claims = (samples, content = SOUND_FLAC) => {
+  const copy = Buffer.from(content)
+  copy.writeBigUInt64BE((copy.readBigUInt64BE(18) & ~0xfffffffffn) | samples, 18)
+  return copy
+}
+const CLAIMS = {
+  'a head of 2^36 - 1 samples, and sound': claims(2n ** 36n - 1n),
+  'a head of 2^36 - 1 samples alone': claims(2n ** 36n - 1n).subarray(0, 42),
+  'a head of a sample, and nothing else': claims(1n).subarray(0, 42),
+  'a head of ten thousand million samples': claims(10n ** 10n),
+}
 
 export const binaryFiles = () => [
   ...Object.entries(WAVS).map(([name, bytes]) => wavRow(name, bytes)),
@@ -168,6 +180,7 @@ export const binaryFiles = () => [
     { within: 44 },
   ),
   ...Object.entries(FLACS).map(([name, bytes]) => flacRow(name, bytes)),
+  ...Object.entries(CLAIMS).map(([name, bytes]) => flacRow(name, bytes, ['samples'])),
   ...damaged('a short sound of FLAC', SOUND_FLAC, flacRow),
   ...Object.entries(NPYS).map(([name, bytes]) => npyRow(name, bytes)),
   ...Object.entries(MODELS).flatMap(([name, file]) =>

@@ -7,6 +7,7 @@ import { listAudio } from 'tongueforge'
 import { readCsvRecords } from '#lib/text/csv_records'
 import { readDocuments } from '#lib/text/documents'
 import { damaged } from '../making/damage.mjs'
+import { parquetWith } from '../making/parquet.mjs'
 
 const all = async (records) => {
   for await (const _ of records);
@@ -133,6 +134,90 @@ const PARQUET = {
   'numbers for texts': parquet([{ name: 'text', data: [1, 2], type: 'INT32' }]),
 }
 
+/** Of a file whose heads claim what is not there; the place that is named. */
+const heads = (change) =>
+  parquetWith({
+    page: (header) => change(header, header.data_page_header_v2 ?? header.dictionary_page_header),
+  })
+const ofGroup = (change) => parquetWith({ group: (group) => change(group, group.columns[0].meta_data) })
+const repeated = Array.from({ length: 1000 }, (_, i) => `a word ${i % 3}`)
+const MOST = 2 ** 31 - 1
+const BOMBS = {
+  'a page that unpacks to 2 GB': [
+    heads((page) => Object.assign(page, { uncompressed_page_size: MOST })),
+    'bytes',
+  ],
+  'a page that unpacks to 1 GB, as its column says': [
+    parquetWith({
+      page: (page) => Object.assign(page, { uncompressed_page_size: 2 ** 30 }),
+      group: ({ columns: [{ meta_data }] }) =>
+        Object.assign(meta_data, { total_uncompressed_size: 2n ** 30n }),
+    }),
+    'unpacks',
+  ],
+  'a page that unpacks to -1 bytes': [
+    heads((page) => Object.assign(page, { uncompressed_page_size: -1 })),
+    'bytes of a page',
+  ],
+  'a page of 2 GB': [heads((page) => Object.assign(page, { compressed_page_size: MOST })), 'within'],
+  'a page of -1 bytes': [
+    heads((page) => Object.assign(page, { compressed_page_size: -1 })),
+    'compressed bytes',
+  ],
+  'a page of 2^31 - 1 values': [
+    heads((_, page) => Object.assign(page, { num_values: MOST })),
+    'values of text',
+  ],
+  'a page of -1 values': [heads((_, page) => Object.assign(page, { num_values: -1 })), 'values of a page'],
+  'a page of 2 values, for 3': [
+    heads((_, page) => Object.assign(page, { num_values: 2, num_rows: 2 })),
+    'its pages have 2',
+  ],
+  'more nulls than values': [heads((_, page) => Object.assign(page, { num_nulls: MOST })), 'nulls'],
+  '-1 nulls': [heads((_, page) => Object.assign(page, { num_nulls: -1 })), 'nulls'],
+  'more rows than values': [heads((_, page) => Object.assign(page, { num_rows: MOST })), 'rows'],
+  'levels of 2 GB': [
+    heads((_, page) => Object.assign(page, { definition_levels_byte_length: MOST })),
+    'levels',
+  ],
+  'levels of -1 bytes': [
+    heads((_, page) => Object.assign(page, { repetition_levels_byte_length: -1 })),
+    'levels',
+  ],
+  'a dictionary of 2^31 - 1 values': [
+    parquetWith({
+      texts: repeated,
+      page: ({ dictionary_page_header: head }) => head && Object.assign(head, { num_values: MOST }),
+    }),
+    'dictionary of text',
+  ],
+  'a group of 10^12 rows': [
+    ofGroup((group) => Object.assign(group, { num_rows: 10n ** 12n })),
+    'expected 1000000000000 values',
+  ],
+  'a group of -1 rows': [ofGroup((group) => Object.assign(group, { num_rows: -1n })), 'rows of a row group'],
+  'a column of 1 TB': [
+    ofGroup((_, column) => Object.assign(column, { total_compressed_size: 10n ** 12n })),
+    'within',
+  ],
+  'a column of -1 bytes': [
+    ofGroup((_, column) => Object.assign(column, { total_compressed_size: -1n })),
+    'compressed bytes',
+  ],
+  'a column of 2^60 bytes, unpacked': [
+    ofGroup((_, column) => Object.assign(column, { total_uncompressed_size: 2n ** 60n })),
+    'row groups of at most',
+  ],
+  'a column behind the file': [
+    ofGroup((_, column) => Object.assign(column, { data_page_offset: 10n ** 9n })),
+    'within',
+  ],
+  'a column before the file': [
+    ofGroup((_, column) => Object.assign(column, { data_page_offset: -4n })),
+    'offset of text',
+  ],
+}
+
 /** Each file is read by a thread of its own, which takes longer to start than to refuse. */
 const THREAD = { cpuMs: 400 }
 const [CUTS, TURNS] = process.env.TONGUEFORGE_STRESS === 'full' ? [12, 40] : [4, 6]
@@ -161,6 +246,10 @@ export const records = () => [
     row(`text: ${name}`, file, content, [], { format: 'text' }),
   ),
   ...Object.entries(PARQUET).map(([name, content]) => parquetRow(name, content)),
+  ...Object.entries(BOMBS).map(([name, [content, word]]) => {
+    const one = parquetRow(`Parquet of heads: ${name}`, content)
+    return { ...one, says: [...one.says, word] }
+  }),
   ...damaged('Parquet of three texts', parquet(texts(3)), parquetRow, { cuts: CUTS, turns: TURNS }),
   ...damaged(
     'Parquet of talks, snappy',
@@ -230,6 +319,14 @@ const good = () => [
     TALK,
   ),
   accepted('Parquet', 'data.parquet', parquet(texts(3)), text),
+  accepted('Parquet put together page by page', 'data.parquet', parquetWith({}), text),
+  accepted('Parquet of a dictionary, page by page', 'data.parquet', parquetWith({ texts: repeated }), text),
+  accepted(
+    'Parquet of 3,000 texts that are one',
+    'data.parquet',
+    parquet([{ name: 'text', data: Array(3000).fill('a'), type: 'STRING' }]),
+    text,
+  ),
   accepted('Parquet of no rows', 'data.parquet', parquet(texts(0)), text),
   ...['none', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4'].map((codec) =>
     accepted(`Parquet of pyarrow, ${codec}`, 'data.parquet', golden(`messages_${codec}`), TALK),
