@@ -207,4 +207,9 @@ void mutate_json(std::string& text, Dice& dice, const ByteMutator& bytes) {
   }
 }
 
+void mutate_document(std::string& text, Dice& dice, const ByteMutator& bytes, const Renewal& renewal) {
+  if (dice.one_in(renewal.one_in)) text = renewal.fresh(dice);
+  for (size_t changes = 1 + dice.below(3); changes > 0; changes--) mutate_json(text, dice, bytes);
+}
+
 }  // namespace tongueforge::fuzz

@@ -45,8 +45,7 @@ std::string fresh(Dice& dice) {
 }
 
 void mutate(std::string& input, Dice& dice, const ByteMutator& bytes) {
-  if (dice.one_in(32)) input = fresh(dice);
-  for (size_t changes = 1 + dice.below(3); changes > 0; changes--) mutate_json(input, dice, bytes);
+  mutate_document(input, dice, bytes, {fresh, 32});
 }
 
 size_t memory(size_t input_bytes) { return 16 * input_bytes + (1 << 20); }
