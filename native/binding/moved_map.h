@@ -10,7 +10,7 @@ inline void move_into(Value::Map&) {}
 
 template <class Part, class... Rest>
 void move_into(Value::Map& map, const char* key, Part&& value, Rest&&... rest) {
-  map.emplace_back(key, std::forward<Part>(value)); // made where it stays: a Value is not moved for it
+  map.emplace_back(key, std::forward<Part>(value));  // made where it stays: a Value is not moved for it
   move_into(map, std::forward<Rest>(rest)...);
 }
 

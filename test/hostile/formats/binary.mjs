@@ -70,7 +70,7 @@ const FLACS = {
 
 const npyRow = row('a.npy', 'ERR_DATA', (folder) => readNpyMatrix(`${folder}/a.npy`))
 const npy = (header, data = 32) => {
-  const text = Buffer.from(header.padEnd(117) + '\n', 'latin1')
+  const text = Buffer.from(`${header.padEnd(117)}\n`, 'latin1')
   const head = Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, text.length & 255, text.length >> 8])
   return Buffer.concat([head, text, Buffer.alloc(data)])
 }
