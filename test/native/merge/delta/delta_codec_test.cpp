@@ -22,7 +22,7 @@ std::vector<Difference> random_differences(Seeded& random) {
 }
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * 4) == 0;
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * 4) == 0);
 }
 
 /// A matrix with these singular values: reflected on both sides.
@@ -73,7 +73,7 @@ TEST_CASE("every format gives the same bytes and values however it is written an
         const uint64_t first = random.below(values.size()), count = random.below(values.size() - first + 1);
         std::vector<float> part(count);
         opened->read(first, count, part.data());
-        CHECK(std::memcmp(part.data(), values.data() + first, count * 4) == 0);
+        CHECK(same_bits(part, {values.data() + first, values.data() + first + count}));
       }
     }
   }
