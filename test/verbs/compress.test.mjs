@@ -180,6 +180,15 @@ describe('compress', () => {
     )
   })
 
+  test('a session deletes the models that the one before it was killed too early to delete', async () => {
+    const { out } = await compressed({ keep: 'all' })
+    const models = ['01-recover', '02-recover'].map((name) => join(out, 'stages', name, 'model'))
+    const left = () => models.map((place) => existsSync(place))
+    assert.deepEqual(left(), [true, true])
+    await compress({ ...configOf({ keep: 'last' }), out }, { resume: true }).result
+    assert.deepEqual(left(), [false, false])
+  })
+
   test('losses on other texts are left out of what goes on', async () => {
     const { out } = await compressed({ stages: recovers.slice(0, 1) })
     const warnings = []

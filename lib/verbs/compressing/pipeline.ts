@@ -69,6 +69,8 @@ export async function runStages(session: Session): Promise<Outcome> {
   const lefts = await findFinished(session, await begin(session))
   const found = lefts.length - 1
   await folder.book.keep(found)
+  // An end by force may have come between a stage and the deletion of the one before it.
+  if (config.keep === 'last') for (const { name } of lefts.slice(1, -1)) await folder.forget(name)
   const others = folder.book.dropOtherLosses(session.evaluation)
   if (others > 0)
     session.warn(`the losses of ${others} finished stages were measured on other texts: they are left out`)

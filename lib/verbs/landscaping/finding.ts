@@ -18,7 +18,7 @@ export interface Finding {
 }
 
 /** What stops every other point as well. */
-const FATAL = new Set(['ERR_NO_SPACE', 'ERR_BUSY', 'ERR_LIBTORCH'])
+const FATAL = new Set(['ERR_NO_SPACE', 'ERR_IO', 'ERR_BUSY', 'ERR_LIBTORCH'])
 
 /** A point that fails is a record of that. Throws what stops all of them, and `signal.reason`. */
 export async function findPoint(place: PointPlace, point: AnyPoint, work: Finding): Promise<PointRecord> {
