@@ -1,6 +1,6 @@
 // Runs the two kinds of tests and counts, at the end, those that had the real data they want.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { buildFolder } from './native_build.mjs'
 import { filesUnder, hand, root, StepError } from './steps.mjs'
@@ -55,7 +55,9 @@ export async function runNodeTests(files, variables = {}) {
     process.stdout.write('\nJavaScript tests\n')
     const places = { TONGUEFORGE_REAL_DATA_LOG: log, TONGUEFORGE_DATA_CACHE: join(folder, 'data-cache') }
     const env = { ...process.env, ...variables, ...places }
-    const code = await hand(process.execPath, ['--test', '--test-reporter=spec', ...files], { env })
+    // A file a core: Node leaves one free, which on two cores is every second one, and a test often waits for a process.
+    const options = ['--test', '--test-reporter=spec', `--test-concurrency=${availableParallelism()}`]
+    const code = await hand(process.execPath, [...options, ...files], { env })
     const lines = readFileSync(log, 'utf8').split('\n')
     const count = (word) => lines.filter((line) => line === word).length
     process.stdout.write(`\nreal data: ${count('ran')} ran, ${count('skipped')} skipped\n`)
