@@ -121,7 +121,8 @@ Error among_living(const Board& board, const Symptom& symptom) {
 
 Error diagnosis(const Board& board, const Symptom& symptom, const Job& job) {
   const auto deadline = Clock::now() + kSilence + 500ms;
-  while (Clock::now() < deadline && !job.cancelled()) {
+  while (Clock::now() < deadline) {
+    job.check();
     if (symptom.store_rank != symptom.rank && board.store_silent() >= kSilence)
       return store_lost(board.neighbours(), symptom);
     const auto found = gone(board, symptom);

@@ -22,7 +22,8 @@ struct Symptom {
 };
 
 /// Watches the others until it is plain which of them has ended, is silent, or is behind: ERR_DISTRIBUTED
-/// that names them. Takes as long as a heart has to be silent, and no longer.
+/// that names them. Takes as long as a heart has to be silent, and no longer; where the job is cancelled too
+/// that is what is told (Cancelled), for others may have been cancelled with it and gone before.
 Error diagnosis(const Board& board, const Symptom& symptom, const Job& job);
 
 /// Waits until all others have ended or have been silent, at most so long.

@@ -1,6 +1,8 @@
 // Processes are threads here; test/verbs/train_together.test.mjs has real ones, and kills them.
 #include "distributed/group.h"
 
+#include <future>
+
 #include "core/error.h"
 #include "distributed/ranks.h"
 #include "doctest.h"
@@ -124,23 +126,31 @@ TEST_CASE("a process that lives but does not come is named after the time-out") 
   CHECK(told.message().find("lives, but has not come to collective 1 within 1 s") != std::string::npos);
 }
 
-TEST_CASE("waiting for others ends when the job is cancelled") {
-  const int port = free_port();
+TEST_CASE("waiting for others ends when the job is cancelled, whether they wait as well or have gone") {
   struct CancelledJob final : public Job {
     bool cancelled() const override { return true; }
     void progress(Value) override {}
     void emit(Value) override {}
   };
-  for_each_rank(2, [&](int rank) {
-    SilentJob job;
-    const CancelledJob cancelled;
-    const auto group = Group::join(rank_of(rank, 2, port, 3000), job);
-    if (rank == 1) return group->leave(nullptr);
-    const auto pending = group->broadcast(at::ones({3}), 1);
-    CHECK_THROWS_AS(group->wait(pending, cancelled), Cancelled);
-    CHECK_THROWS_AS(group->await_post("nothing", 1, cancelled), Cancelled);
-    group->leave(nullptr);
-  });
+  for (const bool other_goes : {false, true}) {
+    const int port = free_port();
+    std::promise<void> over;
+    for_each_rank(2, [&](int rank) {
+      SilentJob job;
+      const CancelledJob cancelled;
+      const auto group = Group::join(rank_of(rank, 2, port, 3000), job);
+      if (rank == 1) {
+        if (!other_goes) over.get_future().wait();
+        return group->leave(nullptr);
+      }
+      if (other_goes) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+      const auto pending = group->broadcast(at::ones({3}), 1);
+      CHECK_THROWS_AS(group->wait(pending, cancelled), Cancelled);
+      CHECK_THROWS_AS(group->await_post("nothing", 1, cancelled), Cancelled);
+      over.set_value();
+      group->leave(nullptr);
+    });
+  }
 }
 
 TEST_CASE("ranks that never come are named; so are a port that is taken, and a store that nobody serves") {
