@@ -13,7 +13,7 @@ std::vector<models::ComingTensor> Optimizer::whole_state(Job&) const {
 
 void Optimizer::load(const FindTensor& find) {
   const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : state()) tensor.copy_(find(name, tensor.sizes()));
+  for (const auto& [name, tensor] : state()) tensor.copy_(find(name, tensor.sizes(), tensor.scalar_type()));
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const std::vector<TrainedTensor>& tensors,

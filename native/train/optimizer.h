@@ -27,8 +27,9 @@ struct Update {
   double scale = 1;  // multiplies the gradients
 };
 
-/// A part of a stored state by name and shape. Throws where there is none.
-using FindTensor = std::function<at::Tensor(const std::string& name, at::IntArrayRef shape)>;
+/// A part of a stored state by name, shape and dtype. Throws where there is none.
+using FindTensor =
+    std::function<at::Tensor(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype)>;
 
 class Optimizer {
  public:

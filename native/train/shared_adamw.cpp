@@ -63,11 +63,11 @@ class SharedAdamW final : public Optimizer {
     for (const auto& [name, tensor] : state()) {
       const auto& slice = own_slices()[index_of(name)];
       if (tensor.dim() == 0)
-        tensor.copy_(find(name, {}));
+        tensor.copy_(find(name, {}, at::kFloat));
       else
-        tensor.copy_(slice.of(find(name, tensors_[slice.place].master.sizes())));
+        tensor.copy_(slice.of(find(name, tensors_[slice.place].master.sizes(), at::kFloat)));
     }
-    updates_ = static_cast<int64_t>(find("step." + tensors_[0].name, {}).item<double>());
+    updates_ = static_cast<int64_t>(find("step." + tensors_[0].name, {}, at::kFloat).item<double>());
   }
 
  private:

@@ -33,15 +33,16 @@ void Trainer::send_state(Job& job) const { optimizer_->send_state(job); }
 void Trainer::load_state(const std::string& path, Job& job) {
   const at::NoGradGuard no_grad;
   const models::StoredTensors stored(path);
-  const auto find = [&](const std::string& name, at::IntArrayRef shape) {
+  const auto find = [&](const std::string& name, at::IntArrayRef shape, at::ScalarType dtype) {
     const auto tensor = stored.read(name, job);
-    if (tensor.defined() && tensor.sizes() == shape) return tensor;
+    // Of another dtype they would be rounded, and the training another one from here on.
+    if (tensor.defined() && tensor.sizes() == shape && tensor.scalar_type() == dtype) return tensor;
     throw Error("ERR_CHECKPOINT", str("Expected ", name, " of this model and optimizer in ", path),
                 "The checkpoint is of another model: start again with --overwrite.",
                 {{"file", path}, {"tensor", name}});
   };
   optimizer_->load(find);
-  for (auto& [name, tensor] : own_state()) tensor.copy_(find(name, tensor.sizes()));
+  for (auto& [name, tensor] : own_state()) tensor.copy_(find(name, tensor.sizes(), tensor.scalar_type()));
   tensors_.publish_masters();
 }
 

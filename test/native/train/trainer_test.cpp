@@ -10,6 +10,7 @@
 #include "doctest.h"
 #include "kernels/aten.h"
 #include "models/adapters.h"
+#include "models/coming_tensors.h"
 #include "models/tiny_decoder.h"
 #include "models/zeros_execution.h"
 #include "train/fixtures.h"
@@ -278,6 +279,47 @@ TEST_CASE("every optimizer learns, and goes on from its saved state as if never 
   auto unknown = kOptions;
   unknown.optimizer.kind = "sgd";
   CHECK_THROWS_AS(train::Trainer(test::tiny_decoder(), unknown), Error);
+}
+
+TEST_CASE("a saved state is refused where any tensor of it is missing, or has another dtype or shape") {
+  SilentJob job;
+  const auto path = (std::filesystem::temp_directory_path() / str("tongueforge_state_", ::getpid())).string();
+  const train::Trainer trainer(test::tiny_decoder(), kOptions);
+  trainer.save_state(path, job);
+  std::vector<models::NamedTensor> saved;
+  {
+    const models::StoredTensors stored(path);
+    const auto file = checkpoint::SafetensorsFile::open(path);
+    for (const auto& tensor : file.tensors())
+      saved.emplace_back(tensor.name, stored.read(tensor.name, job));
+  }
+  const auto refused = [&](const std::vector<models::NamedTensor>& tensors) -> std::string {
+    std::filesystem::remove(path);
+    models::save_tensors(path, tensors, job);
+    train::Trainer resumed(test::tiny_decoder(), kOptions);
+    try {
+      resumed.load_state(path, job);
+    } catch (const Error& error) {
+      CHECK(error.code() == "ERR_CHECKPOINT");
+      return error.details().at(1).second;
+    }
+    return "";
+  };
+  CHECK(refused(saved).empty());
+  CHECK(saved.size() > 3 * trainer.model().parameters().size());
+  for (size_t i = 0; i < saved.size(); i++) {
+    CAPTURE(saved[i].first);
+    const auto whole = saved[i].second;
+    for (const auto& other : {whole.to(at::kDouble), whole.to(at::kBFloat16), whole.unsqueeze(0)}) {
+      saved[i].second = other;
+      CHECK(refused(saved) == saved[i].first);
+    }
+    saved[i].second = whole;
+    auto fewer = saved;
+    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+    CHECK(refused(fewer) == saved[i].first);
+  }
+  std::filesystem::remove(path);
 }
 
 TEST_CASE("a model trains and evaluates by its weights, whatever other form they had") {
