@@ -11,7 +11,7 @@ const FOLDER = 'build/lint-env'
 
 /** The native sources that are ours. */
 function sources() {
-  return ['native', 'test/native', 'test/fuzz'].flatMap((folder) =>
+  return ['native', 'test/native', 'test/fuzz', 'test/plain'].flatMap((folder) =>
     filesUnder(folder, (file) => /\.(h|cpp|cu|cuh)$/.test(file)),
   )
 }

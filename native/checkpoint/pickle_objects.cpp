@@ -112,7 +112,7 @@ std::vector<PickleValue> arguments_of(const PickleTree& tree, PickleValue tuple)
 PickleValue rebuild_from_type(PickleTree& tree, const AllowedGlobal& global,
                               const std::vector<PickleValue>& args) {
   const auto names_role = [&](size_t i, std::initializer_list<GlobalRole> roles) {
-    return i < args.size() && args[i].is(PickleKind::global) &&
+    return args[i].is(PickleKind::global) &&
            std::find(roles.begin(), roles.end(), tree.globals[args[i].index()]->role) != roles.end();
   };
   if (args.size() != 4 || !args[2].is(PickleKind::tuple) || !names_role(1, {GlobalRole::tensor_class}) ||

@@ -20,7 +20,7 @@ void for_each_run(const PickleTensor& tensor, const Visit& visit) {
   }
   std::vector<int64_t> at(outer, 0);
   uint64_t element = tensor.offset;
-  while (true) {
+  for (;;) {
     visit(element, run);
     size_t i = outer;
     for (; i > 0; --i) {

@@ -97,7 +97,6 @@ struct StoredDelta {
   std::vector<std::pair<std::string, const checkpoint::TensorInfo*>> parts;  // by suffix, sorted
 
   const checkpoint::TensorInfo& at(std::string_view suffix) const;
-  bool has(std::string_view suffix) const;
   /// A whole number above zero among the file's metadata. @throws ERR_DELTA
   uint64_t setting(std::string_view key) const;
   /// A part of small whole numbers, such as a shape. @throws ERR_DELTA unless it is I64 with one dimension

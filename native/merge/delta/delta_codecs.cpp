@@ -54,12 +54,6 @@ const checkpoint::TensorInfo& StoredDelta::at(std::string_view suffix) const {
   throw Error("ERR_INTERNAL", str("No part '", suffix, "' of ", name));
 }
 
-bool StoredDelta::has(std::string_view suffix) const {
-  for (const auto& [name, info] : parts)
-    if (name == suffix) return true;
-  return false;
-}
-
 std::vector<int64_t> StoredDelta::read_integers(std::string_view suffix) const {
   const checkpoint::TensorInfo& info = at(suffix);
   if (info.dtype != DType::I64 || info.shape.size() != 1)

@@ -7,6 +7,7 @@
 #include "audio/wav_files.h"
 #include "cancels_after.h"
 #include "core/error.h"
+#include "doctest.h"
 
 using namespace tongueforge;
 using test::bytes_of;

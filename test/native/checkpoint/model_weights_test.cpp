@@ -97,6 +97,10 @@ TEST_CASE("a folder without weights says what it has instead") {
   spill(folder / "pytorch_model.bin", "");
   CHECK(refusal().message().find("pytorch_model.bin") != std::string::npos);
   CHECK(refusal().hint().find("tongueforge convert ") != std::string::npos);
+  for (const char* name : {"a.pt", "a.pth", "a.ckpt", "a.pkl"}) {
+    spill(folder / name, "");
+    CHECK(refusal().message().find(name) != std::string::npos);
+  }
   spill(folder / "other.safetensors", "");
   CHECK(refusal().hint().find("Rename") != std::string::npos);
 }
@@ -106,7 +110,10 @@ TEST_CASE("a missing folder is not found, and a hub id gets its download command
   CHECK(hub.code() == "ERR_NOT_FOUND");
   CHECK(hub.hint().find("hf download meta-llama/Llama-2-7b-hf --local-dir Llama-2-7b-hf") !=
         std::string::npos);
-  for (const char* path : {"/no/such/folder", "./no/such", "no-such", "../no/such"}) {
+  for (const char* id : {"org/my_model-1.5", "a.b/c"})
+    CHECK(caught([&] { ModelWeights::open(id); }).hint().find(str("hf download ", id)) != std::string::npos);
+  for (const char* path : {"/no/such/folder", "./no/such", "no-such", "../no/such", "no such/model",
+                           "no/such model", "no/such/model", "no-such/"}) {
     const Error error = caught([&] { ModelWeights::open(path); });
     CHECK(error.code() == "ERR_NOT_FOUND");
     CHECK(error.hint() == "Check the path.");
@@ -123,6 +130,18 @@ TEST_CASE("file names of an index are bare names of its folder") {
                            "x\\u0000.safetensors", "-x.safetensors", "\\u00e9.safetensors"}) {
     CAPTURE(name);
     CHECK(index_refusal(index_of("{\"a\":\"" + std::string(name) + "\"}")) == "bad_file_name");
+  }
+  const std::string longest = std::string(243, 'a') + ".safetensors";
+  CHECK_NOTHROW(checkpoint::parse_shard_index(index_of("{\"a\":\"" + longest + "\"}"), "i.json"));
+  CHECK(index_refusal(index_of("{\"a\":\"a" + longest + "\"}")) == "bad_file_name");
+  // Numbers that are none, or longer than any count of files: names like others.
+  for (const char* name :
+       {"m_1-of-2.safetensors", "m--of-00002.safetensors", "m-0000000001-of-00002.safetensors"}) {
+    const auto index =
+        checkpoint::parse_shard_index(index_of("{\"b\":\"" + std::string(name) + "\"}"), "i.json");
+    CHECK(index.find("b") != nullptr);
+    CHECK(index.find("a") == nullptr);
+    CHECK(index.find("c") == nullptr);
   }
 }
 

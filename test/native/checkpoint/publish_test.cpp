@@ -190,7 +190,8 @@ TEST_CASE("a stage of another machine is kept until it has rested for a day") {
 TEST_CASE("names that only resemble a stage are nobody's to delete") {
   for (const char* entry :
        {".tmp-model", ".tmp-model-notes", ".tmp-model-1.2.3", ".tmp-model-b-1.2.0badcafe.12345678",
-        "model-1.2.0.0", ".tmp-model-1.2.xyz.0", ".tmp-model-1.2.0.0.0"}) {
+        "model-1.2.0.0", ".tmp-model-1.2.xyz.0", ".tmp-model-1.2.0.0.0", ".tmp-model-1.x.0.0",
+        ".tmp-model-1.2.0.xyz", ".tmp-model-..0.0"}) {
     CAPTURE(entry);
     CHECK_FALSE(checkpoint::stage_token_of(entry, "model"));
   }
@@ -214,4 +215,82 @@ TEST_CASE("an output is apart from its inputs") {
   }
   CHECK_NOTHROW(check("models/ab"));
   CHECK_NOTHROW(check("out"));
+}
+
+TEST_CASE("what was kept with a journal is taken over by who resumes, the newest of several") {
+  const TempFolder folder;
+  const auto kept = [&](const std::string& text, int hours_ago) {
+    const std::string path = checkpoint::stage(folder / "model", false).path;
+    spill(path + "/.journal", text);
+    fs::last_write_time(path + "/.journal", fs::file_time_type::clock::now() - std::chrono::hours(hours_ago));
+    REQUIRE(checkpoint::keep(path));
+  };
+  kept("older", 2);
+  const Staged other = checkpoint::stage(folder / "model", false, true);
+  CHECK(other.resumed);
+  REQUIRE(checkpoint::keep(other.path));
+  // A second one beside it: staging without resume would delete the first.
+  fs::create_directory(folder / "aside");
+  for (const auto& name : folder.names())
+    if (name != "aside") fs::rename(folder / name, folder / ("aside/" + name));
+  kept("newer", 1);
+  for (const auto& entry : fs::directory_iterator(folder / "aside"))
+    fs::rename(entry.path(), folder / entry.path().filename().string());
+  fs::remove(folder / "aside");
+  const Staged staged = checkpoint::stage(folder / "model", false, true);
+  CHECK(staged.resumed);
+  CHECK(slurp(staged.path + "/.journal") == "newer");
+  CHECK(staged.removed_stale.size() == 1);
+}
+
+TEST_CASE("what is kept without a journal is discarded, and nothing to resume is no error") {
+  const TempFolder folder;
+  CHECK_FALSE(checkpoint::keep(checkpoint::stage(folder / "model", false).path));
+  CHECK(folder.names().empty());
+  CHECK_FALSE(checkpoint::stage(folder / "model", false, true).resumed);
+}
+
+TEST_CASE("an output without a name is refused, and so is a stage of another place") {
+  CHECK(caught([] { checkpoint::stage("", false); }).code() == "ERR_USAGE");
+  CHECK(caught([] { checkpoint::stage("/", false); }).code() == "ERR_USAGE");
+  const TempFolder folder;
+  SilentJob job;
+  const Staged staged = staged_model(folder / "model", "one");
+  CHECK(caught([&] { checkpoint::publish(staged.path, folder / "other", false, job); }).code() ==
+        "ERR_INTERNAL");
+  spill(folder / "file", "");
+  CHECK(caught([&] { checkpoint::stage(folder / "file/model", false); }).code() == "ERR_NOT_FOUND");
+}
+
+TEST_CASE("what is resumed has a journal and the name of a stage; other leftovers are deleted") {
+  const TempFolder folder;
+  const std::string bare = stage_and_die(folder / "model"), trash = ".trash" + bare.substr(4);
+  fs::create_directory(folder / trash);
+  spill(folder / (trash + "/.journal"), "of the folder before");
+  const Staged staged = checkpoint::stage(folder / "model", false, true);
+  CHECK_FALSE(staged.resumed);
+  CHECK(staged.removed_stale == Names{bare, trash});
+}
+
+TEST_CASE("a staged folder that is gone, a journal that stays and a link in a circle are told") {
+  const TempFolder folder;
+  SilentJob job;
+  const auto told = [&](const std::string& staged) {
+    return caught([&] { checkpoint::publish(staged, folder / "model", false, job); });
+  };
+  Staged staged = checkpoint::stage(folder / "model", false);
+  fs::remove(staged.path);
+  const Error gone = told(staged.path);
+  CHECK(gone.code() == "ERR_NOT_FOUND");
+  CHECK(gone.message().find("list") != std::string::npos);
+  staged = staged_model(folder / "model", "one");
+  fs::create_directories(staged.path + "/.journal/inside");
+  const Error kept = told(staged.path);
+  CHECK(kept.message().find("delete") != std::string::npos);
+  CHECK(detail(kept, "file") == staged.path + "/.journal");
+  CHECK_FALSE(fs::exists(folder / "model"));
+  fs::create_symlink("circle", folder / "circle");
+  const Error circle = caught([&] { checkpoint::stage(folder / "circle/model", false); });
+  CHECK(circle.code() == "ERR_NOT_FOUND");
+  CHECK(circle.message().find("resolve") != std::string::npos);
 }

@@ -111,10 +111,20 @@ TEST_CASE("the writer refuses what the reader would refuse") {
   CHECK(reason({{"a", DType::U8, {}}, {"a", DType::U8, {}}}) == "duplicate_name");
   CHECK(reason({{"__metadata__", DType::U8, {}}}) == "duplicate_name");
   CHECK(reason({{"", DType::U8, {}}}) == "empty_name");
-  CHECK(reason({{"../x", DType::U8, {}}}) == "path_in_name");
+  for (const char* name : {"../x", "/x", "\\x"}) CHECK(reason({{name, DType::U8, {}}}) == "path_in_name");
+  CHECK(reason({{"a", DType::U8, std::vector<int64_t>(65, 1)}}) == "rank_too_high");
   CHECK(reason({{"a", DType::F4, {3}}}) == "sub_byte_size");
   CHECK(reason({{"a", DType::U8, {-1}}}) == "dimension_too_large");
   CHECK(reason({{"a", DType::U8, {1ll << 62, 4}}}) == "shape_overflow");
+  std::vector<TensorSpec> together;  // each fits 64 bits
+  for (int i = 0; i < 16; ++i) together.push_back({str("a", i), DType::U8, {1ll << 60}});
+  CHECK(reason(together) == "shape_overflow");
+  together.resize(2);
+  CHECK_NOTHROW(plan_file(together, {}));
+  CHECK(detail(caught([] { plan_file({}, {{"k", std::string(100'000'000, 'x')}}); }), "reason") ==
+        "header_too_large");
+  CHECK(detail(caught([] { plan_shards({{"a", DType::U8, {1}}, {"b", DType::U8, {-1}}}, {}, 1); }),
+               "reason") == "dimension_too_large");
 }
 
 TEST_CASE("a file is not finished before all of it is written") {
@@ -123,7 +133,9 @@ TEST_CASE("a file is not finished before all of it is written") {
   writer.write_range(writer.plan().tensors[0], 2, "cd", 2);
   CHECK(caught([&] { writer.finish(); }).code() == "ERR_INTERNAL");
   CHECK(caught([&] { writer.write("b", "x", 1); }).code() == "ERR_INTERNAL");
+  CHECK(caught([&] { writer.write("a", "x", 1); }).code() == "ERR_INTERNAL");
   CHECK(caught([&] { writer.write_range(writer.plan().tensors[0], 3, "xx", 2); }).code() == "ERR_INTERNAL");
+  CHECK(caught([&] { writer.write_range(writer.plan().tensors[0], 5, "", 0); }).code() == "ERR_INTERNAL");
   writer.write_range(writer.plan().tensors[0], 0, "ab", 2);
   writer.finish();
   CHECK(slurp(folder / "f").ends_with("abcd"));
@@ -137,6 +149,7 @@ TEST_CASE("a part of a tensor is read, and never more than the tensor") {
   file.read_range(*file.find("b"), 1, 2, bytes);
   CHECK(std::string(bytes) == "fg");
   CHECK(caught([&] { file.read_range(*file.find("a"), 3, 2, bytes); }).code() == "ERR_INTERNAL");
+  CHECK(caught([&] { file.read_range(*file.find("a"), 5, 0, bytes); }).code() == "ERR_INTERNAL");
   CHECK(file.find("c") == nullptr);
 }
 
@@ -171,4 +184,13 @@ TEST_CASE("shards are filled in order, named by number, and listed in the index"
   CHECK(single.index_json.empty());
   CHECK(detail(caught([&] { plan_shards({specs[0], specs[3], specs[0]}, {}, 8); }), "reason") ==
         "duplicate_name");
+}
+
+TEST_CASE("shards beyond 9,999 have as many digits as they need") {
+  std::vector<TensorSpec> specs;
+  for (int i = 0; i < 100'000; ++i) specs.push_back({std::to_string(i), DType::U8, {1}});
+  const ShardPlan plan = plan_shards(specs, {}, 1);
+  REQUIRE(plan.shards.size() == 100'000);
+  CHECK(plan.shards.front().file_name == "model-00001-of-100000.safetensors");
+  CHECK(plan.shards.back().file_name == "model-100000-of-100000.safetensors");
 }

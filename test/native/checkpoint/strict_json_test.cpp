@@ -1,6 +1,8 @@
 #include "checkpoint/strict_json.h"
 
 #include "checkpoint/json_text.h"
+#include "checkpoint/shard_index.h"
+#include "checkpoint/utf8.h"
 #include "fixtures.h"
 
 using namespace tongueforge;
@@ -91,4 +93,18 @@ TEST_CASE("hostile names are shown short and without control characters") {
   std::string lengthy;
   for (int i = 0; i < 100; ++i) lengthy += "\xe4\xbd\xa0";
   CHECK(checkpoint::printable(lengthy) == lengthy.substr(0, 198) + "...");
+}
+
+TEST_CASE("a value of another kind is told by what it is") {
+  const std::pair<const char*, const char*> kinds[] = {{"{}", "an object"},   {"[]", "an array"},
+                                                       {"\"a\"", "a string"}, {"true", "true"},
+                                                       {"false", "false"},    {"null", "null"}};
+  for (const auto& [text, kind] : kinds) {
+    const std::string file = "{\"metadata\":{\"total_size\":" + std::string(text) + "},\"weight_map\":{}}";
+    const Error error = caught([&] { checkpoint::parse_shard_index(file, "i.json"); });
+    CHECK(error.message().find(std::string("received ") + kind) != std::string::npos);
+  }
+  CHECK(caught([] { reader("5").read_string(); }).message().find("expected a string") != std::string::npos);
+  CHECK(reason_of_skipping("\xfe\xff") == "utf16");
+  CHECK(checkpoint::utf8_length("", 0) == 0);
 }

@@ -137,6 +137,43 @@ TEST_CASE("storages that the archive lacks, or has in another size, are refused"
   CHECK(reason({}) == "missing_storage");
   CHECK(reason({bytes_of(counted(5))}) == "storage_size");
   CHECK(reason({bytes_of(counted(7))}) == "storage_size");
+  const std::string raw = pickled(storage("0", 24, "UntypedStorage"));
+  spill(folder / "a.pt", torch_bytes(raw, {std::string(25, 'x')}));
+  CHECK(caught([&] { TorchFile::open(folder / "a.pt"); }).message().find("expected 24 bytes") !=
+        std::string::npos);
+  spill(folder / "a.pt", torch_bytes(raw, {std::string(24, 'x')}));
+  CHECK_NOTHROW(TorchFile::open(folder / "a.pt"));
+}
+
+TEST_CASE("a view of exactly one chunk is handed on once, and a second one asks for no sum again") {
+  const TempFolder folder;
+  constexpr int64_t kSide = 1024;
+  const std::string turned = tensor(storage("0", kSide * kSide), 0, {kSide, kSide}, {1, kSide});
+  const std::vector<float> values = counted(kSide * kSide);
+  spill(folder / "a.pt", torch_bytes(pickled(tuple({turned, turned})), {bytes_of(values)}));
+  TorchFile file = TorchFile::open(folder / "a.pt");
+  SilentJob job;
+  for (const PickleTensor& one : file.tree().tensors) {
+    int times = 0;
+    file.read(one, job, [&](uint64_t offset, const void* bytes, uint64_t count) {
+      ++times;
+      CHECK(offset == 0);
+      CHECK(count == 4 << 20);
+      CHECK(static_cast<const float*>(bytes)[1] == kSide);
+    });
+    CHECK(times == 1);
+  }
+}
+
+TEST_CASE("a pickle is no larger than the states of models need, a program of TorchScript is named") {
+  const TempFolder folder;
+  const auto reason = [&](const std::string& bytes) {
+    spill(folder / "a.pt", bytes);
+    return detail(caught([&] { TorchFile::open(folder / "a.pt"); }), "reason");
+  };
+  CHECK(reason(torch_bytes(std::string((16 << 20) + 1, 'x'))) == "pickle_too_large");
+  CHECK(reason(stored_zip({{"archive/data.pkl", pickled("N")}, {"archive/constants.pkl", pickled(")")}})) ==
+        "torchscript");
 }
 
 TEST_CASE("archives that could mean two things are refused by their reason") {

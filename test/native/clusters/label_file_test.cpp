@@ -49,7 +49,23 @@ TEST_CASE("labels: more or fewer frames than were told are refused, and so is a 
   clusters::LabelFile labels(folder.file("labels.safetensors"), {{"a.wav", 2}}, 2);
   CHECK_THROWS_WITH_AS(labels.add("a.wav", std::vector<float>{1, 1}, kCentres, 1, true, job),
                        doctest::Contains("a.wav: expected 2 labels, as its head says, received 1"), Error);
+  CHECK_THROWS_WITH_AS(labels.add("b.wav", std::vector<float>{1, 1}, kCentres, 1, true, job),
+                       doctest::Contains("an utterance that was not announced"), Error);
   CHECK_THROWS_AS(labels.finish(), Error);
+}
+
+TEST_CASE("labels: what is held out is labelled and not counted") {
+  const Folder folder;
+  SilentJob job;
+  clusters::LabelFile labels(folder.file("labels.safetensors"), {{"a.wav", 1}}, 2);
+  labels.add("a.wav", std::vector<float>{9, 9}, kCentres, 1, false, job);
+  labels.finish();
+  CHECK(labels.counts() == std::vector<int64_t>{0, 0});
+  CHECK(labels.distances() == 0);
+  const auto file = checkpoint::SafetensorsFile::open(folder.file("labels.safetensors"));
+  int32_t label = -1;
+  file.read(*file.find("a.wav"), &label);
+  CHECK(label == 1);
 }
 
 TEST_CASE("labels: centres come back as they were written, and another file is refused") {
@@ -61,6 +77,17 @@ TEST_CASE("labels: centres come back as they were written, and another file is r
   clusters::LabelFile(folder.file("labels.safetensors"), {{"a.wav", 1}}, 2);
   CHECK_THROWS_WITH_AS(clusters::read_centres(folder.file("labels.safetensors")),
                        doctest::Contains("expected a tensor \"centroids\""), Error);
+  const std::vector<checkpoint::TensorSpec> others = {
+      {"centroids", DType::F64, {2, 2}}, {"centroids", DType::F32, {4}}, {"centroids", DType::F32, {0, 2}}};
+  for (const auto& spec : others) {
+    std::filesystem::remove(folder.file("other.safetensors"));
+    const std::string zeros(32, '\0');
+    checkpoint::SafetensorsWriter writer(folder.file("other.safetensors"), checkpoint::plan_file({spec}, {}));
+    writer.write("centroids", zeros.data(), writer.plan().data_bytes);
+    writer.finish();
+    CHECK_THROWS_WITH_AS(clusters::read_centres(folder.file("other.safetensors")),
+                         doctest::Contains("expected a tensor \"centroids\""), Error);
+  }
 }
 
 TEST_CASE("labels: frames that are no numbers are not gathered") {

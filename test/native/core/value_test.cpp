@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "testing.h"
+#include "doctest.h"
 
 namespace tongueforge {
 namespace {

@@ -259,6 +259,17 @@ TEST_CASE("notes of an earlier boot count as far as a mark covers them") {
   CHECK(after_crash->finished()[2].chunk == 2);
 }
 
+TEST_CASE(
+    "a journal that is not there is none, one that cannot be read is an error, a boot unknown is no boot") {
+  const TempFolder folder;
+  CHECK_FALSE(merge::Journal::reopen(folder / "journal", "work").has_value());
+  fs::create_directory(folder / "journal");
+  CHECK_THROWS_AS(merge::Journal::reopen(folder / "journal", "work"), Error);
+  const std::string path = folder / "other";
+  merge::Journal::create(path, "work", 0).add({1, {}});
+  CHECK(merge::Journal::reopen(path, "work", 0)->finished().empty());
+}
+
 TEST_CASE("checking finds the file, the tensor and the byte that differ") {
   const TempFolder folder;
   SilentJob job;
