@@ -1,7 +1,7 @@
 /** The encoded documents of a source: from the cache where they are, else encoded into it. */
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { TongueforgeError } from '../../errors'
 import { VERSION } from '../../version'
 import { rename, rm, writeFailed } from '../../writes'
@@ -10,7 +10,7 @@ import { type Encoding, encodeSource } from '../encoding'
 import { checkSkipped, Skipped } from '../skipped'
 import { ENTRY_VERSION, type Manifest, readEntry } from './entry'
 import { type HashedFile, hashFile, sameStamp, stampOf } from './file_hash'
-import { checkPlace, type FreeSpace, freeSpace, needSpace, workFolder } from './place'
+import { checkPlace, type FreeSpace, freeSpace, needSpace, workFolder, workPath } from './place'
 import { TokenStore } from './store'
 import { EntryWriter, writeManifest } from './writer'
 
@@ -194,7 +194,7 @@ async function syncFolder(folder: string): Promise<void> {
 
 /** Takes an entry away at once; readers that have its files open keep them. */
 async function remove(folder: string): Promise<void> {
-  const trash = `${folder}.trash-${process.pid}`
+  const trash = await workPath(dirname(folder))
   await rename(folder, trash).catch(() => {}) // someone else was faster
   await rm(trash, { recursive: true, force: true })
 }

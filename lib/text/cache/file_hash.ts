@@ -1,10 +1,11 @@
 /** SHA-256 of data files, remembered: a corpus is not read again to learn that it is the same. */
 import { createHash } from 'node:crypto'
 import { readFile, realpath, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
 import { ioError } from '../../checkpoint/json_file'
 import { mkdir, rename, writeFile } from '../../writes'
+import { workPath } from './place'
 
 /** What a file system says of a file; equal stamps are taken for equal content, as git does. */
 export interface Stamp {
@@ -36,14 +37,13 @@ export const sameStamp = (a: Stamp, b: Stamp) =>
 export async function hashFile(path: string, cache: string, signal?: AbortSignal): Promise<HashedFile> {
   const stamp = await stampOf(path)
   const real = await realpath(path)
-  const folder = join(cache, 'hashes')
-  const place = join(folder, `${createHash('sha256').update(real).digest('hex')}.json`)
+  const place = join(cache, 'hashes', `${createHash('sha256').update(real).digest('hex')}.json`)
   const known = await recall(place)
   if (known && sameStamp(known.stamp, stamp)) return known
   const hashed = { path: real, sha256: await sha256(path, signal), stamp }
   const age = Date.now() - Number(BigInt(stamp.ctime) / 1_000_000n)
   if (age > SETTLED_MS && sameStamp(stamp, await stampOf(path)))
-    await remember(folder, place, hashed).catch(() => {}) // hashed again next time, where nothing can be written
+    await remember(cache, place, hashed).catch(() => {}) // hashed again next time, where nothing can be written
   return hashed
 }
 
@@ -56,9 +56,9 @@ async function recall(place: string): Promise<HashedFile | undefined> {
   }
 }
 
-async function remember(folder: string, place: string, hashed: object): Promise<void> {
-  await mkdir(folder, { recursive: true })
-  const written = `${place}.${process.pid}.new`
+async function remember(cache: string, place: string, hashed: object): Promise<void> {
+  await mkdir(dirname(place), { recursive: true })
+  const written = await workPath(cache)
   await writeFile(written, JSON.stringify(hashed))
   await rename(written, place)
 }

@@ -23,12 +23,19 @@ export async function checkPlace(cache: string): Promise<void> {
   })
 }
 
-/** A folder of a name of its own for work that is published by renaming it; what dead processes left is removed. */
-export async function workFolder(cache: string): Promise<string> {
+/**
+ * A path in the cache that no other process takes, for work that is published by renaming it. What dead processes left
+ * under such paths is removed.
+ */
+export async function workPath(cache: string): Promise<string> {
   await mkdir(cache, { recursive: true })
   await removeLeftovers(cache)
   const unique = `${process.pid}-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`
-  const folder = join(cache, `.tmp-${host()}-${unique}`)
+  return join(cache, `.tmp-${host()}-${unique}`)
+}
+
+export async function workFolder(cache: string): Promise<string> {
+  const folder = await workPath(cache)
   await mkdir(folder)
   return folder
 }

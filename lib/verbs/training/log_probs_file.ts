@@ -1,9 +1,10 @@
 /** What a model said of each document, in a file: a line of JSON, then little-endian float64 sums and counts. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname } from 'node:path'
+import { workPath } from '../../text/cache/place'
 import { pause } from '../../text/pause'
-import { mkdir, rename, rm, writeFailed, writeFile } from '../../writes'
+import { rename, rm, writeFailed, writeFile } from '../../writes'
 
 /** By the number of the document in its source; a document that stands in no row has 0 and 0. */
 export interface DocumentLogProbs {
@@ -53,14 +54,13 @@ export async function writeLogProbs(
     ...(rows && { rows }),
     sha256: await sha256Of(parts),
   }
-  const folder = dirname(file)
-  const written = join(folder, `.tmp-${process.pid}-${basename(file)}`) // others may be writing the same
+  let written: string | undefined
   try {
-    await mkdir(folder, { recursive: true })
+    written = await workPath(dirname(file)) // others may be writing the same
     await writeFile(written, [Buffer.from(`${JSON.stringify(header)}\n`), ...parts])
     await rename(written, file)
   } catch (error) {
-    await rm(written, { force: true }).catch(() => {}) // what went wrong first is what counts
+    if (written) await rm(written, { force: true }).catch(() => {}) // what went wrong first is what counts
     writeFailed(file)(error as NodeJS.ErrnoException)
   }
 }

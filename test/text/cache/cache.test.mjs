@@ -17,6 +17,7 @@ import fc from 'fast-check'
 import { openCached } from '#lib/text/cache/cache'
 import { readEntry } from '#lib/text/cache/entry'
 import { hashFile } from '#lib/text/cache/file_hash'
+import { workPath } from '#lib/text/cache/place'
 import { TokenStore } from '#lib/text/cache/store'
 import { EntryWriter } from '#lib/text/cache/writer'
 import { ChatTemplate } from '#lib/text/chat_template'
@@ -310,7 +311,10 @@ test('a hash is remembered until the file changes, but not of a file that was wr
   const { sha256 } = await hashFile(path, cache)
   assert.ok(!existsSync(join(cache, 'hashes')))
   await setTimeout(2100)
+  const dead = await workPath(cache)
+  writeFileSync(dead.replace(`-${process.pid}-`, '-4194304-'), 'of a process that was killed')
   await hashFile(path, cache)
+  assert.deepEqual(hidden(cache), [])
   const note = join(cache, 'hashes', readdirSync(join(cache, 'hashes'))[0])
   writeFileSync(note, readFileSync(note, 'utf8').replace(sha256, 'recalled'))
   assert.equal((await hashFile(path, cache)).sha256, 'recalled')

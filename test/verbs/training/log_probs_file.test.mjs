@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { workPath } from '#lib/text/cache/place'
 import { readLogProbs, writeLogProbs } from '#lib/verbs/training/log_probs_file'
 import { temporaryFolder } from '../../helpers/folders.mjs'
 
@@ -15,6 +16,14 @@ test('numbers come back bit for bit, under their key alone', async () => {
     assert.deepEqual(await readLogProbs(file, 'key'), numbers)
     assert.equal(await readLogProbs(file, 'another'), undefined)
   }
+})
+
+test('what a killed process had begun is removed by the next one that writes there', async () => {
+  const folder = temporaryFolder()
+  const dead = (await workPath(folder)).replace(`-${process.pid}-`, '-4194304-')
+  writeFileSync(dead, 'half of it')
+  await writeLogProbs(join(folder, 'x.bin'), 'key', said)
+  assert.deepEqual(readdirSync(folder), ['x.bin'])
 })
 
 test('what cannot be written is told with a code, and nothing half written stays', async () => {
