@@ -290,8 +290,7 @@ TEST_CASE("a saved state is refused where any tensor of it is missing, or has an
   {
     const models::StoredTensors stored(path);
     const auto file = checkpoint::SafetensorsFile::open(path);
-    for (const auto& tensor : file.tensors())
-      saved.emplace_back(tensor.name, stored.read(tensor.name, job));
+    for (const auto& tensor : file.tensors()) saved.emplace_back(tensor.name, stored.read(tensor.name, job));
   }
   const auto refused = [&](const std::vector<models::NamedTensor>& tensors) -> std::string {
     std::filesystem::remove(path);
