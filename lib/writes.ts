@@ -1,12 +1,26 @@
 /**
- * Writing to the disk: the calls of node:fs/promises that change it, whose failures are coded, name the file, and on a
- * full disk say how many bytes were to come. All of lib that writes takes them from here.
+ * Writing to the disk: the calls of Node that change it, whose failures are coded, name the file, and on a full disk say
+ * how many bytes were to come. All of lib that writes takes them from here.
  */
-import { mkdirSync, statSync } from 'node:fs'
-import * as fs from 'node:fs/promises'
+import * as fs from 'node:fs'
 import { constants } from 'node:os'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import { TongueforgeError } from './errors'
+import { OpenFile, stat } from './files'
+
+const calls = {
+  appendFile: promisify(fs.appendFile),
+  copyFile: promisify(fs.copyFile),
+  cp: fs.promises.cp, // with callbacks it is the same within
+  link: promisify(fs.link),
+  mkdir: promisify(fs.mkdir),
+  mkdtemp: promisify(fs.mkdtemp),
+  rename: promisify(fs.rename),
+  rm: promisify(fs.rm),
+  rmdir: promisify(fs.rmdir),
+  symlink: promisify(fs.symlink),
+}
 
 /** Of a disk that is full, and of a quota that is used up: of that one Node has only the number. */
 const FULL = [constants.errno.ENOSPC, constants.errno.EDQUOT]
@@ -48,29 +62,37 @@ const removeFailed =
   }
 
 const sizeOf = (data: Data) => (typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength)
-const sumOf = (data: Data | readonly Uint8Array[]) =>
-  typeof data === 'string' || data instanceof Uint8Array
-    ? sizeOf(data)
-    : data.reduce((sum, part) => sum + part.byteLength, 0)
+const sumOf = (parts: readonly Uint8Array[]) => parts.reduce((sum, part) => sum + part.byteLength, 0)
 
 /** Throws ERR_NO_SPACE, ERR_IO; as the others do. `flush` waits until the content is on the disk. */
-export function writeFile(
+export async function writeFile(
   file: string,
   data: Data | readonly Uint8Array[],
-  options: { flush?: boolean } = {},
+  { flush = false }: { flush?: boolean } = {},
 ): Promise<void> {
-  return fs.writeFile(file, data, options).catch(writeFailed(file, sumOf(data)))
+  const parts = typeof data === 'string' ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data
+  await writeParts(file, parts, flush).catch(writeFailed(file, sumOf(parts)))
+}
+
+async function writeParts(file: string, parts: readonly Uint8Array[], flush: boolean): Promise<void> {
+  const opened = await OpenFile.open(file, 'w')
+  try {
+    for (const part of parts) await opened.write(part)
+    if (flush) await opened.sync()
+  } finally {
+    await opened.close()
+  }
 }
 
 export function appendFile(file: string, data: Data): Promise<void> {
-  return fs.appendFile(file, data).catch(writeFailed(file, sizeOf(data)))
+  return calls.appendFile(file, data).catch(writeFailed(file, sizeOf(data)))
 }
 
 /** `mode` as of fs.copyFile. */
 export async function copyFile(from: string, to: string, mode?: number): Promise<void> {
-  await fs.copyFile(from, to, mode).catch(async (error) => {
-    const size = await fs.stat(from).then(
-      (stat) => stat.size,
+  await calls.copyFile(from, to, mode ?? 0).catch(async (error) => {
+    const size = await stat(from).then(
+      (found) => found.size,
       () => 0,
     )
     writeFailed(to, size)(error)
@@ -78,20 +100,20 @@ export async function copyFile(from: string, to: string, mode?: number): Promise
 }
 
 export async function mkdir(path: string, options?: { recursive: boolean }): Promise<void> {
-  await (options?.recursive ? withParents(path) : fs.mkdir(path)).catch(writeFailed(path))
+  await (options?.recursive ? withParents(path) : calls.mkdir(path)).catch(writeFailed(path))
 }
 
 // Not by Node's `recursive`: where a file system says ENOENT of a folder whose parent is there, as /proc does, Node tries for ever.
 async function withParents(path: string): Promise<void> {
-  const made = await fs.mkdir(path).catch((error) => error)
+  const made = await calls.mkdir(path).catch((error) => error)
   if (made?.code === 'ENOENT' && dirname(path) !== path) {
     await withParents(dirname(path))
-    await fs.mkdir(path).catch(unlessFolder(path))
+    await calls.mkdir(path).catch(unlessFolder(path))
   } else if (made) await unlessFolder(path)(made)
 }
 
 const unlessFolder = (path: string) => async (error: NodeJS.ErrnoException) => {
-  const there = await fs.stat(path).catch(() => undefined)
+  const there = await stat(path).catch(() => undefined)
   if (!there?.isDirectory()) throw error
 }
 
@@ -106,11 +128,11 @@ export function makeFoldersNow(path: string): void {
 
 function withParentsNow(path: string): void {
   try {
-    mkdirSync(path)
+    fs.mkdirSync(path)
   } catch (error) {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+    if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
     const above = dirname(path)
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || statSync(above, { throwIfNoEntry: false }))
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || fs.statSync(above, { throwIfNoEntry: false }))
       throw error
     withParentsNow(above)
     withParentsNow(path)
@@ -118,20 +140,21 @@ function withParentsNow(path: string): void {
 }
 
 /** The name of a new folder: `prefix` and six letters. */
-export const mkdtemp = (prefix: string): Promise<string> => fs.mkdtemp(prefix).catch(writeFailed(prefix))
+export const mkdtemp = (prefix: string): Promise<string> => calls.mkdtemp(prefix).catch(writeFailed(prefix))
 
-export const rename = (from: string, to: string): Promise<void> => fs.rename(from, to).catch(writeFailed(to))
+export const rename = (from: string, to: string): Promise<void> =>
+  calls.rename(from, to).catch(writeFailed(to))
 
 export const symlink = (target: string, path: string): Promise<void> =>
-  fs.symlink(target, path).catch(writeFailed(path))
+  calls.symlink(target, path).catch(writeFailed(path))
 
-export const link = (from: string, to: string): Promise<void> => fs.link(from, to).catch(writeFailed(to))
+export const link = (from: string, to: string): Promise<void> => calls.link(from, to).catch(writeFailed(to))
 
 export const rm = (path: string, options?: { recursive?: boolean; force?: boolean }): Promise<void> =>
-  fs.rm(path, options).catch(removeFailed(path))
+  calls.rm(path, options ?? {}).catch(removeFailed(path))
 
-export const rmdir = (path: string): Promise<void> => fs.rmdir(path).catch(removeFailed(path))
+export const rmdir = (path: string): Promise<void> => calls.rmdir(path).catch(removeFailed(path))
 
 /** A folder with all that is in it. */
 export const cp = (from: string, to: string, options: { recursive: boolean }): Promise<void> =>
-  fs.cp(from, to, options).catch(writeFailed(to))
+  calls.cp(from, to, options).catch(writeFailed(to))

@@ -58,8 +58,7 @@ async function readHead(path: string): Promise<[Buffer, number]> {
   const file = await openRegular(path)
   try {
     const { size } = await file.stat()
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0)
-    return [buffer.subarray(0, bytesRead), size]
+    return [await file.head(HEAD), size]
   } catch (error) {
     throw ioError(path, error as NodeJS.ErrnoException)
   } finally {

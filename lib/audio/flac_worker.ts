@@ -1,7 +1,8 @@
 /** Decodes FLAC files one after the other and mixes them down. The library is libFLAC, compiled to WebAssembly. */
-import { readFile } from 'node:fs/promises'
+
 import { parentPort } from 'node:worker_threads'
 import type { FLACDecoder } from '@wasm-audio-decoders/flac'
+import { readFile } from '../files'
 
 export interface FlacTask {
   id: number

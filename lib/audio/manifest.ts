@@ -110,7 +110,7 @@ const MAX_ROW = 2 ** 20
 /** The first row names the columns. */
 async function* tableRows(file: string, dialect: Dialect, { signal }: ManifestOptions): AsyncGenerator<Row> {
   const { parse } = await import('csv-parse') // loaded by the first table
-  const source = (await openRegular(file)).createReadStream()
+  const source = (await openRegular(file)).stream()
   const parser = parse({
     ...dialect,
     ...{ columns: true, bom: true, info: true, skip_empty_lines: true, max_record_size: MAX_ROW },

@@ -1,7 +1,8 @@
 /** Folders of adapters in PEFT's format: adapter_config.json and adapter_model.safetensors. */
-import { stat } from 'node:fs/promises'
+
 import { join, resolve } from 'node:path'
 import { TongueforgeError } from '../errors'
+import { stat } from '../files'
 import { runJob } from '../native'
 import { type AdapterConfig, adapterConfig, lowRankOf } from './adapter_config'
 import { readJsonObject } from './json_file'

@@ -1,7 +1,8 @@
 /** A disk that would fill up is met before the work, not in the middle of it. */
-import { statfs } from 'node:fs/promises'
+
 import { dirname, resolve } from 'node:path'
 import { TongueforgeError } from '../errors'
+import { statfs } from '../files'
 
 /**
  * Throws ERR_NO_SPACE unless `bytes` more fit where `path` is, or will be. Returns the free bytes; undefined where a

@@ -10,17 +10,17 @@ const SMALL = 16 << 20
 
 /** SHA-256 of a file in hexadecimal; of a large one on a thread of its own. Throws ERR_NOT_FOUND, ERR_IO. */
 export async function sha256(file: string, signal?: AbortSignal): Promise<string> {
-  const handle = await openRegular(file)
+  const opened = await openRegular(file)
   try {
-    if ((await handle.stat()).size > SMALL) return await hashOnThread(file, signal)
+    if ((await opened.stat()).size > SMALL) return await hashOnThread(file, signal)
     const hash = createHash('sha256')
-    for await (const piece of handle.createReadStream({ highWaterMark: 1 << 20, autoClose: false })) {
+    for await (const piece of opened.stream({ highWaterMark: 1 << 20 })) {
       signal?.throwIfAborted() // the stream itself would throw an error of its own instead of the reason
       hash.update(piece as Buffer)
     }
     return hash.digest('hex')
   } finally {
-    await handle.close()
+    await opened.close()
   }
 }
 

@@ -1,4 +1,3 @@
-import type { FileHandle } from 'node:fs/promises'
 import { TongueforgeError } from '../errors'
 import { jsonProblem } from './json_text'
 import { openRegular } from './regular_file'
@@ -87,10 +86,11 @@ async function ifPresent<T>(reading: Promise<T>): Promise<T | undefined> {
 }
 
 async function readCapped(file: string, maxBytes: number, code: string): Promise<Buffer> {
-  const handle = await openRegular(file)
+  const opened = await openRegular(file)
   try {
-    const { size } = await handle.stat()
-    if (size <= maxBytes) return await readBytes(handle, size)
+    const { size } = await opened.stat()
+    // No more than it was found to have: a file that grows meanwhile, or one of /proc, does not fill the memory.
+    if (size <= maxBytes) return await opened.head(size)
     throw new TongueforgeError(code, `${file}: expected at most ${maxBytes} bytes, received ${size}`, {
       hint: 'This is no file of the kind that its name promises. Download it again.',
       details: { file, size, limit: maxBytes },
@@ -98,20 +98,8 @@ async function readCapped(file: string, maxBytes: number, code: string): Promise
   } catch (error) {
     throw error instanceof TongueforgeError ? error : ioError(file, error as NodeJS.ErrnoException)
   } finally {
-    await handle.close()
+    await opened.close()
   }
-}
-
-/** The bytes that a file was found to have, and no more: one that grows meanwhile, or a file of /proc, does not fill the memory. */
-async function readBytes(handle: FileHandle, size: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(size)
-  let done = 0
-  while (done < size) {
-    const { bytesRead } = await handle.read(bytes, done, size - done, done)
-    if (bytesRead === 0) break
-    done += bytesRead
-  }
-  return bytes.subarray(0, done)
 }
 
 /** An error of the operating system, told with the file: ERR_NOT_FOUND for a missing one, else ERR_IO. */

@@ -3,9 +3,10 @@
  * caches are made of links. What is copied into a result is another matter, for results are given away: a link to a
  * private file, in a folder from someone else, must not carry that file along.
  */
-import { realpath } from 'node:fs/promises'
+
 import { basename, join, sep } from 'node:path'
 import { TongueforgeError } from '../errors'
+import { realpath } from '../files'
 import { ioError } from './json_file'
 
 /** Content of a model in the cache of a hub: `snapshots/REV/config.json` leads there, and so does `hf download --local-dir` of old. */

@@ -1,6 +1,6 @@
-import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { TongueforgeError } from '../errors'
+import { readdir, stat } from '../files'
 import { type GenerationFiles, readGenerationFiles } from './generation_files'
 import { ioError, type JsonObject, readJsonObject, readJsonObjectIfPresent } from './json_file'
 import { mayBeCarried } from './links'

@@ -39,15 +39,15 @@ export async function readNpyMatrix(file: string): Promise<number[][]> {
 }
 
 async function readSmall(file: string): Promise<Buffer> {
-  const handle = await openRegular(file)
+  const opened = await openRegular(file)
   try {
-    const { size } = await handle.stat()
-    if (size <= MAX_BYTES) return await handle.readFile()
+    const { size } = await opened.stat()
+    if (size <= MAX_BYTES) return await opened.head(size)
     return refuse(file, `at most ${MAX_BYTES} bytes`, String(size))
   } catch (error) {
     throw error instanceof TongueforgeError ? error : ioError(file, error as NodeJS.ErrnoException)
   } finally {
-    await handle.close()
+    await opened.close()
   }
 }
 

@@ -1,8 +1,9 @@
 /** Where a model comes from: enough to make it again, and to notice that an input has changed. */
-import { realpath, stat } from 'node:fs/promises'
+
 import { join } from 'node:path'
 import { z } from 'zod'
 import { TongueforgeError } from '../errors'
+import { realpath, stat } from '../files'
 import { runJob } from '../native'
 import { hashFile } from '../text/cache/file_hash'
 import { dataCacheFolder } from '../text/cache/place'

@@ -1,24 +1,22 @@
 /** Opening of files that came from someone else: a pipe must not hold a thread, a device must not fill the memory. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
 import { TongueforgeError } from '../errors'
+import { OpenFile } from '../files'
 import { ioError } from './json_file'
 
 /** An opening of a pipe that nobody writes into waits for ever without O_NONBLOCK; of a file the flag changes nothing. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK
 
 /** Opens a regular file for reading; links are followed. Throws ERR_NOT_FOUND, and ERR_IO for a folder, a pipe or a device. */
-export async function openRegular(file: string): Promise<FileHandle> {
-  const handle = await open(file, FLAGS).catch((error) => {
-    throw openError(file, error)
-  })
-  const entry = await handle.stat()
-  if (entry.isFile()) return handle
-  await handle.close()
-  throw notRegular(file, entry.isDirectory())
+export async function openRegular(file: string): Promise<OpenFile> {
+  try {
+    return new OpenFile(openRegularNow(file)) // what the thread pool is opening while a thread ends stays open
+  } catch (error) {
+    throw error instanceof TongueforgeError ? error : openError(file, error as NodeJS.ErrnoException)
+  }
 }
 
-/** The same on this thread at once; gives a file descriptor. */
+/** The same, as a file descriptor. Throws ERR_IO, and what Node says. */
 export function openRegularNow(file: string): number {
   const descriptor = openSync(file, FLAGS)
   const entry = fstatSync(descriptor)

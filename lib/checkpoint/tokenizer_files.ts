@@ -1,6 +1,6 @@
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TongueforgeError } from '../errors'
+import { readdir } from '../files'
 import {
   describeValue,
   type JsonObject,

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { TongueforgeError } from '../errors'
+import { readFile } from '../files'
 import { library } from './library'
 import { exactlyOne, JSON_OPTION, MODEL_OPTIONS, type ModelValues, modelOptions } from './options'
 import { factsText, jsonText } from './print'

@@ -1,6 +1,7 @@
 /** Texts for a text encoder: one on the command line, or the lines of a file. */
-import { readFile } from 'node:fs/promises'
+
 import { TongueforgeError } from '../errors'
+import { readFile } from '../files'
 import type { TextsDone } from '../verbs/encoder'
 import { exactlyOne, JSON_OPTION, type ModelValues, PLAIN_MODEL_OPTIONS } from './options'
 import type { Io, Option } from './verb'

@@ -1,9 +1,10 @@
 /** Configs from files or objects: strict YAML, dotted overrides, and schema errors that name the key and help. */
-import { stat } from 'node:fs/promises'
+
 import { closest, distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
 import { readTextFile } from '../checkpoint/json_file'
 import { TongueforgeError } from '../errors'
+import { stat } from '../files'
 import { keyProblem, lexicalProblem } from './yaml_limits'
 
 // Loaded by the first config: it costs as much time as the rest of `require` together.

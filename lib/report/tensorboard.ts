@@ -2,9 +2,10 @@
  * TensorBoard's event files: TFRecords of Event messages. The few fields that we need of event.proto, summary.proto
  * and tensor.proto are encoded by hand; their numbers stand beside them.
  */
-import { readdir } from 'node:fs/promises'
+
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { readdir } from '../files'
 import { appendFile, mkdir } from '../writes'
 
 /**

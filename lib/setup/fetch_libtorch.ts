@@ -4,9 +4,9 @@
 // All work happens in `.tmp-<process id>-*` inside the cache: a run that was killed leaves no half libtorch, and the
 // next one removes what it left. Two runs at once both work; the first rename wins and the other takes its result.
 import { existsSync } from 'node:fs'
-import { readdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TongueforgeError } from '../errors'
+import { readdir, statfs } from '../files'
 import { missingCuda } from '../libtorch'
 import { cacheFolder, FETCHED_VERSION, type Libtorch, readLibtorch } from '../libtorch_folders'
 import { mkdir, mkdtemp, rename, rm } from '../writes'

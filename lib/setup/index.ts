@@ -1,12 +1,12 @@
 // Puts a libtorch where the addon and the build find it, or says that one is there already.
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { findAddon } from '../addon/find'
 import type { AddonFile } from '../addon/record'
 import { checkPlatform } from '../addon/system'
 import { tryOut } from '../addon/trial'
 import { TongueforgeError } from '../errors'
+import { readdir } from '../files'
 import { checkFit, findCudaLibtorch, findLibtorch, missingCuda } from '../libtorch'
 import {
   cacheFolder,

@@ -1,9 +1,9 @@
 // The two things that Python does for the set-up: pip downloads wheels, zipfile unpacks them.
 import { spawn } from 'node:child_process'
-import { readdir, stat } from 'node:fs/promises'
 import { devNull } from 'node:os'
 import { basename, join } from 'node:path'
 import { TongueforgeError } from '../errors'
+import { readdir, stat } from '../files'
 import { mkdir } from '../writes'
 import type { FetchOptions } from './fetch_libtorch'
 
@@ -76,7 +76,7 @@ function watchDownload(
 // pip downloads into folders of its own and copies at the end: a name counts once.
 async function wheelBytes(folder: string): Promise<number> {
   const sizes = new Map<string, number>()
-  for (const path of await readdir(folder, { recursive: true })) {
+  for (const path of await readdir(folder, { recursive: true, encoding: 'utf8' })) {
     if (!path.endsWith('.whl')) continue
     const { size } = await stat(join(folder, path))
     sizes.set(basename(path), Math.max(size, sizes.get(basename(path)) ?? 0))

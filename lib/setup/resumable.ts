@@ -3,9 +3,9 @@
 // the hash that it must have, and the process that writes it. Whatever stands in the way (an old pip, an index without
 // hashes, a proxy that only pip knows) leaves it to pip itself.
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { TongueforgeError } from '../errors'
+import { readdir } from '../files'
 import { cacheFolder } from '../libtorch_folders'
 import { mkdir, rename, rm } from '../writes'
 import type { FetchOptions } from './fetch_libtorch'

@@ -1,10 +1,10 @@
 // What an unpacked wheel says of itself: the hashes of its files (RECORD) and what it needs (METADATA).
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { TongueforgeError } from '../errors'
+import { readdir, readFile } from '../files'
 
 const SHARED_LIBRARY = /\.so(\.\d+)*$/
 

@@ -1,8 +1,9 @@
 /** The files of a data set below the user's data folder, and their records. docs/evaluate.md tells the layouts. */
-import { readdir, stat } from 'node:fs/promises'
+
 import { extname, join, relative } from 'node:path'
 import { glob } from 'tinyglobby'
 import { TongueforgeError } from '../errors'
+import { readdir, stat } from '../files'
 import { COMPRESSIONS } from '../text/chunks'
 import { readCsvRecords } from '../text/csv_records'
 import { readJsonRecords } from '../text/json_records'

@@ -1,9 +1,10 @@
 /** Texts that define a benchmark, out of the task files of lm-evaluation-harness that the user has. */
-import { readFile } from 'node:fs/promises'
+
 import { basename, join } from 'node:path'
 import { glob } from 'tinyglobby'
 import { configError } from '../config/parse'
 import { TongueforgeError } from '../errors'
+import { readFile } from '../files'
 import { DocTemplate } from '../text/doc_template'
 import { harnessYaml } from './harness_yaml'
 import type { FixedTexts, Task } from './task'

@@ -18,7 +18,7 @@ const ZSTD_STEP = 4 * 1024
  * between. Throws ERR_NOT_FOUND, ERR_IO, ERR_DATA for damaged compression, `signal.reason` when aborted.
  */
 export async function* chunksOf(file: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
-  const source = (await openRegular(file)).createReadStream({ highWaterMark: CHUNK })
+  const source = (await openRegular(file)).stream({ highWaterMark: CHUNK })
   try {
     for await (const chunk of unpacked(file, source)) {
       signal?.throwIfAborted()

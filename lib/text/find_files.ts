@@ -1,8 +1,9 @@
 /** From a path in a config to files: a file, a folder with all that lies in it, or a pattern such as data/*.jsonl. */
-import { readdir, stat } from 'node:fs/promises'
+
 import { dirname, isAbsolute, join } from 'node:path'
 import { glob, isDynamicPattern } from 'tinyglobby'
 import { TongueforgeError } from '../errors'
+import { readdir, stat } from '../files'
 
 /** Files that a hint names. */
 const NAMED = 8

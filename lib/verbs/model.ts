@@ -1,5 +1,5 @@
 /** A model in memory: it generates, chats, scores and takes grafts. Many calls may run on it at once. */
-import { access } from 'node:fs/promises'
+
 import { join } from 'node:path'
 import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
@@ -8,6 +8,7 @@ import { quantised } from '../checkpoint/quantization_config'
 import { checkOptions } from '../config/call_options'
 import { engineSettings, type ServingOptions } from '../config/serving'
 import { TongueforgeError } from '../errors'
+import { access } from '../files'
 import {
   type ByteProgress,
   type CountProgress,

@@ -18,11 +18,11 @@ test('a full disk is told with a code, whichever small file of a model meets it'
   for (const name of ['resolved.yaml', 'report.json', 'README.md']) symlinkSync(FULL, join(to, name))
   const card = { title: 'x', summary: 'x', origins: {}, config: {} }
   for (const [name, writing] of [
-    ['resolved.yaml', writeText(to, 'resolved.yaml', 'verb: train\n')],
-    ['report.json', writeJson(to, 'report.json', {})],
-    ['README.md', writeModelCard(to, card)],
+    ['resolved.yaml', () => writeText(to, 'resolved.yaml', 'verb: train\n')],
+    ['report.json', () => writeJson(to, 'report.json', {})],
+    ['README.md', () => writeModelCard(to, card)],
   ])
-    await assert.rejects(writing, ({ code, message, hint }) => {
+    await assert.rejects(writing(), ({ code, message, hint }) => {
       assert.equal(code, 'ERR_NO_SPACE')
       assert.match(message, /: cannot be written \(the disk is full, \d+ bytes needed\)$/)
       assert.ok(message.startsWith(join(to, name)))

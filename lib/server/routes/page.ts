@@ -1,7 +1,8 @@
 /** GET /: a page to talk with the models, its script and its style. It fetches nothing from elsewhere. */
-import { readFile } from 'node:fs/promises'
+
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import { readFile } from '../../files'
 import { DOCUMENT_STYLE } from '../../report/document_style'
 import { PAGE } from '../page/html'
 import { PAGE_STYLE } from '../page/style'

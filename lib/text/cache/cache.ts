@@ -1,8 +1,8 @@
 /** The encoded documents of a source: from the cache where they are, else encoded into it. */
 import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TongueforgeError } from '../../errors'
+import { OpenFile } from '../../files'
 import { VERSION } from '../../version'
 import { rename, rm, writeFailed } from '../../writes'
 import type { ResolvedSource } from '../documents'
@@ -185,7 +185,7 @@ async function publish(
 }
 
 async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(writeFailed(folder))
+  const handle = await OpenFile.open(folder, 'r').catch(writeFailed(folder))
   await handle
     .sync()
     .finally(() => handle.close())

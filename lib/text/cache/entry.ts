@@ -1,8 +1,9 @@
 /** What lies in an entry of the cache, and whether it is whole. docs/file_formats.md describes it. */
-import { readFile, stat } from 'node:fs/promises'
+
 import { join } from 'node:path'
 import { z } from 'zod'
 import { sha256 } from '../../checkpoint/hashing'
+import { readFile, stat } from '../../files'
 
 /** Raise it when the files of an entry change their form, or an objective encodes differently. */
 export const ENTRY_VERSION = 2

@@ -1,9 +1,9 @@
 /** SHA-256 of data files, remembered: a corpus is not read again to learn that it is the same. */
 import { createHash } from 'node:crypto'
-import { readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
 import { ioError } from '../../checkpoint/json_file'
+import { readFile, realpath, stat } from '../../files'
 import { mkdir, rename, writeFile } from '../../writes'
 import { workPath } from './place'
 

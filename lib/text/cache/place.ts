@@ -1,9 +1,9 @@
 /** Where encoded data are kept, and whether there is room for more. */
 import { createHash } from 'node:crypto'
-import { readdir, stat, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type ErrorDetails, TongueforgeError } from '../../errors'
+import { readdir, stat, statfs } from '../../files'
 import { cacheFolder } from '../../libtorch_folders'
 import { mkdir, rm } from '../../writes'
 

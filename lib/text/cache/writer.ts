@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { TongueforgeError } from '../../errors'
+import { OpenFile } from '../../files'
 import { rm, writeFailed, writeFile } from '../../writes'
 import { IGNORE } from '../conversation'
 import { firstTargetOf, type TokenDocument } from '../tokens'
@@ -113,12 +113,12 @@ class HashedFile {
 
   private constructor(
     private readonly path: string,
-    private readonly handle: FileHandle,
+    private readonly handle: OpenFile,
   ) {}
 
   static async create(folder: string, name: string): Promise<HashedFile> {
     const path = join(folder, name)
-    return new HashedFile(path, await open(path, 'wx').catch(failed(path)))
+    return new HashedFile(path, await OpenFile.open(path, 'wx').catch(failed(path)))
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -146,8 +146,7 @@ class HashedFile {
   private async flush(): Promise<void> {
     const bytes = this.buffer.subarray(0, this.filled)
     this.hash.update(bytes)
-    // It goes on where the last write ended, and writes all.
-    await this.handle.writeFile(bytes).catch(failed(this.path, bytes.length))
+    await this.handle.write(bytes).catch(failed(this.path, bytes.length))
     this.bytes += this.filled
     this.filled = 0
   }

@@ -1,11 +1,12 @@
 /** What stands against an adaptation is met before its first stage: models, texts, tasks, the keys of every stage. */
-import { realpath } from 'node:fs/promises'
+
 import { decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
 import type { AdaptConfig } from '../../config/adapt'
 import type { EvaluateConfig } from '../../config/evaluate'
 import { configError } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
+import { realpath } from '../../files'
 import { PERPLEXITIES } from '../../tasks/metrics'
 import { chooseTasks } from '../../tasks/registry'
 import type { Task } from '../../tasks/task'

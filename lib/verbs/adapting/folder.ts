@@ -1,9 +1,9 @@
 /** The run folder of an adaptation: stages/ with a folder for each, their record, tasks/, and model/ at the end. */
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import type { AdaptConfig } from '../../config/adapt'
+import { readdir } from '../../files'
 import { rm } from '../../writes'
 import { type Claim, ClaimedFolder } from '../training/claimed_folder'
 import { StageRecords } from './records'

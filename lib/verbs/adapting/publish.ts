@@ -1,5 +1,5 @@
 /** The result of an adaptation: the picked model under a name of its own, with a card that tells how it came about. */
-import { readdir } from 'node:fs/promises'
+
 import { basename, join } from 'node:path'
 import { writeModelCard } from '../../checkpoint/model_card'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
@@ -8,6 +8,7 @@ import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { carryOver, writeJson, writeText } from '../../checkpoint/write_folder'
 import type { AdaptConfig } from '../../config/adapt'
 import { toYaml } from '../../config/parse'
+import { readdir } from '../../files'
 import { copyFile, link, rm } from '../../writes'
 import { numerics } from '../training/environment'
 import { cardOf } from './card'

@@ -1,11 +1,11 @@
 /** Everything that is known before the first sample is read: the config, utterances by their heads, what is drawn. */
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import { type AudioList, listAudio, type Utterance } from '../../audio/list'
 import type { AudioSource } from '../../config/audio'
 import { type ClustersConfig, clustersSchema } from '../../config/clusters'
 import { checkConfig, configError, readGiven } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
+import { stat } from '../../files'
 import { Random } from '../../text/random'
 import { VERSION } from '../../version'
 import { canonicalJson } from '../training/identity'

@@ -1,10 +1,10 @@
 /** The run folder of a pipeline: stages/, their record, and model/ at the end. */
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { makeFolder, writeJson } from '../../checkpoint/write_folder'
 import type { CompressConfig } from '../../config/compress'
+import { readdir } from '../../files'
 import { rename, rm, rmdir } from '../../writes'
 import { ClaimedFolder } from '../training/claimed_folder'
 import { sourcesOf } from './config'

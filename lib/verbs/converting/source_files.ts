@@ -1,7 +1,8 @@
 /** Which files a conversion reads. */
-import { readdir, stat } from 'node:fs/promises'
+
 import { basename, dirname, join, resolve } from 'node:path'
 import { TongueforgeError } from '../../errors'
+import { readdir, stat } from '../../files'
 import { runJob, type ShardIndexContent } from '../../native'
 
 export const SINGLE = 'pytorch_model.bin'

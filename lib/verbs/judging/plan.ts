@@ -1,10 +1,11 @@
 /** What is known of a judge before the first answer is written: templates, references, the baseline, the key. */
-import { stat } from 'node:fs/promises'
+
 import { isAbsolute, join } from 'node:path'
 import type { EvaluateConfig } from '../../config/evaluate'
 import type { JudgeConfig } from '../../config/judge'
 import { configError } from '../../config/parse'
 import { TongueforgeError, toTongueforgeError } from '../../errors'
+import { stat } from '../../files'
 import { type Answers, type OpenQuestion, openQuestion, readAnswers } from '../../tasks/judging/answers'
 import { instructionOf, type JudgePrompt, promptsOf } from '../../tasks/judging/prompt'
 import { JudgeTemplates } from '../../tasks/judging/templates'

@@ -1,10 +1,11 @@
 /** The models of a merge, each opened once, by the text that a config calls it by. */
-import { stat } from 'node:fs/promises'
+
 import { type AdapterFolder, openAdapter } from '../../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
 import type { MergeConfig } from '../../config/merge'
 import { TongueforgeError } from '../../errors'
+import { stat } from '../../files'
 import { runJob, type TensorDescription } from '../../native'
 
 export interface MergeModel {

@@ -1,7 +1,8 @@
 /** Reads the events of a run as they are written, by whatever process: none of them is missed or told twice. */
-import { type FileHandle, open } from 'node:fs/promises'
+
 import { setTimeout } from 'node:timers/promises'
 import { TongueforgeError } from '../../errors'
+import { OpenFile } from '../../files'
 import type { RunEvent } from './events'
 
 export interface FollowOptions {
@@ -24,7 +25,7 @@ export async function* follow(
   file: string,
   { skip = 0, alive, signal }: FollowOptions,
 ): AsyncGenerator<RunEvent> {
-  const handle = await open(file)
+  const handle = await OpenFile.open(file, 'r')
   try {
     const lines = new GrowingLines(handle)
     let [number, isOver] = [0, false]
@@ -52,16 +53,16 @@ class GrowingLines {
   private position = 0
   private begun = Buffer.alloc(0)
 
-  constructor(private readonly handle: FileHandle) {}
+  constructor(private readonly handle: OpenFile) {}
 
   /** Whole lines that are new; none: nothing is, for now. */
   async more(): Promise<string[]> {
     const lines: string[] = []
     while (lines.length === 0) {
-      const { bytesRead } = await this.handle.read(this.chunk, 0, CHUNK, this.position)
-      if (bytesRead === 0) break
-      this.position += bytesRead
-      const text = Buffer.concat([this.begun, this.chunk.subarray(0, bytesRead)])
+      const count = await this.handle.read(this.chunk, this.position)
+      if (count === 0) break
+      this.position += count
+      const text = Buffer.concat([this.begun, this.chunk.subarray(0, count)])
       const end = text.lastIndexOf('\n') + 1
       if (end > 0) lines.push(...text.toString('utf8', 0, end - 1).split('\n'))
       this.begun = text.subarray(end)

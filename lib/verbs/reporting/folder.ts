@@ -1,10 +1,11 @@
 /** A folder that a report is made of: what every kind of run is recognised by, and read by. */
-import { readdir } from 'node:fs/promises'
+
 import { basename, join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { ioError, type JsonObject, readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { readYaml } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
+import { readdir } from '../../files'
 import { readLines } from '../../text/lines'
 
 export interface Folder {

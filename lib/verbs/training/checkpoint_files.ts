@@ -3,12 +3,12 @@
  * run folder may come from someone else, so what they say has types and ranges, and names no file but those beside them.
  */
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { sha256 } from '../../checkpoint/hashing'
 import { ioError, type JsonObject, readJsonObject } from '../../checkpoint/json_file'
 import { TongueforgeError } from '../../errors'
+import { stat } from '../../files'
 import { newState, type RunState } from './state'
 
 export const STATE = 'state.json'

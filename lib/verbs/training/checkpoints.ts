@@ -1,11 +1,11 @@
 /** Checkpoints of a run: published whole, verified before use, the newest and the best kept. */
 import { existsSync } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { writeJson } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
+import { readdir, stat } from '../../files'
 import { rename, rm } from '../../writes'
 import {
   hashOf,

@@ -1,12 +1,12 @@
 /** The folder of a run, of training or another verb: claimed at the start, kept from others, cleared to start again. */
 import { channel } from 'node:diagnostics_channel'
 import { existsSync } from 'node:fs'
-import { readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { makeFolder, writeJson, writeText } from '../../checkpoint/write_folder'
 import { readYaml, toYaml } from '../../config/parse'
 import { Team } from '../../distributed/team'
 import { TongueforgeError } from '../../errors'
+import { readdir, realpath } from '../../files'
 import { mkdir, rename, rm, rmdir } from '../../writes'
 import { LOCK_FILE, lockRun, type RunLock } from './run_lock'
 

@@ -1,6 +1,5 @@
 /** What decides the numbers of a run, as one hash: of contents, whatever the files are called and wherever they lie. */
 import { createHash } from 'node:crypto'
-import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { LABELS_FILE } from '../../audio/targets'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, type AdapterFolder } from '../../checkpoint/adapter_folder'
@@ -9,6 +8,7 @@ import { type FileRecord, type InputRecord, recordInput } from '../../checkpoint
 import type { DataSource, ReplaySource } from '../../config/data'
 import { optimizerChoice } from '../../config/optimizer'
 import type { TrainConfig } from '../../config/train'
+import { realpath } from '../../files'
 import { runJob } from '../../native'
 import { hashFile } from '../../text/cache/file_hash'
 import { dataCacheFolder } from '../../text/cache/place'

@@ -1,7 +1,7 @@
 /** What a model said of each document, in a file: a line of JSON, then little-endian float64 sums and counts. */
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { readFile } from '../../files'
 import { workPath } from '../../text/cache/place'
 import { pause } from '../../text/pause'
 import { rename, rm, writeFailed, writeFile } from '../../writes'

@@ -1,7 +1,8 @@
 /** One writer a run folder: a second run in it, with --resume or --overwrite, would ruin both. */
-import { readFile } from 'node:fs/promises'
+
 import { join } from 'node:path'
 import { TongueforgeError, toTongueforgeError } from '../../errors'
+import { readFile } from '../../files'
 import { native, runJob } from '../../native'
 import { type ProcessIdentity, thisProcess } from '../own_process/identity'
 

@@ -1,10 +1,10 @@
 /** What sources of sound hold, for the hash of a run and for provenance.json: one record a source, however many its files. */
 import { createHash } from 'node:crypto'
-import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { isManifest } from '../../audio/manifest'
 import type { InputRecord } from '../../checkpoint/provenance'
 import type { DataSource } from '../../config/data'
+import { realpath } from '../../files'
 import { hashFile } from '../../text/cache/file_hash'
 import { listSounds } from './sound_data'
 

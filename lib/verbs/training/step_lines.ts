@@ -1,8 +1,8 @@
 /** A file of JSON lines that grows with the steps of a run, and after a resume has none that the run took back. */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { ioError } from '../../checkpoint/json_file'
 import { TongueforgeError } from '../../errors'
+import { readFile } from '../../files'
 import { appendFile, rename, writeFile } from '../../writes'
 
 export class StepLines<Line extends { step: number }> {

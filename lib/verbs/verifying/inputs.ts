@@ -1,7 +1,8 @@
 /** Whether the files that a model was made from are still those. */
-import { stat } from 'node:fs/promises'
+
 import { sha256 } from '../../checkpoint/hashing'
 import type { FileRecord, InputRecord } from '../../checkpoint/provenance'
+import { stat } from '../../files'
 
 export interface InputState {
   role: string
