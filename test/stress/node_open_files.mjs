@@ -1,5 +1,5 @@
 // Node alone, nothing of ours: files that a worker was about to open by fs.promises stay open when it is terminated. That is
-// whose fault the open files after terminate_workers.mjs are. `node test/stress/node_open_files.mjs [ROUNDS]`.
+// why lib/files.ts has none of them. `node test/stress/node_open_files.mjs [ROUNDS]`.
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

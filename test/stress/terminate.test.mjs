@@ -29,8 +29,7 @@ for (const [where, loadInMain] of [
     const { jobs, objects } = after
     assert.deepEqual({ jobs, objects }, { jobs: 0, objects: {} })
     assert.deepEqual(after.tensors, before.tensors)
-    // Node keeps open what a worker was about to read by fs.promises or import when it was terminated; native code, which
-    // reads the weights, keeps nothing.
+    // Node keeps open what a worker was about to import when it was terminated: scripts. Ours keep nothing.
     assert.deepEqual(
       files.filter((name) => /\.(safetensors|bin|pt|wav|npy)$|\/(scratch|\.tmp)/.test(name)),
       [],

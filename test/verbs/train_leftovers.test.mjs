@@ -48,6 +48,16 @@ test('half-written and half-deleted checkpoints are swept away', async () => {
   )
 })
 
+test('a folder that cannot be swept is free again at once', async () => {
+  const options = newRun()
+  await train(options).result
+  mkdirSync(join(options.out, 'events.jsonl'))
+  const overwriting = () => train(options, { overwrite: true }).result
+  await assert.rejects(overwriting(), { code: 'ERR_IO', message: /events\.jsonl: cannot be deleted/ })
+  rmSync(join(options.out, 'events.jsonl'), { recursive: true })
+  await overwriting()
+})
+
 test('a finished run without its report, which is written last, gets it back', async () => {
   const options = newRun()
   const { report } = await train(options).result

@@ -76,20 +76,29 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
   async #open(onStale: (message: string) => void): Promise<RunLock> {
     await makeFolder(this.path)
     const lock = await lockRun(this.path, onStale)
-    await rm(join(this.path, EVENTS_FILE), { force: true })
-    channel(HELD_CHANNEL).publish(this.path)
-    for (const folder of ['', 'checkpoints', 'stages'].map((name) => join(this.path, name))) {
-      for (const name of await namesIn(folder)) {
-        if (!LEFT_OVER.test(name)) continue
-        await rm(join(folder, name), { recursive: true, force: true })
-        onStale(`${join(folder, name)} was left unfinished and is removed`)
-      }
+    try {
+      await rm(join(this.path, EVENTS_FILE), { force: true })
+      channel(HELD_CHANNEL).publish(this.path)
+      await this.#sweep(onStale)
+    } catch (error) {
+      await lock.release()
+      throw error
     }
     return {
       release: async () => {
         await lock.release()
         await rmdir(this.path).catch(() => {}) // goes if nothing came of the run
       },
+    }
+  }
+
+  async #sweep(onStale: (message: string) => void): Promise<void> {
+    for (const folder of ['', 'checkpoints', 'stages'].map((name) => join(this.path, name))) {
+      for (const name of await namesIn(folder)) {
+        if (!LEFT_OVER.test(name)) continue
+        await rm(join(folder, name), { recursive: true, force: true })
+        onStale(`${join(folder, name)} was left unfinished and is removed`)
+      }
     }
   }
 
