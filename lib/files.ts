@@ -26,10 +26,10 @@ const calls = {
 export class OpenFile {
   private isOpen = true
 
-  constructor(private readonly descriptor: number) {}
+  private constructor(private readonly descriptor: number) {}
 
   /** Throws what Node says of the path. */
-  static async open(path: string, flags: string): Promise<OpenFile> {
+  static async open(path: string, flags: string | number): Promise<OpenFile> {
     return new OpenFile(await calls.open(path, flags))
   }
 

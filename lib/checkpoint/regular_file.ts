@@ -9,14 +9,16 @@ const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK
 
 /** Opens a regular file for reading; links are followed. Throws ERR_NOT_FOUND, and ERR_IO for a folder, a pipe or a device. */
 export async function openRegular(file: string): Promise<OpenFile> {
-  try {
-    return new OpenFile(openRegularNow(file)) // what the thread pool is opening while a thread ends stays open
-  } catch (error) {
-    throw error instanceof TongueforgeError ? error : openError(file, error as NodeJS.ErrnoException)
-  }
+  const opened = await OpenFile.open(file, FLAGS).catch((error) => {
+    throw openError(file, error)
+  })
+  const entry = await opened.stat()
+  if (entry.isFile()) return opened
+  await opened.close()
+  throw notRegular(file, entry.isDirectory())
 }
 
-/** The same, as a file descriptor. Throws ERR_IO, and what Node says. */
+/** The same on this thread at once; gives a file descriptor. */
 export function openRegularNow(file: string): number {
   const descriptor = openSync(file, FLAGS)
   const entry = fstatSync(descriptor)
