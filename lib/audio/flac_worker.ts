@@ -1,5 +1,4 @@
 /** Decodes FLAC files one after the other and mixes them down. The library is libFLAC, compiled to WebAssembly. */
-
 import { parentPort } from 'node:worker_threads'
 import type { FLACDecoder } from '@wasm-audio-decoders/flac'
 import { readFile } from '../files'

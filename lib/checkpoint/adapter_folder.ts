@@ -1,5 +1,4 @@
 /** Folders of adapters in PEFT's format: adapter_config.json and adapter_model.safetensors. */
-
 import { join, resolve } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { stat } from '../files'

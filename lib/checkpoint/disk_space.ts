@@ -1,5 +1,4 @@
 /** A disk that would fill up is met before the work, not in the middle of it. */
-
 import { dirname, resolve } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { statfs } from '../files'

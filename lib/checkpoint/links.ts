@@ -3,7 +3,6 @@
  * caches are made of links. What is copied into a result is another matter, for results are given away: a link to a
  * private file, in a folder from someone else, must not carry that file along.
  */
-
 import { basename, join, sep } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { realpath } from '../files'

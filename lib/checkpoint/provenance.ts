@@ -1,5 +1,4 @@
 /** Where a model comes from: enough to make it again, and to notice that an input has changed. */
-
 import { join } from 'node:path'
 import { z } from 'zod'
 import { TongueforgeError } from '../errors'

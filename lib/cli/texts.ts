@@ -1,5 +1,4 @@
 /** Texts for a text encoder: one on the command line, or the lines of a file. */
-
 import { TongueforgeError } from '../errors'
 import { readFile } from '../files'
 import type { TextsDone } from '../verbs/encoder'

@@ -1,5 +1,4 @@
 /** Configs from files or objects: strict YAML, dotted overrides, and schema errors that name the key and help. */
-
 import { closest, distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
 import { readTextFile } from '../checkpoint/json_file'

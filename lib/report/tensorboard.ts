@@ -2,7 +2,6 @@
  * TensorBoard's event files: TFRecords of Event messages. The few fields that we need of event.proto, summary.proto
  * and tensor.proto are encoded by hand; their numbers stand beside them.
  */
-
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { readdir } from '../files'

@@ -1,5 +1,4 @@
 /** The files of a data set below the user's data folder, and their records. docs/evaluate.md tells the layouts. */
-
 import { extname, join, relative } from 'node:path'
 import { glob } from 'tinyglobby'
 import { TongueforgeError } from '../errors'

@@ -1,5 +1,4 @@
 /** Texts that define a benchmark, out of the task files of lm-evaluation-harness that the user has. */
-
 import { basename, join } from 'node:path'
 import { glob } from 'tinyglobby'
 import { configError } from '../config/parse'

@@ -1,5 +1,4 @@
 /** From a path in a config to files: a file, a folder with all that lies in it, or a pattern such as data/*.jsonl. */
-
 import { dirname, isAbsolute, join } from 'node:path'
 import { glob, isDynamicPattern } from 'tinyglobby'
 import { TongueforgeError } from '../errors'

@@ -1,5 +1,4 @@
 /** A model in memory: it generates, chats, scores and takes grafts. Many calls may run on it at once. */
-
 import { join } from 'node:path'
 import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'

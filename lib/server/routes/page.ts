@@ -1,5 +1,4 @@
 /** GET /: a page to talk with the models, its script and its style. It fetches nothing from elsewhere. */
-
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { readFile } from '../../files'

@@ -1,5 +1,4 @@
 /** What lies in an entry of the cache, and whether it is whole. docs/file_formats.md describes it. */
-
 import { join } from 'node:path'
 import { z } from 'zod'
 import { sha256 } from '../../checkpoint/hashing'

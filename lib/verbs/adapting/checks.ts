@@ -1,5 +1,4 @@
 /** What stands against an adaptation is met before its first stage: models, texts, tasks, the keys of every stage. */
-
 import { decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
 import type { AdaptConfig } from '../../config/adapt'

@@ -1,5 +1,4 @@
 /** The result of an adaptation: the picked model under a name of its own, with a card that tells how it came about. */
-
 import { basename, join } from 'node:path'
 import { writeModelCard } from '../../checkpoint/model_card'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'

@@ -1,5 +1,4 @@
 /** Which files a conversion reads. */
-
 import { basename, dirname, join, resolve } from 'node:path'
 import { TongueforgeError } from '../../errors'
 import { readdir, stat } from '../../files'

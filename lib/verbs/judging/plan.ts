@@ -1,5 +1,4 @@
 /** What is known of a judge before the first answer is written: templates, references, the baseline, the key. */
-
 import { isAbsolute, join } from 'node:path'
 import type { EvaluateConfig } from '../../config/evaluate'
 import type { JudgeConfig } from '../../config/judge'

@@ -1,5 +1,4 @@
 /** The models of a merge, each opened once, by the text that a config calls it by. */
-
 import { type AdapterFolder, openAdapter } from '../../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'

@@ -1,5 +1,4 @@
 /** Reads the events of a run as they are written, by whatever process: none of them is missed or told twice. */
-
 import { setTimeout } from 'node:timers/promises'
 import { TongueforgeError } from '../../errors'
 import { OpenFile } from '../../files'

@@ -1,5 +1,4 @@
 /** A folder that a report is made of: what every kind of run is recognised by, and read by. */
-
 import { basename, join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { ioError, type JsonObject, readJsonObjectIfPresent } from '../../checkpoint/json_file'

@@ -1,5 +1,4 @@
 /** One writer a run folder: a second run in it, with --resume or --overwrite, would ruin both. */
-
 import { join } from 'node:path'
 import { TongueforgeError, toTongueforgeError } from '../../errors'
 import { readFile } from '../../files'

@@ -1,5 +1,4 @@
 /** Whether the files that a model was made from are still those. */
-
 import { sha256 } from '../../checkpoint/hashing'
 import type { FileRecord, InputRecord } from '../../checkpoint/provenance'
 import { stat } from '../../files'
