@@ -6,10 +6,19 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, realpathSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { availableParallelism } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
-import { capture, filesUnder, hand, makeFolders, root, runScript, StepError, step } from './steps.mjs'
+import {
+  capture,
+  compile,
+  filesUnder,
+  hand,
+  makeFolders,
+  root,
+  runScript,
+  StepError,
+  step,
+} from './steps.mjs'
 
 const BUILD = 'build/coverage'
 const LEAST = 95
@@ -72,13 +81,7 @@ async function build(compiler) {
         failure: 'CMake could not configure the tests',
         hint: 'install cmake, or remove build/coverage and try again',
       })
-      await capture('cmake', ['--build', BUILD, '--parallel', String(availableParallelism())], {
-        failure: 'the tests could not be built with counted branches',
-        onLine: (line) => {
-          const at = /^\[(\d+)\/(\d+)\]/.exec(line)
-          if (at) report({ done: Number(at[1]), total: Number(at[2]) })
-        },
-      })
+      await compile(BUILD, { failure: 'the tests could not be built with counted branches', report })
     },
   })
 }

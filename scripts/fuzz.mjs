@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
   capture,
+  compile,
   filesUnder,
   isMain,
   makeFolders,
@@ -102,13 +103,7 @@ async function build() {
         failure: 'CMake could not configure the fuzz targets',
         hint: 'install cmake, or remove build/fuzz and try again',
       })
-      await capture('cmake', ['--build', BUILD, '--parallel', String(availableParallelism())], {
-        failure: 'the fuzz targets could not be built',
-        onLine: (line) => {
-          const at = /^\[(\d+)\/(\d+)\]/.exec(line)
-          if (at) report({ done: Number(at[1]), total: Number(at[2]) })
-        },
-      })
+      await compile(BUILD, { failure: 'the fuzz targets could not be built', report })
     },
   })
 }

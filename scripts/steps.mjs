@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -108,6 +109,17 @@ export function capture(command, args, { onLine = () => {}, failure, hint, ...op
       if (code === 0) return done(output)
       reject(new StepError(failure ?? `${command} ended with code ${code}`, { hint, output }))
     })
+  })
+}
+
+/** Builds what CMake has configured in a folder, a compiler a core; `report` hears how many of its steps are done. */
+export function compile(folder, { failure, report }) {
+  return capture('cmake', ['--build', folder, '--parallel', String(availableParallelism())], {
+    failure,
+    onLine: (line) => {
+      const at = /^\[(\d+)\/(\d+)\]/.exec(line)
+      if (at) report({ done: Number(at[1]), total: Number(at[2]) })
+    },
   })
 }
 
