@@ -5,20 +5,10 @@
 // CLANGXX names the compiler, else clang++ and clang++-16 and later are looked for; llvm-cov and llvm-profdata stand beside it.
 import { spawnSync } from 'node:child_process'
 import { existsSync, realpathSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { basename, dirname, join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
-import {
-  capture,
-  compile,
-  filesUnder,
-  hand,
-  makeFolders,
-  root,
-  runScript,
-  StepError,
-  step,
-} from './steps.mjs'
+import { buildPlainTests } from './plain_tests.mjs'
+import { capture, filesUnder, hand, root, runScript, StepError } from './steps.mjs'
 
 const BUILD = 'build/coverage'
 const LEAST = 95
@@ -34,7 +24,7 @@ const COVERED = [
 await runScript(async () => {
   const { missing } = readOptions()
   const compiler = findClang()
-  await build(compiler)
+  await buildPlainTests(BUILD, 'coverage', compiler)
   const files = await branches(compiler)
   if (missing) for (const file of files) for (const place of file.missing) process.stdout.write(`${place}\n`)
   return printShares(files)
@@ -66,24 +56,6 @@ function toolOf(compiler, name) {
   const at = spawnSync(compiler, [`-print-prog-name=${name}`], { encoding: 'utf8' }).stdout.trim()
   const beside = join(dirname(realpathSync(at)), name)
   return existsSync(beside) ? beside : at
-}
-
-async function build(compiler) {
-  const { findLibtorch } = createRequire(import.meta.url)('../dist/libtorch.js')
-  const libtorch = findLibtorch()
-  if (!libtorch) throw new StepError('libtorch is not there', { hint: 'npm run setup' })
-  makeFolders(join(root, BUILD))
-  const options = [`-DCMAKE_CXX_COMPILER=${compiler}`, '-DMODE=coverage', `-DLIBTORCH=${libtorch.path}`]
-  await step('plain_tests', {
-    doing: `${compiler}, into ${BUILD}`,
-    run: async (report) => {
-      await capture('cmake', ['-S', 'test/plain', '-B', BUILD, ...options], {
-        failure: 'CMake could not configure the tests',
-        hint: 'install cmake, or remove build/coverage and try again',
-      })
-      await compile(BUILD, { failure: 'the tests could not be built with counted branches', report })
-    },
-  })
 }
 
 /** Runs the tests; of each covered file its branches, how many were taken, and where the others are. */

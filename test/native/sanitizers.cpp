@@ -1,6 +1,6 @@
 // What the sanitizers ask the native tests when these are built with them (npm run test:sanitizers): options,
 // and the one list of what is not reported. In the program itself, so that no way to start it forgets them;
-// the variables ASAN_OPTIONS and UBSAN_OPTIONS still have the last word. In an ordinary build
+// the variables ASAN_OPTIONS, UBSAN_OPTIONS and TSAN_OPTIONS still have the last word. In an ordinary build
 // nobody asks.
 //
 // And what each is to find: `native_tests --break NAME` does it, so that a run that reports nothing is known
@@ -8,6 +8,7 @@
 #include <climits>
 #include <cstdio>
 #include <string>
+#include <thread>
 #include <vector>
 
 #define ASKED_BY_A_SANITIZER extern "C" __attribute__((visibility("default"))) const char*
@@ -40,13 +41,20 @@ void leak() { std::printf("%p\n", static_cast<void*>(new int[unknown(100)])); }
 
 void overflow() { std::printf("%d\n", unknown(INT_MAX) + unknown(1)); }
 
+void race() {
+  int number = 0;
+  std::jthread other([&] { number = unknown(1); });
+  number = unknown(2);
+}
+
 }  // namespace
 
-/// Does what a sanitizer reports: `past-end`, `leak` or `overflow`. False for another name.
+/// Does what a sanitizer reports: `past-end`, `leak`, `overflow` or `race`. False for another name.
 bool break_on_purpose(const std::string& name) {
   if (name == "past-end") return read_past_the_end(), true;
   if (name == "leak") return leak(), true;
   if (name == "overflow") return overflow(), true;
+  if (name == "race") return race(), true;
   return false;
 }
 
