@@ -14,12 +14,12 @@ export class TrainingSteps {
   #trainer
   #vocabulary
 
-  static async open(folder, { threads = 1 } = {}) {
+  static async open(folder, { threads = 1, device = 'cpu' } = {}) {
     const steps = new TrainingSteps()
     const spec = decoderSpec(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')))
     steps.threads = threads
     steps.#vocabulary = spec.vocab_size
-    steps.#model = await runJob('loadModel', { folder, spec, dtype: 'float32', threads })
+    steps.#model = await runJob('loadModel', { folder, spec, dtype: 'float32', device, threads })
     steps.#trainer = await runJob('makeTrainer', {
       model: steps.#model,
       optimizer: OPTIMIZER,

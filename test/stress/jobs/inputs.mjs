@@ -16,6 +16,8 @@ import { hubertConfig, writeTinySpeech } from '../../helpers/tiny_speech.mjs'
 import { writeTinyTasks } from '../../helpers/tiny_tasks.mjs'
 import { tinyTraining } from '../../helpers/tiny_training.mjs'
 
+/** Where models of the jobs run: a GPU, where TONGUEFORGE_STRESS_DEVICE says cuda. */
+const device = process.env.TONGUEFORGE_STRESS_DEVICE ?? 'cpu'
 const golden = (path) => join(clone, 'test/golden', path)
 
 /** Writes them below `home`. */
@@ -23,6 +25,7 @@ export async function writeInputs(home) {
   const at = (name) => join(home, name)
   mkdirSync(at('scratch'), { recursive: true })
   return {
+    device,
     scratch: at('scratch'),
     ...(await writeDecoders(at)),
     ...(await writeEncoders(at)),
@@ -86,7 +89,7 @@ async function writeTexts(at) {
   const pieces = await writeBpeModel(at('pieces'), tokenizer)
   return {
     init,
-    training,
+    training: { ...training, device },
     texts: at('texts.txt'),
     sentences: at('sentences.txt'),
     chats: at('chats.jsonl'),

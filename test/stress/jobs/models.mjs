@@ -22,13 +22,15 @@ const on = (load, once) => async (inputs) => {
   const model = await load(inputs)
   return { once: (callbacks) => once(model, callbacks, inputs), close: () => model.dispose() }
 }
-const small = ({ small }) => loadDecoder(small, { threads: 1 })
-const large = ({ large }) => loadDecoder(large, { threads: 1 })
-const encoder = ({ encoder }) => loadEncoder(encoder, { threads: 1 })
+/** Where jobs run: on one thread, of the CPU or beside the GPU that the inputs name. */
+const place = ({ device }) => ({ threads: 1, device })
+const small = (inputs) => loadDecoder(inputs.small, place(inputs))
+const large = (inputs) => loadDecoder(inputs.large, place(inputs))
+const encoder = (inputs) => loadEncoder(inputs.encoder, place(inputs))
 
 export const ON_MODELS = {
-  load: async ({ large }) => ({
-    once: async (callbacks) => (await loadModel(large, { ...callbacks, threads: 1 })).dispose(),
+  load: async (inputs) => ({
+    once: async (callbacks) => (await loadModel(inputs.large, { ...callbacks, ...place(inputs) })).dispose(),
   }),
   generate: on(small, async (model, { signal } = {}) => {
     let heard = 0
@@ -45,8 +47,11 @@ export const ON_MODELS = {
     return (await model.chat(messages, { maxNewTokens: 20, signal }).result).text
   }),
   serve: on(
-    ({ small }) =>
-      loadDecoder(small, { threads: 1, serving: { sequences: 4, queue: 16, cache: 40 * 32 * 512 } }),
+    (inputs) =>
+      loadDecoder(inputs.small, {
+        ...place(inputs),
+        serving: { sequences: 4, queue: 16, cache: 40 * 32 * 512 },
+      }),
     async (model, { signal } = {}) => {
       const stop = new AbortController()
       const left = model.generateIds([PROMPT], {
@@ -64,7 +69,7 @@ export const ON_MODELS = {
     },
   ),
   'graft live': on(
-    ({ target }) => loadDecoder(target, { threads: 1 }),
+    (inputs) => loadDecoder(inputs.target, place(inputs)),
     async (model, { signal } = {}, { small, chat }) => {
       await model.graft({ base: small, chat }, { scale: 0.5, signal })
       const [said] = await model.scoreIds([TEXT], { signal })
@@ -74,7 +79,7 @@ export const ON_MODELS = {
   ),
   score: on(large, (model, callbacks) => model.scoreIds([TEXT], callbacks)),
   'score with an adapter': on(
-    ({ small, adapter }) => loadDecoder(small, { adapter, threads: 1 }),
+    (inputs) => loadDecoder(inputs.small, { adapter: inputs.adapter, ...place(inputs) }),
     (model, callbacks) => model.scoreIds([TEXT], callbacks),
   ),
   likelihoods: on(small, (model, callbacks) =>
@@ -93,26 +98,32 @@ export const ON_MODELS = {
     model.maskedLoss([PROMPT.map((id) => id + 4)], { seed: 1, probability: 0.5, ...callbacks }),
   ),
   classify: on(
-    ({ classifier }) => loadEncoder(classifier, { threads: 1 }),
+    (inputs) => loadEncoder(inputs.classifier, place(inputs)),
     (model, callbacks) => model.classify(SENTENCES, callbacks),
   ),
   hear: on(
-    ({ hubert }) => loadSpeechEncoder(hubert, { threads: 1 }),
+    (inputs) => loadSpeechEncoder(inputs.hubert, place(inputs)),
     async (model, callbacks, { wav }) => {
       const { samples } = await readAudio(wav)
       const [states] = await model.hiddenStates([samples], { layers: ['last'], ...callbacks })
       return states.states.map(some)
     },
   ),
-  attention: async ({ encoder, sentences }) => ({
+  attention: async (inputs) => ({
     once: ({ signal } = {}) =>
-      attention(encoder, { data: { path: sentences }, limit: 12, threads: 1, signal }),
+      attention(inputs.encoder, {
+        data: { path: inputs.sentences },
+        limit: 12,
+        ...place(inputs),
+        signal,
+      }),
   }),
   inspect: async ({ small }) => ({ once: async () => (await inspect(small, { scan: true })).parameters }),
   // Times, not some.
-  speed: async ({ small }) => ({
+  speed: async (inputs) => ({
     once: async ({ signal } = {}) => {
-      await measureSpeed(small, { tokens: 16, newTokens: 4, runs: 2, warmUp: 1, threads: 1, signal })
+      const runs = { tokens: 16, newTokens: 4, runs: 2, warmUp: 1 }
+      await measureSpeed(inputs.small, { ...runs, ...place(inputs), signal })
     },
   }),
   'choose layers': async ({ small }) => ({

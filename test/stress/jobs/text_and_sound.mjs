@@ -47,8 +47,8 @@ export const ON_TEXT_AND_SOUND = {
     },
   }),
   evaluate: writing(
-    ({ small, tasks }, out, { signal }) =>
-      evaluate({ models: [small], tasks, out, threads: 1 }, { signal }).result,
+    ({ small, tasks, device }, out, { signal }) =>
+      evaluate({ models: [small], tasks, out, device, threads: 1 }, { signal }).result,
   ),
   'read wav': async ({ wav }) => ({
     once: async ({ signal } = {}) => {

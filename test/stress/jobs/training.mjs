@@ -15,8 +15,8 @@ const training = (changes) => async (inputs) => ({
 
 export const THAT_TRAIN = {
   // Each step is another one.
-  step: async ({ large }) => {
-    const trainer = await TrainingSteps.open(large)
+  step: async ({ large, device }) => {
+    const trainer = await TrainingSteps.open(large, { device })
     let step = 0
     const once = async (callbacks) => {
       const said = await trainer.step(step, callbacks)
