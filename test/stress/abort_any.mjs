@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { collected, holdings, settled } from '../helpers/process_state.mjs'
 import { random, sleep, withDeadline } from '../helpers/stress.mjs'
 import { open, WITH_THREADS } from './jobs/index.mjs'
+import { assertSame } from './jobs/same.mjs'
 
 const { count, seed, inputs, kinds: tried } = JSON.parse(process.argv[2])
 const draw = random(seed)
@@ -36,13 +37,13 @@ async function abortKind(kind) {
     const { said, latency } = await abortAfter(i === 0 ? 0 : draw() * usual, once)
     if (latency === undefined) {
       seen.ended++
-      if (kind !== 'step') assert.deepEqual(said, expected, kind)
+      if (kind !== 'step') assertSame(said, expected, kind, inputs.device)
     } else {
       seen.aborted++
       seen.latencies.push(latency)
     }
     const next = await once()
-    if (kind !== 'step') assert.deepEqual(next, expected, `${kind}, after an abort`)
+    if (kind !== 'step') assertSame(next, expected, `${kind}, after an abort`, inputs.device)
   }
   await close()
   return seen

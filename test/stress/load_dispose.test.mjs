@@ -6,6 +6,7 @@ import { temporaryFolder } from '../helpers/folders.mjs'
 import { holdings, leak, warm } from '../helpers/process_state.mjs'
 import { full, report, rounds, runProgram } from '../helpers/stress.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
+import { device } from './jobs/inputs.mjs'
 
 const count = rounds({ quick: 200, full: 10_000 })
 const LIMIT = 500 // bytes a cycle
@@ -14,7 +15,7 @@ test(`${count} models are loaded and disposed of in flat memory`, async (t) => {
   const folder = await writeTinyModel(join(temporaryFolder(), 'model'))
   // Garbage that V8 has not yet collected is no leak: little room for it makes a leak stand out.
   const settings = { deadline: 1_800_000, nodeOptions: ['--expose-gc', '--max-semi-space-size=1'] }
-  const { samples, ms } = await runProgram('load_dispose.mjs', { count, folder }, settings)
+  const { samples, ms } = await runProgram('load_dispose.mjs', { count, folder, device }, settings)
   const later = warm(samples)
   const { upper, text } = leak(later)
   const { threads, open_files, tensors } = later.at(-1)

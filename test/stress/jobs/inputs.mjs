@@ -17,7 +17,7 @@ import { writeTinyTasks } from '../../helpers/tiny_tasks.mjs'
 import { tinyTraining } from '../../helpers/tiny_training.mjs'
 
 /** Where models of the jobs run: a GPU, where TONGUEFORGE_STRESS_DEVICE says cuda. */
-const device = process.env.TONGUEFORGE_STRESS_DEVICE ?? 'cpu'
+export const device = process.env.TONGUEFORGE_STRESS_DEVICE ?? 'cpu'
 const golden = (path) => join(clone, 'test/golden', path)
 
 /** Writes them below `home`. */
@@ -89,7 +89,7 @@ async function writeTexts(at) {
   const pieces = await writeBpeModel(at('pieces'), tokenizer)
   return {
     init,
-    training: { ...training, device },
+    training: { ...training, device, deterministic: device !== 'cpu' },
     texts: at('texts.txt'),
     sentences: at('sentences.txt'),
     chats: at('chats.jsonl'),

@@ -47,11 +47,9 @@ export const ON_MODELS = {
     return (await model.chat(messages, { maxNewTokens: 20, signal }).result).text
   }),
   serve: on(
-    (inputs) =>
-      loadDecoder(inputs.small, {
-        ...place(inputs),
-        serving: { sequences: 4, queue: 16, cache: 40 * 32 * 512 },
-      }),
+    // Serving is for the CPU.
+    ({ small }) =>
+      loadDecoder(small, { threads: 1, serving: { sequences: 4, queue: 16, cache: 40 * 32 * 512 } }),
     async (model, { signal } = {}) => {
       const stop = new AbortController()
       const left = model.generateIds([PROMPT], {
