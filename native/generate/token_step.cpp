@@ -92,6 +92,7 @@ void TokenStep::keep(const std::vector<int64_t>& sequences) {
 
 // Other shapes or addresses than before: what was recorded is of no use.
 void TokenStep::begin_at(int64_t place) {
+  logits_BV_.reset();
   graph_.reset();
   rehearsals_ = 0;
   next_ = *model_.make_places(room_of(cache_));

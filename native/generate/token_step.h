@@ -45,8 +45,9 @@ class TokenStep {
   models::DecoderCache cache_;
   bool greedy_, recorded_;
   models::NextPlace next_;
-  at::Tensor ids_B1_, best_B1_, logits_BV_;
+  at::Tensor ids_B1_, best_B1_;
   std::optional<kernels::Graph> graph_;
+  at::Tensor logits_BV_;  // in the graph's memory: goes first
   int rehearsals_ = 0;
 };
 

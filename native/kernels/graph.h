@@ -12,7 +12,8 @@ namespace tongueforge::kernels {
 //    to the next has to be in the memory of tensors that live as long as the graph.
 // 2. The body must not wait for the GPU, look at a tensor's values or copy from memory of the CPU.
 // 3. What the body allocates is the graph's own: tensors that it leaves to its caller hold what the last
-//    replay wrote, until the graph goes.
+//    replay wrote, until the graph goes. They have to go first: memory that is still held then stays with the
+//    allocator, for nobody else, until all that it keeps is released.
 // 4. A library prepares itself at its first call, which cannot be recorded: the body has to have run before,
 //    on the graph's stream. If running it twice does harm, rehearse() with a run that counts.
 class Graph {

@@ -33,11 +33,13 @@ struct Graph::Recording {
 
   // What was started may still run, and uses memory that would be given away.
   ~Recording() {
-    if (graph) cudaDeviceSynchronize();
+    if (!graph) return;
+    cudaDeviceSynchronize();
+    forget();
   }
 
   // So that neither the stream nor the allocator stays in the state of recording.
-  void give_up(c10::MempoolId_t pool) {
+  void give_up() {
     try {
       graph->capture_end();
     } catch (const c10::Error&) {
@@ -45,11 +47,22 @@ struct Graph::Recording {
       c10::cuda::CUDACachingAllocator::endAllocateToPool(device, pool);
       c10::cuda::CUDACachingAllocator::releasePool(device, pool);
     }
+    forget();
+  }
+
+  // libtorch's allocator keeps what a graph had, and for nobody else: until the GPU is full, unless it is told to.
+  void forget() noexcept {
     graph.reset();
+    try {
+      c10::cuda::CUDACachingAllocator::emptyCache(pool);
+    } catch (const c10::Error&) {
+      cudaGetLastError();  // kept, then
+    }
   }
 
   c10::DeviceIndex device;
   CUDAStream stream;  // never the default one, which cannot record
+  c10::MempoolId_t pool{0, 0};  // of what the graph allocates
   std::unique_ptr<at::cuda::CUDAGraph> graph;
 };
 
@@ -69,10 +82,10 @@ void Graph::rehearse(const std::function<void()>& body) {
 }
 
 void Graph::capture(const std::function<void()>& body) {
-  auto& [device, stream, graph] = *recording_;
+  auto& [device, stream, pool, graph] = *recording_;
   const c10::cuda::CUDAStreamGuard guard(stream);
   c10::cuda::device_synchronize();  // memory that other streams still use is free again afterwards
-  const auto pool = at::cuda::graph_pool_handle();
+  pool = at::cuda::graph_pool_handle();
   graph = std::make_unique<at::cuda::CUDAGraph>();
   // A backward pass has threads of its own, and all of them are watched; else other threads may go on.
   graph->capture_begin(
@@ -81,7 +94,7 @@ void Graph::capture(const std::function<void()>& body) {
     body();
     graph->capture_end();
   } catch (...) {
-    recording_->give_up(pool);
+    recording_->give_up();
     throw;
   }
 }

@@ -40,10 +40,11 @@ class StepGraph {
   int64_t rows_, time_;
   TrainedTensors& tensors_;
   bool has_sums_, is_rehearsed_ = false;
-  std::vector<at::Tensor> sums_, gradients_;  // of several micro-batches; of one, in the graph's memory
+  std::vector<at::Tensor> sums_;  // of several micro-batches
   at::Tensor count_;
+  kernels::Graph graph_;
+  std::vector<at::Tensor> gradients_;  // of one micro-batch; in the graph's memory, as what was told: they go first
   LossSum told_;
-  kernels::Graph graph_;  // ends first
 };
 
 }  // namespace tongueforge::train

@@ -49,7 +49,8 @@ async function abortKind(kind) {
   return seen
 }
 
-for (const kind of WITH_THREADS) {
+// What stays after a first job: those threads, and the files of a GPU that is in use.
+for (const kind of [...WITH_THREADS, 'load']) {
   const { once, close } = await open(kind, inputs)
   await once()
   await close()

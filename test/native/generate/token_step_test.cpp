@@ -1,6 +1,8 @@
 // Generation as a GPU does it, step by step over a cache of fixed size: here on the CPU too.
 #include "generate/token_step.h"
 
+#include <c10/core/CachingDeviceAllocator.h>
+
 #include "core/error.h"
 #include "doctest.h"
 #include "generate/greedy.h"
@@ -150,4 +152,25 @@ TEST_CASE(
   options.stream = false;
   const auto first = generate::generate(*model, prompts, options, job);
   CHECK(ids_of(generate::generate(*model, prompts, options, job)) == ids_of(first));
+}
+
+TEST_CASE("cuda: the memory that recorded steps had for themselves is given back with them") {
+  const auto device = test::gpu();
+  if (!device) return;
+  const auto model = test::tiny_decoder(spec_of(0));
+  models::move_to(*model, *device);
+  SilentJob job;
+  const auto kept = [] {
+    return c10::getDeviceAllocator(at::kCUDA)->getDeviceStats(0).reserved_bytes[0].current;
+  };
+  for (const double temperature : {0.0, 1.0}) {
+    CAPTURE(temperature);
+    generate::GenerateOptions options{.max_new_tokens = 40, .sampling = {.temperature = temperature}};
+    const auto generate = [&] { generate::generate(*model, {{1, 2, 3}, {4, 5}}, options, job); };
+    // A recording takes the next of 32 streams, and the allocator keeps memory for each of them.
+    for (int i = 0; i < 40; i++) generate();
+    const auto before = kept();
+    for (int i = 0; i < 5; i++) generate();
+    CHECK(kept() == before);
+  }
 }
