@@ -1,7 +1,5 @@
 /** The small files of a model folder that we write: carried over from another one, with what the result changes. */
-import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { TongueforgeError } from '../errors'
 import { copyFile, mkdir, writeFile } from '../writes'
 import type { ModelFolder } from './model_folder'
 
@@ -18,21 +16,8 @@ export function writeText(folder: string, name: string, text: string): Promise<v
 export const writeJson = (folder: string, name: string, content: unknown): Promise<void> =>
   writeText(folder, name, `${JSON.stringify(content, null, 2)}\n`)
 
-/**
- * Makes a folder and those above it, if they are not there. Throws ERR_NO_SPACE or ERR_IO. Node's own recursion never
- * ends where a file system takes no folders (/proc).
- */
-export async function makeFolder(path: string): Promise<void> {
-  const error = await mkdir(path).then(
-    () => undefined,
-    (thrown: TongueforgeError) => thrown,
-  )
-  if (error === undefined || error.details.errno === 'EEXIST') return
-  const above = dirname(path)
-  if (error.details.errno !== 'ENOENT' || existsSync(above)) throw error
-  await makeFolder(above)
-  await makeFolder(path)
-}
+/** Makes a folder and those above it, if they are not there. Throws ERR_NO_SPACE or ERR_IO. */
+export const makeFolder = (path: string): Promise<void> => mkdir(path, { recursive: true })
 
 /**
  * Copies all auxiliary files of a model, but those named in `except`. Links become files; those that lead elsewhere are

@@ -1,6 +1,7 @@
 // Worker threads end by terminate() at any instant while the addon loads and works in them, whatever the job, and leave
 // nothing behind.
 import assert from 'node:assert/strict'
+import { extname } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { full, quantiles, report, rounds, runProgram, seed, spread } from '../helpers/stress.mjs'
@@ -11,6 +12,16 @@ const START_UP = 500 // ms in which a worker loads libtorch and starts its first
 const LIMIT = 500 // ms that terminate() may take
 const inputs = await writeInputs(temporaryFolder())
 const settings = { deadline: 3_600_000, nodeOptions: ['--expose-gc'] }
+
+/** How many open files are of a kind: their ending, or what stands in a path's place (pipe, socket, anon_inode). */
+function tally(files) {
+  const counts = {}
+  for (const name of files) {
+    const kind = name.startsWith('/') ? extname(name) || name : name.split(':')[0]
+    counts[kind] = (counts[kind] ?? 0) + 1
+  }
+  return counts
+}
 
 for (const [where, loadInMain] of [
   ['in the main thread too', true],
@@ -26,6 +37,7 @@ for (const [where, loadInMain] of [
     const told = `${times.length} terminated, ${running} of them at work of ${Object.keys(kinds).length} kinds`
     report(t, `${told}: ${spread(times)}`)
     report(t, JSON.stringify({ before, after }))
+    report(t, `open: ${JSON.stringify(tally(files))}`)
     const { jobs, objects } = after
     assert.deepEqual({ jobs, objects }, { jobs: 0, objects: {} })
     assert.deepEqual(after.tensors, before.tensors)

@@ -15,6 +15,11 @@ inline std::string little(uint64_t number, size_t bytes) {
   return out;
 }
 
+/// The data of a storage of float32.
+inline std::string floats(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
 // ---- zip ----
 
 /// An entry and what its headers say of it where that is not the truth.

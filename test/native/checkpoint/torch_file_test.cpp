@@ -13,10 +13,6 @@ using checkpoint::TorchFile;
 
 namespace {
 
-std::string bytes_of(const std::vector<float>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
-}
-
 std::vector<float> counted(size_t count) {
   std::vector<float> values(count);
   for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(i);
@@ -50,7 +46,7 @@ std::vector<float> naive(const PickleTensor& tensor, const std::vector<float>& s
 
 std::string simple_file() {
   return torch_bytes(pickled(dict({{"w", tensor(storage("0", 6), 0, {2, 3}, {3, 1})}})),
-                     {bytes_of(counted(6))});
+                     {floats(counted(6))});
 }
 
 /// Everything of a file is read, as a conversion would.
@@ -74,7 +70,7 @@ TEST_CASE("a tensor is read with its name, shape and bytes") {
   REQUIRE(value != nullptr);
   const PickleTensor& tensor = file.tree().tensors[value->index()];
   CHECK(tensor.shape == std::vector<int64_t>{2, 3});
-  CHECK(read_bytes(file, tensor) == bytes_of(counted(6)));
+  CHECK(read_bytes(file, tensor) == floats(counted(6)));
   file.check_unchanged();
 }
 
@@ -93,10 +89,10 @@ TEST_CASE("random views are read as their definition says") {
     }
     const auto offset = static_cast<int64_t>(random.below(static_cast<uint64_t>(400 - last)));
     spill(folder / "v.pt",
-          torch_bytes(pickled(tensor(storage("0", 400), offset, shape, strides)), {bytes_of(values)}));
+          torch_bytes(pickled(tensor(storage("0", 400), offset, shape, strides)), {floats(values)}));
     TorchFile file = TorchFile::open(folder / "v.pt");
     const PickleTensor& view = file.tree().tensors[0];
-    CHECK(read_bytes(file, view) == bytes_of(naive(view, values)));
+    CHECK(read_bytes(file, view) == floats(naive(view, values)));
   }
 }
 
@@ -108,15 +104,15 @@ TEST_CASE("a view with gaps beyond what is held in memory is read piece by piece
   zeros.replace(zeros.size() - 4, 4, reinterpret_cast<const char*>(&last), 4);
   spill(folder / "g.pt", torch_bytes(pickled(tensor(storage("0", count), 1, {3}, {count / 2 - 1})), {zeros}));
   TorchFile file = TorchFile::open(folder / "g.pt");
-  CHECK(read_bytes(file, file.tree().tensors[0]) == bytes_of({0, 0, 7}));
+  CHECK(read_bytes(file, file.tree().tensors[0]) == floats({0, 0, 7}));
 }
 
 TEST_CASE("data that does not have the checksum of its entry is refused, also behind a view") {
   const TempFolder folder;
   for (const std::string& view :
        {tensor(storage("0", 6), 0, {6}, {1}), tensor(storage("0", 6), 0, {2}, {1})}) {
-    std::string bytes = torch_bytes(pickled(view), {bytes_of(counted(6))});
-    const size_t at = bytes.find(bytes_of({5}));
+    std::string bytes = torch_bytes(pickled(view), {floats(counted(6))});
+    const size_t at = bytes.find(floats({5}));
     bytes[at] = static_cast<char>(bytes[at] ^ 1);
     spill(folder / "a.pt", bytes);
     TorchFile file = TorchFile::open(folder / "a.pt");
@@ -135,8 +131,8 @@ TEST_CASE("storages that the archive lacks, or has in another size, are refused"
     return detail(caught([&] { TorchFile::open(folder / "a.pt"); }), "reason");
   };
   CHECK(reason({}) == "missing_storage");
-  CHECK(reason({bytes_of(counted(5))}) == "storage_size");
-  CHECK(reason({bytes_of(counted(7))}) == "storage_size");
+  CHECK(reason({floats(counted(5))}) == "storage_size");
+  CHECK(reason({floats(counted(7))}) == "storage_size");
   const std::string raw = pickled(storage("0", 24, "UntypedStorage"));
   spill(folder / "a.pt", torch_bytes(raw, {std::string(25, 'x')}));
   CHECK(caught([&] { TorchFile::open(folder / "a.pt"); }).message().find("expected 24 bytes") !=
@@ -150,7 +146,7 @@ TEST_CASE("a view of exactly one chunk is handed on once, and a second one asks 
   constexpr int64_t kSide = 1024;
   const std::string turned = tensor(storage("0", kSide * kSide), 0, {kSide, kSide}, {1, kSide});
   const std::vector<float> values = counted(kSide * kSide);
-  spill(folder / "a.pt", torch_bytes(pickled(tuple({turned, turned})), {bytes_of(values)}));
+  spill(folder / "a.pt", torch_bytes(pickled(tuple({turned, turned})), {floats(values)}));
   TorchFile file = TorchFile::open(folder / "a.pt");
   SilentJob job;
   for (const PickleTensor& one : file.tree().tensors) {

@@ -12,10 +12,6 @@ using convert::TorchSource;
 
 namespace {
 
-std::string floats(const std::vector<float>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
-}
-
 /// A weight of 2 x 2, a mask of it, one of 4, and one of whole numbers: ids 0 to 3.
 std::shared_ptr<TorchSource> opened(const TempFolder& folder) {
   const std::string pickle =
