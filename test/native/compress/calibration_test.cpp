@@ -181,7 +181,7 @@ TEST_CASE("of a block that is only listened to, the product that nobody hears is
 TEST_CASE("what comes out of a layer is heard as it goes on, and the layer is left as it was") {
   const at::NoGradGuard no_grad;
   const auto model = tiny_decoder();
-  const auto& block = model->blocks()[0];
+  const auto block = model->blocks()[0];
   const auto rows = tiny_rows(7);
   const SilentJob job;
   Calibration calibration(*model, {rows}, job);
