@@ -3,7 +3,8 @@ import { ioError } from '../checkpoint/json_file'
 import { openRegular } from '../checkpoint/regular_file'
 import { TongueforgeError } from '../errors'
 import type { SoundDescription } from '../native'
-import { decodeFlac } from './flac_thread'
+import { mostSamples, tooMany } from './flac_room'
+import { decodeFlac, notDecoded } from './flac_thread'
 import { type Audio, audioError, CONVERT, type DescribeOptions, type SoundRange } from './formats'
 
 /** The marker, the head of the first block, and STREAMINFO. */
@@ -32,8 +33,11 @@ export async function readFlac(
   { first, count }: SoundRange,
   signal?: AbortSignal,
 ): Promise<Audio> {
-  const { rate, samples: told } = streamInfo(path, ...(await readHead(path)))
-  const samples = await decodeFlac(path, signal)
+  const [head, size] = await readHead(path)
+  const { rate, samples: told } = streamInfo(path, head, size)
+  const most = mostSamples(size)
+  if (told > most) throw notDecoded(path, tooMany(most, size))
+  const samples = await decodeFlac(path, most, signal)
   if (told !== 0 && samples.length !== told)
     throw audioError(
       path,
@@ -47,9 +51,10 @@ export async function readFlac(
 }
 
 async function describe(path: string, signal: AbortSignal | undefined): Promise<SoundDescription> {
-  const { rate, channels, samples } = streamInfo(path, ...(await readHead(path)))
+  const [head, size] = await readHead(path)
+  const { rate, channels, samples } = streamInfo(path, head, size)
   if (samples > 0) return { rate, channels, samples, remark: '' }
-  const counted = (await decodeFlac(path, signal)).length
+  const counted = (await decodeFlac(path, mostSamples(size), signal)).length
   return { rate, channels, samples: counted, remark: 'its length was never filled in: samples are counted' }
 }
 

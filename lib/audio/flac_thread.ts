@@ -7,10 +7,10 @@ import { audioError, CONVERT } from './formats'
 
 const thread = new TaskThread<Omit<FlacTask, 'id'>, FlacAnswer>(join(__dirname, 'flac_worker.js'))
 
-/** The samples of a file, mixed down. Throws ERR_AUDIO, ERR_NOT_FOUND, ERR_IO, `signal.reason`. */
-export async function decodeFlac(path: string, signal?: AbortSignal): Promise<Float32Array> {
+/** The samples of a file, mixed down, if there are not more than `most`. Throws ERR_AUDIO, ERR_NOT_FOUND, ERR_IO, `signal.reason`. */
+export async function decodeFlac(path: string, most: number, signal?: AbortSignal): Promise<Float32Array> {
   const failure = ({ message }: Error) => notDecoded(path, message)
-  const answer = await thread.ask({ path }, { failure, signal })
+  const answer = await thread.ask({ path, most }, { failure, signal })
   if ('samples' in answer) return answer.samples
   const { problem, system } = answer
   throw system === undefined
@@ -18,5 +18,5 @@ export async function decodeFlac(path: string, signal?: AbortSignal): Promise<Fl
     : ioError(path, Object.assign(new Error(problem), { code: system }))
 }
 
-const notDecoded = (path: string, problem: string) =>
+export const notDecoded = (path: string, problem: string) =>
   audioError(path, 'not_decoded', `cannot be decoded as FLAC: ${problem}`, CONVERT)

@@ -92,6 +92,24 @@ test('a damaged, cut or foreign FLAC file is refused by name', async () => {
   )
 })
 
+/** A file of `times` times 2^20 samples of silence; `told`: how many its head says, 0 for unknown. */
+async function silence(times, told) {
+  const { bytes } = await flac([new Int32Array(2 ** 20)])
+  const head = bytes.indexOf(Buffer.of(0xff, 0xf8))
+  const whole = Buffer.concat([bytes.subarray(0, head), ...Array(times).fill(bytes.subarray(head))])
+  whole.writeBigUInt64BE((whole.readBigUInt64BE(18) & ~0xfffffffffn) | BigInt(told), 18)
+  return put(`silence-${times}-${told}.flac`, whole)
+}
+
+test('a small FLAC file of a long silence is refused before it fills the memory', async () => {
+  const many = refused('ERR_AUDIO', /expected at most \d+ samples in \d+ bytes, received more/, 'not_decoded')
+  await assert.rejects(readAudio(await silence(40, 40 << 20)), many)
+  const unknown = await silence(40, 0)
+  await assert.rejects(readAudio(unknown), many)
+  await assert.rejects(audioInfo(unknown), many)
+  assert.ok((await readAudio(await silence(8, 0))).samples.length > 7 << 20) // eight minutes are a sound
+})
+
 test('what is missing, empty, cut, of another codec or another kind is refused, each in its own words', async () => {
   const good = wav(glide())
   const law = Buffer.from(good)
