@@ -50,7 +50,7 @@ struct Graph::Recording {
     forget();
   }
 
-  // libtorch's allocator keeps what a graph had, and for nobody else: until the GPU is full, unless it is told to.
+  // libtorch's allocator would keep what a graph had, for nobody else, until the GPU is full.
   void forget() noexcept {
     graph.reset();
     try {
@@ -61,7 +61,7 @@ struct Graph::Recording {
   }
 
   c10::DeviceIndex device;
-  CUDAStream stream;  // never the default one, which cannot record
+  CUDAStream stream;            // never the default one, which cannot record
   c10::MempoolId_t pool{0, 0};  // of what the graph allocates
   std::unique_ptr<at::cuda::CUDAGraph> graph;
 };

@@ -43,7 +43,8 @@ class StepGraph {
   std::vector<at::Tensor> sums_;  // of several micro-batches
   at::Tensor count_;
   kernels::Graph graph_;
-  std::vector<at::Tensor> gradients_;  // of one micro-batch; in the graph's memory, as what was told: they go first
+  // In the graph's memory, which they leave first.
+  std::vector<at::Tensor> gradients_;  // of one micro-batch
   LossSum told_;
 };
 
