@@ -33,9 +33,10 @@ async function decode(decoder: FLACDecoder, { path, most }: FlacTask): Promise<F
   try {
     for (let at = 0; at < bytes.length; at += PIECE)
       take(await decoder.decode(bytes.subarray(at, at + PIECE)))
-    take(await decoder.flush())
-  } finally {
+    take(await decoder.flush()) // leaves it as new
+  } catch (error) {
     await decoder.reset()
+    throw error
   }
   return joined(parts, count)
 }
