@@ -149,18 +149,17 @@ async function trainTogether(
   const replaces = await team.lead(() => folder.check(claim)) // before anything is read, which may take long
   const inputs = await openInputs(config)
   const identity = await team.lead(() => identify(config, inputs, context.signal))
-  const finished = claim.resume && (await team.lead(() => folder.result(identity.sha256)))
   const told = team.leads ? options : {} // the others would say the same
   const { onWarning: warn = () => {}, onNote, onProgress } = told
-  if (finished) {
-    const places = { ...folder.places(inputs.model), report: finished as TrainReport }
-    // An end by force may have come before the report, and has left its lock.
-    const complete = () => (team.leads ? folder.writeReport(finished) : Promise.resolve())
-    return folder.hold(warn, () => complete().then(() => places), team)
-  }
   const emit = team.leads ? context.emit : () => {}
   const job = { ...{ team, config: onDevice(team, config), inputs, identity, replaces }, ...context }
-  return folder.hold(warn, () => trainIn(folder, { ...job, warn, onNote, onProgress, emit }), team)
+  const work = async () => {
+    const finished = claim.resume && (await team.lead(() => folder.result(identity.sha256)))
+    if (!finished) return trainIn(folder, { ...job, warn, onNote, onProgress, emit })
+    if (team.leads) await folder.writeReport(finished) // an end by force may have come before it
+    return { ...folder.places(inputs.model), report: finished as TrainReport }
+  }
+  return folder.hold(warn, work, team)
 }
 
 interface Job extends TrainContext {

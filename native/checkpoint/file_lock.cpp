@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <tuple>
 #include <vector>
 
 #include "checkpoint/posix_file.h"
@@ -75,9 +76,11 @@ std::shared_ptr<FileLock> FileLock::take(const std::string& path, const std::str
   }
 }
 
-// Removed before the lock is let go, so that nobody removes the file of the next holder.
+// Removed before the lock is let go, so that nobody removes the file of the next holder. A file that cannot
+// be removed tells at least of no holder who was killed.
 FileLock::~FileLock() {
-  if (!path_.empty() && is_in_place(fd_, path_)) ::unlink(path_.c_str());
+  if (!path_.empty() && is_in_place(fd_, path_) && ::unlink(path_.c_str()) != 0)
+    std::ignore = ::ftruncate(fd_, 0);
   ::close(fd_);
 }
 

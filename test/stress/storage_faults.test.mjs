@@ -4,14 +4,14 @@
 // bytes of an undisturbed one. In full all calls; otherwise a share of them, in which each fault comes up.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { clone } from '../helpers/cli.mjs'
 import { compileShim, FailingCalls, KINDS } from '../helpers/failing_calls.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { endOf, full, report, seed } from '../helpers/stress.mjs'
-import { VERBS } from '../helpers/writing_verbs.mjs'
+import { lastingHashes, VERBS } from '../helpers/writing_verbs.mjs'
 
 const root = temporaryFolder()
 const program = join(clone, 'test/stress/failing_verbs.mjs')
@@ -144,6 +144,37 @@ test('the command ends with 1 and one error as JSON; after a failed sync nothing
   // What the sync was to bring to the disk may be lost, whatever the journal says.
   const { code, told } = await graft()
   assert.deepEqual([code, told.bytes_resumed], [0, 0])
+  calls.close()
+})
+
+test('a run that cannot be cleared away is as it was; a lock that cannot be deleted names nobody', async () => {
+  const { folder, env } = setting('clearing')
+  const calls = new FailingCalls(env.FAIL_CONTROL)
+  const work = join(folder, 'work')
+  const out = join(work, 'out')
+  mkdirSync(work)
+  const config = join(folder, 'train.json')
+  writeFileSync(config, JSON.stringify({ ...(await VERBS.train.prepare(join(folder, 'inputs'))), out }))
+  const train = async (...options) => {
+    const command = [join(clone, 'dist/cli/main.js'), 'train', config, '--json', ...options]
+    const child = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const { code, out } = await endOf(child, 'train')
+    const { met } = calls.over()
+    return { code, met, told: JSON.parse(out) }
+  }
+  assert.equal((await train()).code, 0)
+  const whole = lastingHashes(work)
+  for (const at of [1, 2, 3]) {
+    calls.order({ under: join(out, '.trash-run'), action: 'fail', kinds: ['rename'], at })
+    const { code, met, told } = await train('--overwrite')
+    assert.deepEqual([code, met, told.error.code], [1, 1, 'ERR_IO'])
+    assert.deepEqual(lastingHashes(work), whole)
+    assert.ok(!existsSync(join(out, '.trash-run')))
+  }
+  calls.order({ under: join(out, 'run.lock'), action: 'fail', kinds: ['unlink'], at: 1 })
+  const { code, met } = await train('--resume')
+  assert.deepEqual([code, met], [0, 1])
+  assert.equal(readFileSync(join(out, 'run.lock'), 'utf8'), '')
   calls.close()
 })
 

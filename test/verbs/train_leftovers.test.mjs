@@ -1,12 +1,13 @@
 // What an end by force can leave in a run folder stands in nobody's way. test/stress/kill_verbs.test.mjs makes such ends;
 // here they are laid out by hand, one by one.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { train } from '#lib/verbs/train'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
+import { stamps } from '../helpers/writing_verbs.mjs'
 
 const home = temporaryFolder()
 const config = { ...(await tinyTraining(home, { steps: 4 })), checkpoint: { every: 2, keep: 1 } }
@@ -46,6 +47,37 @@ test('half-written and half-deleted checkpoints are swept away', async () => {
     readdirSync(options.out).filter((name) => name.startsWith('.')),
     [],
   )
+})
+
+test('a run that was killed as it was cleared away is there again', async () => {
+  const options = newRun()
+  await train(options).result
+  const whole = () =>
+    stamps(options.out)
+      .filter((line) => /^(model|checkpoints|metrics)/.test(line))
+      .sort()
+  const before = whole()
+  const trash = join(options.out, '.trash-run')
+  mkdirSync(trash)
+  for (const name of ['checkpoints', 'metrics.jsonl', 'model'])
+    renameSync(join(options.out, name), join(trash, name))
+  const warnings = []
+  await train(options, { resume: true, onWarning: (warning) => warnings.push(warning) }).result
+  assert.deepEqual(whole(), before)
+  assert.ok(!existsSync(trash))
+  assert.deepEqual(warnings, [`${options.out} was to be overwritten, and was not: its files are back`])
+})
+
+test('a run that was cleared away but for what had to be deleted is gone', async () => {
+  const options = newRun()
+  await train(options).result
+  const trash = join(options.out, '.trash-run')
+  mkdirSync(trash)
+  for (const name of readdirSync(options.out).filter((name) => name !== '.trash-run'))
+    renameSync(join(options.out, name), join(trash, name))
+  await train({ ...options, seed: 99 }).result
+  assert.match(readFileSync(join(options.out, 'resolved.yaml'), 'utf8'), /^seed: 99$/m)
+  assert.ok(!existsSync(trash))
 })
 
 test('a folder that cannot be swept is free again at once', async () => {

@@ -93,6 +93,7 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
   }
 
   async #sweep(onStale: (message: string) => void): Promise<void> {
+    if (await this.#putBack()) onStale(`${this.path} was to be overwritten, and was not: its files are back`)
     for (const folder of ['', 'checkpoints', 'stages'].map((name) => join(this.path, name))) {
       for (const name of await namesIn(folder)) {
         if (!LEFT_OVER.test(name)) continue
@@ -102,14 +103,31 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
     }
   }
 
-  /** Deletes the run that is in the folder, which is held. What marks it as one goes last: a kill in between leaves a run. */
+  /**
+   * Deletes the run that is in the folder, which is held. What marks it as one goes last: until then all can be put back,
+   * here where a file cannot be moved, and by the next to hold the folder after a kill.
+   */
   async clear(): Promise<void> {
     const trash = join(this.path, TRASH)
     await mkdir(trash)
     const stay = [LOCK_FILE, EVENTS_FILE, TRASH, CONFIG_FILE]
     const names = (await namesIn(this.path)).filter((name) => !stay.includes(name))
-    for (const name of [...names, CONFIG_FILE]) await rename(join(this.path, name), join(trash, name))
+    try {
+      for (const name of [...names, CONFIG_FILE]) await rename(join(this.path, name), join(trash, name))
+    } catch (error) {
+      await this.#putBack().catch(() => {}) // left to the next
+      throw error
+    }
     await rm(trash, { recursive: true, force: true })
+  }
+
+  /** Of a run that was not cleared away to its end: what had gone already. Resolves with whether there was any. */
+  async #putBack(): Promise<boolean> {
+    const trash = join(this.path, TRASH)
+    if (!existsSync(trash) || !existsSync(join(this.path, CONFIG_FILE))) return false
+    for (const name of await namesIn(trash)) await rename(join(trash, name), join(this.path, name))
+    await rmdir(trash)
+    return true
   }
 
   /** Marks the folder as a run of this config; to be called once nothing speaks against going on with it. */
