@@ -13,7 +13,7 @@ import { random, sleep } from '../helpers/stress.mjs'
 
 const { home, models, delta, training, seed, seconds } = JSON.parse(process.argv[2])
 const RESOLUTION = 5 // ms, of the timer that is watched
-const SAMPLES = 400
+const SAMPLES = 60 // each collects all garbage, which stops the loop that is watched
 
 const draw = random(seed)
 const ended = once(process, 'message').then(() => {
