@@ -74,6 +74,24 @@ export async function writeFile(
   await writeParts(file, parts, flush).catch(writeFailed(file, sumOf(parts)))
 }
 
+/**
+ * The whole of a file, in place of one that may be there: written as `by`, in the same folder, and renamed. What fails
+ * leaves the file as it was. Throws ERR_NO_SPACE, ERR_IO.
+ */
+export async function replaceFile(
+  file: string,
+  data: Data | readonly Uint8Array[],
+  by = `${file}.new`,
+): Promise<void> {
+  try {
+    await writeFile(by, data)
+    await rename(by, file)
+  } catch (error) {
+    await calls.rm(by, { force: true }).catch(() => {}) // what went wrong first is what counts
+    throw error
+  }
+}
+
 async function writeParts(file: string, parts: readonly Uint8Array[], flush: boolean): Promise<void> {
   const opened = await OpenFile.open(file, 'w')
   try {

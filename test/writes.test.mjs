@@ -6,7 +6,17 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { copyFile, makeFoldersNow, mkdir, rename, rm, rmdir, writeFailed, writeFile } from '#lib/writes'
+import {
+  copyFile,
+  makeFoldersNow,
+  mkdir,
+  rename,
+  replaceFile,
+  rm,
+  rmdir,
+  writeFailed,
+  writeFile,
+} from '#lib/writes'
 import { clone } from './helpers/cli.mjs'
 import { temporaryFolder } from './helpers/folders.mjs'
 
@@ -57,6 +67,18 @@ test('each call names the path that it could not change', async () => {
       assert.equal(details.file, path)
       return true
     })
+})
+
+test('a file is replaced whole, or left as it was with nothing beside it', async () => {
+  mkdirSync(place('kept'))
+  await replaceFile(place('kept/file'), 'old')
+  await replaceFile(place('kept/file'), 'new')
+  mkdirSync(place('kept/full/inner'), { recursive: true })
+  await assert.rejects(replaceFile(place('kept/full'), 'text'), ioErrorOf(place('kept/full')))
+  assert.deepEqual(readdirSync(place('kept')), ['file', 'full'])
+  const none = place('kept/none/part')
+  await assert.rejects(replaceFile(place('kept/file'), 'text', none), ioErrorOf(none))
+  assert.equal(readFileSync(place('kept/file'), 'utf8'), 'new')
 })
 
 const ioErrorOf = (path) => (error) => error.code === 'ERR_IO' && error.details.file === path

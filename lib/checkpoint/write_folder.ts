@@ -14,7 +14,10 @@ export function writeText(folder: string, name: string, text: string): Promise<v
 
 /** Throws ERR_NO_SPACE or ERR_IO. */
 export const writeJson = (folder: string, name: string, content: unknown): Promise<void> =>
-  writeText(folder, name, `${JSON.stringify(content, null, 2)}\n`)
+  writeText(folder, name, jsonText(content))
+
+/** As all our JSON files have it. */
+export const jsonText = (content: unknown): string => `${JSON.stringify(content, null, 2)}\n`
 
 /** Makes a folder and those above it, if they are not there. Throws ERR_NO_SPACE or ERR_IO. */
 export const makeFolder = (path: string): Promise<void> => mkdir(path, { recursive: true })

@@ -1,6 +1,6 @@
 /** How well models answer: load -> plan -> run -> save -> report. Tasks: lib/tasks. Docs: docs/evaluate.md. */
 import { provenance } from '../checkpoint/provenance'
-import { writeJson } from '../checkpoint/write_folder'
+import { jsonText } from '../checkpoint/write_folder'
 import type { EvaluateConfig } from '../config/evaluate'
 import { answersOf } from './evaluating/answer'
 import { type Identities, identitiesOf } from './evaluating/identities'
@@ -257,6 +257,6 @@ async function save(
   report: EvaluateReport,
 ): Promise<void> {
   const made = { ...numerics(config), device: config.device }
-  await writeJson(folder.path, 'provenance.json', provenance('evaluate', inputs, made))
+  await folder.write('provenance.json', jsonText(provenance('evaluate', inputs, made)))
   await folder.writeReport(report)
 }

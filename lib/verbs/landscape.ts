@@ -1,5 +1,4 @@
 /** Techniques of compression at many rates on one model: load -> plan -> run -> save -> report. A point is a `compress`. */
-import { writeText } from '../checkpoint/write_folder'
 import type { LandscapeConfig } from '../config/landscape'
 import { csvText } from '../report/csv'
 import { type Means, ModelAtHand } from './compressing/model_at_hand'
@@ -172,7 +171,7 @@ async function writeReport(
   report: LandscapeReport,
   config: LandscapeConfig,
 ): Promise<void> {
-  await writeText(folder.path, 'landscape.csv', csvText(rowsOf(report.points, report.fronts)))
-  await writeText(folder.path, 'landscape.html', await landscapePage(report, config))
+  await folder.write('landscape.csv', csvText(rowsOf(report.points, report.fronts)))
+  await folder.write('landscape.html', await landscapePage(report, config))
   await folder.writeReport(report)
 }

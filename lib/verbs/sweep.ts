@@ -161,7 +161,7 @@ async function sweepIn(folder: ClaimedFolder, work: Work): Promise<SweepReport> 
   const seconds = (performance.now() - start) / 1000
   const report = sweepReport(plan, { points, measured: points.length - there, seconds, inputsHash: hash })
   const whole = { ...report, ...(await writeBest(plan, report, options, signal)) }
-  await writeReport(folder.path, plan, whole)
+  await writeReport(folder, plan, whole)
   return whole
 }
 

@@ -4,7 +4,7 @@
 // bytes of an undisturbed one. In full all calls; otherwise a share of them, in which each fault comes up.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { clone } from '../helpers/cli.mjs'
@@ -147,7 +147,7 @@ test('the command ends with 1 and one error as JSON; after a failed sync nothing
   calls.close()
 })
 
-test('a run that cannot be cleared away is as it was; a lock that cannot be deleted names nobody', async () => {
+test('files of a run are whole or not there, a run that cannot be cleared away stays, its lock names nobody', async () => {
   const { folder, env } = setting('clearing')
   const calls = new FailingCalls(env.FAIL_CONTROL)
   const work = join(folder, 'work')
@@ -162,18 +162,30 @@ test('a run that cannot be cleared away is as it was; a lock that cannot be dele
     const { met } = calls.over()
     return { code, met, told: JSON.parse(out) }
   }
-  assert.equal((await train()).code, 0)
+  const failing = (kind, under, at = 1) =>
+    calls.order({ under: join(out, under), action: 'fail', kinds: [kind], at })
+  const ends = ({ code, met, told }) => [code, met, told.error?.code]
+
+  failing('write', '.tmp-resolved.yaml')
+  assert.deepEqual(ends(await train()), [1, 1, 'ERR_IO'])
+  assert.ok(!existsSync(out)) // nothing came of the run
+  failing('write', '.tmp-curves.svg')
+  assert.deepEqual(ends(await train()), [0, 1, undefined])
+  assert.deepEqual(
+    readdirSync(out).filter((name) => name.includes('curves')),
+    [],
+  )
+
   const whole = lastingHashes(work)
   for (const at of [1, 2, 3]) {
-    calls.order({ under: join(out, '.trash-run'), action: 'fail', kinds: ['rename'], at })
-    const { code, met, told } = await train('--overwrite')
-    assert.deepEqual([code, met, told.error.code], [1, 1, 'ERR_IO'])
+    failing('rename', '.trash-run', at)
+    assert.deepEqual(ends(await train('--overwrite')), [1, 1, 'ERR_IO'])
     assert.deepEqual(lastingHashes(work), whole)
     assert.ok(!existsSync(join(out, '.trash-run')))
   }
-  calls.order({ under: join(out, 'run.lock'), action: 'fail', kinds: ['unlink'], at: 1 })
-  const { code, met } = await train('--resume')
-  assert.deepEqual([code, met], [0, 1])
+
+  failing('unlink', 'run.lock')
+  assert.deepEqual(ends(await train('--resume')), [0, 1, undefined])
   assert.equal(readFileSync(join(out, 'run.lock'), 'utf8'), '')
   calls.close()
 })

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
 import { ioError } from '../../checkpoint/json_file'
 import { readFile, realpath, stat } from '../../files'
-import { mkdir, rename, writeFile } from '../../writes'
+import { mkdir, replaceFile } from '../../writes'
 import { workPath } from './place'
 
 /** What a file system says of a file; equal stamps are taken for equal content, as git does. */
@@ -58,7 +58,5 @@ async function recall(place: string): Promise<HashedFile | undefined> {
 
 async function remember(cache: string, place: string, hashed: object): Promise<void> {
   await mkdir(dirname(place), { recursive: true })
-  const written = await workPath(cache)
-  await writeFile(written, JSON.stringify(hashed))
-  await rename(written, place)
+  await replaceFile(place, JSON.stringify(hashed), await workPath(cache))
 }

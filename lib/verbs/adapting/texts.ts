@@ -5,7 +5,7 @@ import type { AdaptConfig } from '../../config/adapt'
 import { toYaml } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
 import { type CorpusOptions, corpusTexts } from '../../text/bpe/corpus_texts'
-import { rename, writeFile } from '../../writes'
+import { replaceFile } from '../../writes'
 
 /** Writes NAME.jsonl and NAME.yaml for each; returns the task files. Throws ERR_DATA, ERR_NOT_FOUND, ERR_NO_SPACE. */
 export async function writeTextTasks(
@@ -19,7 +19,7 @@ export async function writeTextTasks(
     for await (const text of corpusTexts(sources, options)) lines.push(`${JSON.stringify({ text })}\n`)
     if (lines.length === 0) throw noTexts(name)
     await makeFolder(folder)
-    await replace(join(folder, `${name}.jsonl`), lines.join(''))
+    await replaceFile(join(folder, `${name}.jsonl`), lines.join(''))
     await writeText(folder, `${name}.yaml`, toYaml(taskOf(name)))
     tasks.push(join(folder, `${name}.yaml`))
   }
@@ -34,11 +34,6 @@ const taskOf = (name: string) => ({
   test_split: 'test',
   doc_to_target: 'text',
 })
-
-async function replace(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text)
-  await rename(`${file}.new`, file)
-}
 
 const noTexts = (name: string) =>
   new TongueforgeError('ERR_DATA', `held_out.${name}: expected texts, found none`, {

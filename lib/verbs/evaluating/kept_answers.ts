@@ -5,7 +5,7 @@
 import { createReadStream } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { mkdir, rename, writeFile } from '../../writes'
+import { mkdir, replaceFile } from '../../writes'
 import type { Turn } from './answer'
 
 export const answersFile = (folder: string, model: string, task: string) =>
@@ -43,6 +43,5 @@ export async function writeAnswers({ file, hash }: KeptAnswers, turns: readonly 
     { answers_sha256: hash, documents: turns.length },
     ...turns.map((of, doc_id) => ({ doc_id, turns: of })),
   ]
-  await writeFile(`${file}.new`, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
-  await rename(`${file}.new`, file)
+  await replaceFile(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ioError } from '../../checkpoint/json_file'
 import { mean, PERPLEXITIES, stderrOfMean } from '../../tasks/metrics'
-import { mkdir, rename, writeFile } from '../../writes'
+import { mkdir, replaceFile } from '../../writes'
 import { StepLines } from '../training/step_lines'
 import { answersFile } from './kept_answers'
 import type { RollingSample, Sample } from './measure'
@@ -86,8 +86,7 @@ export class TaskRecords {
     const file = samplesFile(this.folder, record.model, record.task)
     await mkdir(dirname(file), { recursive: true })
     const text = samples.map((sample) => `${JSON.stringify(sample)}\n`).join('')
-    await writeFile(`${file}.new`, text)
-    await rename(`${file}.new`, file)
+    await replaceFile(file, text)
     await this.lines.record(record)
     this.#all.push(record)
   }

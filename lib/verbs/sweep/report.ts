@@ -1,8 +1,9 @@
 /** What a sweep found: the points, the best of them, those that no other beats in everything, and the curve. */
 import { basename, join } from 'node:path'
-import { writeJson, writeText } from '../../checkpoint/write_folder'
+import { jsonText } from '../../checkpoint/write_folder'
 import type { Scale } from '../../config/scales'
 import { type Line, lineChart } from '../../report/chart'
+import type { ClaimedFolder } from '../training/claimed_folder'
 import { isBetter, judge, paretoSet, type Verdict } from './judge'
 import type { SweepMemory } from './memory'
 import type { SweepPlan } from './plan'
@@ -68,15 +69,16 @@ export function sweepReport(plan: SweepPlan, session: Session): SweepReport {
 }
 
 /** report.json, curve.json and curve.svg. */
-export async function writeReport(folder: string, plan: SweepPlan, report: SweepReport): Promise<void> {
+export async function writeReport(
+  folder: ClaimedFolder,
+  plan: SweepPlan,
+  report: SweepReport,
+): Promise<void> {
   const curve = curveOf(plan, report)
-  await writeJson(folder, 'curve.json', { x: curve.x, y: 'loss', points: curve.points })
-  await writeText(
-    folder,
-    'curve.svg',
-    await lineChart({ title: basename(folder), y: 'loss', dots: true, ...curve }),
-  )
-  await writeJson(folder, 'report.json', report)
+  await folder.write('curve.json', jsonText({ x: curve.x, y: 'loss', points: curve.points }))
+  const chart = { title: basename(folder.path), y: 'loss', dots: true, ...curve }
+  await folder.write('curve.svg', await lineChart(chart))
+  await folder.writeReport(report)
 }
 
 /** Of points that may come from a file: a loss that is no number is null there. */

@@ -2,12 +2,12 @@
 import { channel } from 'node:diagnostics_channel'
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
-import { makeFolder, writeJson, writeText } from '../../checkpoint/write_folder'
+import { jsonText, makeFolder } from '../../checkpoint/write_folder'
 import { readYaml, toYaml } from '../../config/parse'
 import { Team } from '../../distributed/team'
 import { TongueforgeError } from '../../errors'
 import { readdir, realpath } from '../../files'
-import { mkdir, rename, rm, rmdir } from '../../writes'
+import { mkdir, rename, replaceFile, rm, rmdir } from '../../writes'
 import { LOCK_FILE, lockRun, type RunLock } from './run_lock'
 
 /** What may be done with a run that is already there. */
@@ -132,12 +132,17 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
 
   /** Marks the folder as a run of this config; to be called once nothing speaks against going on with it. */
   writeConfig(): Promise<void> {
-    return writeText(this.path, CONFIG_FILE, toYaml(this.config))
+    return this.write(CONFIG_FILE, toYaml(this.config))
   }
 
   /** Puts the report where people look for it; `model/` holds its own. */
   writeReport(report: object): Promise<void> {
-    return writeJson(this.path, 'report.json', report)
+    return this.write('report.json', jsonText(report))
+  }
+
+  /** A file of the run, in the folder itself: there whole, or as it was. Throws ERR_NO_SPACE or ERR_IO. */
+  write(name: string, text: string): Promise<void> {
+    return replaceFile(join(this.path, name), text, join(this.path, `.tmp-${name}`))
   }
 
   // Going on drops what a run of this verb does not know: the points of a sweep, say.

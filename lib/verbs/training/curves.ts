@@ -1,7 +1,6 @@
 /** curves.svg: the losses of a run over its updates, for whoever opens the folder. */
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import { type Line, lineChart } from '../../report/chart'
-import { writeFile } from '../../writes'
 import type { RunFolder } from './run_folder'
 import type { Session } from './session'
 import type { Evaluation } from './state'
@@ -10,10 +9,10 @@ import type { Evaluation } from './state'
 const POINTS = 200
 
 /** Draws the losses, of all sessions of the run. */
-export async function writeCurves({ path }: RunFolder, { losses, state }: Session): Promise<void> {
+export async function writeCurves(folder: RunFolder, { losses, state }: Session): Promise<void> {
   const points = lossPoints(losses, state.evaluations)
-  const chart = { title: basename(path), x: 'updates', y: 'loss', points }
-  await writeFile(join(path, 'curves.svg'), await lineChart(chart))
+  const chart = { title: basename(folder.path), x: 'updates', y: 'loss', points }
+  await folder.write('curves.svg', await lineChart(chart))
 }
 
 /** Training first, then held-out data: each source, where there are several, and all of them. Infinities are left out. */

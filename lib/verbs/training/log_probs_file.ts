@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { readFile } from '../../files'
 import { workPath } from '../../text/cache/place'
 import { pause } from '../../text/pause'
-import { rename, rm, writeFailed, writeFile } from '../../writes'
+import { replaceFile, writeFailed } from '../../writes'
 
 /** By the number of the document in its source; a document that stands in no row has 0 and 0. */
 export interface DocumentLogProbs {
@@ -54,15 +54,8 @@ export async function writeLogProbs(
     ...(rows && { rows }),
     sha256: await sha256Of(parts),
   }
-  let written: string | undefined
-  try {
-    written = await workPath(dirname(file)) // others may be writing the same
-    await writeFile(written, [Buffer.from(`${JSON.stringify(header)}\n`), ...parts])
-    await rename(written, file)
-  } catch (error) {
-    if (written) await rm(written, { force: true }).catch(() => {}) // what went wrong first is what counts
-    writeFailed(file)(error as NodeJS.ErrnoException)
-  }
+  const by = await workPath(dirname(file)).catch(writeFailed(file)) // others may be writing the same
+  await replaceFile(file, [Buffer.from(`${JSON.stringify(header)}\n`), ...parts], by)
 }
 
 function parseHeader(line: string): Header | undefined {

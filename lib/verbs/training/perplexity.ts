@@ -14,7 +14,7 @@ import { Random } from '../../text/random'
 import { Selected } from '../../text/selected'
 import type { Tokens } from '../../text/tokens'
 import { windowRows } from '../../text/windows'
-import { writeFile } from '../../writes'
+import { replaceFile } from '../../writes'
 import { environment } from './environment'
 import { writeLogProbs } from './log_probs_file'
 import {
@@ -93,7 +93,7 @@ export class Perplexity {
     if (measured === undefined || report === undefined) return
     const [file, picture] = ['bin', 'svg'].map((kind) => join(folder, `${NAME}.${kind}`))
     await writeLogProbs(file!, measured.key, measured)
-    await writeFile(picture!, await drawPerplexity(report))
+    await replaceFile(picture!, await drawPerplexity(report))
   }
 
   /** Numbers of the documents to measure, whatever the seed; undefined: all. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { ioError } from '../../checkpoint/json_file'
 import { TongueforgeError } from '../../errors'
 import { readFile } from '../../files'
-import { appendFile, rename, writeFile } from '../../writes'
+import { appendFile, replaceFile } from '../../writes'
 
 export class StepLines<Line extends { step: number }> {
   /** `content` is what a line holds, as errors say it. */
@@ -36,10 +36,8 @@ export class StepLines<Line extends { step: number }> {
   }
 
   /** By a rename: a run that is killed here loses none of them. Throws ERR_NO_SPACE or ERR_IO. */
-  async write(all: readonly Line[]): Promise<void> {
-    const rewritten = `${this.path}.new`
-    await writeFile(rewritten, textOf(all))
-    await rename(rewritten, this.path)
+  write(all: readonly Line[]): Promise<void> {
+    return replaceFile(this.path, textOf(all))
   }
 
   #parse(text: string, place: string): Line {
