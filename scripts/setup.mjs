@@ -20,6 +20,16 @@ const require = createRequire(import.meta.url)
 
 /** Runs all the steps that have something to do. `build`: options of the native build. */
 export async function setUp(build = {}) {
+  const options = { ...build, libtorch: await setUpLibtorch(build) }
+  await step('native build', {
+    doing: 'configuring',
+    upToDate: () => nativeUpToDate(options),
+    run: (report) => buildNative(options, report),
+  })
+}
+
+/** Those before the native build; resolves with the libtorch to build with. */
+export async function setUpLibtorch(build = {}) {
   await step('dependencies', { doing: 'npm ci', upToDate: dependenciesUpToDate, run: installDependencies })
   await step('TypeScript', { doing: 'compiling lib/', upToDate: typescriptUpToDate, run: compileTypescript })
   let libtorch
@@ -36,12 +46,7 @@ export async function setUp(build = {}) {
       return describe(libtorch)
     },
   })
-  const options = { ...build, libtorch }
-  await step('native build', {
-    doing: 'configuring',
-    upToDate: () => nativeUpToDate(options),
-    run: (report) => buildNative(options, report),
-  })
+  return libtorch
 }
 
 // npm writes what it installed to node_modules/.package-lock.json, last of all: half an installation has none.
