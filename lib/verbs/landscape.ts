@@ -126,8 +126,8 @@ async function landscapeIn(
     const hashes = await hashesOf(plan, signal)
     const probed = probes ? { probes_sha256: await probes.hash(signal) } : {}
     const records = new PointRecords(folder.path)
+    await folder.writeConfig() // first: without it a folder is no run that can be gone on with
     await records.open(hashes)
-    await folder.writeConfig()
     const finding = { measure, original: original.folder.path, options: optionsOf(work) }
     let measured = 0
     for (const [step, point] of [ORIGINAL, ...points].entries()) {

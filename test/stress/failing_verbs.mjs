@@ -162,8 +162,8 @@ class FailingVerb {
     if (!message.includes(this.work)) return `nothing of ${path} in ${said}`
     if (!hint) return `no hint in ${said}`
     // Of calls that fail from one on, the error may be of a later one than was met first, which had no bytes to write.
-    const ofFolder = cause?.syscall === 'mkdir'
-    const needs = action === 'fail' && code === 'ERR_NO_SPACE' && NEEDS_BYTES.includes(kind) && !ofFolder
+    const without = ['mkdir', 'open'].includes(cause?.syscall)
+    const needs = action === 'fail' && code === 'ERR_NO_SPACE' && NEEDS_BYTES.includes(kind) && !without
     return needs && !(Number(details.bytes_needed) > 0) && `no bytes_needed in ${said}`
   }
 }
