@@ -4,7 +4,7 @@
  */
 import * as fs from 'node:fs'
 import { constants } from 'node:os'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { TongueforgeError } from './errors'
 import { OpenFile, stat } from './files'
@@ -172,6 +172,17 @@ export const rm = (path: string, options?: { recursive?: boolean; force?: boolea
   calls.rm(path, options ?? {}).catch(removeFailed(path))
 
 export const rmdir = (path: string): Promise<void> => calls.rmdir(path).catch(removeFailed(path))
+
+/**
+ * Deletes a folder so that none of it is taken for all: renamed to `.trash-NAME` beside its place first, which whoever
+ * holds the folder around it next sweeps away, if this is cut short. Nothing where it is not there. Throws ERR_IO.
+ */
+export async function discard(path: string): Promise<void> {
+  if (!fs.existsSync(path)) return
+  const trash = join(dirname(path), `.trash-${basename(path)}`)
+  await rename(path, trash)
+  await rm(trash, { recursive: true, force: true })
+}
 
 /** A folder with all that is in it. */
 export const cp = (from: string, to: string, options: { recursive: boolean }): Promise<void> =>

@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import {
   copyFile,
+  discard,
   makeFoldersNow,
   mkdir,
   rename,
@@ -79,6 +80,18 @@ test('a file is replaced whole, or left as it was with nothing beside it', async
   const none = place('kept/none/part')
   await assert.rejects(replaceFile(place('kept/file'), 'text', none), ioErrorOf(none))
   assert.equal(readFileSync(place('kept/file'), 'utf8'), 'new')
+})
+
+test('a folder that is to go is whole or gone, whatever stops its deletion', async () => {
+  mkdirSync(place('going/model'), { recursive: true })
+  writeFileSync(place('going/model/config.json'), '{}')
+  mkdirSync(place('going/.trash-model/of an earlier try'), { recursive: true })
+  await assert.rejects(discard(place('going/model')), ioErrorOf(place('going/.trash-model')))
+  assert.deepEqual(readdirSync(place('going/model')), ['config.json'])
+  await rm(place('going/.trash-model'), { recursive: true })
+  await discard(place('going/model'))
+  await discard(place('going/model')) // is not there
+  assert.deepEqual(readdirSync(place('going')), [])
 })
 
 const ioErrorOf = (path) => (error) => error.code === 'ERR_IO' && error.details.file === path

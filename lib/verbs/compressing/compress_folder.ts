@@ -5,7 +5,7 @@ import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { makeFolder, writeJson } from '../../checkpoint/write_folder'
 import type { CompressConfig } from '../../config/compress'
 import { readdir } from '../../files'
-import { rename, rm, rmdir } from '../../writes'
+import { discard, rm, rmdir } from '../../writes'
 import { ClaimedFolder } from '../training/claimed_folder'
 import { sourcesOf } from './config'
 import { StageBook } from './records'
@@ -62,15 +62,8 @@ export class CompressFolder extends ClaimedFolder<CompressConfig> {
   /** Deletes the model of a stage that nobody needs any more; the curves of a training stay. */
   async forget(name: string): Promise<void> {
     const place = this.place(name)
-    if (existsSync(join(place, 'config.json'))) return this.#discard(name)
+    if (existsSync(join(place, 'config.json'))) return discard(place)
     await rm(join(place, 'model'), { recursive: true, force: true })
-  }
-
-  // Renamed before it is deleted: what is left of it, if that is cut short, the next session sweeps away.
-  async #discard(name: string): Promise<void> {
-    const trash = join(this.stages, `.trash-${name}`)
-    await rename(this.place(name), trash)
-    await rm(trash, { recursive: true, force: true })
   }
 
   /** Deletes what stages have left that the config does not have any more. */

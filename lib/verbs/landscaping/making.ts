@@ -1,7 +1,7 @@
 /** The model of a point: a run of `compress` under points/. */
 import { join } from 'node:path'
 import type { TongueforgeError } from '../../errors'
-import { rm } from '../../writes'
+import { discard } from '../../writes'
 import { type CompressResult, compress } from '../compress'
 import type { PlannedPoint } from './plan'
 
@@ -41,5 +41,5 @@ const secondsOf = (report: CompressResult['report']) => ('seconds' in report ? r
 
 /** Deletes the models of a point that is measured; its report, config and curves stay. */
 export async function forgetModels({ compress: { out } }: PlannedPoint): Promise<void> {
-  for (const name of ['model', 'stages']) await rm(join(out, name), { recursive: true, force: true })
+  for (const name of ['model', 'stages']) await discard(join(out, name))
 }
