@@ -14,12 +14,14 @@ const calls = {
   copyFile: promisify(fs.copyFile),
   cp: fs.promises.cp, // with callbacks it is the same within
   link: promisify(fs.link),
+  lstat: promisify(fs.lstat),
   mkdir: promisify(fs.mkdir),
   mkdtemp: promisify(fs.mkdtemp),
+  readdir: promisify(fs.readdir),
   rename: promisify(fs.rename),
-  rm: promisify(fs.rm),
   rmdir: promisify(fs.rmdir),
   symlink: promisify(fs.symlink),
+  unlink: promisify(fs.unlink),
 }
 
 /** Of a disk that is full, and of a quota that is used up: of that one Node has only the number. */
@@ -87,7 +89,7 @@ export async function replaceFile(
     await writeFile(by, data)
     await rename(by, file)
   } catch (error) {
-    await calls.rm(by, { force: true }).catch(() => {}) // what went wrong first is what counts
+    await calls.unlink(by).catch(() => {}) // what went wrong first is what counts
     throw error
   }
 }
@@ -168,8 +170,27 @@ export const symlink = (target: string, path: string): Promise<void> =>
 
 export const link = (from: string, to: string): Promise<void> => calls.link(from, to).catch(writeFailed(to))
 
-export const rm = (path: string, options?: { recursive?: boolean; force?: boolean }): Promise<void> =>
-  calls.rm(path, options ?? {}).catch(removeFailed(path))
+/** `recursive`: with all that is in it; `force`: also where it is not there. Once it has failed nothing more is deleted. */
+export async function rm(
+  path: string,
+  { recursive = false, force = false }: { recursive?: boolean; force?: boolean } = {},
+): Promise<void> {
+  const remove = recursive ? removeTree : calls.unlink
+  const removed = remove(path)
+  await (force ? removed.catch(unlessGone) : removed).catch(removeFailed(path))
+}
+
+const unlessGone = (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'ENOENT') throw error
+}
+
+// Not by Node's `recursive`, which tells of the first failure while other deletions are still under way: they would meet what
+// is made there next.
+async function removeTree(path: string): Promise<void> {
+  if (!(await calls.lstat(path)).isDirectory()) return calls.unlink(path)
+  for (const name of await calls.readdir(path)) await removeTree(join(path, name)).catch(unlessGone)
+  await calls.rmdir(path)
+}
 
 export const rmdir = (path: string): Promise<void> => calls.rmdir(path).catch(removeFailed(path))
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import {
@@ -92,6 +92,39 @@ test('a folder that is to go is whole or gone, whatever stops its deletion', asy
   await discard(place('going/model'))
   await discard(place('going/model')) // is not there
   assert.deepEqual(readdirSync(place('going')), [])
+})
+
+test('once a deletion has failed nothing more is deleted', () => {
+  for (const name of ['a', 'b', 'c/d', 'e']) {
+    mkdirSync(dirname(place('tree', name)), { recursive: true })
+    writeFileSync(place('tree', name), '')
+  }
+  const code = `
+    const fs = require('node:fs')
+    const { unlink } = fs
+    const eio = Object.assign(new Error('EIO'), { code: 'EIO' })
+    fs.unlink = (path, done) => (path.endsWith('/b') ? setImmediate(done, eio) : unlink(path, done))
+    const { rm } = require(${JSON.stringify(join(clone, 'dist/writes.js'))})
+    const left = () => fs.readdirSync(process.argv[1], { recursive: true }).sort().join()
+    rm(process.argv[1], { recursive: true }).catch(({ code }) => {
+      const first = left()
+      setTimeout(() => console.log(code, first, left()), 50)
+    })`
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', code, place('tree')], { encoding: 'utf8' })
+  const [failed, first, later] = stdout.trim().split(' ')
+  assert.equal(failed, 'ERR_IO', stderr)
+  assert.equal(first, later)
+  assert.ok(first.split(',').includes('b'), first)
+})
+
+test('what is not there is deleted with force alone, and links are not followed', async () => {
+  await assert.rejects(rm(place('nothing'), { recursive: true }), ioErrorOf(place('nothing')))
+  await rm(place('nothing'), { recursive: true, force: true })
+  mkdirSync(place('linking'))
+  symlinkSync(place('folder'), place('linking/folder'))
+  await rm(place('linking'), { recursive: true })
+  assert.ok(readdirSync(home).includes('folder') && !readdirSync(home).includes('linking'))
+  assert.deepEqual(readdirSync(place('folder')), ['b.txt'])
 })
 
 const ioErrorOf = (path) => (error) => error.code === 'ERR_IO' && error.details.file === path
