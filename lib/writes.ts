@@ -77,7 +77,7 @@ export async function writeFile(
 }
 
 /**
- * The whole of a file, in place of one that may be there: written as `by`, in the same folder, and renamed. What fails
+ * The whole of a file, in place of one that may be there: written as `by`, on the same disk, and renamed. What fails
  * leaves the file as it was. Throws ERR_NO_SPACE, ERR_IO.
  */
 export async function replaceFile(
