@@ -1,4 +1,5 @@
 /** One page from the folders of runs: load -> plan -> run -> save -> report. Each kind of run is a file in reporting/kinds/. */
+import { jsonText } from '../checkpoint/write_folder'
 import { checkOptions } from '../config/call_options'
 import { type Attachment, attachmentsOf, type Block } from '../report/blocks'
 import { type Chapter, type Document, documentHtml } from '../report/document'
@@ -121,7 +122,7 @@ function rendered(
   const attachments = blocks.flatMap(attachmentsOf)
   const files = attachments.map(({ name }) => name)
   const content: ReportContent = { schema: SCHEMA, title: draft.title, runs: read.map(reported), files }
-  const text = `${JSON.stringify(content, null, 2)}\n`
+  const text = jsonText(content)
   const data: Attachment = { name: 'report.json', type: 'application/json', content: text }
   return { html: documentHtml({ ...draft, data }), content, attachments: [...attachments, data] }
 }

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { dirname, join } from 'node:path'
+import { jsonText } from '../../checkpoint/write_folder'
 import type { TongueforgeError } from '../../errors'
 import { OpenFile } from '../../files'
 import { rm, writeFailed, writeFile } from '../../writes'
@@ -101,7 +102,7 @@ export class EntryWriter {
 
 /** Writes the manifest: the last file, so that an entry with one is whole. */
 export async function writeManifest(folder: string, manifest: Manifest): Promise<void> {
-  await writeFile(manifestOf(folder), `${JSON.stringify(manifest, null, 2)}\n`, { flush: true })
+  await writeFile(manifestOf(folder), jsonText(manifest), { flush: true })
 }
 
 /** A file that is written in large pieces and hashed on the way. */

@@ -1,12 +1,11 @@
 /** Checkpoints of a run: published whole, verified before use, the newest and the best kept. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { writeJson } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
 import { readdir, stat } from '../../files'
-import { rename, rm } from '../../writes'
+import { discard } from '../../writes'
 import {
   hashOf,
   isOtherVersion,
@@ -64,7 +63,7 @@ export class Checkpoints {
   async save(writer: StateWriter, state: RunState): Promise<Checkpoint> {
     const { step } = state
     const path = join(this.folder, folderName(step))
-    await this.#discard(folderName(step)) // a damaged one, or it would have been resumed from
+    await discard(path) // a damaged one, or it would have been resumed from
     await withStagedFolder(path, { overwrite: false }, async (staged) => {
       await writer.saveState(staged)
       await writeJson(staged, STATE, state)
@@ -114,7 +113,8 @@ export class Checkpoints {
 
   /** Deletes all checkpoints after a step, the newest first. */
   async discardAfter(step: number): Promise<void> {
-    for (const name of (await this.names()).reverse()) if (stepOf(name) > step) await this.#discard(name)
+    for (const name of (await this.names()).reverse())
+      if (stepOf(name) > step) await discard(join(this.folder, name))
   }
 
   async #firstWhole(
@@ -162,17 +162,8 @@ export class Checkpoints {
       ...this.#reachable(names),
     ])
     for (const name of names) {
-      if (!stay.has(name)) await this.#discard(name)
+      if (!stay.has(name)) await discard(join(this.folder, name))
     }
-  }
-
-  // Renamed before it is deleted: a checkpoint that is half deleted must not look like one.
-  async #discard(name: string): Promise<void> {
-    const path = join(this.folder, name)
-    if (!existsSync(path)) return
-    const trash = join(this.folder, `.trash-${name}`)
-    await rename(path, trash)
-    await rm(trash, { recursive: true, force: true })
   }
 
   // Of what stays, nothing may depend on when a signal came: a rollback would go elsewhere.
