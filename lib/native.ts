@@ -330,6 +330,8 @@ export interface NativeCalls {
   shutdownJobs(): void
   dispose(handle: Handle): void
   processStats(): NativeStats
+  /** Whether a model serves in this process, in whichever of its threads. */
+  isServing(): boolean
   /** The number of the request. */
   submitRequest(options: { engine: Handle } & RequestSettings): number
   cancelRequest(options: { engine: Handle; request: number }): void
@@ -352,6 +354,11 @@ export function native(): Addon {
     addon = loaded
   }
   return addon
+}
+
+/** Whether a model serves in this process, as far as this thread can know: it loads nothing to ask. */
+export function isServing(): boolean {
+  return addon?.isServing() ?? false
 }
 
 /** Who hears of a job, and can stop it. */

@@ -44,6 +44,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"likelihoods", likelihoods},
       {"makeEngine", make_engine},
       {"runEngine", run_engine},
+      {"isServing", is_serving},
       {"submitRequest", submit_request},
       {"cancelRequest", cancel_request},
       {"useWeights", use_weights},

@@ -1,7 +1,9 @@
 #include <ATen/Parallel.h>
 
 #include "binding/exports.h"
+#include "binding/priority.h"
 #include "binding/to_js.h"
+#include "serve/engine.h"
 
 namespace tongueforge::binding {
 namespace {
@@ -44,7 +46,7 @@ Value problems_value(const std::vector<Error>& problems) {
   return all;
 }
 
-Napi::Value start_job(const Napi::CallbackInfo& info, JobThread::Body body) {
+Napi::Value start_answer(const Napi::CallbackInfo& info, JobThread::Body body) {
   const Options options(info[0]);
   const int threads = read_threads(options);
   return JobThread::start(info.Env(), info[1].As<Napi::Function>(),
@@ -52,6 +54,13 @@ Napi::Value start_job(const Napi::CallbackInfo& info, JobThread::Body body) {
                             if (threads > 0) at::set_num_threads(threads);
                             return body(job);
                           });
+}
+
+Napi::Value start_job(const Napi::CallbackInfo& info, JobThread::Body body) {
+  return start_answer(info, [body = std::move(body)](Job& job) {
+    if (serve::Engine::alive() > 0) lower_priority();
+    return body(job);
+  });
 }
 
 }  // namespace tongueforge::binding

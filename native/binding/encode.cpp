@@ -66,17 +66,17 @@ Value::List to_value(const std::vector<encode::HeadShape>& heads) {
 Napi::Value embed(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const auto pooling = options.text("pooling") == "mean" ? encode::Pooling::mean : encode::Pooling::first;
-  return start_job(info,
-                   [model = encoder_of(options), rows = options.rows("rows"), pooling,
-                    normalised = options.flag("normalize")](Job& job) -> Value {
-                     return to_value(encode::embed(*model, rows, pooling, normalised, job));
-                   });
+  return start_answer(info,
+                      [model = encoder_of(options), rows = options.rows("rows"), pooling,
+                       normalised = options.flag("normalize")](Job& job) -> Value {
+                        return to_value(encode::embed(*model, rows, pooling, normalised, job));
+                      });
 }
 
 // classify({model, rows}, on_event): {data: Float32 ArrayBuffer, shape: [N, C]}
 Napi::Value classify(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [model = encoder_of(options), rows = options.rows("rows")](Job& job) -> Value {
+  return start_answer(info, [model = encoder_of(options), rows = options.rows("rows")](Job& job) -> Value {
     return to_value(encode::classify(*model, rows, job));
   });
 }
@@ -84,26 +84,26 @@ Napi::Value classify(const Napi::CallbackInfo& info) {
 // fillMasks({model, rows, mask_id, top_k}, on_event): {text, place, ids: Int32 ArrayBuffer, probabilities}[]
 Napi::Value fill_masks(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info,
-                   [model = encoder_of(options), rows = options.rows("rows"),
-                    mask_id = static_cast<int32_t>(options.integer("mask_id")),
-                    top_k = options.integer("top_k")](Job& job) -> Value {
-                     Value::List all;
-                     for (auto& one : encode::fill_masks(*model, rows, mask_id, top_k, job))
-                       all.push_back(Value::Map{{"text", one.text},
-                                                {"place", one.place},
-                                                {"ids", std::move(one.ids)},
-                                                {"probabilities", Value::List(one.probabilities.begin(),
-                                                                              one.probabilities.end())}});
-                     return all;
-                   });
+  return start_answer(info,
+                      [model = encoder_of(options), rows = options.rows("rows"),
+                       mask_id = static_cast<int32_t>(options.integer("mask_id")),
+                       top_k = options.integer("top_k")](Job& job) -> Value {
+                        Value::List all;
+                        for (auto& one : encode::fill_masks(*model, rows, mask_id, top_k, job))
+                          all.push_back(Value::Map{{"text", one.text},
+                                                   {"place", one.place},
+                                                   {"ids", std::move(one.ids)},
+                                                   {"probabilities", Value::List(one.probabilities.begin(),
+                                                                                 one.probabilities.end())}});
+                        return all;
+                      });
 }
 
 // hiddenStates({model, sounds, frame_width, hidden?, layers}, on_event): {places, data: Float32 ArrayBuffer
 // (L,T,D)}[]; layer -1 is what the whole model gives
 Napi::Value hidden_states(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(
+  return start_answer(
       info,
       [model = unwrap<models::SpeechEncoder>(options.value("model")), sounds = read_marked_sounds(options),
        layers = options.integers("layers")](Job& job) -> Value {

@@ -16,8 +16,12 @@ using Export = Napi::Value (*)(const Napi::CallbackInfo& info);
 /// A JS function around an Export that turns every C++ exception into a JS error with code, hint and details.
 Napi::Function guarded(Napi::Env env, const char* name, Export function);
 
-/// Starts a job from a call (options, on_event): the shape of every asynchronous export.
+/// Starts a job from a call (options, on_event): the shape of every asynchronous export. Where a model serves
+/// in this process, it yields to the event loop and to answers.
 Napi::Value start_job(const Napi::CallbackInfo& info, JobThread::Body body);
+
+/// The same, for what a model in memory is asked: somebody waits for it, and it yields to nobody.
+Napi::Value start_answer(const Napi::CallbackInfo& info, JobThread::Body body);
 
 /// {code, message, hint}[]: what a plan found against running it.
 Value problems_value(const std::vector<Error>& problems);
@@ -53,6 +57,7 @@ Napi::Value likelihoods(const Napi::CallbackInfo& info);
 // serve.cpp
 Napi::Value make_engine(const Napi::CallbackInfo& info);
 Napi::Value run_engine(const Napi::CallbackInfo& info);
+Napi::Value is_serving(const Napi::CallbackInfo& info);
 Napi::Value submit_request(const Napi::CallbackInfo& info);
 Napi::Value cancel_request(const Napi::CallbackInfo& info);
 Napi::Value use_weights(const Napi::CallbackInfo& info);

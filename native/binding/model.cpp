@@ -171,7 +171,7 @@ Napi::Value describe_blocks(const Napi::CallbackInfo& info) {
 // logits({model, rows}, on_event): {data: Float32 ArrayBuffer, shape: [B, T, V]}
 Napi::Value logits(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(
+  return start_answer(
       info,
       [model = unwrap<models::Model>(options.value("model")),
        rows = options.rows("rows")](Job& job) -> Value {
@@ -189,14 +189,14 @@ Napi::Value logits(const Napi::CallbackInfo& info) {
 // ArrayBuffer, stopped}[]
 Napi::Value generate(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info,
-                   [model = decoder_of(options), prompts = options.rows("prompts"),
-                    settings = read_generate_options(options)](Job& job) -> Value {
-                     Value::List results;
-                     for (auto& row : generate::generate(*model, prompts, settings, job))
-                       results.push_back(moved_map("ids", std::move(row.ids), "stopped", row.stopped));
-                     return results;
-                   });
+  return start_answer(info,
+                      [model = decoder_of(options), prompts = options.rows("prompts"),
+                       settings = read_generate_options(options)](Job& job) -> Value {
+                        Value::List results;
+                        for (auto& row : generate::generate(*model, prompts, settings, job))
+                          results.push_back(moved_map("ids", std::move(row.ids), "stopped", row.stopped));
+                        return results;
+                      });
 }
 
 // score({model, rows, window, stride, first_target}, on_event): {tokens, nll}[]
@@ -204,13 +204,13 @@ Napi::Value score(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const score::ScoreOptions settings = {options.integer("window"), options.integer("stride"),
                                         options.integer("first_target")};
-  return start_job(info,
-                   [model = decoder_of(options), rows = options.rows("rows"), settings](Job& job) -> Value {
-                     Value::List results;
-                     for (const auto& row : score::score(*model, rows, settings, job))
-                       results.push_back(Value::Map{{"tokens", row.tokens}, {"nll", row.nll}});
-                     return results;
-                   });
+  return start_answer(
+      info, [model = decoder_of(options), rows = options.rows("rows"), settings](Job& job) -> Value {
+        Value::List results;
+        for (const auto& row : score::score(*model, rows, settings, job))
+          results.push_back(Value::Map{{"tokens", row.tokens}, {"nll", row.nll}});
+        return results;
+      });
 }
 
 // likelihoods({model, rows, first_targets, batch_tokens}, on_event): {log_likelihood, is_greedy}[]
@@ -221,7 +221,7 @@ Napi::Value likelihoods(const Napi::CallbackInfo& info) {
   for (auto& row : options.rows("rows"))
     requests.push_back({std::move(row), first_targets.at(requests.size())});
   const score::LikelihoodOptions settings = {options.integer("batch_tokens")};
-  return start_job(
+  return start_answer(
       info, [model = decoder_of(options), requests = std::move(requests), settings](Job& job) -> Value {
         Value::List results;
         for (const auto& one : score::likelihoods(*model, requests, settings, job))

@@ -99,11 +99,16 @@ Napi::Value make_engine(const Napi::CallbackInfo& info) {
 // runEngine({engine, threads}, on_event): void, when no request is left; items {requests: Int32 ArrayBuffer,
 // ids, log_probs, ended}
 Napi::Value run_engine(const Napi::CallbackInfo& info) {
-  return start_job(info, [engine = engine_of(Options(info[0]))](Job& job) -> Value {
+  return start_answer(info, [engine = engine_of(Options(info[0]))](Job& job) -> Value {
     JobAudience audience(job);
     engine->run(audience, job);
     return {};
   });
+}
+
+// isServing(): whether there is an engine in this process, whichever of its environments made it
+Napi::Value is_serving(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), serve::Engine::alive() > 0);
 }
 
 // submitRequest({engine, prompt, max_new_tokens, stop_ids, log_probs, ...sampling}): number

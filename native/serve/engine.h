@@ -8,6 +8,7 @@
 // Threads: run() belongs to one thread at a time, which owns sequences and pool; all else may be called from
 // any.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -67,8 +68,16 @@ class Engine final : public Object {
   void run(Audience& audience, const Job& job);
 
   int64_t bytes() const override { return pool_bytes_; }
+  /// So many are there in this process.
+  static int64_t alive() { return Counted::count.load(std::memory_order_relaxed); }
 
  private:
+  struct Counted {
+    Counted() { count.fetch_add(1, std::memory_order_relaxed); }
+    ~Counted() { count.fetch_sub(1, std::memory_order_relaxed); }
+    Counted(const Counted&) = delete;
+    inline static std::atomic<int64_t> count{0};
+  };
   struct Inbox {
     std::vector<std::unique_ptr<Sequence>> sequences;
     std::vector<int64_t> cancelled;
@@ -98,6 +107,7 @@ class Engine final : public Object {
   std::shared_ptr<const Weights> weights_;
   int64_t next_number_ = 1, unended_ = 0, refused_ = 0;
   uint64_t next_root_ = 1;
+  Counted counted_;
 };
 
 }  // namespace tongueforge::serve

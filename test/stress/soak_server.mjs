@@ -19,6 +19,9 @@ const draw = random(seed)
 const ended = once(process, 'message').then(() => {
   over = true
 })
+process.once('disconnect', () => {
+  if (!over) process.exit(1) // whoever wanted to know has gone
+})
 let over = false
 let mismatches = 0
 const trainings = { here: 0, own: 0, stopped: 0 }

@@ -2,10 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, getPriority, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isSingleExecutable } from '../../addon/trial'
 import { TongueforgeError } from '../../errors'
+import { isServing } from '../../native'
 import { EVENTS_FILE } from '../training/claimed_folder'
 import type { HostMessage, RunEvent } from './events'
 import { follow } from './follow'
@@ -57,6 +58,7 @@ export class HostProcess {
       throw cannotStart('the system refuses')
     }
     this.pid = child.pid
+    if (isServing()) lowerPriority(this.pid)
     child.on('message', (message: HostMessage) => {
       this.#messages.push(message)
       this.#wake()
@@ -136,6 +138,14 @@ function started(log: string): ChildProcess {
   } finally {
     if (output !== undefined) closeSync(output)
   }
+}
+
+// As that of jobs in a process that serves.
+function lowerPriority(pid: number): void {
+  const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority
+  try {
+    setPriority(pid, Math.min(getPriority() + PRIORITY_BELOW_NORMAL, PRIORITY_LOW))
+  } catch {} // it has ended, or the system forbids it: then it works as it would
 }
 
 function heapFlags(): string[] {
