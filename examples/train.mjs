@@ -1,11 +1,12 @@
-// Trains a few steps; stopped by Ctrl-C, it goes on where it was when it is run again.
+// Trains a few steps; stopped by Ctrl-C or SIGTERM, it goes on where it was when it is run again.
 // node examples/train.mjs MODEL CORPUS OUT; after `npm run demo`, say:
 // node examples/train.mjs demo-out/base demo-out/world/cp_b.jsonl demo-out/more
 import { train } from 'tongueforge'
 
 const [model, corpus, out] = process.argv.slice(2)
 const stop = new AbortController()
-process.once('SIGINT', () => stop.abort(new Error('stopped: run it again to go on')))
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => stop.abort(new Error('stopped: run it again to go on')))
 
 const config = {
   objective: 'cp',

@@ -49,8 +49,14 @@ export async function readAudio(path: string, options: ReadAudioOptions = {}): P
   return audio
 }
 
+export interface AudioInfoOptions {
+  signal?: AbortSignal | undefined
+}
+
 /** From the head of a file alone. Throws as readAudio does. */
-export async function audioInfo(path: string, signal?: AbortSignal): Promise<AudioInfo> {
+export async function audioInfo(path: string, options: AudioInfoOptions = {}): Promise<AudioInfo> {
+  checkOptions('audioInfo', options)
+  const { signal } = options
   const [info] = await audioInfos([path], { signal })
   if (info instanceof TongueforgeError) throw info
   return info!

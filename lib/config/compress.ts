@@ -75,7 +75,7 @@ export const compressSchema = z.strictObject({
     .describe(
       'Where encoded data are kept; default: TONGUEFORGE_DATA_CACHE, else the cache folder of the user.',
     ),
-  device: oneOf(['cpu']).default('cpu').describe('In this build the only one.'),
+  device: oneOf(['cpu']).default('cpu').describe('The only one so far.'),
   dtype: oneOf(['float32', 'bfloat16'])
     .optional()
     .describe(

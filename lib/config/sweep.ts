@@ -76,7 +76,7 @@ export const sweepSchema = z.strictObject({
     ),
   sequence_length: count(2).default(256).describe('Tokens a row.'),
   batch_size: count(1).default(8).describe('Rows at a time.'),
-  device: oneOf(['cpu']).default('cpu').describe('In this build the only one.'),
+  device: oneOf(['cpu']).default('cpu').describe('The only one so far.'),
   dtype: oneOf(['float32', 'bfloat16'])
     .default('float32')
     .describe('Of arithmetic. Weights are rounded as files of the target have them, whatever it is.'),

@@ -107,6 +107,16 @@ describe('train in a process of its own', () => {
     await again.stop() // nobody is there to be stopped
   })
 
+  test('that process is alone where the run is, whatever this one was started with', async () => {
+    const team = { WORLD_SIZE: '2', RANK: '0', MASTER_ADDR: '127.0.0.1', MASTER_PORT: '1' }
+    Object.assign(process.env, team)
+    try {
+      assert.deepEqual(await stepsOf(train(newRun({ eval: here.eval }), { environment: {} })), expected)
+    } finally {
+      for (const name of Object.keys(team)) delete process.env[name]
+    }
+  })
+
   test('a process that is killed is one error, and the run goes on to the same bytes', async () => {
     const options = newRun()
     mkdirSync(options.out)

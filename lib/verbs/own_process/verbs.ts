@@ -26,7 +26,8 @@ interface Row {
 
 export const HOSTED: Record<HostedVerb, Row> = {
   train: {
-    start: (source, options) => train(source, options),
+    // Whoever started this process has seen that it is alone, in an environment that may be another than the inherited one.
+    start: (source, options) => train(source, { ...options, environment: {} }),
     kept: (run) => (run as TrainRun).latest.checkpoint,
     async earlier(folder, before) {
       const all = await new StepLines<Metrics>(join(folder, 'metrics.jsonl'), 'metrics').read()

@@ -52,7 +52,7 @@ export const ON_TEXT_AND_SOUND = {
   ),
   'read wav': async ({ wav }) => ({
     once: async ({ signal } = {}) => {
-      const { channels } = await audioInfo(wav, signal)
+      const { channels } = await audioInfo(wav, { signal })
       const { samples } = await readAudio(wav, { signal })
       return [channels, some(samples)]
     },
