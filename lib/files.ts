@@ -44,7 +44,7 @@ export class OpenFile {
   }
 
   /** Fills the bytes from the place on; resolves with how many there were. */
-  async read(bytes: Buffer, place: number): Promise<number> {
+  async read(bytes: Uint8Array, place: number): Promise<number> {
     let done = 0
     while (done < bytes.length) {
       const { bytesRead } = await calls.read(this.descriptor, bytes, done, bytes.length - done, place + done)

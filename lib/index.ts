@@ -9,7 +9,14 @@ export {
   listAudio,
   type Utterance,
 } from './audio/list'
-export { type Audio, type AudioInfo, type AudioInfoOptions, audioInfo, type ReadAudioOptions, readAudio } from './audio/read'
+export {
+  type Audio,
+  type AudioInfo,
+  type AudioInfoOptions,
+  audioInfo,
+  type ReadAudioOptions,
+  readAudio,
+} from './audio/read'
 export type { EncoderHead, EncoderSpec } from './checkpoint/encoder_config'
 export type { GenerationFiles } from './checkpoint/generation_files'
 export type { JsonObject } from './checkpoint/json_file'

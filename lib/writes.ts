@@ -7,7 +7,7 @@ import { constants } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { TongueforgeError } from './errors'
-import { OpenFile, stat } from './files'
+import { access, OpenFile, stat } from './files'
 
 const calls = {
   appendFile: promisify(fs.appendFile),
@@ -52,16 +52,20 @@ export const writeFailed =
     )
   }
 
-/** Of a file or folder that could not be deleted. Throws ERR_IO. */
-const removeFailed =
+/** Of a file or folder that could not be read, or deleted. Throws ERR_IO. */
+const failedAt =
+  (what: 'read' | 'deleted') =>
   (path: string) =>
   (cause: NodeJS.ErrnoException): never => {
-    throw new TongueforgeError('ERR_IO', `${path}: cannot be deleted (${cause.code ?? cause.message})`, {
+    throw new TongueforgeError('ERR_IO', `${path}: cannot be ${what} (${cause.code ?? cause.message})`, {
       hint: 'Check the disk and the permissions.',
       details: { file: path, errno: cause.code },
       cause,
     })
   }
+
+const readFailed = failedAt('read')
+const removeFailed = failedAt('deleted')
 
 const sizeOf = (data: Data) => (typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength)
 const sumOf = (parts: readonly Uint8Array[]) => parts.reduce((sum, part) => sum + part.byteLength, 0)
@@ -111,6 +115,7 @@ export function appendFile(file: string, data: Data): Promise<void> {
 /** `mode` as of fs.copyFile. */
 export async function copyFile(from: string, to: string, mode?: number): Promise<void> {
   await calls.copyFile(from, to, mode ?? 0).catch(async (error) => {
+    await access(from, fs.constants.R_OK).catch(readFailed(from))
     const size = await stat(from).then(
       (found) => found.size,
       () => 0,

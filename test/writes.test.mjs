@@ -56,6 +56,7 @@ test('each call names the path that it could not change', async () => {
   for (const [call, path] of [
     [() => writeFile(place('folder'), 'text'), place('folder')],
     [() => copyFile(place('a.txt'), place('a.txt/b')), place('a.txt/b')],
+    [() => copyFile(place('none'), place('b')), place('none')], // the one at fault, of two
     [() => mkdir(place('taken')), place('taken')],
     [() => rename(place('none'), place('b')), place('b')],
     [() => rm(place('none')), place('none')],

@@ -54,11 +54,11 @@ async function runAdaptation(
   const { resume = false, overwrite = false, dryRun = false, onWarning: warn = () => {} } = options
   const given = await readAdaptConfig(source, options.overrides ?? [])
   const folder = new AdaptFolder(given.config)
-  const replaces = await folder.check({ resume, overwrite })
+  await folder.check({ resume, overwrite })
   const read = await withModels(given)
   const needed = await checkAdaptation(read, folder, context.signal, warn)
   if (dryRun) return foretell(read, folder, context.signal, warn)
-  return folder.hold(warn, async () => {
+  return folder.hold(warn, async (replaces) => {
     if (replaces) await folder.clear()
     return adaptIn(folder, read, needed, { ...options, ...context })
   })

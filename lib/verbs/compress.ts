@@ -5,7 +5,7 @@ import { modelSpec } from '../checkpoint/model_spec'
 import type { CompressConfig } from '../config/compress'
 import { HeldOut } from './compressing/calibration'
 import { CompressFolder } from './compressing/compress_folder'
-import { checkSources, readCompressConfig, sourcesOf } from './compressing/config'
+import { checkSources, inputsOf, readCompressConfig, sourcesOf } from './compressing/config'
 import { foretoldFigures } from './compressing/figures'
 import { Identity } from './compressing/identity'
 import { type Means, ModelAtHand } from './compressing/model_at_hand'
@@ -83,6 +83,8 @@ interface Plan {
   means: Means
   start: Shape
   stages: PlannedStage[]
+  /** Files and folders that are read. */
+  inputs: (string | undefined)[]
 }
 
 async function runCompress(
@@ -92,15 +94,15 @@ async function runCompress(
 ): Promise<CompressResult> {
   const { resume = false, overwrite = false, dryRun = false, onWarning: warn = () => {} } = options
   const plan = await planCompress(source, options.overrides ?? [])
-  const folder = new CompressFolder(plan.config)
-  const replaces = await folder.check({ resume, overwrite })
+  const folder = new CompressFolder(plan.config, plan.inputs)
+  await folder.check({ resume, overwrite })
   const { folder: files, spec } = plan.original
   // Weights alone need no tokenizer and no front end.
   const reads = sourcesOf(plan.config).length > 0
   const reader = reads ? await openReader(files, spec, plan.config, context.signal) : undefined
   const needs = await needsOf(plan.config, plan.start, plan.stages)
   if (dryRun) return { model: folder.model, report: planReport(plan, needs) }
-  return folder.hold(warn, async () => {
+  return folder.hold(warn, async (replaces) => {
     if (replaces) await folder.clear()
     await checkNeeds(folder.path, needs, warn)
     return compressIn(folder, plan, reader, { ...options, ...context })
@@ -119,9 +121,9 @@ async function planCompress(source: string | object, overrides: readonly string[
   const start = { spec: original.spec, zeros: 0 }
   const stages = planStages(config, file, start)
   checkSound(spec, config, asksLoss(config, stages))
-  await checkTrainings(stages, config, file)
+  const trainings = await checkTrainings(stages, config, file)
   await checkSources(sourcesOf(config), config)
-  return { config, file, original, means, start, stages }
+  return { config, file, original, means, start, stages, inputs: inputsOf(config, trainings) }
 }
 
 function planReport(

@@ -71,11 +71,11 @@ async function runEvaluation(
   const { resume = false, overwrite = false, dryRun = false, onWarning: warn = () => {}, signal } = work
   const { config, file } = await readEvaluateConfig(source, work.overrides ?? [])
   const folder = new ClaimedFolder(config, inputsOf(config))
-  const replaces = await folder.check({ resume, overwrite })
+  await folder.check({ resume, overwrite })
   const plan = await planEvaluation(config, file, signal)
   remarksOn(plan).forEach(warn)
   if (dryRun) return { dry_run: true, tasks: await foretell(plan, signal) }
-  return folder.hold(warn, async () => {
+  return folder.hold(warn, async (replaces) => {
     if (replaces) await folder.clear()
     return evaluateIn(folder, plan, work)
   })

@@ -71,26 +71,30 @@ async function runLandscape(
   const { resume = false, overwrite = false, dryRun = false, onWarning: warn = () => {} } = options
   const { config, file } = await readLandscapeConfig(source, options.overrides ?? [])
   const folder = new ClaimedFolder(config, inputsOf(config))
-  const replaces = await folder.check({ resume, overwrite })
+  await folder.check({ resume, overwrite })
   const planning = { signal: context.signal, onWarning: warn }
   const plan = await planLandscape(config, file, folder.path, planning)
   if (dryRun) return { dry_run: true, points: foretoldPoints(plan) }
-  return folder.hold(warn, async () => {
+  return folder.hold(warn, async (replaces) => {
     if (replaces) await folder.clear()
     return landscapeIn(folder, plan, { ...options, ...context })
   })
 }
 
-// Stages and recovery are checked later: whatever they call a path is one.
-function inputsOf({ model, evaluate, calibration, recovery, techniques }: LandscapeConfig): string[] {
-  return [model, ...pathsIn([evaluate, calibration, recovery, techniques])]
+/** Of keys of stages, trainings and probes: what names something that is read. `lora` has targets of another kind. */
+const READ = ['path', 'teacher', 'reference', 'targets', 'prompts', 'lexicon']
+
+// Stages and recovery are checked later: whatever stands under such a key is one.
+function inputsOf({ model, evaluate, calibration, probe, recovery, techniques }: LandscapeConfig): string[] {
+  return [model, ...pathsIn([evaluate, calibration, probe, recovery, techniques])]
 }
 
 function pathsIn(node: unknown): string[] {
   if (typeof node !== 'object' || node === null) return []
-  return Object.entries(node).flatMap(([key, value]) =>
-    key === 'path' && typeof value === 'string' ? [value] : pathsIn(value),
-  )
+  return Object.entries(node).flatMap(([key, value]) => {
+    if (key === 'lora') return []
+    return READ.includes(key) && typeof value === 'string' ? [value] : pathsIn(value)
+  })
 }
 
 async function planLandscape(

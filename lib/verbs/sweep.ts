@@ -78,7 +78,7 @@ async function runSweep(
   const { signal } = context
   const config = await readSweepConfig(source, options.overrides ?? [])
   const folder = new ClaimedFolder(config, inputsOf(config))
-  const replaces = await folder.check({ resume, overwrite })
+  await folder.check({ resume, overwrite })
   await checkBest(config, resume || overwrite)
   const models = await openSweepModels(config)
   const plan = await planSweep(config, models, { signal, onWarning: warn })
@@ -86,7 +86,7 @@ async function runSweep(
     if (options.dryRun) return planReport(plan, warn)
     checkSweepMemory(plan.memory, config, warn)
     const hash = await inputsHash(config, models, signal)
-    return await folder.hold(warn, async () => {
+    return await folder.hold(warn, async (replaces) => {
       if (replaces) await folder.clear()
       const book = new PointBook(folder.path, placeOfMetrics(folder.path), hash)
       await book.open()

@@ -146,14 +146,14 @@ async function trainTogether(
   await checkTeam(team, config)
   const folder = new RunFolder(config)
   const claim = claimOf(options)
-  const replaces = await team.lead(() => folder.check(claim)) // before anything is read, which may take long
+  await team.lead(() => folder.check(claim)) // before anything is read, which may take long
   const inputs = await openInputs(config)
   const identity = await team.lead(() => identify(config, inputs, context.signal))
   const told = team.leads ? options : {} // the others would say the same
   const { onWarning: warn = () => {}, onNote, onProgress } = told
   const emit = team.leads ? context.emit : () => {}
-  const job = { ...{ team, config: onDevice(team, config), inputs, identity, replaces }, ...context }
-  const work = async () => {
+  const work = async (replaces: boolean) => {
+    const job = { ...{ team, config: onDevice(team, config), inputs, identity, replaces }, ...context }
     const finished = claim.resume && (await team.lead(() => folder.result(identity.sha256)))
     if (!finished) return trainIn(folder, { ...job, warn, onNote, onProgress, emit })
     if (team.leads) await folder.writeReport(finished) // an end by force may have come before it

@@ -1,6 +1,6 @@
 // The pipeline of compression as a run: record, result, resume after every stage, refusals, stop.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, inspect } from 'tongueforge'
@@ -136,6 +136,72 @@ describe('compress', () => {
       assert.equal(report.inputs_sha256, whole.report.inputs_sha256)
       assert.equal(kept > 0, stop > 1, `kept after event ${stop}`)
     }
+  })
+
+  test('a training that is at its end is not done again, wherever its session was stopped behind it', async () => {
+    const evaluate = { ...given.evaluate, batch_size: 1 } // asked between two
+    const whole = await compressed({ evaluate })
+    const config = configOf({ evaluate })
+    const abort = new AbortController()
+    const reason = new Error('as the first stage is measured')
+    let kept = 0
+    const onProgress = ({ label }) => {
+      if (label === 'evaluate' && existsSync(join(config.out, 'stages/01-recover/model'))) abort.abort(reason)
+    }
+    const run = compress(config, { signal: abort.signal, onKept: () => kept++, onProgress })
+    await assert.rejects(run.result, reason)
+    assert.deepEqual(
+      lines(config.out).map(({ stage }) => stage),
+      ['00-start'],
+    )
+    assert.ok(kept > 0)
+    const updates = []
+    const resumed = compress(config, { resume: true })
+    for await (const { event, stage } of resumed) if (event === 'step') updates.push(stage)
+    assert.deepEqual(updates, Array(3).fill('02-recover'))
+    const { model } = await resumed.result
+    sameButFor(lastingFiles(model), lastingFiles(whole.model), [config.out, whole.out])
+    for (const name of ['01-recover', '02-recover'])
+      assert.ok(!existsSync(join(config.out, 'stages', name, 'checkpoints')), name)
+  })
+
+  test('what a killed session had recorded and not cleared away yet is cleared away', async () => {
+    const config = configOf()
+    const abort = new AbortController()
+    const reason = new Error('stage')
+    const run = compress(config, { signal: abort.signal })
+    await assert.rejects(async () => {
+      for await (const { stage, event } of run)
+        if (event === 'stage' && stage === '01-recover') abort.abort(reason)
+    }, reason)
+    const { inputs_sha256 } = lines(config.out)[1]
+    writeFileSync(
+      join(config.out, 'stages/begun.json'),
+      JSON.stringify({ stage: '01-recover', inputs_sha256 }),
+    )
+    mkdirSync(join(config.out, 'stages/01-recover/checkpoints/step-00000006'), { recursive: true })
+    await compress(config, { resume: true }).result
+    assert.ok(!existsSync(join(config.out, 'stages/01-recover/checkpoints')))
+    assert.ok(!existsSync(join(config.out, 'stages/begun.json')))
+  })
+
+  test('a run that reads its own folder, or a model that is not there, does not go for it', async () => {
+    const { out } = await compressed()
+    const before = lastingFiles(join(out, 'model'))
+    const prompts = join(out, 'prompts.txt')
+    writeFileSync(prompts, 'how are you\n')
+    for (const [stages, expected] of [
+      [[{ method: 'distil', teacher: join(out, 'model') }], 'ERR_USAGE'],
+      [
+        [{ method: 'recover', eval: { every: 2, data: given.evaluate.data, samples: { prompts } } }],
+        'ERR_USAGE',
+      ],
+      [[{ method: 'distil', teacher: place('none') }], 'ERR_NOT_FOUND'],
+    ])
+      await assert.rejects(compress(configOf({ out, stages }), { overwrite: true }).result, {
+        code: expected,
+      })
+    assert.deepEqual(lastingFiles(join(out, 'model')), before)
   })
 
   test('what is appended to a finished pipeline goes on from its result', async () => {

@@ -237,6 +237,12 @@ describe('landscape', () => {
     })
     const inside = configOf({ out: config.out, model: join(config.out, 'points/longer') })
     await assert.rejects(landscape(inside, { overwrite: true }).result, { code: 'ERR_USAGE' })
+    const teacher = {
+      ...longer,
+      stages: [{ method: 'distil', teacher: join(config.out, 'points/x'), steps: 5 }],
+    }
+    const learning = { ...config, techniques: [trained, teacher] }
+    await assert.rejects(landscape(learning, { overwrite: true }).result, { code: 'ERR_USAGE' })
     assert.equal((await landscape(config, { overwrite: true }).result).measured, 2)
   })
 })

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { train } from '#lib/verbs/train'
+import { ClaimedFolder } from '#lib/verbs/training/claimed_folder'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
 import { stamps } from '../helpers/writing_verbs.mjs'
@@ -26,6 +27,30 @@ test('a folder with something else in it is still refused', async () => {
   mkdirSync(options.out)
   writeFileSync(join(options.out, 'notes.txt'), 'mine')
   await assert.rejects(train(options, { resume: true }).result, { code: 'ERR_EXISTS' })
+})
+
+test('a run that another began and left while this one read its inputs is not gone on with', async () => {
+  for (const [claim, expected] of [
+    [{ resume: false, overwrite: false }, { code: 'ERR_EXISTS' }],
+    [{ resume: false, overwrite: true }, 'replaces it'],
+    [{ resume: true, overwrite: false }, 'goes on'],
+  ]) {
+    const options = newRun()
+    const folder = new ClaimedFolder(options, [])
+    await folder.check(claim)
+    await train(options).result
+    writeFileSync(join(options.out, 'events.jsonl'), 'what it told\n')
+    const held = folder.hold(
+      () => {},
+      async (replaces) => (replaces ? 'replaces it' : 'goes on'),
+    )
+    if (typeof expected === 'string') assert.equal(await held, expected)
+    else {
+      await assert.rejects(held, expected)
+      assert.equal(readFileSync(join(options.out, 'events.jsonl'), 'utf8'), 'what it told\n')
+      assert.ok(!existsSync(join(options.out, 'run.lock')))
+    }
+  }
 })
 
 test('half-written and half-deleted checkpoints are swept away', async () => {

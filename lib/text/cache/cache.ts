@@ -62,13 +62,20 @@ export async function openCached(
   const key = keyOf(source, files, encoding, options.invalid)
   const folder = join(options.cache, key)
   const found = await readEntry(folder, key, options.signal)
-  if (typeof found === 'object') return opened(folder, found, source, true, options)
-  if (found !== undefined) {
+  if (typeof found === 'object') {
+    const there = await opened(folder, found, source, true, options).catch(unlessGone)
+    if (there) return there
+  } else if (found !== undefined) {
     options.onWarning?.(`${folder} is damaged and is made again: ${found}`)
     await remove(folder)
   }
   const made = await build(source, files, key, encoding, options)
   return opened(folder, made, source, false, options)
+}
+
+/** An entry may be deleted at any time, between a look at it and its opening too: then it is made again. */
+const unlessGone = (error: TongueforgeError): undefined => {
+  if (error.code !== 'ERR_NOT_FOUND') throw error
 }
 
 async function opened(
@@ -188,8 +195,14 @@ async function syncFolder(folder: string): Promise<void> {
   const handle = await OpenFile.open(folder, 'r').catch(writeFailed(folder))
   await handle
     .sync()
+    .catch(unlessNeedless)
     .finally(() => handle.close())
     .catch(writeFailed(folder))
+}
+
+/** Some file systems sync no folders. */
+const unlessNeedless = (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EINVAL') throw error
 }
 
 /** Takes an entry away at once; readers that have its files open keep them. */

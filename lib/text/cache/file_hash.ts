@@ -40,8 +40,8 @@ export async function hashFile(path: string, cache: string, signal?: AbortSignal
   const place = join(cache, 'hashes', `${createHash('sha256').update(real).digest('hex')}.json`)
   const known = await recall(place)
   if (known && sameStamp(known.stamp, stamp)) return known
+  const age = Date.now() - Number(BigInt(stamp.ctime) / 1_000_000n) // as the hashing begins, which may take long
   const hashed = { path: real, sha256: await sha256(path, signal), stamp }
-  const age = Date.now() - Number(BigInt(stamp.ctime) / 1_000_000n)
   if (age > SETTLED_MS && sameStamp(stamp, await stampOf(path)))
     await remember(cache, place, hashed).catch(() => {}) // hashed again next time, where nothing can be written
   return hashed

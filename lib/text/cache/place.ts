@@ -1,5 +1,6 @@
 /** Where encoded data are kept, and whether there is room for more. */
 import { createHash } from 'node:crypto'
+import { readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type ErrorDetails, TongueforgeError } from '../../errors'
@@ -40,14 +41,23 @@ export async function workFolder(cache: string): Promise<string> {
   return folder
 }
 
-// A cache may be shared between machines: the processes of another one cannot be asked for.
-const host = () => createHash('sha256').update(hostname()).digest('hex').slice(0, 12)
+// A cache may be shared between machines, and containers that go by one name: the processes of another one cannot be asked for.
+const host = () =>
+  createHash('sha256').update(`${hostname()} ${processNamespace()}`).digest('hex').slice(0, 12)
+
+function processNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return '' // where there is no such thing
+  }
+}
 
 async function removeLeftovers(cache: string): Promise<void> {
   for (const name of await readdir(cache)) {
     const [, machine, owner] = /^\.tmp-([0-9a-f]{12})-(\d+)-/.exec(name) ?? []
     if (machine === host() && !isRunning(Number(owner)))
-      await rm(join(cache, name), { recursive: true, force: true })
+      await rm(join(cache, name), { recursive: true, force: true }).catch(() => {}) // of another user: left to that one
   }
 }
 

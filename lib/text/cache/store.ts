@@ -1,16 +1,10 @@
-import { close, open, read } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { ioError } from '../../checkpoint/json_file'
-import { readFile } from '../../files'
+import { OpenFile, readFile } from '../../files'
 import { IGNORE } from '../conversation'
 import { Offsets } from '../offsets'
 import { NO_TARGET, type Tokens } from '../tokens'
 import { INDEX, MASK, type Manifest, TOKENS } from './entry'
-
-const openFile = promisify(open)
-const closeFile = promisify(close)
-const readAt = promisify(read)
 
 /**
  * The documents of an entry, read where they lie: in memory is one length a document (4 bytes), and where only some
@@ -26,7 +20,7 @@ export class TokenStore implements Tokens {
     { documents, tokens, width }: Manifest,
     private readonly index: Uint32Array,
     private readonly offsets: Offsets,
-    private readonly files: { tokens: number; mask: number | undefined },
+    private readonly files: { tokens: OpenFile; mask: OpenFile | undefined },
   ) {
     this.count = documents
     this.total = tokens
@@ -34,13 +28,25 @@ export class TokenStore implements Tokens {
   }
   private readonly width: 2 | 4
 
+  /** Throws ERR_NOT_FOUND for an entry that has gone, ERR_IO. */
   static async open(folder: string, manifest: Manifest): Promise<TokenStore> {
-    const bytes = await readFile(join(folder, INDEX))
-    const index = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
-    const offsets = await Offsets.of(manifest.documents, (document) => index[document]!)
-    const tokens = await openFile(join(folder, TOKENS), 'r')
-    const mask = manifest.masked ? await openFile(join(folder, MASK), 'r') : undefined
-    return new TokenStore(folder, manifest, index, offsets, { tokens, mask })
+    const opened: OpenFile[] = []
+    const open = async (name: string) => {
+      const file = await OpenFile.open(join(folder, name), 'r')
+      opened.push(file)
+      return file
+    }
+    try {
+      const bytes = await readFile(join(folder, INDEX))
+      const index = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+      const offsets = await Offsets.of(manifest.documents, (document) => index[document]!)
+      const tokens = await open(TOKENS)
+      const mask = manifest.masked ? await open(MASK) : undefined
+      return new TokenStore(folder, manifest, index, offsets, { tokens, mask })
+    } catch (error) {
+      for (const file of opened) await file.close()
+      throw ioError(folder, error as NodeJS.ErrnoException)
+    }
   }
 
   length(document: number): number {
@@ -67,12 +73,12 @@ export class TokenStore implements Tokens {
 
   /** Closes the files; to be called when nothing is read any more. */
   async close(): Promise<void> {
-    await closeFile(this.files.tokens)
-    if (this.files.mask !== undefined) await closeFile(this.files.mask)
+    await this.files.tokens.close()
+    await this.files.mask?.close()
   }
 
   /** Whether each of `count` tokens from `first` on is learnt. */
-  private async readBits(mask: number, first: number, count: number): Promise<(token: number) => boolean> {
+  private async readBits(mask: OpenFile, first: number, count: number): Promise<(token: number) => boolean> {
     const start = Math.floor(first / 8)
     const shift = first % 8
     const bytes = new Uint8Array(Math.ceil((shift + count) / 8))
@@ -80,16 +86,11 @@ export class TokenStore implements Tokens {
     return (token) => ((bytes[(shift + token) >> 3]! >> ((shift + token) & 7)) & 1) === 1
   }
 
-  private async fill(file: number, bytes: Uint8Array, position: number): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesRead } = await readAt(file, bytes, done, bytes.length - done, position + done).catch(
-        (error) => {
-          throw ioError(this.folder, error)
-        },
-      )
-      if (bytesRead === 0)
-        throw ioError(this.folder, Object.assign(new Error('it was cut off'), { code: 'EOF' }))
-      done += bytesRead
-    }
+  private async fill(file: OpenFile, bytes: Uint8Array, position: number): Promise<void> {
+    const count = await file.read(bytes, position).catch((error) => {
+      throw ioError(this.folder, error)
+    })
+    if (count < bytes.length)
+      throw ioError(this.folder, Object.assign(new Error('it was cut off'), { code: 'EOF' }))
   }
 }

@@ -4,10 +4,8 @@ import { join } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { makeFolder, writeJson } from '../../checkpoint/write_folder'
 import type { CompressConfig } from '../../config/compress'
-import { readdir } from '../../files'
 import { discard, rm, rmdir } from '../../writes'
 import { ClaimedFolder } from '../training/claimed_folder'
-import { sourcesOf } from './config'
 import { StageBook } from './records'
 
 /** Says which training was begun in stages/, so that it is gone on with only where it is still the same. */
@@ -18,8 +16,8 @@ export class CompressFolder extends ClaimedFolder<CompressConfig> {
   readonly stages: string
   readonly book: StageBook
 
-  constructor(config: CompressConfig) {
-    super(config, [config.model, ...sourcesOf(config).map(({ path }) => path)])
+  constructor(config: CompressConfig, inputs: readonly (string | undefined)[]) {
+    super(config, inputs)
     this.model = join(this.path, 'model')
     this.stages = join(this.path, 'stages')
     this.book = new StageBook(this.path, join(this.path, 'metrics.jsonl'))
@@ -46,17 +44,22 @@ export class CompressFolder extends ClaimedFolder<CompressConfig> {
   /** Makes room for a training, or finds the one that was begun for this very hash. */
   async begin(name: string, hash: string): Promise<void> {
     await makeFolder(this.stages)
-    const marker = readJsonObjectIfPresent(join(this.stages, BEGUN), { code: 'ERR_DATA' })
-    const begun = await marker.catch(() => undefined) // a kill has cut it short: nothing was begun
+    const begun = await this.#begun()
     if (begun?.stage === name && begun.inputs_sha256 === hash) return
     await rm(this.place(name), { recursive: true, force: true })
     await writeJson(this.stages, BEGUN, { stage: name, inputs_sha256: hash })
   }
 
-  /** A training that has come to its end will not be gone on with. */
+  /** Once a stage is recorded, what its training would have been gone on with is deleted; other stages have none. */
   async end(name: string): Promise<void> {
+    if ((await this.#begun())?.stage !== name) return
     for (const gone of [join(this.place(name), 'checkpoints'), join(this.stages, BEGUN)])
       await rm(gone, { recursive: true, force: true })
+  }
+
+  /** Which training was begun, and for what; nothing where a kill has cut the marker short. */
+  #begun() {
+    return readJsonObjectIfPresent(join(this.stages, BEGUN), { code: 'ERR_DATA' }).catch(() => undefined)
   }
 
   /** Deletes the model of a stage that nobody needs any more; the curves of a training stay. */
@@ -64,14 +67,6 @@ export class CompressFolder extends ClaimedFolder<CompressConfig> {
     const place = this.place(name)
     if (existsSync(join(place, 'config.json'))) return discard(place)
     await rm(join(place, 'model'), { recursive: true, force: true })
-  }
-
-  /** Deletes what stages have left that the config does not have any more. */
-  async keepOnly(names: readonly string[]): Promise<void> {
-    const there = await readdir(this.stages).catch(() => [] as string[])
-    for (const name of there)
-      if (!names.includes(name) && name !== BEGUN)
-        await rm(join(this.stages, name), { recursive: true, force: true })
   }
 
   /** Deletes the model of the last stage, once it is the result; and stages/, where nothing else is in it. */

@@ -2,7 +2,9 @@
 import { type CompressConfig, compressSchema, STAGE_SCHEMAS, type StageMethod } from '../../config/compress'
 import type { DataSource } from '../../config/data'
 import { checkConfig, configError, readGiven } from '../../config/parse'
+import type { TrainConfig } from '../../config/train'
 import { resolveSource } from '../../text/documents'
+import { inputsOf as inputsOfTraining } from '../training/run_folder'
 import { listSounds } from '../training/sound_data'
 import type { Stage, TrainingStage } from './stage'
 import { STAGES, trains } from './stages'
@@ -57,6 +59,16 @@ export function sourcesOf({ stages, calibration, evaluate }: CompressConfig): Da
   const read = [calibration, evaluate, ...trainings, ...trainings.map((training) => training?.eval)]
   return read.flatMap((part) => part?.data ?? [])
 }
+
+/** Files and folders that a pipeline reads, those of its trainings included. */
+export const inputsOf = (
+  config: CompressConfig,
+  trainings: readonly TrainConfig[],
+): (string | undefined)[] => [
+  config.model,
+  ...sourcesOf(config).map(({ path }) => path),
+  ...trainings.flatMap(inputsOfTraining),
+]
 
 /** Missing files are met before the work, not after hours of it. Throws ERR_NOT_FOUND, ERR_AUDIO. */
 export async function checkSources(

@@ -69,7 +69,8 @@ export async function runStages(session: Session): Promise<Outcome> {
   const lefts = await findFinished(session, await begin(session))
   const found = lefts.length - 1
   await folder.book.keep(found)
-  // An end by force may have come between a stage and the deletion of the one before it.
+  // An end by force may have come between a stage and what is deleted once it is recorded.
+  await folder.end(lefts.at(-1)!.name)
   if (config.keep === 'last') for (const { name } of lefts.slice(1, -1)) await folder.forget(name)
   const others = folder.book.dropOtherLosses(session.evaluation)
   if (others > 0)
@@ -147,6 +148,7 @@ async function runStage(session: Session, planned: PlannedStage, start: Start): 
   try {
     const record = await measured(session, model, { ...facts, figures, seconds })
     await keep(session, { ...record, inputs_sha256: start.hash })
+    await session.folder.end(name) // not before: until it is recorded a training is gone on with, be it at its end
     return model
   } catch (error) {
     model.release()
@@ -187,7 +189,6 @@ async function train(session: Session, planned: PlannedStage, { model, hash }: S
     onStep: (update) => emit({ event: 'step', stage: name, ...update }),
     onProgress: onProgress && ((work) => onProgress({ ...work, label: `${name}: ${work.label}` })),
   })
-  await folder.end(name)
   return { ...trained, model: await ModelAtHand.open(trained.folder, means) }
 }
 

@@ -1,7 +1,9 @@
 /** The stages one by one, each with the sizes that it finds and leaves; what a config asks for that cannot be. */
+import { openModelFolder } from '../../checkpoint/model_folder'
 import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { CompressConfig, StageConfig } from '../../config/compress'
 import { configError } from '../../config/parse'
+import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
 import { checkKind } from '../training/model_kind'
 import { lossObstacle } from '../training/own_loss'
@@ -149,13 +151,17 @@ function placed(error: unknown, file: string, place: string): unknown {
   return configError(file, `${key}: ${problem}`, { hint: error.hint, key })
 }
 
-/** Has the verb `train` check what it will be told. Throws ERR_CONFIG that names the key. */
+/**
+ * Has the verb `train` check what it will be told, and resolves with that, a config a training. Throws ERR_CONFIG that names
+ * the key, ERR_NOT_FOUND for models that trainings read.
+ */
 export async function checkTrainings(
   planned: readonly PlannedStage[],
   config: CompressConfig,
   file: string,
-): Promise<void> {
+): Promise<TrainConfig[]> {
   const { model } = config
+  const all: TrainConfig[] = []
   for (const stage of planned.filter((one) => trains(one.stage))) {
     try {
       const training = await readTrainConfig(trainingOf(stage, config, { model, original: model }), [])
@@ -166,8 +172,11 @@ export async function checkTrainings(
           'expected true, received false',
           'The next stage needs the model, not its adapter.',
         )
+      for (const read of [training.teacher, training.dpo.reference]) if (read) await openModelFolder(read)
+      all.push(training)
     } catch (error) {
       throw placed(error, file, stage.key)
     }
   }
+  return all
 }

@@ -72,7 +72,7 @@ export class PointRecords {
 
   /** Takes over what earlier sessions found, but what failed and what is not asked for any more. */
   async open(hashes: ReadonlyMap<string, string>): Promise<void> {
-    const found = await this.lines.keep(Number.POSITIVE_INFINITY)
+    const found = await this.lines.read()
     this.#all = found.filter((record) => !failed(record) && hashes.get(record.point) === record.inputs_sha256)
     await this.lines.write(this.#all)
   }

@@ -1,5 +1,5 @@
 /** Where a report goes: the page, and beside it a folder with its charts and numbers as files. Both appear whole. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { makeFolder } from '../../checkpoint/write_folder'
@@ -24,6 +24,7 @@ export async function checkedPlace(out: string, overwrite: boolean): Promise<Pla
     })
   const page = resolve(out)
   const files = page.replace(/\.html?$/i, '_files')
+  if (existsSync(page) && !statSync(page).isFile()) throw taken(page, 'It is no file. Choose another --out.')
   for (const path of [page, files]) if (existsSync(path) && !overwrite) throw taken(path, 'Use --overwrite.')
   // Only what a report has written is removed.
   if (existsSync(files) && !(await isOurs(files)))
@@ -58,6 +59,7 @@ export async function publish(
   const trash = hidden('trash', files)
   await makeFolder(dirname(page))
   await putBack(trash, files) // a kill came between two renames
+  let placed = false
   try {
     await rm(stagedFiles, { recursive: true, force: true })
     await makeFolder(stagedFiles)
@@ -66,21 +68,17 @@ export async function publish(
     await writeFile(stagedPage, html, { flush: true })
     if (existsSync(files)) await rename(files, trash)
     await rename(stagedFiles, files)
+    placed = true
     await rename(stagedPage, page)
     await rm(trash, { recursive: true, force: true }).catch(() => {}) // the next report removes it
   } catch (error) {
-    await takeBack(files, stagedFiles, trash).catch(() => {}) // what went wrong first is what counts
+    if (placed) await rename(files, stagedFiles).catch(() => {}) // what went wrong first is what counts
+    if (existsSync(trash)) await rename(trash, files).catch(() => {})
     throw error
   } finally {
     for (const path of [stagedFiles, stagedPage])
       await rm(path, { recursive: true, force: true }).catch(() => {}) // so does the next report
   }
-}
-
-async function takeBack(files: string, staged: string, trash: string): Promise<void> {
-  if (!existsSync(trash)) return
-  if (existsSync(files)) await rename(files, staged)
-  await rename(trash, files)
 }
 
 /** Where the place is free; else it is of no use any more. */

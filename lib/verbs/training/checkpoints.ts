@@ -1,6 +1,7 @@
 /** Checkpoints of a run: published whole, verified before use, the newest and the best kept. */
 import { join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
+import { namesIn } from '../../checkpoint/names_in'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
 import { writeJson } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
@@ -140,7 +141,7 @@ export class Checkpoints {
 
   /** Folders of published checkpoints, oldest first. */
   async names(): Promise<string[]> {
-    return (await readdir(this.folder).catch(() => [])).filter((name) => NAME.test(name)).sort()
+    return (await namesIn(this.folder)).filter((name) => NAME.test(name)).sort()
   }
 
   /** The checkpoint of a step if it is there and whole. */
@@ -183,16 +184,19 @@ export class Checkpoints {
 
   async #best(names: readonly string[]): Promise<string[]> {
     const losses = []
+    const unread: string[] = []
     for (const name of names) {
-      // One that cannot be read is told when a run resumes; here it is just not the best.
-      const manifest = await readManifest(join(this.folder, name)).catch(() => undefined)
+      // A damaged one is told when a run resumes; here it is just not the best. What a disk refuses for now may be.
+      const manifest = await readManifest(join(this.folder, name)).catch((error: TongueforgeError) => {
+        if (error.code === 'ERR_IO') unread.push(name)
+        return undefined
+      })
       if (typeof manifest?.eval_loss !== 'number') continue
       const { eval_loss: loss, targets_reached = 0 } = manifest
       losses.push({ step: stepOf(name), loss, targets_reached })
     }
-    return byLoss(losses)
-      .slice(0, this.options.keepBest)
-      .map(({ step }) => folderName(step))
+    const best = byLoss(losses).slice(0, this.options.keepBest)
+    return [...unread, ...best.map(({ step }) => folderName(step))]
   }
 }
 

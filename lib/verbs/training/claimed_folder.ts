@@ -2,6 +2,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
+import { namesIn } from '../../checkpoint/names_in'
 import { jsonText, makeFolder } from '../../checkpoint/write_folder'
 import { readYaml, toYaml } from '../../config/parse'
 import { Team } from '../../distributed/team'
@@ -28,6 +29,7 @@ const TRASH = '.trash-run'
 
 export class ClaimedFolder<Config extends { out: string } = { out: string }> {
   readonly path: string
+  #claim: Claim = { resume: false, overwrite: false }
 
   constructor(
     protected readonly config: Config,
@@ -38,10 +40,13 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
   }
 
   /**
-   * Whether an earlier run has to go. Throws ERR_EXISTS unless told what to do with what is there, or where what is to
-   * be gone on with is of another verb; ERR_USAGE if something to be read lies in it, or it in a model folder that is read.
+   * Whether an earlier run has to go, as things are now; `hold` asks again. Throws ERR_EXISTS unless told what to do with
+   * what is there, or where what is to be gone on with is of another verb; ERR_USAGE if something to be read lies in it, or
+   * it in a model folder that is read.
    */
-  async check({ resume, overwrite }: Claim): Promise<boolean> {
+  async check(claim: Claim): Promise<boolean> {
+    const { resume, overwrite } = claim
+    this.#claim = claim
     await this.#checkOutsideModels()
     const isRun = existsSync(join(this.path, CONFIG_FILE))
     if (!existsSync(this.path) || (await hasNothing(this.path))) return false
@@ -54,42 +59,35 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
 
   /**
    * Does the work of a run in the folder, which is made unless it is there: others are kept out of it until the work has
-   * ended. What an end by force left is swept away, and `onStale` hears of it. Of the processes of a team the first holds
-   * the folder for all. Throws ERR_BUSY where another process is in it.
+   * ended; it is told whether an earlier run has to go. What an end by force left is swept away, and `onStale` hears of it.
+   * Of the processes of a team the first holds the folder for all. Throws ERR_BUSY where another process is in it, and
+   * what `check` throws, by what another has left meanwhile.
    */
   async hold<Result>(
     onStale: (message: string) => void,
-    work: () => Promise<Result>,
+    work: (replaces: boolean) => Promise<Result>,
     team: Pick<Team, 'lead'> = Team.alone,
   ): Promise<Result> {
     let lock: RunLock | undefined
-    await team.lead(async () => {
-      lock = await this.#open(onStale)
-    })
     try {
-      return await work()
+      const replaces = await team.lead(async () => {
+        await makeFolder(this.path)
+        lock = await lockRun(this.path, onStale)
+        return this.#open(onStale)
+      })
+      return await work(replaces)
     } finally {
       await lock?.release()
+      if (lock) await rmdir(this.path).catch(() => {}) // goes if nothing came of the run
     }
   }
 
-  async #open(onStale: (message: string) => void): Promise<RunLock> {
-    await makeFolder(this.path)
-    const lock = await lockRun(this.path, onStale)
-    try {
-      await rm(join(this.path, EVENTS_FILE), { force: true })
-      channel(HELD_CHANNEL).publish(this.path)
-      await this.#sweep(onStale)
-    } catch (error) {
-      await lock.release()
-      throw error
-    }
-    return {
-      release: async () => {
-        await lock.release()
-        await rmdir(this.path).catch(() => {}) // goes if nothing came of the run
-      },
-    }
+  async #open(onStale: (message: string) => void): Promise<boolean> {
+    await this.#sweep(onStale)
+    const replaces = await this.check(this.#claim)
+    await rm(join(this.path, EVENTS_FILE), { force: true })
+    channel(HELD_CHANNEL).publish(this.path)
+    return replaces
   }
 
   async #sweep(onStale: (message: string) => void): Promise<void> {
@@ -191,8 +189,6 @@ function verbOf(config: unknown): string {
   const { verb, objectives } = Object(config) as { verb?: unknown; objectives?: unknown }
   return typeof verb === 'string' ? verb : objectives === undefined ? 'train' : 'sweep'
 }
-
-const namesIn = (folder: string) => readdir(folder).catch(() => [] as string[])
 
 // Empty, but for what a run leaves that was killed as it began or as it was cleared away.
 const hasNothing = (path: string) =>

@@ -45,7 +45,17 @@ export class RunFolder extends ClaimedFolder<TrainConfig> {
   }
 }
 
-function inputsOf({ model, teacher, tokenizer, adapter, data, eval: evaluation, dpo, sound }: TrainConfig) {
+/** Files and folders that a training reads. */
+export function inputsOf({
+  model,
+  teacher,
+  tokenizer,
+  adapter,
+  data,
+  eval: evaluation,
+  dpo,
+  sound,
+}: TrainConfig): (string | undefined)[] {
   const prompts = evaluation?.samples?.prompts
   return [
     model,

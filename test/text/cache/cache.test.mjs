@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import {
   existsSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -26,6 +28,7 @@ import { resolveSource } from '#lib/text/documents'
 import { Tokenizer } from '#lib/text/tokenizer'
 import { memoryTokens } from '#lib/text/tokens'
 import { temporaryFolder } from '../../helpers/folders.mjs'
+import { openFiles } from '../../helpers/process_state.mjs'
 import { byteLevelTokenizer, CHATML } from '../../helpers/tokenizers.mjs'
 
 const tokenizer = Tokenizer.fromJson(byteLevelTokenizer())
@@ -239,10 +242,27 @@ test('what a killed process left is removed; what a living one works on stays', 
   })
   const dead = living.replace(`-${process.pid}-`, '-4194304-')
   const ours = living.replace(/-[^-]*$/, '-other')
-  mkdirSync(join(cache, dead))
-  mkdirSync(join(cache, ours))
+  // Of a container of this name: its processes have numbers that mean nothing here.
+  const neighbour = createHash('sha256').update(hostname()).digest('hex').slice(0, 12)
+  const theirs = dead.replace(/^\.tmp-[0-9a-f]{12}/, `.tmp-${neighbour}`)
+  assert.notEqual(theirs, dead)
+  for (const name of [dead, ours, theirs]) mkdirSync(join(cache, name))
   await open(path, { cache, source: { split: 'file' } })
-  assert.deepEqual(hidden(cache), [ours])
+  assert.deepEqual(hidden(cache), [ours, theirs].sort())
+})
+
+test('an entry that has gone in part is an error with its path, and leaves no file open', async () => {
+  const cache = temporaryFolder()
+  const path = join(temporaryFolder({ 'a.jsonl': jsonl([{ text: 'one' }]) }), 'a.jsonl')
+  const { manifest, tokens } = await open(path, { cache })
+  await tokens.close()
+  const folder = join(cache, entries(cache)[0])
+  const openHere = () => openFiles().filter((name) => name.startsWith(folder))
+  await assert.rejects(TokenStore.open(folder, { ...manifest, masked: true }), {
+    code: 'ERR_NOT_FOUND',
+    message: `${folder}: no such file`,
+  })
+  assert.deepEqual(openHere(), [])
 })
 
 const broken =
