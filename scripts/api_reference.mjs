@@ -4,6 +4,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { anchorsOf } from './docs.mjs'
 import { capture, isMain, root, runScript, StepError, step } from './steps.mjs'
 
 export const PAGE = 'docs/api.md'
@@ -82,10 +83,16 @@ export async function apiReference() {
 
 /** Without anchors within tables and the name that TypeDoc gives to parameters which are taken apart. */
 function plainer(page) {
-  return page
+  const plain = page
     .replaceAll(/<a id="[^"]*"><\/a> /g, '')
     .replaceAll(/(\\_\\_|__)namedParameters\d*/g, 'options')
     .replaceAll(/^(#+ .*)\\_/gm, '$1_')
+  // TypeDoc numbers headings that are alike otherwise than GitHub does.
+  const anchors = new Map(anchorsOf(plain))
+  return plain.replaceAll(/\[`(\w+)`\]\(#[\w-]+\)/g, (link, name) => {
+    const anchor = anchors.get(name)
+    return anchor === undefined ? link : `[\`${name}\`](#${anchor})`
+  })
 }
 
 if (isMain(import.meta)) {

@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import GithubSlugger from 'github-slugger'
 import { filesUnder, isMain, root } from './steps.mjs'
 
 const require = createRequire(import.meta.url)
@@ -31,6 +32,16 @@ export function refreshed(page) {
 
 export function pages() {
   return filesUnder('docs', (file) => file.endsWith('.md'))
+}
+
+/** [heading, anchor] of all headings of a page, in order, as GitHub has them. */
+export function anchorsOf(page) {
+  const slugger = new GithubSlugger()
+  const prose = page.replaceAll(/^```[\s\S]*?^```$/gm, '')
+  return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, text]) => {
+    const heading = text.replaceAll(/\[([^\]]*)\]\([^)]*\)|[`\\]/g, '$1')
+    return [heading, slugger.slug(heading)]
+  })
 }
 
 function optionsTable(name) {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { VERBS } from '#lib/cli/verbs'
-import { pages, refreshed } from '../../scripts/docs.mjs'
+import { anchorsOf, pages, refreshed } from '../../scripts/docs.mjs'
 import { filesUnder, root } from '../../scripts/steps.mjs'
 
 const read = (file) => readFileSync(join(root, file), 'utf8')
@@ -28,10 +28,17 @@ test('every error code of the code has a row on the page of errors, and no other
   assert.deepEqual(listed, [...used].sort())
 })
 
-test('links between the pages lead somewhere', () => {
-  for (const page of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...pages()]) {
-    for (const [, target] of read(page).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
-      assert.ok(existsSync(join(root, dirname(page), target)), `${page}: ${target}`)
+test('links between the pages lead somewhere, to a heading where they name one', () => {
+  const all = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...pages()]
+  const headings = (page) => new Set(anchorsOf(read(page)).map(([, anchor]) => anchor))
+  const anchors = new Map(all.map((page) => [page, headings(page)]))
+  for (const page of all) {
+    for (const [, target, anchor] of read(page).matchAll(/\]\(([^)#: ]*)(?:#([^)]*))?\)/g)) {
+      const place = target === '' ? page : join(dirname(page), target)
+      assert.ok(existsSync(join(root, place)), `${page}: ${target}`)
+      if (anchor === undefined || !place.endsWith('.md')) continue
+      if (!anchors.has(place)) anchors.set(place, headings(place))
+      assert.ok(anchors.get(place).has(anchor), `${page}: ${target}#${anchor}`)
     }
   }
 })
