@@ -246,9 +246,10 @@ void publish(const std::string& staged_path, const std::string& out, bool overwr
   const fs::path trash = trash_of(place, staged_path);
   check_place(place, overwrite);
   std::error_code failed, ignored;
-  fs::remove(fs::path(staged_path) / kJournalName, failed);
-  if (failed) throw io_error(failed.value(), "delete", (fs::path(staged_path) / kJournalName).string());
   sync_tree(staged_path, job);
+  // Once nothing can be cancelled any more: what has a journal can be gone on with.
+  if (fs::remove(fs::path(staged_path) / kJournalName, failed)) sync_path(staged_path, true);
+  if (failed) throw io_error(failed.value(), "delete", (fs::path(staged_path) / kJournalName).string());
   const bool replaces = fs::symlink_status(place, ignored).type() != fs::file_type::not_found;
   if (replaces && overwrite) {
     swap_in(staged_path, place, trash);

@@ -151,6 +151,21 @@ TEST_CASE("a cancelled publication leaves the old folder, and nothing once disca
   }
 }
 
+TEST_CASE("a cancelled publication of what can be gone on with still can be") {
+  const TempFolder folder;
+  const Staged staged = staged_model(folder / "model", "one");
+  spill(staged.path + "/" + std::string(checkpoint::kJournalName), "how far it was");
+  CancelAfter job(1);
+  CHECK_THROWS_AS(checkpoint::publish(staged.path, folder / "model", false, job), Cancelled);
+  CHECK(checkpoint::keep(staged.path));
+  const Staged again = checkpoint::stage(folder / "model", false, /*resume=*/true);
+  CHECK(again.resumed);
+  SilentJob undisturbed;
+  checkpoint::publish(again.path, folder / "model", false, undisturbed);
+  CHECK(folder.names() == Names{"model"});
+  CHECK_FALSE(fs::exists(fs::path(folder / "model") / checkpoint::kJournalName));
+}
+
 TEST_CASE("discard touches nothing but staged folders") {
   const TempFolder folder;
   publish(folder / "model", "one");
