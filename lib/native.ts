@@ -167,7 +167,7 @@ export interface NativeJobs
   publishFolder: [{ staged: string; out: string; overwrite: boolean }, undefined]
   keepFolder: [{ staged: string }, { kept: boolean }]
   discardFolder: [{ staged: string }, undefined]
-  lockFile: [{ path: string; note: string }, { lock: Handle; left_behind: string }]
+  lockFile: [{ path: string; note: string; ended?: string }, { lock: Handle; left_behind: string }]
   matmulRate: [
     { dtype: string; device: string; seconds: number; threads: number },
     { flops_per_second: number },

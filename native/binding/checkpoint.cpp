@@ -100,14 +100,16 @@ Napi::Value discard_folder(const Napi::CallbackInfo& info) {
   });
 }
 
-// lockFile({path, note}, on_event): {lock: Handle, left_behind}; disposing of the handle lets go
+// lockFile({path, note, ended?}, on_event): {lock: Handle, left_behind}; disposing of the handle lets go
 Napi::Value lock_file(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
-  return start_job(info, [path = options.text("path"), note = options.text("note")](Job&) -> Value {
-    auto lock = checkpoint::FileLock::take(path, note);
-    const std::string left_behind = lock->left_behind();
-    return Value::Map{{"lock", std::move(lock)}, {"left_behind", left_behind}};
-  });
+  return start_job(info,
+                   [path = options.text("path"), note = options.text("note"),
+                    ended = options.has("ended") ? options.text("ended") : ""](Job&) -> Value {
+                     auto lock = checkpoint::FileLock::take(path, note, ended);
+                     const std::string left_behind = lock->left_behind();
+                     return Value::Map{{"lock", std::move(lock)}, {"left_behind", left_behind}};
+                   });
 }
 
 }  // namespace tongueforge::binding

@@ -39,15 +39,16 @@ void write_note(int fd, const std::string& note, const std::string& path) {
   }
 }
 
-/// False where another open file holds the lock.
-bool try_lock(int fd, const std::string& path) {
+enum class Answer { kOurs, kHeld, kNoLocksHere };
+
+Answer try_lock(int fd, const std::string& path) {
   int failed;
   do { failed = ::flock(fd, LOCK_EX | LOCK_NB); } while (failed != 0 && errno == EINTR);
-  if (failed == 0) return true;
-  if (errno == EWOULDBLOCK) return false;
+  if (failed == 0) return Answer::kOurs;
+  if (errno == EWOULDBLOCK) return Answer::kHeld;
   const bool no_locks_here = errno == ENOSYS || errno == ENOTSUP || errno == ENOLCK || errno == EINVAL;
   if (!no_locks_here) throw io_error(errno, "lock", path);
-  return true;
+  return Answer::kNoLocksHere;
 }
 
 /// Whether the open file is still the one of that name: its last holder may have removed it in between.
@@ -59,19 +60,26 @@ bool is_in_place(int fd, const std::string& path) {
 
 }  // namespace
 
-std::shared_ptr<FileLock> FileLock::take(const std::string& path, const std::string& note) {
+std::shared_ptr<FileLock> FileLock::take(const std::string& path, const std::string& note,
+                                         const std::string& ended) {
   for (;;) {
     const int fd = open_file(path);
     // The descriptor has its owner from here on; an owner of "" removes nothing.
     std::shared_ptr<FileLock> lock(new FileLock(fd, "", ""));
-    if (!try_lock(fd, path)) {
-      throw Error("ERR_BUSY", str(path, ": expected a free lock, found one that is held"),
-                  "Wait until its holder has ended.", {{"file", path}, {"holder", read_note(fd)}});
-    }
+    const Answer answer = try_lock(fd, path);
     if (!is_in_place(fd, path)) continue;
-    lock->left_behind_ = read_note(fd);
-    write_note(fd, note, path);
+    const std::string there = read_note(fd);
+    if (answer == Answer::kHeld)
+      throw Error("ERR_BUSY", str(path, ": expected a free lock, found one that is held"),
+                  "Wait until its holder has ended.", {{"file", path}, {"holder", there}});
+    if (answer == Answer::kNoLocksHere && !there.empty() && there != ended)
+      throw Error("ERR_BUSY",
+                  str(path, ": expected no note of a holder, as no locks are known here, found one"),
+                  str("Wait until its holder has ended, and delete ", path, " if it was killed."),
+                  {{"file", path}, {"holder", there}, {"unlocked", "true"}});
+    lock->left_behind_ = there;
     lock->path_ = path;
+    write_note(fd, note, path);
     return lock;
   }
 }

@@ -11,9 +11,12 @@ namespace tongueforge::checkpoint {
 class FileLock final : public Object {
  public:
   /// Takes the lock of `path`, a file that is made where there is none, and writes `note` into it: who holds
-  /// it. On file systems that know no locks it is the note alone.
-  /// @throws ERR_BUSY with the holder's note in details.holder, ERR_IO, ERR_NO_SPACE
-  static std::shared_ptr<FileLock> take(const std::string& path, const std::string& note);
+  /// it. On file systems that know no locks it is the note alone, and who finds one there is refused but for
+  /// `ended`, the note of a holder that is known to be gone. Of two that ask at one instant both may get it.
+  /// @throws ERR_BUSY with the holder's note in details.holder, and details.unlocked where the note alone
+  /// says so; ERR_IO, ERR_NO_SPACE
+  static std::shared_ptr<FileLock> take(const std::string& path, const std::string& note,
+                                        const std::string& ended = "");
 
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;

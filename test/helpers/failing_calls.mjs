@@ -11,7 +11,7 @@ export const KINDS = [
 ]
 /** What is done with the call that is met, in the order of `enum action`. */
 const ACTIONS = ['count', 'fail', 'shorten', 'lie', 'kill', 'tear']
-export const ERRNO = { EIO: 5, ENOSPC: 28, EDQUOT: 122 }
+export const ERRNO = { EIO: 5, ENOSPC: 28, ENOSYS: 38, EDQUOT: 122 }
 
 const WORD = 4
 const PATH = 1024

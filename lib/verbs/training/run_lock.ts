@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { TongueforgeError, toTongueforgeError } from '../../errors'
 import { readFile } from '../../files'
 import { native, runJob } from '../../native'
-import { type ProcessIdentity, thisProcess } from '../own_process/identity'
+import { type ProcessIdentity, thisProcess, whereabouts } from '../own_process/identity'
 
 export const LOCK_FILE = 'run.lock'
 
@@ -18,18 +18,30 @@ export interface RunLock {
 }
 
 /**
- * Takes the lock of a folder that is there. `onStale` hears of a holder that ended by force; its lock went with it.
- * Throws ERR_BUSY that names the holder.
+ * Takes the lock of a folder that is there. `onStale` hears of a holder that ended by force; its lock went with it. Where
+ * the file system knows no locks, the note of a process that may still be there is one. Throws ERR_BUSY that names the
+ * holder.
  */
 export async function lockRun(folder: string, onStale: (message: string) => void): Promise<RunLock> {
   const here = { ...thisProcess(), since: new Date().toISOString() }
-  const request = { path: join(folder, LOCK_FILE), note: `${JSON.stringify(here)}\n` }
-  const { lock, left_behind } = await runJob('lockFile', request).catch((error) => {
+  const note = `${JSON.stringify(here)}\n`
+  const { lock, left_behind } = await takeLock(join(folder, LOCK_FILE), note).catch((error) => {
     throw busy(folder, error)
   })
   const before = parse(left_behind)
   if (before) onStale(`${folder}: the run before, ${ending(before, here)}, was ended by force`)
   return { release: async () => native().dispose(lock) }
+}
+
+async function takeLock(path: string, note: string) {
+  try {
+    return await runJob('lockFile', { path, note })
+  } catch (error) {
+    const { unlocked, holder } = toTongueforgeError(error).details
+    const ended = unlocked ? parse(holder) : undefined
+    if (!ended || whereabouts(ended) !== 'gone') throw error
+    return runJob('lockFile', { path, note, ended: String(holder) })
+  }
 }
 
 /** Who writes into a folder, or was killed while it did; undefined: nobody. */
@@ -61,11 +73,17 @@ function busy(folder: string, thrown: unknown): TongueforgeError {
     'ERR_BUSY',
     `${folder}: expected a run that nobody writes, found one written by ${holder ? who(holder) : 'another process'}`,
     {
-      hint: holder
-        ? `Wait for it, stop it (kill ${holder.pid}), or choose another out.`
-        : 'Choose another out.',
+      hint: wayOut(holder, error.details.unlocked ? join(folder, LOCK_FILE) : undefined),
       details: { path: folder, ...(holder && { holder }) },
       cause: thrown,
     },
   )
+}
+
+/** `note`: the file that alone says so. */
+function wayOut(holder: RunHolder | undefined, note: string | undefined): string {
+  const unless = note ? ` If that process is no more, delete ${note}.` : ''
+  if (!holder) return `Choose another out.${unless}`
+  const stop = whereabouts(holder) === 'elsewhere' ? 'stop it there' : `stop it (kill ${holder.pid})`
+  return `Wait for it, ${stop}, or choose another out.${unless}`
 }

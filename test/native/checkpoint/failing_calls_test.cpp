@@ -142,6 +142,35 @@ TEST_CASE("lock: a file system without locks gives it, any other refusal is told
         std::string::npos);
 }
 
+TEST_CASE("lock: on a file system without locks a note holds it, unless its writer is known to have ended") {
+  const TempFolder folder;
+  const FailingCall failing(Call::Lock, ENOSYS, 100);
+  const std::string path = folder / "run.lock";
+  auto first = FileLock::take(path, "first");
+  for (const std::string ended : {"", "another", "firs"}) {
+    const Error error = caught([&] { FileLock::take(path, "second", ended); });
+    CHECK(error.code() == "ERR_BUSY");
+    CHECK(error.details() == ErrorDetails{{"file", path}, {"holder", "first"}, {"unlocked", "true"}});
+    CHECK(slurp(path) == "first");
+  }
+  {
+    const auto heir = FileLock::take(path, "second", "first");
+    CHECK(heir->left_behind() == "first");
+    CHECK(slurp(path) == "second");
+  }
+  CHECK(folder.names().empty());
+  CHECK(FileLock::take(path, "third")->left_behind().empty());
+}
+
+TEST_CASE("lock: a note that cannot be written holds nobody up") {
+  const TempFolder folder;
+  for (const Call call : {Call::Pwrite, Call::Truncate}) {
+    const FailingCall failing(call, EIO);
+    CHECK(caught([&] { FileLock::take(folder / "run.lock", "process 7"); }).code() == "ERR_IO");
+    CHECK(folder.names().empty());
+  }
+}
+
 TEST_CASE("lock: its note is written whole, or the lock is not taken") {
   const TempFolder folder;
   const auto take = [&] { return FileLock::take(folder / "run.lock", "process 7"); };
