@@ -17,7 +17,7 @@ import {
   VERBS,
 } from '../helpers/writing_verbs.mjs'
 
-const { verbs, home, seed, most, only = '' } = JSON.parse(process.argv[2])
+const { verbs, home, seed, most, only = '', part = 1, parts = 1 } = JSON.parse(process.argv[2])
 const calls = new FailingCalls(process.env.FAIL_CONTROL)
 const draw = random(seed)
 
@@ -198,7 +198,8 @@ for (const verb of verbs) {
   const began = performance.now()
   const failing = new FailingVerb(verb, join(home, verb.replaceAll(' ', '_')))
   await failing.prepare()
-  const chosen = sampled(failing.cases().filter(({ kind }) => kind.includes(only)))
+  const ours = (_, i) => i % parts === part - 1
+  const chosen = sampled(failing.cases().filter(({ kind }) => kind.includes(only))).filter(ours)
   const cases = most === 0 ? [] : [...failing.always(), ...chosen]
   for (const [i, one] of cases.entries()) await failing.meet(one, i)
   const { counts, time, met, refused, failures } = failing
