@@ -16,11 +16,16 @@ export interface Context {
 }
 
 /**
- * Aborted when the client leaves before it has the whole answer, or when the server waits no longer. A signal of each request
- * alone: those that AbortSignal.any makes of one that lives on stay in its memory (Node 20).
+ * Aborted when the client leaves before it has the whole answer, or when the server waits no longer. To be taken before anything
+ * is waited for: whoever has left tells it once. A signal of each request alone: those that AbortSignal.any makes of one that
+ * lives on stay in its memory (Node 20).
  */
-export function signalOf(reply: FastifyReply, { running }: Context): AbortSignal {
+export function signalOf(reply: FastifyReply, { running }: Pick<Context, 'running'>): AbortSignal {
   const end = new AbortController()
+  if (reply.raw.destroyed) {
+    end.abort(new ClientGone())
+    return end.signal
+  }
   running.add(end)
   reply.raw.once('close', () => {
     running.delete(end)

@@ -8,7 +8,7 @@ import type { Tokenizer } from '../../text/tokenizer'
 import type { Generation } from '../../verbs/generate'
 import { type AnswerShape, answer } from '../answer'
 import type { ChoiceEvent } from '../choices'
-import type { Context } from '../context'
+import { type Context, signalOf } from '../context'
 import { RequestError } from '../errors'
 import { chatLogprobs } from '../logprobs'
 import { longest, samplingOf } from '../sampling'
@@ -20,6 +20,7 @@ export function chatRoute(app: FastifyInstance, context: Context): void {
     const asked = checkConfig(chatSchema, request.body, 'request')
     checkTogether(asked)
     const { id: name, model } = context.models.decoder(asked.model)
+    const signal = signalOf(reply, context)
     const { tokenizer } = await model.text()
     const { seed, ...sampling } = samplingOf(asked)
     const maxNewTokens = longest(asked.max_completion_tokens ?? asked.max_tokens, context.settings.maxTokens)
@@ -32,7 +33,7 @@ export function chatRoute(app: FastifyInstance, context: Context): void {
       (_, i) => (signal: AbortSignal) => model.chat(messages, { ...options, seed: seed + i, signal }),
     )
     const shape = new ChatAnswer(name, tokenizer, n)
-    return answer(reply, context, { ...asked, model: name, starts, field: 'messages' }, shape)
+    return answer(reply, context, { ...asked, model: name, starts, signal, field: 'messages' }, shape)
   })
 }
 

@@ -7,7 +7,7 @@ import type { Tokenizer } from '../../text/tokenizer'
 import type { Generation } from '../../verbs/generate'
 import { type AnswerShape, answer } from '../answer'
 import type { ChoiceEvent } from '../choices'
-import type { Context } from '../context'
+import { type Context, signalOf } from '../context'
 import { textLogprobs } from '../logprobs'
 import { longest, samplingOf } from '../sampling'
 import { heading, type StreamShape } from '../stream'
@@ -20,6 +20,7 @@ export function completionsRoute(app: FastifyInstance, context: Context): void {
   app.post('/v1/completions', async (request, reply) => {
     const asked = checkConfig(completionsSchema, request.body, 'request')
     const { id: name, model } = context.models.decoder(asked.model)
+    const signal = signalOf(reply, context)
     const { tokenizer } = await model.text()
     const { seed, ...sampling } = samplingOf(asked)
     const maxNewTokens = longest(asked.max_tokens ?? DEFAULT_TOKENS, context.settings.maxTokens)
@@ -32,7 +33,7 @@ export function completionsRoute(app: FastifyInstance, context: Context): void {
       ),
     )
     const shape = new TextAnswer(name, tokenizer, n)
-    return answer(reply, context, { ...asked, model: name, starts, field: 'prompt' }, shape)
+    return answer(reply, context, { ...asked, model: name, starts, signal, field: 'prompt' }, shape)
   })
 }
 

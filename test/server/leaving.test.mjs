@@ -1,0 +1,96 @@
+// Clients that leave before the model has begun to answer them.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { connect } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { loadModel } from 'tongueforge'
+import { signalOf } from '#lib/server/context'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { asked, chatModel, served } from '../helpers/served.mjs'
+import { sleep, withDeadline } from '../helpers/stress.mjs'
+
+const { fastify } = createRequire(import.meta.url)('fastify')
+
+/** Sends a request and hands over its connection. */
+function sent(url, path, body) {
+  const { hostname, port } = new URL(url)
+  const json = JSON.stringify(body)
+  const socket = connect(Number(port), hostname)
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(json)}\r\n\r\n${json}`,
+  )
+  return socket
+}
+
+/** Resolves when the server has seen so many clients leave. */
+async function left(url, path, count) {
+  const line = new RegExp(`^tongueforge_http_requests_total\\{route="${path}",status="499"\\} ${count}$`, 'm')
+  while (!line.test((await asked(url, '/metrics')).text)) await sleep(5)
+}
+
+describe('a client that leaves before anything is computed', () => {
+  const root = temporaryFolder()
+  let folder
+  before(async () => {
+    folder = await chatModel(root)
+  })
+  const requests = {
+    '/v1/completions': { prompt: 'the police' },
+    '/v1/chat/completions': { messages: [{ role: 'user', content: 'what ?' }] },
+  }
+
+  for (const [path, body] of Object.entries(requests))
+    test(`while the tokenizer loads for the first ${path} ends its request`, async () => {
+      const model = await loadModel(folder, { threads: 1, serving: true })
+      const server = await served({ models: { tiny: model } })
+      const text = model.text.bind(model)
+      const socket = sent(server.url, path, { ...body, max_tokens: 200 })
+      const loaded = new Promise((resolve) => {
+        model.text = async () => {
+          const loaded = await text()
+          socket.destroy()
+          await left(server.url, path, 1) // as if loading had taken longer
+          model.text = text
+          setImmediate(resolve)
+          return loaded
+        }
+      })
+      await withDeadline(loaded, 'the tokenizer')
+      await sleep(50) // in which the request would begin
+      const { running, waiting, new_tokens, ended } = model.stats()
+      await server.close()
+      await model.dispose()
+      assert.deepEqual(
+        { running, waiting, new_tokens, ended },
+        { running: 0, waiting: 0, new_tokens: 0, ended: 0 },
+      )
+    })
+})
+
+describe('the signal of a request', () => {
+  const app = fastify()
+  const running = new Set()
+  let [url, arrived, seen] = []
+  before(async () => {
+    app.post('/late', async (_request, reply) => {
+      arrived()
+      await once(reply.raw, 'close')
+      seen(signalOf(reply, { running }))
+      return {}
+    })
+    url = await app.listen({ port: 0 })
+  })
+  after(() => app.close())
+
+  test('is aborted from the start where the client has left, and nobody keeps it', async () => {
+    const signal = new Promise((resolve) => {
+      seen = resolve
+    })
+    arrived = () => socket.destroy()
+    const socket = sent(url, '/late', {})
+    const { aborted, reason } = await withDeadline(signal, 'the signal')
+    assert.deepEqual([aborted, reason?.code, running.size], [true, 'client_closed_request', 0])
+  })
+})
