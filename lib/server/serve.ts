@@ -24,6 +24,8 @@ export interface Server {
 
 /** Time that a request may take to arrive, from its first byte to its last. */
 const ARRIVAL_MS = 60_000
+/** Of all routes: unasked, the plugin lets pages of other origins read and post alone. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']
 /** How often connections that have come to rest are looked for while the server closes. */
 const IDLE_MS = 50
 
@@ -49,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
   app.setNotFoundHandler(({ method, url }) => {
     throw new RequestError(`There is no ${method} ${url.split('?')[0]}`, { status: 404, code: 'not_found' })
   })
-  if (origins) await app.register(cors(), { origin: origins.includes('*') ? '*' : origins })
+  if (origins) await app.register(cors(), { origin: origins.includes('*') ? '*' : origins, methods: METHODS })
   try {
     await app.register(fastify, { models, deltas, load, ...settings, signal: enough.signal })
     await app.register(pageRoutes)

@@ -123,6 +123,28 @@ describe('who may ask', () => {
     assert.equal(await allowed(await start({ cors: ['*'] }), origin), '*')
   })
 
+  test('pages that are named may ask by every method that a route has', async () => {
+    const methods = new Set()
+    const app = fastify()
+    app.addHook('onRoute', ({ method }) => {
+      for (const one of [method].flat()) methods.add(one)
+    })
+    await app.register(routes, { models: { tiny: model } }).ready()
+    await app.close()
+    for (const method of ['GET', 'POST', 'PUT', 'DELETE']) assert.ok(methods.has(method), method)
+    const origin = 'https://app.example'
+    const url = await start({ cors: [origin] })
+    for (const method of methods) {
+      const { headers } = await fetch(`${url}/v1/models/tiny/graft`, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': method },
+      })
+      const allowed = headers.get('access-control-allow-methods')
+      assert.ok(allowed.split(/, */).includes(method), `${method}: ${allowed}`)
+      assert.equal(headers.get('access-control-allow-origin'), origin)
+    }
+  })
+
   test('a port that is taken is told, and options are checked', async () => {
     const url = await start({})
     const port = Number(new URL(url).port)
