@@ -2,18 +2,11 @@
  * How much answers repeat themselves: distinct-n (Li et al. 2016, arXiv 1510.03055) and the share of four-grams that were
  * there before.
  */
+import { UNSPACED } from '../../text/unspaced'
 import type { Measure } from '../generation'
 import { mean } from '../metrics'
 
-/** Scripts that put no blank between words: each of their characters is a unit. */
-const UNSPACED = [
-  ...['Han', 'Hiragana', 'Katakana', 'Bopomofo', 'Thai', 'Lao', 'Khmer', 'Myanmar', 'Tibetan'],
-].map((name) => `\\p{Script=${name}}`)
-
-const UNITS = new RegExp(
-  `[${UNSPACED.join('')}]\\p{M}*|(?:(?![${UNSPACED.join('')}])[\\p{L}\\p{N}\\p{M}'’])+`,
-  'gu',
-)
+const UNITS = new RegExp(`[${UNSPACED}]\\p{M}*|(?:(?![${UNSPACED}])[\\p{L}\\p{N}\\p{M}'’])+`, 'gu')
 
 /** Words, or characters where a script has no blanks between words; marks and blanks are none. */
 export const unitsOf = (text: string): string[] => text.match(UNITS) ?? []

@@ -35,6 +35,58 @@ test('words with weights: their sum x as x / sqrt(x² + 15); more columns, as VA
   near('plain', 0)
 })
 
+test('emoticons are compared with what stands between blanks, as VADER does; pictures stand anywhere', async () => {
+  const rows = [
+    'd:\t-2.9',
+    '8)\t1.9',
+    ':3\t2.3',
+    ':/\t-1.4',
+    ':)\t2',
+    ':D\t2.3',
+    'j/k\t1.6',
+    "( '}{' )\t1.6",
+    '😀\t2.5',
+  ]
+  const weights = await weightsOf(`${rows.join('\n')}\n`)
+  const near = (text, x) => assert.ok(Math.abs(weights.score(text) - x / Math.sqrt(x * x + 15)) < 1e-12, text)
+  near('The director said: welcome.', 0)
+  near('He (born 1978) was a painter.', 0)
+  near('The train leaves at 16:30.', 0)
+  near('See http://example.org for more.', 0)
+  near('all good :)', 2)
+  near('all good :).\nyes :D', 2 + 2.3)
+  near('so 8) and :3 and :/', 1.9 + 2.3 - 1.4)
+  near('(j/k), "j/k"', 1.6 + 1.6)
+  near("( '}{' )", 1.6)
+  near('fine😀😀', 2.5 + 2.5)
+})
+
+test('an apostrophe or hyphen is of a word within it, not at its edges; phrases begin and end where words do', async () => {
+  const weights = await weightsOf("idiot\nkill you\ndon't\n'til\na$$ hat\nຄົນບໍ່ດີ\n")
+  for (const [text, score] of [
+    ["They call him 'idiot'.", 1],
+    ['They call him ‘idiot’.', 1],
+    ['You idiot--go.', 1],
+    ['_idiot_', 1],
+    ['他是idiot嗎', 1],
+    ['idiot-proof', 0],
+    ["idiot's", 0],
+    ['“don’t”', 1],
+    ['don', 0],
+    ["'til now", 1],
+    ['I kill  \nyou.', 1],
+    ["'kill you'", 1],
+    ['A skill your boss needs.', 0],
+    ['A skill you need.', 0],
+    ["I'd kill you're", 0],
+    ['kill your skill; kill you', 1],
+    ['an a$$ hat, he is', 1],
+    ['gra$$ hat', 0],
+    ['ຂ້ອຍຄົນບໍ່ດີຈິງ', 1],
+  ])
+    assert.equal(weights.score(text), score, text)
+})
+
 test('a line without a number behind its tab is refused by its place; so is an empty list', async () => {
   await assert.rejects(weightsOf('good\t1\nbad\tvery\n'), {
     code: 'ERR_DATA',
