@@ -2,6 +2,7 @@
 // may fill: names, paths, prompts, answers.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { judgmentsFile } from '#lib/verbs/judging/judgments'
 
 const lines = (rows) => rows.map((row) => `${JSON.stringify(row)}\n`).join('')
 
@@ -43,10 +44,11 @@ export function reportRuns(word = 'zh') {
     'scores/samples/before/samples_mt_bench.jsonl': lines(
       QUESTIONS.map((question) => answered(question, word)),
     ),
-    'scores/judgments/before/judgments_mt_bench_stub_1_single.jsonl': lines(
+    [judgmentsFile('scores', 'before', 'mt_bench', { judge: 'stub/1', mode: 'single' })]: lines(
       QUESTIONS.flatMap(({ question_id, category }) => [
         judged(question_id, category, 1, 7.5, word),
         judged(question_id, category, 2, null, word),
+        { earlier: true, ...judged(question_id, category, 1, 2, `not told: ${word}`) },
       ]),
     ),
     'scores/report.json': evaluateReport(word),

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { evaluate } from 'tongueforge'
 import { readSamples, samplesFile } from '#lib/verbs/evaluating/record'
+import { judgmentsFile } from '#lib/verbs/judging/judgments'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { startJudge } from '../helpers/judge.mjs'
 import { answerLine, writeLines, writeTinyJudging } from '../helpers/tiny_judging.mjs'
@@ -29,7 +30,7 @@ describe('evaluate with a judge', () => {
     ...more,
   })
   const judgmentsIn = (out, name, task = 'mt_bench', mode = 'single') =>
-    readFileSync(join(out, 'judgments', name, `judgments_${task}_stub_1_${mode}.jsonl`), 'utf8')
+    readFileSync(judgmentsFile(out, name, task, { judge: 'stub/1', mode }), 'utf8')
   const linesOf = (text) =>
     text
       .trim()
@@ -125,6 +126,28 @@ describe('evaluate with a judge', () => {
     assert.equal((await evaluate({ ...plain, judge: told }, { resume: true }).result).judged, 12)
     for (const { body } of stub.requests.slice(-12))
       assert.match(body.messages[0].content, /\n\nThe user expects answers in German\./)
+    const back = await evaluate({ ...plain, judge }, { resume: true }).result
+    assert.equal(back.judged, 0, 'what was asked without a language is kept')
+  })
+
+  test('fewer questions, and all of them again: nothing is asked twice, and figures are of those that are asked', async (t) => {
+    const stub = await startJudge(t, (_, i) => `[[${1 + (i % 9)}]]`)
+    const given = config(stub, { judge: { concurrency: 1 } })
+    const whole = await evaluate(given).result
+    const bytes = judgmentsIn(given.out, 'first')
+    const few = await evaluate({ ...given, limit: 2 }, { resume: true }).result
+    assert.equal(few.judged, 0)
+    assert.equal(few.results[0].documents, 2)
+    assert.equal(figureOf(few, 'score'), (1 + 2 + 3 + 4) / 4)
+    const lines = linesOf(judgmentsIn(given.out, 'first'))
+    assert.deepEqual(
+      lines.map(({ earlier = false }) => earlier),
+      lines.map((_, i) => i >= 4),
+    )
+    const again = await evaluate(given, { resume: true }).result
+    assert.equal(again.judged, 0)
+    assert.deepEqual(again.results, whole.results)
+    assert.equal(judgmentsIn(given.out, 'first'), bytes)
   })
 
   test('stopped while it judges and gone on with, it asks for the rest and writes the same bytes', async (t) => {
@@ -371,9 +394,9 @@ describe('evaluate with a judge', () => {
     const rest = await evaluate({ ...given, judge: { ...given.judge, url: again.url } }, { resume: true })
       .result
     assert.equal(rest.judged, 9)
-    assert.deepEqual(readdirSync(join(given.out, 'judgments/first')), [
-      'judgments_mt_bench_stub_1_single.jsonl',
-    ])
+    const [file, ...none] = readdirSync(join(given.out, 'judgments/first'))
+    assert.match(file, /^judgments_mt_bench_stub_1-[0-9a-f]{8}_single\.jsonl$/)
+    assert.deepEqual(none, [])
   })
 
   test('a key stands in no file of the run', async (t) => {

@@ -173,6 +173,7 @@ test("a judge's scores stand as they are, by turn and category, and answers with
   for (const [i, begin] of begins.entries()) assert.ok(rows[i + 1].startsWith(begin), rows[i + 1])
   assert.ok(rows[1].endsWith(`,7.5 of 10,${word} is fine`), rows[1])
   assert.ok(rows[2].endsWith(`,unrated,${word} is fine`), rows[2])
+  assert.doesNotMatch(html, /not told: /, 'judgments of earlier prompts')
   assert.match(html, /<small>7\.5 of 10<\/small><\/h4>.*<details><summary>what the judge says<\/summary>/)
 })
 

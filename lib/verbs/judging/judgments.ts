@@ -1,5 +1,6 @@
 /** What a judge said of one model on one task: a line a judgment, kept so that nothing is asked twice. */
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { JudgePrompt } from '../../tasks/judging/prompt'
 import type { Mode } from '../../tasks/judging/templates'
@@ -11,6 +12,8 @@ import type { Reply } from './endpoint'
 
 /** A line of judgments_TASK_JUDGE_MODE.jsonl. */
 export interface Judgment extends Omit<JudgePrompt, 'messages'> {
+  /** It answers a prompt that this run does not ask: with another limit, language or answer. It counts in no figure. */
+  earlier?: true
   /** Number of the prompt, from 0. */
   step: number
   judge: string
@@ -37,7 +40,7 @@ export interface JudgeRequest {
 
 export const requestOf = (prompt: JudgePrompt, body: object): JudgeRequest => ({
   prompt,
-  sha256: createHash('sha256').update(canonicalJson(body)).digest('hex'),
+  sha256: sha256(canonicalJson(body)),
 })
 
 export function judgmentOf(
@@ -58,14 +61,18 @@ export function judgmentOf(
   }
 }
 
-/** By judge and mode: another judge takes nothing away from this one. */
+/**
+ * By judge and mode: another judge takes nothing away from this one. Names that no file can have are told apart by a hash:
+ * a/b is not a_b.
+ */
 export function judgmentsFile(
   folder: string,
   model: string,
   task: string,
   { judge, mode }: { judge: string; mode: Mode },
 ): string {
-  const name = judge.replaceAll(/[^\w.-]/g, '_')
+  const plain = judge.replaceAll(/[^\w.-]/g, '_')
+  const name = plain === judge ? plain : `${plain}-${sha256(judge).slice(0, 8)}`
   return join(folder, 'judgments', model, `judgments_${task}_${name}_${mode}.jsonl`)
 }
 
@@ -73,6 +80,8 @@ export class Judgments {
   private readonly lines: StepLines<Judgment>
   /** By place among the requests. */
   readonly #all: (Judgment | undefined)[]
+  /** To prompts that are none of the requests: paid for, and there if they are asked again. */
+  #earlier: Judgment[] = []
   #writing: Promise<void> = Promise.resolve()
 
   private constructor(
@@ -88,12 +97,19 @@ export class Judgments {
     await mkdir(dirname(file), { recursive: true })
     const judgments = new Judgments(requests, file)
     const found = new Map<string, Judgment>()
-    for (const judgment of await judgments.lines.keep(Number.POSITIVE_INFINITY))
-      if (judgment.refused === undefined) found.set(keyOf(judgment, judgment.prompt_sha256), judgment)
-    for (const [step, { prompt, sha256 }] of requests.entries()) {
-      const known = found.get(keyOf(prompt, sha256))
-      if (known !== undefined) judgments.#all[step] = { ...known, step }
+    for (const { earlier: _, ...judgment } of await judgments.lines.read()) {
+      const key = keyOf(judgment, judgment.prompt_sha256)
+      if (judgment.refused === undefined || !found.has(key)) found.set(key, judgment)
     }
+    const keys = requests.map(({ prompt, sha256: hash }) => keyOf(prompt, hash))
+    for (const [step, key] of keys.entries()) {
+      const known = found.get(key)
+      if (known !== undefined && known.refused === undefined) judgments.#all[step] = { ...known, step }
+    }
+    for (const key of keys) found.delete(key)
+    judgments.#earlier = [...found.values()].map((one) => ({ earlier: true, ...one }))
+    // Also where there is no whole line: what comes next must not be appended to the half of one.
+    if (existsSync(file)) await judgments.#write()
     return judgments
   }
 
@@ -114,13 +130,18 @@ export class Judgments {
     return this.#writing
   }
 
-  /** All of them, in the order of the questions. */
+  /** All of this run, in the order of the questions; in the file those of earlier ones stand behind them. */
   async close(): Promise<Judgment[]> {
-    const all = this.#all as Judgment[]
-    await this.lines.write(all)
-    return all
+    await this.#write()
+    return this.#all as Judgment[]
+  }
+
+  #write(): Promise<void> {
+    return this.lines.write([...this.#all.filter((one) => one !== undefined), ...this.#earlier])
   }
 }
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 const keyOf = (
   { question_id, turn, order }: Pick<JudgePrompt, 'question_id' | 'turn' | 'order'>,

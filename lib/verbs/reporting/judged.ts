@@ -10,7 +10,7 @@ import { type Measured, valueText } from './paper_tables'
 const judgeSchema = z.looseObject({ model: z.string(), mode: z.enum(['single', 'pairwise']) })
 const judgmentSchema = z.looseObject({
   ...{ question_id: z.string(), category: z.string(), turn: z.number(), reply: z.string() },
-  ...{ order: z.string().optional(), refused: z.string().optional() },
+  ...{ order: z.string().optional(), refused: z.string().optional(), earlier: z.boolean().optional() },
   ...{ rating: z.number().nullish(), winner: z.string().nullish() },
 })
 const docSchema = z.looseObject({
@@ -109,7 +109,8 @@ async function talks(
   let docs: z.output<typeof docSchema>[] = []
   for (const model of models) {
     const file = judgmentsFile('.', model, task, { judge: judge.model, mode: judge.mode })
-    const judgments = await linesOf(judgmentSchema, { ...folder, files: [file] }, file).catch(ifMissing)
+    const lines = await linesOf(judgmentSchema, { ...folder, files: [file] }, file).catch(ifMissing)
+    const judgments = lines.filter(({ earlier }) => !earlier)
     const samples = await readSamples(samplesFile(folder.path, model, task)).catch(ifMissing)
     const texts = samples.map((one) => ('turns' in one ? one.turns.map(({ text }) => text) : []))
     if (docs.length === 0) docs = samples.map(({ doc }) => docSchema.parse(doc))

@@ -137,6 +137,33 @@ describe('judgments', () => {
     )
   })
 
+  test('judgments of prompts that are not asked now are kept behind the others, also where a run is stopped', async (t) => {
+    const stub = await startJudge(t, byNumber)
+    const file = fresh()
+    await asked(stub.url, file)
+    const bytes = readFileSync(file, 'utf8')
+    const { number, judgments } = await asked(stub.url, file, { prompts: promptsOf(2) })
+    assert.deepEqual([number, judgments.length], [0, 2])
+    assert.equal(readFileSync(file, 'utf8').trim().split('\n').length, 20)
+    const stop = new AbortController()
+    const other = { prompts: promptsOf(20, 'German'), signal: stop.signal, concurrency: 1 }
+    const stopped = asked(stub.url, file, { ...other, onKept: () => stop.abort(new Error('enough')) })
+    await assert.rejects(stopped, /enough/)
+    assert.equal((await asked(stub.url, file, { prompts: other.prompts })).number, 19)
+    assert.equal((await asked(stub.url, file)).number, 0)
+    const lines = readFileSync(file, 'utf8').split('\n')
+    assert.equal(`${lines.slice(0, 20).join('\n')}\n`, bytes)
+    assert.equal(lines.length - 1, 40)
+    assert.equal(stub.requests.length, 40)
+  })
+
+  test('judges whose names are one as that of a file have files of their own', () => {
+    const fileOf = (judge) => judgmentsFile('out', 'm', 't', { judge, mode: 'single' })
+    const names = ['a/b', 'a_b', 'a:b', 'a b']
+    assert.equal(new Set(names.map(fileOf)).size, names.length)
+    assert.equal(fileOf('gpt-4.1'), join('out', 'judgments', 'm', 'judgments_t_gpt-4.1_single.jsonl'))
+  })
+
   test('a request that is refused is unrated and asked again when gone on with; where all are, it is an error', async (t) => {
     const refuses = { status: 400, body: { error: { message: 'not this one' } } }
     const stub = await startJudge(t, (body) => (byNumber(body).includes('[[7]]') ? refuses : byNumber(body)))
