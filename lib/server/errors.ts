@@ -47,6 +47,9 @@ const CODES: Record<string, Told> = {
   ERR_TEMPLATE: { status: 400, code: 'invalid_messages', param: 'messages' },
 }
 
+/** What errors call the body that a schema checks. */
+const REQUEST = 'request'
+
 const MOST_CHARACTERS = 500
 
 /** Status and body of whatever a route threw. `prompt`: the field that holds what the model was to read. */
@@ -56,12 +59,17 @@ export function toRequestError(thrown: unknown, prompt?: string): RequestError {
   if (typeof http?.statusCode === 'number' && http.statusCode < 500) return ofServer(http.statusCode, thrown)
   const error = toTongueforgeError(thrown)
   const told = CODES[error.code]
-  if (!told) return new RequestError('The server failed', { status: 500, code: error.code })
+  if (!told || isOfDisk(error))
+    return new RequestError('The server failed', { status: 500, code: error.code })
   const { key } = error.details
   const field = typeof key === 'string' ? fieldName(key) : undefined
   const message = field ? wording(error).replace(key as string, field) : wording(error)
   return new RequestError(message, { ...told, param: field ?? told.param ?? prompt })
 }
+
+/** Names a file or folder: those are the server's, and no client is to blame for them, or to hear of them. */
+const isOfDisk = ({ details: { path, file } }: TongueforgeError) =>
+  path !== undefined || (file !== undefined && file !== REQUEST)
 
 /** What Fastify itself refuses: bodies too large, malformed, or of another kind. */
 function ofServer(status: number, thrown: unknown): RequestError {

@@ -1,8 +1,10 @@
 // Requests that cannot be answered: each is told which field is wrong, and why.
 import assert from 'node:assert/strict'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import OpenAI from 'openai'
+import { extractDelta } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { asked, chatModel, clientOf, served } from '../helpers/served.mjs'
 import { writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
@@ -94,6 +96,46 @@ describe('a request that cannot be answered', () => {
       assert.doesNotMatch(json.error.message, new RegExp(root), 'tells of the disk')
       assert.ok(json.error.message.length < 700)
     })
+
+  test('as its model has no chat template, names the model and another route, and nothing of the disk', async () => {
+    const plain = await chatModel(root, 'plain')
+    await rm(join(plain, 'chat_template.jinja'))
+    const own = await served({ models: { mine: plain }, load: { threads: 1 } })
+    const [path, body] = chat({ model: 'mine' })
+    const { status, json } = await asked(own.url, path, { body })
+    const { json: text } = await asked(own.url, '/v1/completions', { body: { prompt: 'the', max_tokens: 2 } })
+    await own.close()
+    assert.equal(status, 400)
+    assert.deepEqual(json.error, {
+      message: "model: 'mine' has no chat template: ask /v1/completions",
+      type: 'invalid_request_error',
+      param: 'model',
+      code: 'unsupported_model',
+    })
+    assert.equal(text.choices.length, 1)
+  })
+
+  test('as a file of the server is broken, is told that the server failed, and nothing of the disk', async () => {
+    const [base, talker, target] = await Promise.all(
+      ['base', 'talker', 'target'].map((name, i) => chatModel(root, name, { seed: i + 1 })),
+    )
+    const delta = join(root, 'manners')
+    await extractDelta({ base, chat: talker, out: delta })
+    await writeFile(join(target, 'provenance.json'), '[]')
+    const own = await served({ models: { target }, deltas: { manners: delta }, load: { threads: 1 } })
+    const { status, json } = await asked(own.url, '/v1/models/target/graft', {
+      body: { delta: 'manners' },
+      method: 'PUT',
+    })
+    await own.close()
+    assert.equal(status, 500)
+    assert.deepEqual(json.error, {
+      message: 'The server failed',
+      type: 'server_error',
+      param: null,
+      code: 'ERR_DATA',
+    })
+  })
 
   test('is an error of its kind in the client', async () => {
     const { chat } = clientOf(server.url)

@@ -21,7 +21,8 @@ export function chatRoute(app: FastifyInstance, context: Context): void {
     checkTogether(asked)
     const { id: name, model } = context.models.decoder(asked.model)
     const signal = signalOf(reply, context)
-    const { tokenizer } = await model.text()
+    const { tokenizer, template } = await model.text()
+    if (!template) throw withoutTemplate(name)
     const { seed, ...sampling } = samplingOf(asked)
     const maxNewTokens = longest(asked.max_completion_tokens ?? asked.max_tokens, context.settings.maxTokens)
     const logprobs = asked.logprobs ? (asked.top_logprobs ?? 0) : undefined
@@ -45,6 +46,13 @@ function checkTogether({ logprobs, top_logprobs }: ChatRequest): void {
     param: 'top_logprobs',
   })
 }
+
+const withoutTemplate = (model: string) =>
+  new RequestError(`model: '${model}' has no chat template: ask /v1/completions`, {
+    status: 400,
+    code: 'unsupported_model',
+    param: 'model',
+  })
 
 function messageOf({ role, content, name }: ChatRequest['messages'][number]): Message {
   const text = typeof content === 'string' ? content : content.map((part) => part.text).join('')
