@@ -1,4 +1,5 @@
 /** From tokens to text as it comes: stop strings, streaming, speed. */
+import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { NativeJobs, SamplingSettings } from '../native'
 import { StopStrings } from '../text/stop_strings'
@@ -21,8 +22,8 @@ export interface GenerateOptions {
   minP?: number | undefined
   /** Above 1: discourage tokens that have occurred. */
   repetitionPenalty?: number | undefined
-  /** Texts that end the answer; they are not part of it. */
-  stop?: readonly string[] | undefined
+  /** Text, or texts, that end the answer; they are not part of it. */
+  stop?: string | readonly string[] | undefined
   /** Same seed, same text. Default 0. */
   seed?: number | undefined
   /** Of a model that was loaded with `serving`: log-probability of each new token, and so many of the most probable ones. */
@@ -114,6 +115,19 @@ export function samplingSettings(
   }
 }
 
+const TEXTS = 'a text, or a list of texts'
+
+/** As a list. Throws ERR_USAGE for what is neither a text nor a list of texts. */
+function stopTexts(stop: GenerateOptions['stop']): readonly string[] {
+  if (typeof stop === 'string') return [stop]
+  const texts = stop ?? []
+  if (Array.isArray(texts) && texts.every((text) => typeof text === 'string')) return texts
+  throw new TongueforgeError('ERR_USAGE', `stop: expected ${TEXTS}, received ${shown(stop)}`, {
+    hint: "stop: ['the end']",
+    details: { option: 'stop', expected: TEXTS, received: stop },
+  })
+}
+
 /** What a batch of prompts was continued by. */
 export interface GeneratedIds {
   /** The new tokens only. */
@@ -161,7 +175,7 @@ class TextGeneration {
     private readonly options: GenerateOptions & { standalone?: boolean },
     private readonly emit: (piece: GeneratedPiece) => void,
   ) {
-    this.#stop = new StopStrings(options.stop ?? [])
+    this.#stop = new StopStrings(stopTexts(options.stop))
   }
 
   async run(promptIds: () => Promise<Int32Array>, signal: AbortSignal): Promise<Generation> {

@@ -1,4 +1,5 @@
 /** Token ids from a caller, as native code takes them. */
+import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 
 export const int32Rows = (rows: readonly ArrayLike<number>[]) => rows.map(int32Row)
@@ -13,4 +14,21 @@ export function int32Row(row: ArrayLike<number>): Int32Array {
     hint: 'An id is a whole number from 0 to below the size of the vocabulary.',
     details: { place, received: row[place] },
   })
+}
+
+/** Ids that end a sequence. Throws ERR_USAGE for what is no list, and for an id that no token of the model can have. */
+export function stopRow(ids: ArrayLike<number>, vocabulary: number): Int32Array {
+  const refuse = (expected: string, received: unknown, place?: number) =>
+    new TongueforgeError(
+      'ERR_USAGE',
+      `stopIds: expected ${expected}, received ${shown(received)}${place === undefined ? '' : ` at ${place}`}`,
+      {
+        hint: 'Leave stopIds out for those of the model folder; [] for none.',
+        details: { option: 'stopIds', expected, received, ...(place !== undefined && { place }) },
+      },
+    )
+  if (!Array.isArray(ids) && !ArrayBuffer.isView(ids)) throw refuse('a list of token ids', ids)
+  const place = Array.from(ids).findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabulary))
+  if (place >= 0) throw refuse(`token ids, whole numbers from 0 to ${vocabulary - 1}`, ids[place], place)
+  return Int32Array.from(ids)
 }

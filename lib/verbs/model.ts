@@ -34,7 +34,7 @@ import {
   logprobOf,
   samplingSettings,
 } from './generate'
-import { int32Row, int32Rows } from './id_rows'
+import { int32Row, int32Rows, stopRow } from './id_rows'
 import type { Delta } from './live/deltas'
 import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
 import type { Run } from './run'
@@ -95,7 +95,7 @@ export interface Likelihood {
 /** Options of the calls that take token ids. */
 export interface IdOptions extends Omit<GenerateOptions, 'stop'> {
   /** Ids that end a sequence; default: those of the model folder. */
-  stopIds?: readonly number[] | undefined
+  stopIds?: ArrayLike<number> | undefined
   /** Of a model that serves: what a prompt and its answer took. */
   onUsage?: ((usage: { row: number } & Usage) => void) | undefined
 }
@@ -235,8 +235,11 @@ export class Model {
 
   /** Continues token sequences; those of equal length run as one batch. Row i samples with seed + i. */
   async generateIds(prompts: readonly ArrayLike<number>[], options: IdOptions = {}): Promise<GeneratedIds[]> {
-    const stop_ids = Int32Array.from(options.stopIds ?? (await this.stopIds()))
     const { log_probs, ...sampling } = samplingSettings(options)
+    const stop_ids =
+      options.stopIds == null
+        ? Int32Array.from(await this.stopIds())
+        : stopRow(options.stopIds, this.spec.vocab_size)
     if (this.engine)
       return this.#served(this.engine, int32Rows(prompts), { stop_ids, log_probs, ...sampling }, options)
     if (log_probs >= 0) throw notServing('logprobs')

@@ -139,6 +139,49 @@ describe('model', () => {
     await assert.rejects(loadModel(folder, { device: 'cuda' }), { code: 'ERR_DEVICE' })
   })
 
+  test('one stop text is a list of one; what is no text, and an id that no token has, are refused by name', async () => {
+    const say = (stop) =>
+      model.generate('the', { maxNewTokens: 30, temperature: 1, seed: 5, stop }).result.then(
+        ({ text, finish_reason }) => [text, finish_reason],
+        (error) => error,
+      )
+    const [whole] = await say([])
+    const word = whole.trim().split(' ')[6]
+    assert.deepEqual(await say(word), [whole.slice(0, whole.indexOf(word)), 'stop'])
+    assert.deepEqual(await say(word), await say([word]))
+    for (const [stop, received] of [
+      [['the', 1], '["the",1]'],
+      [5, '5'],
+      [{ text: 'the' }, '{"text":"the"}'],
+    ]) {
+      const { code, message, details } = await say(stop)
+      assert.equal(code, 'ERR_USAGE')
+      assert.equal(message, `stop: expected a text, or a list of texts, received ${received}`)
+      assert.deepEqual(details, { option: 'stop', expected: 'a text, or a list of texts', received: stop })
+    }
+    const end = (stopIds) => model.generateIds([[1, 5]], { maxNewTokens: 3, stopIds })
+    const last = model.spec.vocab_size - 1
+    for (const id of [1.5, -1, last + 1, Number.NaN, 'x'])
+      await assert.rejects(end([0, id]), {
+        code: 'ERR_USAGE',
+        message: `stopIds: expected token ids, whole numbers from 0 to ${last}, received ${typeof id === 'string' ? '"x"' : id} at 1`,
+        details: {
+          option: 'stopIds',
+          expected: `token ids, whole numbers from 0 to ${last}`,
+          received: id,
+          place: 1,
+        },
+      })
+    await assert.rejects(end(4), {
+      code: 'ERR_USAGE',
+      message: /^stopIds: expected a list of .*, received 4$/,
+    })
+    const [free] = await end([])
+    assert.equal(free.ids.length, 3)
+    for (const ids of [[last, free.ids[1]], Int32Array.of(last, free.ids[1])])
+      assert.deepEqual(await end(ids), [{ ids: free.ids.slice(0, 1), finish_reason: 'stop' }])
+  })
+
   test('weights that do not fit the config are refused by tensor, shape and file', async () => {
     const change = async (name, changes) => {
       const other = copy(name)
