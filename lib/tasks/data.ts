@@ -58,7 +58,7 @@ export function listedOnce(list: ListFiles = filesBelow): ListFiles {
   }
 }
 
-/** Throws ERR_NOT_FOUND that names what was looked for and what is there. */
+/** Throws ERR_NOT_FOUND that names what was looked for and what is there, or the parts that are missing; ERR_DATA. */
 export async function findSplit(
   data: string,
   source: DataSource,
@@ -123,7 +123,7 @@ const unpacked = (file: string) =>
 
 const endingOf = (file: string) => extname(unpacked(file)).toLowerCase()
 
-const SHARD = /-\d{5}-of-\d{5}$/
+const SHARD = /-(\d{5})-of-(\d{5})$/
 
 /** A path without ending, and without the number of a part. */
 function stem(path: string): string {
@@ -135,11 +135,50 @@ function stem(path: string): string {
     .toLowerCase()
 }
 
-/** All parts where it is in parts, else the one file. */
+/**
+ * All parts where it is in parts, each once, in order; else the one file. Throws ERR_NOT_FOUND for parts that are missing,
+ * ERR_DATA where it is in parts twice.
+ */
 function shardsOf(files: readonly string[]): string[] {
-  const parts = files.filter((file) => SHARD.test(unpacked(file).slice(0, -endingOf(file).length)))
-  return parts.length > 0 ? parts : [files[0]!]
+  const parts = files.flatMap((file) => {
+    const [, number, total] = SHARD.exec(unpacked(file).slice(0, -endingOf(file).length)) ?? []
+    return number === undefined ? [] : [{ file, number: Number(number), total: Number(total) }]
+  })
+  if (parts.length === 0) return [files[0]!]
+  const [{ file, total }] = parts as [(typeof parts)[number]]
+  const other = parts.find((part) => part.total !== total || part.number >= total)
+  if (other !== undefined) throw otherParts(file, other.file)
+  // Of one that is there packed, too, the first.
+  const byNumber = new Map([...parts].reverse().map((part) => [part.number, part.file]))
+  const found = Array.from({ length: total }, (_, i) => byNumber.get(i))
+  const missing = found.flatMap((one, i) => (one === undefined ? [partOf(file, i)] : []))
+  if (missing.length > 0) throw partsMissing(missing, total)
+  return found as string[]
 }
+
+const partOf = (file: string, number: number) =>
+  file.replace(/-\d{5}(-of-\d{5}[^/\\]*)$/, `-${String(number).padStart(5, '0')}$1`)
+
+const NAMED_PARTS = 3
+
+function partsMissing(missing: readonly string[], total: number): TongueforgeError {
+  const named = missing.slice(0, NAMED_PARTS).join(', ')
+  const more = missing.length > NAMED_PARTS ? ` and ${missing.length - NAMED_PARTS} more` : ''
+  return new TongueforgeError(
+    'ERR_NOT_FOUND',
+    `${named}${more}: expected all ${total} parts of the split, found ${total - missing.length}`,
+    {
+      hint: 'Was the download broken off? hf download goes on with it; it has --repo-type dataset and --local-dir.',
+      details: { missing: [...missing] },
+    },
+  )
+}
+
+const otherParts = (file: string, other: string) =>
+  new TongueforgeError('ERR_DATA', `${other}: expected parts of one split, found ${file} beside it`, {
+    hint: 'Take the files of an earlier download away.',
+    details: { files: [file, other] },
+  })
 
 async function notFound(
   data: string,

@@ -1,6 +1,6 @@
 // Where the documents of each task lie and how their records look: on the hub, and as their authors published them.
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -110,6 +110,51 @@ test('a split in parts of Parquet is read in order, and whole', async () => {
     ['part 0', 'part 1'],
   )
   assert.equal(task.question(docs[1], {}).gold, 1)
+})
+
+test('a split of which parts are missing is refused, by their names; so are parts of two splittings', async () => {
+  const data = temporaryFolder()
+  const folder = join(data, 'hellaswag')
+  mkdirSync(folder, { recursive: true })
+  const part = (number, total, ending = '.jsonl') => {
+    const name = `validation-${String(number).padStart(5, '0')}-of-${String(total).padStart(5, '0')}${ending}`
+    const row = line({ part: number })
+    writeFileSync(join(folder, name), ending.endsWith('.gz') ? gzipSync(row) : row)
+  }
+  const found = async () => readSplit(await findSplit(data, taskOf('hellaswag').source, 'validation'))
+  part(0, 3)
+  await assert.rejects(found(), {
+    code: 'ERR_NOT_FOUND',
+    message:
+      /validation-00001-of-00003\.jsonl, .*validation-00002-of-00003\.jsonl: expected all 3 parts of the split, found 1$/,
+    hint: /hf download/,
+  })
+  part(2, 3)
+  await assert.rejects(found(), { code: 'ERR_NOT_FOUND', message: /00001-of-00003\.jsonl: .* found 2$/ })
+  part(1, 3, '.jsonl.gz')
+  part(2, 3, '.jsonl.gz')
+  assert.deepEqual(await found(), [{ part: 0 }, { part: 1 }, { part: 2 }], 'packed as well: each once')
+  part(3, 3)
+  await assert.rejects(found(), {
+    code: 'ERR_DATA',
+    message: /00003-of-00003\.jsonl: expected parts of one split/,
+  })
+  rmSync(join(folder, 'validation-00003-of-00003.jsonl'))
+  part(0, 2)
+  part(1, 2)
+  await assert.rejects(found(), {
+    code: 'ERR_DATA',
+    message: /expected parts of one split, found .* beside it/,
+    hint: /earlier download/,
+  })
+  const many = join(data, 'many/hellaswag')
+  mkdirSync(many, { recursive: true })
+  writeFileSync(join(many, 'validation-00002-of-90000.jsonl'), line({}))
+  await assert.rejects(findSplit(join(data, 'many'), taskOf('hellaswag').source, 'validation'), {
+    code: 'ERR_NOT_FOUND',
+    message:
+      /00000-of-90000\.jsonl, .*00001-of-90000\.jsonl, .*00003-of-90000\.jsonl and 89996 more: .* found 1$/,
+  })
 })
 
 test('TMMLU+ and C-Eval, as tables with a head', async () => {
