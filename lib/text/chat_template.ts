@@ -1,7 +1,7 @@
 import { Environment, parse, tokenize } from '@huggingface/jinja'
 import { TongueforgeError } from '../errors'
 import { TemplateFault } from './jinja_errors'
-import { defineGlobals } from './jinja_globals'
+import { clockUses, defineGlobals, strftime } from './jinja_globals'
 import { DEFAULT_LIMITS, LimitedInterpreter, type TemplateLimits, workFor } from './jinja_interpreter'
 
 /** One turn of a conversation. Templates may know more roles and keys; they see the object as it is. */
@@ -54,9 +54,20 @@ export class ChatTemplate {
     })
   }
 
-  /** Equal for templates that render alike. */
+  /** Equal for templates that render alike, where `times` are too. */
   get fingerprint(): string {
     return JSON.stringify([this.source, this.options.tokens ?? {}])
+  }
+
+  /** What `strftime_now` can write as of now, a text for each of its formats; none where the template asks for no time. */
+  get times(): string[] {
+    const now = this.now()
+    return clockUses(this.source).map((format) => strftime(now, format))
+  }
+
+  /** The same template with its clock stopped: what it writes is the same from now on. */
+  stopped(now: Date = this.now()): ChatTemplate {
+    return new ChatTemplate(this.source, { ...this.options, now: () => now })
   }
 
   /** The conversation as the model has to see it. */
@@ -72,7 +83,11 @@ export class ChatTemplate {
         maxWork: workFor(messages.length, characters),
         ...this.options.limits,
       })
-      defineGlobals(environment, (units) => interpreter.charge(units), this.options.now ?? (() => new Date()))
+      defineGlobals(
+        environment,
+        (units) => interpreter.charge(units),
+        () => this.now(),
+      )
       const data = {
         tools: null,
         documents: null,
@@ -84,6 +99,10 @@ export class ChatTemplate {
       for (const [name, value] of Object.entries(data)) environment.set(name, value)
       return String(interpreter.run(this.program).value)
     })
+  }
+
+  private now(): Date {
+    return this.options.now?.() ?? new Date()
   }
 
   /** Runs `action`; whatever it throws becomes ERR_TEMPLATE. */

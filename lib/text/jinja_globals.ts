@@ -41,13 +41,25 @@ function boundedRange(bounds: unknown[], charge: Charge): number[] {
   return Array.from({ length: count }, (_, i) => start + i * step)
 }
 
+const CALL = /strftime_now\s*\(\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*\)/g
+const ASKED_FOR = /strftime_now\s+is\s+(?:not\s+)?defined/g
+/** All that strftime knows of a moment, to the second. */
+const EVERYTHING = '%Y-%m-%d %H:%M:%S'
+
+/** The formats that a template has `strftime_now` write; one of them all where they do not stand in its source. */
+export function clockUses(source: string): string[] {
+  const formats = new Set([...source.matchAll(CALL)].map(([, single, double]) => single ?? double ?? ''))
+  const hidden = source.replace(CALL, '').replace(ASKED_FOR, '').includes('strftime_now')
+  return hidden ? [EVERYTHING] : [...formats]
+}
+
 const WEEKDAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')
 const MONTHS = 'January February March April May June July August September October November December'.split(
   ' ',
 )
 
 /** The codes of Python's strftime that templates use, in English. */
-function strftime(date: Date, format: string): string {
+export function strftime(date: Date, format: string): string {
   const two = (n: number) => String(n).padStart(2, '0')
   const codes: Record<string, () => string> = {
     Y: () => String(date.getFullYear()),

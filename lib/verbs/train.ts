@@ -1,4 +1,5 @@
 /** Training: load -> plan -> run -> save -> report. The loop is training/session.ts, the step is native. */
+import { jsonText } from '../checkpoint/write_folder'
 import { checkOptions } from '../config/call_options'
 import type { TrainConfig } from '../config/train'
 import type { Environment } from '../distributed/rendezvous'
@@ -25,6 +26,7 @@ import { keepBest, resultKind } from './training/selection'
 import { Session } from './training/session'
 import { Speed } from './training/speed'
 import type { PreparationProgress } from './training/starting_model'
+import { localTime, TIME_FILE, timeOf } from './training/template_time'
 import { checkSameData, checkTeam, joinTeam, onDevice } from './training/together'
 import { Trainer } from './training/trainer'
 
@@ -131,7 +133,9 @@ async function planOnly(
   const folder = new RunFolder(config)
   await folder.check(claimOf(options)) // before anything is read, which may take long
   const inputs = await openInputs(config)
-  const report = await dryRun(config, inputs, { ...options, signal: context.signal })
+  const began = options.resume ? await timeOf(folder.path) : undefined
+  const now = new Date(began ?? localTime())
+  const report = await dryRun(config, inputs, { ...options, now, signal: context.signal })
   return { ...folder.places(inputs.model), report }
 }
 
@@ -174,6 +178,11 @@ interface Job extends TrainContext {
   onProgress: TrainOptions['onProgress']
 }
 
+interface DatedJob extends Job {
+  /** The local time of the run's first session. */
+  began: string
+}
+
 async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
   const { team, config, identity, latest } = job
   const here = environment(config, team.size)
@@ -190,7 +199,10 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
   latest.checkpoint = start // also for a signal that comes while the data are read
   const doubt = start && inexactness(start.environment, here)
   if (doubt) job.warn(doubt)
-  const plan = await team.first(() => planIn(folder, job, checkpoints))
+  const began = await team.lead(
+    async () => (job.replaces ? undefined : await timeOf(folder.path)) ?? localTime(),
+  )
+  const plan = await team.first(() => planIn(folder, { ...job, began }, checkpoints))
   try {
     await checkSameData(team, plan)
     return await trainPlanned(folder, plan, { job, checkpoints, start })
@@ -200,11 +212,12 @@ async function trainIn(folder: RunFolder, job: Job): Promise<TrainResult> {
 }
 
 /** The plan, with all that is to be known and to lie in the folder before the first update. */
-async function planIn(folder: RunFolder, job: Job, checkpoints: Checkpoints): Promise<TrainPlan> {
+async function planIn(folder: RunFolder, job: DatedJob, checkpoints: Checkpoints): Promise<TrainPlan> {
   const { team, config, identity, signal, warn: onWarning, onNote, onProgress } = job
   // What a run has measured counts when it goes on, and for the others.
   const earlier = job.replaces && team.leads ? undefined : folder.path
-  const options = { identity, folder: earlier, signal, onWarning, onNote, onProgress }
+  const now = new Date(job.began)
+  const options = { identity, folder: earlier, signal, now, onWarning, onNote, onProgress }
   const plan = await planTraining(config, job.inputs, options)
   try {
     if (team.leads) await prepare(folder, plan, job, checkpoints)
@@ -220,7 +233,7 @@ async function planIn(folder: RunFolder, job: Job, checkpoints: Checkpoints): Pr
 async function prepare(
   folder: RunFolder,
   plan: TrainPlan,
-  { replaces, warn }: Job,
+  { replaces, warn, began }: DatedJob,
   checkpoints: Checkpoints,
 ): Promise<void> {
   await warnOfEnds(plan, warn)
@@ -229,6 +242,8 @@ async function prepare(
   if (replaces) await folder.clear()
   await checkRoom(plan, checkpoints)
   await folder.writeConfig()
+  if (plan.text?.template?.times.length)
+    await folder.write(TIME_FILE, jsonText({ version: 1, local_time: began }))
   await plan.perplexity?.keep(folder.path)
 }
 

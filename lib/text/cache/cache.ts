@@ -1,15 +1,14 @@
 /** The encoded documents of a source: from the cache where they are, else encoded into it. */
-import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { TongueforgeError } from '../../errors'
 import { OpenFile } from '../../files'
-import { VERSION } from '../../version'
 import { rename, rm, writeFailed } from '../../writes'
 import type { ResolvedSource } from '../documents'
 import { type Encoding, encodeSource } from '../encoding'
 import { checkSkipped, Skipped } from '../skipped'
 import { ENTRY_VERSION, type Manifest, readEntry } from './entry'
 import { type HashedFile, hashFile, sameStamp, stampOf } from './file_hash'
+import { keyOf } from './key'
 import { checkPlace, type FreeSpace, freeSpace, needSpace, workFolder, workPath } from './place'
 import { TokenStore } from './store'
 import { EntryWriter, writeManifest } from './writer'
@@ -53,9 +52,10 @@ const RESERVE = 64 * 2 ** 20
  */
 export async function openCached(
   source: ResolvedSource,
-  encoding: Encoding,
+  given: Encoding,
   options: CacheOptions,
 ): Promise<CachedSource> {
+  const encoding = atOneTime(given)
   await checkPlace(options.cache)
   const files: HashedFile[] = []
   for (const { path } of source.files) files.push(await hashFile(path, options.cache, options.signal))
@@ -73,6 +73,11 @@ export async function openCached(
   return opened(folder, made, source, false, options)
 }
 
+/** A template that writes the time says the same in the key and in all documents, however long they take. */
+function atOneTime({ text, ...how }: Encoding): Encoding {
+  return { ...how, text: { ...text, template: text.template?.stopped() } }
+}
+
 /** An entry may be deleted at any time, between a look at it and its opening too: then it is made again. */
 const unlessGone = (error: TongueforgeError): undefined => {
   if (error.code !== 'ERR_NOT_FOUND') throw error
@@ -87,27 +92,6 @@ async function opened(
 ): Promise<CachedSource> {
   checkSkipped(source.path, manifest, options.maxInvalid)
   return { tokens: await TokenStore.open(folder, manifest), manifest, cached }
-}
-
-/** Equal for the same content, encoded alike, whatever the files are called. */
-function keyOf(
-  source: ResolvedSource,
-  files: readonly HashedFile[],
-  { objective, options, text }: Encoding,
-  invalid: string,
-): string {
-  const { tokenizer, template, eosTokenId, endOfTurnId } = text
-  const what = {
-    version: [ENTRY_VERSION, VERSION],
-    files: source.files.map(({ path: _, ...how }, i) => ({ ...how, sha256: files[i]!.sha256 })),
-    tokenizer: tokenizer.sha256,
-    template: template?.fingerprint,
-    ends: [eosTokenId, endOfTurnId].map((id) => id ?? null),
-    objective,
-    options,
-    invalid,
-  }
-  return createHash('sha256').update(JSON.stringify(what)).digest('hex')
 }
 
 /** Encodes a source into a hidden folder and publishes it under its key. */

@@ -30,6 +30,8 @@ export interface DryRunReport {
 
 export interface DryRunOptions {
   signal: AbortSignal
+  /** The time that a chat template writes. */
+  now?: Date | undefined
   /** Rows of the first batch are told as well. */
   showBatch?: boolean | undefined
   onWarning?: ((message: string) => void) | undefined
@@ -41,11 +43,11 @@ export interface DryRunOptions {
 export async function dryRun(
   config: TrainConfig,
   inputs: RunInputs,
-  { signal, showBatch, onWarning, onNote, onProgress }: DryRunOptions,
+  { signal, now, showBatch, onWarning, onNote, onProgress }: DryRunOptions,
 ): Promise<DryRunReport> {
   const filters = config.objective === 'inscp' && config.inscp.max_perplexity !== undefined
   const identity = filters ? await identify(config, inputs, signal) : undefined
-  const plan = await planTraining(config, inputs, { identity, signal, onWarning, onNote, onProgress })
+  const plan = await planTraining(config, inputs, { identity, signal, now, onWarning, onNote, onProgress })
   try {
     await warnOfEnds(plan, onWarning ?? (() => {}))
     warnOfPruning(plan, onWarning ?? (() => {}))

@@ -212,6 +212,8 @@ async function openSmallFiles(
 export interface PlanOptions extends Pick<LoadOptions, 'signal' | 'onWarning'>, PerplexityOptions {
   /** Of the starting model, which then measures the documents of inscp; else nothing is measured or filtered. */
   identity?: Identity | undefined
+  /** The time that a chat template writes; else the one at which it is read. */
+  now?: Date | undefined
 }
 
 /** Reads the data and lays everything out. Throws ERR_DATA, ERR_MODEL_CONFIG, ERR_VOCABULARY. */
@@ -229,8 +231,8 @@ export async function planTraining(
   const beside = teaching?.projections ?? []
   const trained = await planTrained(config, spec, { base: model?.path, adapter, beside })
   checkPool(config, trained)
-  const { signal, onWarning } = options
-  const reading = await openReading(config, spec, files, signal)
+  const { signal, onWarning, now } = options
+  const reading = await openReading(config, spec, files, { signal, now })
   const { text } = reading
   if (teaching && text) await checkSameTokens(teaching, text)
   const samples = text && config.eval?.samples && (await planSamples(config.eval.samples, text))

@@ -18,18 +18,24 @@ export interface Reading {
   load(sources: readonly DataSource[], options: LoadOptions): Promise<TrainingData>
 }
 
-/** Throws ERR_TOKENIZER, ERR_VOCABULARY, ERR_MODEL_CONFIG, ERR_DATA. */
+/** `now` is the time that a chat template writes. Throws ERR_TOKENIZER, ERR_VOCABULARY, ERR_MODEL_CONFIG, ERR_DATA. */
 export async function openReading(
   config: TrainConfig,
   spec: ModelSpec,
   files: ModelFolder,
-  signal: AbortSignal,
+  { signal, now = new Date() }: { signal: AbortSignal; now?: Date | undefined },
 ): Promise<Reading> {
-  return spec.kind === 'speech' ? openSounds(config, spec, files, signal) : openText(config, spec, files)
+  return spec.kind === 'speech' ? openSounds(config, spec, files, signal) : openText(config, spec, files, now)
 }
 
-async function openText(config: TrainConfig, spec: ModelSpec, files: ModelFolder): Promise<Reading> {
-  const text = await loadModelText(files)
+async function openText(
+  config: TrainConfig,
+  spec: ModelSpec,
+  files: ModelFolder,
+  now: Date,
+): Promise<Reading> {
+  const { template, ...rest } = await loadModelText(files)
+  const text = { ...rest, template: template?.stopped(now) }
   checkVocabulary(text, spec, files.path)
   const how = { ...config, objective: objectiveOf(config) }
   return { text, load: (sources, options) => loadData(sources, how, text, options) }

@@ -46,7 +46,7 @@ async function needs(config: TrainConfig, signal: AbortSignal): Promise<StageNee
   checkKind(config, spec)
   checkPositions('train', config.sequence_length, spec)
   const trained = await planTrained(config, spec, { base: model!.path, adapter: undefined })
-  checkTemplate(config, (await openReading(config, spec, files, signal)).text!)
+  checkTemplate(config, (await openReading(config, spec, files, { signal })).text!)
   const plan = { config, spec, trained, teaching: undefined }
   const width = DTYPE_BYTES[(config.lora && spec.dtype) || config.dtype]
   return {
