@@ -19,6 +19,7 @@ import {
   reportOf,
 } from './clustering/report'
 import type { ConfiguredOptions, LabelledProgress } from './run'
+import { pathsIn, pathsWithin } from './training/read_paths'
 
 export type { ClustersPlanReport, ClustersReport } from './clustering/report'
 
@@ -53,7 +54,10 @@ export async function clusters(
   }
 }
 
-const inputsOf = ({ model }: ClustersConfig): string[] => [model ?? []].flat()
+const inputsOf = ({ model, out, data, label_only }: ClustersConfig): string[] => [
+  ...[model ?? []].flat(),
+  ...pathsWithin(out, pathsIn([data, label_only])),
+]
 
 async function run(
   staged: string,

@@ -27,6 +27,7 @@ import { loadDecoder, type Model } from './model'
 import { type ConfiguredOptions, type LabelledProgress, type Run, startRun } from './run'
 import { ClaimedFolder } from './training/claimed_folder'
 import { numerics } from './training/environment'
+import { taskFiles } from './training/read_paths'
 
 export type { Difference } from './evaluating/compare'
 export type { LanguageTally, PartRecord } from './evaluating/parts'
@@ -81,9 +82,18 @@ async function runEvaluation(
   })
 }
 
-const inputsOf = ({ models, data, judge }: EvaluateConfig): (string | undefined)[] => [
+const inputsOf = ({
+  models,
+  tasks,
+  data,
+  judge,
+  scorers,
+  language_model,
+}: EvaluateConfig): (string | undefined)[] => [
   ...models.flatMap(({ path, adapter }) => [path, adapter]),
-  ...[data, judge?.prompts, judge?.baseline],
+  ...[data, judge?.prompts, judge?.baseline, language_model],
+  ...taskFiles(tasks),
+  ...Object.values(scorers).flatMap((scorer) => [scorer?.model, scorer?.lexicon]),
 ]
 
 async function evaluateIn(

@@ -22,6 +22,7 @@ import { type MeasuredRow, measuredRow, measureFor } from './landscaping/row'
 import { rowsOf } from './landscaping/table'
 import { type ConfiguredOptions, type LabelledProgress, type Run, type RunContext, startRun } from './run'
 import { ClaimedFolder } from './training/claimed_folder'
+import { pathsIn } from './training/read_paths'
 
 export type { FailedPoint, LandscapePoint, PointRecord } from './landscaping/record'
 export type { LandscapeReport } from './landscaping/report'
@@ -81,20 +82,8 @@ async function runLandscape(
   })
 }
 
-/** Of keys of stages, trainings and probes: what names something that is read. `lora` has targets of another kind. */
-const READ = ['path', 'teacher', 'reference', 'targets', 'prompts', 'lexicon']
-
-// Stages and recovery are checked later: whatever stands under such a key is one.
 function inputsOf({ model, evaluate, calibration, probe, recovery, techniques }: LandscapeConfig): string[] {
   return [model, ...pathsIn([evaluate, calibration, probe, recovery, techniques])]
-}
-
-function pathsIn(node: unknown): string[] {
-  if (typeof node !== 'object' || node === null) return []
-  return Object.entries(node).flatMap(([key, value]) => {
-    if (key === 'lora') return []
-    return READ.includes(key) && typeof value === 'string' ? [value] : pathsIn(value)
-  })
 }
 
 async function planLandscape(

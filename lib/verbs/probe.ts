@@ -22,6 +22,7 @@ import { type PlannedProbe, type ProbePlan, planProbes } from './probing/plan'
 import { type ProbePlanReport, type ProbeReport, planReport, reportOf } from './probing/report'
 import type { ConfiguredOptions, LabelledProgress } from './run'
 import { canonicalJson, recordWhole } from './training/identity'
+import { pathsIn, pathsWithin } from './training/read_paths'
 
 export type { ProbeFigures, ProbeFold, ProbeTest, ProbeTraining } from './probing/figures'
 export type { ForetoldProbe, ProbePlanReport, ProbeReport } from './probing/report'
@@ -45,7 +46,7 @@ export async function probe(
   const { overwrite = false, dryRun = false, overrides = [], signal, onWarning } = options
   const { file, raw } = await readGiven(source, overrides)
   const config = checkConfig(probeSchema, raw, file)
-  const inputs = [config.model]
+  const inputs = [config.model, ...pathsWithin(config.out, pathsIn(config.probes))]
   await runJob('checkOutput', { out: config.out, overwrite, inputs })
   const model = await openProbed(config)
   try {

@@ -40,6 +40,23 @@ describe('adapt', () => {
     whole = await adapted(configOf({ arms: ['cp', 'inscp'], keep: 'all' }))
   })
 
+  test('a run is not cleared away under what its trainings, tasks and vocabulary read', async () => {
+    const { out } = whole
+    const file = join(out, 'own.txt')
+    for (const reads of [
+      { training: { ...given.training, replay: [{ path: file, share: 0.2 }] } },
+      { objectives: { dpo: { dpo: { reference: file } } } },
+      { arms: [{ arm: 'cp', objectives: { cp: { eval: { data: [{ path: file }] } } } }] },
+      { evaluate: { ...given.evaluate, tasks: [join(out, 'own.yaml')] } },
+      { vocabulary: { tokens: 2, data: [{ path: file }] } },
+    ])
+      await assert.rejects(adapt(configOf({ out, ...reads }), { overwrite: true }).result, {
+        code: 'ERR_USAGE',
+        message: /expected a run folder apart from what is read/,
+      })
+    assert.ok(existsSync(join(out, 'model')))
+  })
+
   test('stages are what the verbs make alone', async () => {
     const { stages, report, out } = whole
     const names = ['start-evaluate', 'chat-cp', 'cp-evaluate', 'chat-inscp', 'inscp-evaluate']

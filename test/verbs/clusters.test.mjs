@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { clusters, loadModel } from 'tongueforge'
@@ -94,6 +94,19 @@ describe('clusters of sound', () => {
     assert.ok(seconds_taken > 0)
     const described = JSON.parse(readFileSync(join(folder, 'clusters.json'), 'utf8'))
     assert.deepEqual(described, { clusters: 8, width: 40, features: 'log_mel', label_stride: 1, seed: 1 })
+  })
+
+  test('a folder is not replaced that holds sound which is read', async () => {
+    const own = small(data, 'holding')
+    await clusters(own)
+    const sound = join(own.out, 'sound')
+    cpSync(data, sound, { recursive: true })
+    for (const reads of [{ data: [{ path: sound }] }, { label_only: [{ path: join(sound, 's0/*.wav') }] }])
+      await assert.rejects(clusters({ ...own, ...reads }, { overwrite: true }), {
+        code: 'ERR_USAGE',
+        message: /expected the output apart from the inputs/i,
+      })
+    assert.ok(existsSync(join(sound, 's0/0.wav')))
   })
 
   test('the same seed gives the same bytes, with any number of threads; another seed gives others', async () => {

@@ -97,6 +97,14 @@ describe('evaluate', () => {
     assert.equal(fewer.measured, 2)
     assert.equal(fewer.results[0].documents, 5)
     await assert.rejects(evaluate(given).result, { code: 'ERR_EXISTS' })
+    for (const inside of [
+      { tasks: [join(given.out, 'own.yaml')] },
+      { language_model: join(given.out, 'lid.bin') },
+      { scorers: { toxicity: { lexicon: join(given.out, 'words.txt') } } },
+    ])
+      await assert.rejects(evaluate({ ...given, ...inside }, { overwrite: true }).result, {
+        code: 'ERR_USAGE',
+      })
     assert.equal((await evaluate(given, { overwrite: true }).result).measured, 2)
   })
 

@@ -316,8 +316,12 @@ describe('probes on a speech encoder', () => {
     assert.deepEqual(told.probes[0].name, 'word')
   })
 
-  test('a folder that is there is replaced only with overwrite', async () => {
-    await assert.rejects(probe(config('plain')), { code: 'ERR_EXISTS' })
+  test('a folder that is there is replaced only with overwrite, and not where it holds what is read', async () => {
+    const given = config('plain')
+    await assert.rejects(probe(given), { code: 'ERR_EXISTS' })
+    const inside = [{ path: join(given.out, 'train.csv') }]
+    const own = given.probes.map((one) => ({ ...one, train: inside }))
+    await assert.rejects(probe({ ...given, probes: own }, { overwrite: true }), { code: 'ERR_USAGE' })
   })
 })
 

@@ -167,6 +167,7 @@ describe('train', () => {
       { model: options.out },
       { model: join(options.out, 'model') },
       { data: [{ path: data }] },
+      { replay: [{ path: data, share: 0.2 }] },
       { eval: { every: 1, data: [{ path: data }] } },
     ]) {
       await assert.rejects(run({ ...options, ...change }, { overwrite: true }), {

@@ -6,6 +6,7 @@ import type { AdaptConfig } from '../../config/adapt'
 import { readdir } from '../../files'
 import { rm } from '../../writes'
 import { type Claim, ClaimedFolder } from '../training/claimed_folder'
+import { pathsIn, taskFiles } from '../training/read_paths'
 import { StageRecords } from './records'
 import { configOf, type ModelRef, type PlannedStage } from './stage'
 
@@ -77,7 +78,12 @@ export class AdaptFolder extends ClaimedFolder<AdaptConfig> {
   }
 }
 
-function inputsOf({ chat, base, corpus, instructions, preferences, held_out, evaluate }: AdaptConfig) {
-  const sources = [corpus, instructions, preferences, ...Object.values(held_out)]
-  return [chat, base, evaluate.data, ...sources.flatMap((list) => list?.map(({ path }) => path) ?? [])]
+// Keys of other verbs are checked later, by them.
+function inputsOf(config: AdaptConfig): (string | undefined)[] {
+  const { chat, base, evaluate, training, objectives, arms, vocabulary, compress } = config
+  const sources = [config.corpus, config.instructions, config.preferences, ...Object.values(config.held_out)]
+  return [
+    ...[chat, base, evaluate.data, ...taskFiles(evaluate.tasks)],
+    ...pathsIn([sources, evaluate, training, objectives, arms, vocabulary, compress]),
+  ]
 }

@@ -52,6 +52,7 @@ export function inputsOf({
   tokenizer,
   adapter,
   data,
+  replay = [],
   eval: evaluation,
   dpo,
   sound,
@@ -65,6 +66,6 @@ export function inputsOf({
     adapter,
     dpo.reference,
     sound?.targets,
-    ...[...data, ...(evaluation?.data ?? [])].map(({ path }) => path),
+    ...[...data, ...replay, ...(evaluation?.data ?? [])].map(({ path }) => path),
   ]
 }
