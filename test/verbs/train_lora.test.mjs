@@ -200,6 +200,23 @@ describe('frozen parameters and adapters', () => {
     })
   })
 
+  test('an adapter of a tied model is trained on: both ends of its table are stored, and stay one', async () => {
+    const tied = await writeTinyModel(join(root, 'tied'), { tied: true })
+    const table = 'base_model.model.model.embed_tokens.weight'
+    const first = await run(config({ model: tied, lora: { rank: 2, also: ['model.embed_tokens.*'] } }))
+    const next = await run(config({ model: tied, adapter: first.adapter, lora: { merge: false } }))
+    const merged = await run(config({ model: tied, adapter: first.adapter, lora: {} }))
+    const [before, after] = [first, next].map(({ adapter }) =>
+      readArrays(join(adapter, 'adapter_model.safetensors')),
+    )
+    assert.deepEqual(Object.keys(after).sort(), Object.keys(before).sort())
+    assert.deepEqual(after['base_model.model.lm_head.weight'], after[table])
+    assert.notDeepEqual(after[table].data, before[table].data)
+    assert.equal(next.report.plan.trained_parameters, first.report.plan.trained_parameters)
+    assert.ok(!('lm_head.weight' in readArrays(file(merged.model))))
+    assertClose(await logits(tied, { adapter: next.adapter }), await logits(merged.model), 1e-5)
+  })
+
   test('the adapter folder tells its origin, and is an input that no run may clear away', async () => {
     const { adapter } = await run(config({ lora: {} }))
     assert.equal(json(adapter, 'adapter_config.json').base_model_name_or_path, model)

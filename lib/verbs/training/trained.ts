@@ -133,10 +133,12 @@ function planLora(
         'The adapter that is trained on has its own.',
       )
   }
-  const { modules, replaced: also } = adapter
+  const { modules, replaced } = adapter
+  const names = new Set(parameters.map(({ name }) => name))
   return {
     modules,
-    also,
+    // Of a tied model the file has both ends of the table, and the model one parameter.
+    also: replaced.filter((name) => names.has(name)),
     config: { ...adapter.config.raw, inference_mode: true },
     dropout,
     start: adapter,
