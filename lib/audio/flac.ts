@@ -10,6 +10,9 @@ import { type Audio, audioError, CONVERT, type DescribeOptions, type SoundRange 
 /** The marker, the head of the first block, and STREAMINFO. */
 const HEAD = 4 + 4 + 34
 
+/** Bits of a sample that the library scales; of others it makes infinities and what is no number. */
+const DEPTHS = [8, 16, 24, 32]
+
 /** A frame of silence has so many bytes at least, and stands for so many samples at most: no file can hold more of them. */
 const LEAST_FRAME = 10
 const MOST_OF_A_FRAME = 65_535
@@ -85,6 +88,14 @@ function streamInfo(path: string, head: Buffer, size: number): Omit<SoundDescrip
   const bits = head.readBigUInt64BE(18)
   const rate = Number(bits >> 44n)
   if (rate === 0) throw audioError(path, 'rate', 'expected a sampling rate, received 0', CONVERT)
+  const depth = Number((bits >> 36n) & 31n) + 1
+  if (!DEPTHS.includes(depth))
+    throw audioError(
+      path,
+      'codec',
+      `expected FLAC of 8, 16, 24 or 32 bits a sample, received ${depth}`,
+      'Convert it: ffmpeg -i FILE -c:a pcm_s24le OUT.wav',
+    )
   const samples = Number(bits & 0xfffffffffn)
   const most = MOST_OF_A_FRAME * Math.floor((size - HEAD) / LEAST_FRAME)
   if (samples > most)

@@ -62,6 +62,8 @@ function mixed(channels: readonly Float32Array[], bits: number): Float32Array {
   for (let i = 0; i < samples.length; i++) {
     let sum = 0
     for (const channel of channels) sum += wholeOf(channel[i]! * largest) / (largest + 1)
+    // Of a frame whose samples have another size than the library knows.
+    if (!Number.isFinite(sum)) throw new Error(`expected finite samples, received ${sum} at ${bits} bits`)
     samples[i] = sum / channels.length
   }
   return samples

@@ -62,6 +62,32 @@ test('a FLAC file gives the samples that went in, bit for bit, whatever their si
   }
 })
 
+test('a FLAC file of a sample size that the decoder does not scale is refused, from its head or when a frame has it', async () => {
+  for (const bits of [12, 20]) {
+    const { bytes } = await flac([[0, 5, -7, 100]], { bits })
+    const file = put(`${bits}.flac`, bytes)
+    for (const look of [audioInfo, readAudio])
+      await assert.rejects(
+        look(file),
+        refused(
+          'ERR_AUDIO',
+          new RegExp(`expected FLAC of 8, 16, 24 or 32 bits a sample, received ${bits}$`),
+          'codec',
+        ),
+      )
+    // The head says 16 bits, the frames say another number.
+    bytes.writeBigUInt64BE((bytes.readBigUInt64BE(18) & ~(31n << 36n)) | (15n << 36n), 18)
+    await assert.rejects(
+      readAudio(put(`${bits}-as-16.flac`, bytes)),
+      refused(
+        'ERR_AUDIO',
+        /cannot be decoded as FLAC: expected finite samples, received (NaN|-?Infinity) at/,
+        'not_decoded',
+      ),
+    )
+  }
+})
+
 test('the thread that decodes FLAC keeps no process alive', async () => {
   const file = put('e.flac', (await flac([whole(glide())])).bytes)
   const program = `require('tongueforge').readAudio(${JSON.stringify(file)}).then(({ samples }) => console.log(samples.length))`
