@@ -84,6 +84,26 @@ describe('tasks of generation', () => {
     assert.equal(samples[0].turns[0].finish_reason, 'stop')
   })
 
+  test('of a task with parts, too, fewer documents change no word of those that are left, nor their examples', async () => {
+    const docs = tinyQuestions(9).map((doc, i) => ({ ...doc, kind: i < 5 ? 'x' : 'y' }))
+    const task = taskFile({
+      ...{ docs, doc_to_part: 'kind', doc_to_target: 'next', num_fewshot: 2 },
+      generation_kwargs: { max_gen_toks: 12, temperature: 1 },
+    })
+    const whole = await ran(task)
+    const few = await ran(task, { limit: 2 })
+    assert.deepEqual(
+      few.samples.map(({ doc_id }) => doc_id),
+      [0, 1, 5, 6],
+    )
+    for (const { doc_id, doc, turns } of few.samples)
+      assert.deepEqual(
+        [doc, turns],
+        [whole.samples[doc_id].doc, whole.samples[doc_id].turns],
+        `document ${doc_id}`,
+      )
+  })
+
   test('a sampled document i is what the model alone says with seed + i, up to the stop string', async () => {
     const generation_kwargs = { max_gen_toks: 12, temperature: 1 }
     const { samples } = await ran(taskFile({ generation_kwargs }), { generation: { seed: 4 } })

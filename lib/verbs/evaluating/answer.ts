@@ -20,6 +20,8 @@ export interface Turn extends Answer {
 /** The prompt of one document that waits for its answer. */
 interface Row {
   document: number
+  /** Of the document: its place in the split. */
+  number: number
   prompt: Prompt
   settings: GenerationSettings
 }
@@ -99,7 +101,7 @@ export function mostNewTokens({ task, conversations }: OpenGenerationTask, confi
 
 /** The prompts of one turn: of the documents that have so many. */
 export async function rowsOf(
-  { task, conversations }: OpenGenerationTask,
+  { task, numbers, conversations }: OpenGenerationTask,
   prompts: ConversationPrompts,
   config: EvaluateConfig,
   turns: readonly (readonly Turn[])[],
@@ -115,8 +117,11 @@ export async function rowsOf(
     ),
     max_new_tokens: settings[i]!.max_new_tokens,
   }))
-  const encoded = await prompts.encoded(asked, (i) => `${task.name}: document ${documents[i]}`)
-  return documents.map((document, i) => ({ document, prompt: encoded[i]!, settings: settings[i]! }))
+  const encoded = await prompts.encoded(asked, (i) => `${task.name}: document ${numbers[documents[i]!]}`)
+  return documents.map((document, i) => ({
+    ...{ document, number: numbers[document]! },
+    ...{ prompt: encoded[i]!, settings: settings[i]! },
+  }))
 }
 
 /** Rows that are answered in one call; those of one length run side by side. */
@@ -146,7 +151,7 @@ function runsOf(rows: readonly Row[]): Row[][] {
     const last = runs.at(-1)?.at(-1)
     const goesOn =
       last !== undefined &&
-      last.document + 1 === row.document &&
+      last.number + 1 === row.number &&
       last.prompt.max_new_tokens === row.prompt.max_new_tokens &&
       JSON.stringify(last.settings) === JSON.stringify(row.settings)
     if (goesOn) runs.at(-1)!.push(row)
@@ -180,7 +185,7 @@ async function answered(
   progress: TokenProgress,
   signal: AbortSignal | undefined,
 ): Promise<Answer[]> {
-  const [{ document, settings, prompt }] = rows as [Row, ...Row[]]
+  const [{ number, settings, prompt }] = rows as [Row, ...Row[]]
   const watch = new BatchWatch(
     rows.map((row) => prompts.decoder(row.prompt)),
     settings.stop,
@@ -193,7 +198,7 @@ async function answered(
   }
   const options = {
     ...{ temperature: settings.temperature, topK: settings.top_k, topP: settings.top_p },
-    ...{ maxNewTokens: prompt.max_new_tokens, seed: settings.seed + document + turn * TURN_SEEDS },
+    ...{ maxNewTokens: prompt.max_new_tokens, seed: settings.seed + number + turn * TURN_SEEDS },
     onToken,
     signal: AbortSignal.any([enough.signal, ...(signal ? [signal] : [])]),
   }

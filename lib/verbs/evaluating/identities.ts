@@ -110,15 +110,15 @@ export function decisive(config: EvaluateConfig, { kind }: OpenTask): object {
 }
 
 /** What decides answers beside the model: conversations, how they are asked, and how answers are drawn. */
-function askedBy({ task, conversations }: OpenGenerationTask, config: EvaluateConfig): object {
+function askedBy({ task, numbers, conversations }: OpenGenerationTask, config: EvaluateConfig): object {
   const { system_instruction, fewshot_as_multiturn, max_length, add_bos_token, dtype, device } = config
   const { chat_template } = config.generation
   const { description, target_delimiter, fewshot_delimiter } = task
   return {
     ...{ system_instruction, fewshot_as_multiturn, max_length, add_bos_token, dtype, device, chat_template },
     ...{ description, target_delimiter, fewshot_delimiter },
-    conversations: conversations.map(({ messages, examples, later, ...one }) => ({
-      ...{ messages, examples, later },
+    conversations: conversations.map(({ messages, examples, later, ...one }, i) => ({
+      ...{ messages, examples, later, ...(numbers[i] !== i && { number: numbers[i] }) },
       settings: settingsOf(task, { messages, ...one }, config),
     })),
   }

@@ -40,6 +40,8 @@ export interface OpenRollingTask extends Opened {
 export interface OpenGenerationTask extends Opened {
   kind: 'generation'
   task: GenerationTask
+  /** Of each document its place in the split: what it draws with, whichever others are asked. */
+  numbers: readonly number[]
   /** Of each document. */
   conversations: readonly Conversation[]
 }
@@ -56,43 +58,46 @@ export async function openTask(
   list?: ListFiles,
 ): Promise<OpenTask> {
   const evaluated = await findSplit(config.data, task.source, task.split, list)
-  const docs = limited(task, await readSplit(evaluated, signal), config)
+  const split = await readSplit(evaluated, signal)
+  const numbers = limited(task, split, config)
+  const docs = numbers.map((number) => split[number]!)
   if (docs.length === 0) throw noDocuments(task.name, evaluated.files)
   const files = [...evaluated.files, ...(task.file === undefined ? [] : [task.file])]
   if (task.kind === 'rolling') return { kind: 'rolling', task, docs, num_fewshot: 0, files }
   if (task.kind === 'generation') {
     const ask = (doc: Doc, what: string) => conversationOf(task, doc, what)
-    const alone = await mapPaced(docs, (doc, i) => ask(doc, `document ${i}`), signal)
-    const { shots, num_fewshot, files: pool } = await shotsOf(task, docs, config, ask, signal, list)
+    const alone = await mapPaced(docs, (doc, i) => ask(doc, `document ${numbers[i]}`), signal)
+    const { shots, num_fewshot, files: pool } = await shotsOf(task, split, numbers, config, ask, signal, list)
     const conversations = alone.map((conversation, i) => withExamples(task, conversation, shots[i]!))
-    return { kind: 'generation', task, docs, conversations, num_fewshot, files: [...files, ...pool] }
+    return { kind: 'generation', task, docs, numbers, conversations, num_fewshot, files: [...files, ...pool] }
   }
   const { texts, file } = await fixedTexts(config.data, task)
   const ask = (doc: Doc, what: string) => questionOf(task, doc, texts, what)
   const questions = await mapPaced(docs, (doc, i) => ask(doc, `document ${i}`), signal)
-  const { shots, num_fewshot, files: pool } = await shotsOf(task, docs, config, ask, signal, list)
+  const { shots, num_fewshot, files: pool } = await shotsOf(task, split, numbers, config, ask, signal, list)
   for (const shot of shots.flat()) checkShot(task, shot)
   const read = [...files, ...pool, ...(file === undefined ? [] : [file])]
   return { kind: 'choices', task, docs, texts, questions, shots, num_fewshot, files: read }
 }
 
-/** The first ones; of a task with parts, of each part. */
-function limited(task: Task, docs: readonly Doc[], { limit }: EvaluateConfig): readonly Doc[] {
-  if (limit === undefined) return docs
-  if (task.kind !== 'generation' || task.partOf === undefined) return docs.slice(0, limit)
+/** Places of the first ones; of a task with parts, of each part. */
+function limited(task: Task, docs: readonly Doc[], { limit = docs.length }: EvaluateConfig): number[] {
+  const all = [...docs.keys()]
+  if (task.kind !== 'generation' || task.partOf === undefined) return all.slice(0, limit)
   const counts = new Map<string, number>()
-  return docs.filter((doc, i) => {
-    const part = named(task, `document ${i}`, () => task.partOf!(doc))
+  return all.filter((i) => {
+    const part = named(task, `document ${i}`, () => task.partOf!(docs[i]!))
     const count = (counts.get(part) ?? 0) + 1
     counts.set(part, count)
     return count <= limit
   })
 }
 
-/** The examples of each document, and the files that they are from. */
+/** The examples of each document that is asked, drawn as if all were, and the files that they are from. */
 async function shotsOf<Shot>(
   task: ChoiceTask | GenerationTask,
-  docs: readonly Doc[],
+  split: readonly Doc[],
+  numbers: readonly number[],
   config: EvaluateConfig,
   ask: (doc: Doc, what: string) => Shot,
   signal?: AbortSignal,
@@ -100,11 +105,18 @@ async function shotsOf<Shot>(
 ): Promise<{ num_fewshot: number; shots: Shot[][]; files: readonly string[] }> {
   const { name, source, shots } = task
   const num_fewshot = shotsWanted(task, config)
-  if (shots === undefined || num_fewshot === 0) return { num_fewshot, shots: docs.map(() => []), files: [] }
+  if (shots === undefined || num_fewshot === 0)
+    return { num_fewshot, shots: numbers.map(() => []), files: [] }
   const pool = await findSplit(config.data, source, shots.split, list)
   const pick = shotPicker({ name, shots }, await readSplit(pool, signal), num_fewshot, config.fewshot_seed)
-  const picked = await mapPaced(docs, (doc) => pick(doc).map((shot) => ask(shot, 'an example')), signal)
-  return { num_fewshot, shots: picked, files: pool.files }
+  const asked = new Set(numbers)
+  const examples = (doc: Doc, number: number) => {
+    // Those of a document hang on what was drawn for all before it.
+    const picked = asked.has(number) || shots.pick === 'random' ? pick(doc) : []
+    return asked.has(number) ? [picked.map((shot) => ask(shot, 'an example'))] : []
+  }
+  const picked = await mapPaced(split.slice(0, numbers.at(-1)! + 1), examples, signal)
+  return { num_fewshot, shots: picked.flat(), files: pool.files }
 }
 
 function shotsWanted(

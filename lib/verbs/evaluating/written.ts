@@ -7,6 +7,7 @@ import type { OpenGenerationTask } from './open_task'
 
 /** A document with all that was said of it: a line of samples_TASK.jsonl. */
 export interface GenerationSample {
+  /** Its place in the split. */
   doc_id: number
   doc: Doc
   /** The turns of the user. */
@@ -21,7 +22,7 @@ export interface GenerationSample {
 
 /** Of each document with its answers. Throws what finding out about them throws. */
 export async function measuredAnswers(
-  { task, docs, conversations }: OpenGenerationTask,
+  { task, docs, numbers, conversations }: OpenGenerationTask,
   turns: readonly Turn[][],
   context: FindContext,
 ): Promise<GenerationSample[]> {
@@ -31,7 +32,7 @@ export async function measuredAnswers(
     const { target } = conversation
     const answered: Answered = { conversation, answers, found: findings[i]! }
     return {
-      ...{ doc_id: i, doc: docs[i]!, asked: askedIn(conversation), turns: answers },
+      ...{ doc_id: numbers[i]!, doc: docs[i]!, asked: askedIn(conversation), turns: answers },
       ...(target !== undefined && { target }),
       ...{ found: findings[i]!, values: valuesOf(task, answered) },
     }
