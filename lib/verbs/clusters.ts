@@ -1,6 +1,7 @@
 /** Targets for speech models: k-means over frames. load -> plan -> run -> save -> report. Docs: docs/clusters.md. */
+import { createHash } from 'node:crypto'
 import { writeFrontEndConfig } from '../audio/front_end_config'
-import { provenance } from '../checkpoint/provenance'
+import { type InputRecord, provenance } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
 import { checkOptions } from '../config/call_options'
@@ -19,6 +20,7 @@ import {
   reportOf,
 } from './clustering/report'
 import type { ConfiguredOptions, LabelledProgress } from './run'
+import { canonicalJson, recordWhole } from './training/identity'
 import { pathsIn, pathsWithin } from './training/read_paths'
 
 export type { ClustersPlanReport, ClustersReport } from './clustering/report'
@@ -67,17 +69,23 @@ async function run(
   working: Working,
 ): Promise<ClustersReport> {
   const start = performance.now()
-  const before = await resumeLearnt(staged, plan.identity)
-  const learnt = before ?? (await learn(staged, config, plan, features, working))
+  const model = features.files && (await recordWhole('model', features.files, signalOf(working)))
+  const identity = model ? hashed([plan.identity, canonicalJson(model.content)]) : plan.identity
+  const before = await resumeLearnt(staged, identity)
+  const learnt = before ?? (await learn(staged, config, { ...plan, identity }, features, working))
   if (before) await features.prepare(plan.data, {}, before.frontEnd)
   const labelled = await writeLabels(staged, plan, config, features, working)
   const report = reportOf(planReport(config, plan, features), learnt.outcome, labelled, {
     resumed: before !== undefined,
     seconds_taken: (performance.now() - start) / 1000,
   })
-  await save(staged, config, features, report)
+  await save(staged, config, features, { report, model: model?.input })
   return report
 }
+
+const signalOf = ({ signal }: Working) => signal ?? new AbortController().signal
+
+const hashed = (texts: readonly string[]) => createHash('sha256').update(texts.join(' ')).digest('hex')
 
 async function learn(
   staged: string,
@@ -103,7 +111,7 @@ async function save(
   staged: string,
   config: ClustersConfig,
   features: Features,
-  report: ClustersReport,
+  { report, model }: { report: ClustersReport; model: InputRecord | undefined },
 ): Promise<void> {
   await writeJson(staged, 'clusters.json', describeClusters(config, features))
   if (features.frontEnd) await writeFrontEndConfig(staged, features.frontEnd)
@@ -113,6 +121,10 @@ async function save(
     path,
     files: [],
   }))
-  await writeJson(staged, 'provenance.json', provenance('clusters', records, { seed: config.seed }))
+  await writeJson(
+    staged,
+    'provenance.json',
+    provenance('clusters', [...(model ? [model] : []), ...records], { seed: config.seed }),
+  )
   await writeJson(staged, 'report.json', report)
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { clusters, loadModel } from 'tongueforge'
@@ -250,6 +250,50 @@ describe('clusters of sound', () => {
       message: /layer: expected 0 to 2, or last, received 9/,
       hint: /has 2 layers/,
     })
+  })
+
+  const few = speech(3)
+  async function stopped(config) {
+    const stop = new AbortController()
+    const onProgress = ({ label }) => label === 'labels' && stop.abort(new Error('enough'))
+    await assert.rejects(clusters(config, { resume: true, signal: stop.signal, onProgress }), /enough/)
+  }
+  const contents = ({ out }) =>
+    ['centroids.safetensors', 'labels.safetensors'].map((name) => readFileSync(join(out, name), 'base64'))
+
+  test('centres of another model at the same place are not gone on with', async () => {
+    const model = join(root, 'heard')
+    const write = async (seed) => {
+      rmSync(model, { recursive: true, force: true })
+      await writeTinySpeech(model, hubertConfig(), seed)
+      writeFileSync(
+        join(model, 'preprocessor_config.json'),
+        JSON.stringify({ feature_extractor_type: 'Wav2Vec2FeatureExtractor', sampling_rate: 16000 }),
+      )
+    }
+    const config = (out) => small(few, out, { rest: { model, layer: 1 } })
+    await write(1)
+    await stopped(config('swapped'))
+    await write(2)
+    const found = await clusters(config('swapped'), { resume: true })
+    assert.equal(found.resumed, false)
+    await clusters(config('of_second'))
+    assert.deepEqual(contents(config('swapped')), contents(config('of_second')))
+  })
+
+  test('of a run folder its result is heard, and where the model lies decides nothing', async () => {
+    const [model, runFolder] = [join(root, 'heard'), join(root, 'heard_run')]
+    cpSync(model, join(runFolder, 'model'), { recursive: true })
+    const config = (out, heard) => small(few, out, { rest: { model: heard, layer: 1 } })
+    await stopped(config('elsewhere', model))
+    const { resumed } = await clusters(config('elsewhere', runFolder), { resume: true })
+    assert.equal(resumed, true)
+    assert.deepEqual(contents({ out: join(root, 'elsewhere') }), contents({ out: join(root, 'of_second') }))
+    const { inputs } = JSON.parse(readFileSync(join(root, 'elsewhere/provenance.json'), 'utf8'))
+    assert.deepEqual([inputs[0].role, inputs[0].path], ['model', join(runFolder, 'model')])
+    assert.ok(
+      inputs[0].files.some(({ name, sha256 }) => name === 'model.safetensors' && sha256.length === 64),
+    )
   })
 
   test('what cannot be is refused before anything is made', async () => {

@@ -4,6 +4,7 @@ import { checkFrontEndConfig, type MelConfig } from '../../audio/front_end_confi
 import type { Utterance } from '../../audio/list'
 import { melStatistics, type StatisticsOptions } from '../../audio/statistics'
 import { hear } from '../../audio/stream'
+import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
 import type { ClustersConfig } from '../../config/clusters'
 import { configError } from '../../config/parse'
 import { loadSpeechEncoder, type SpeechEncoder, type SpeechLayer } from '../speech_encoder'
@@ -23,6 +24,8 @@ export interface Features {
   of(utterance: Utterance, options: { signal?: AbortSignal | undefined }): Promise<Float32Array>
   /** preprocessor_config.json of a model that is to foretell the clusters; of a layer's its model has one. */
   readonly frontEnd: MelConfig | undefined
+  /** Of the model, where it is a layer of one. */
+  readonly files: ModelFolder | undefined
   close(): Promise<void>
 }
 
@@ -30,8 +33,9 @@ export interface Features {
 export async function openFeatures(config: ClustersConfig): Promise<Features> {
   const { model, layer, threads } = config
   if (model === undefined || layer === undefined) return new MelFeatures(config)
-  const frontEnd = await FrontEnd.open(model, { seed: config.seed })
-  const encoder = await loadSpeechEncoder(model, { threads })
+  const { path } = await openModelFolder(model) // of a run folder, its result
+  const frontEnd = await FrontEnd.open(path, { seed: config.seed })
+  const encoder = await loadSpeechEncoder(path, { threads })
   checkLayer(encoder, layer)
   frontEnd.requireWidth(encoder.spec.frame_width, encoder.files.path)
   return new LayerFeatures(encoder, frontEnd, layer)
@@ -47,6 +51,7 @@ function checkLayer({ spec }: SpeechEncoder, layer: SpeechLayer): void {
 }
 
 class MelFeatures implements Features {
+  readonly files = undefined
   readonly stride: number
   readonly width: number
   #config: MelConfig
@@ -113,6 +118,10 @@ class LayerFeatures implements Features {
 
   get width(): number {
     return this.model.spec.hidden_size
+  }
+
+  get files(): ModelFolder {
+    return this.model.files
   }
 
   get leastSeconds(): number {

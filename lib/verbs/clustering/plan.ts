@@ -21,7 +21,7 @@ export interface ClustersPlan {
   drawnFrames: number
   seconds: number
   skipped: number
-  /** What a run that is gone on with must have had. */
+  /** What a run that is gone on with must have had, beside its model. */
   identity: string
 }
 
@@ -109,9 +109,9 @@ function checkFrames({ k_means }: ClustersConfig, frames: number): void {
   )
 }
 
-/** Of everything that the result follows from. */
+/** Of everything that the result follows from, but the model: where that lies decides nothing, what it holds is hashed by the run. */
 async function identityOf(config: ClustersConfig, utterances: readonly Utterance[]): Promise<string> {
-  const { out: _, threads: __, ...settings } = config
+  const { out: _, threads: __, model: ___, ...settings } = config
   const hash = createHash('sha256').update(canonicalJson({ version: VERSION, settings }))
   for (const { name, path, samples, rate } of utterances) {
     const { size, mtimeMs } = await stat(path)
