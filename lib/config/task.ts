@@ -50,7 +50,7 @@ const generationKwargs = z
       .describe('Sample from those that make up p.'),
     top_k: count(1).optional().describe('Sample from the k most probable tokens.'),
   })
-  .prefault({})
+  .optional()
 
 export const taskSchema = z.strictObject({
   task: text()
@@ -89,7 +89,9 @@ export const taskSchema = z.strictObject({
       error: 'expected a list of answers, a field, or {{ an expression }}',
     })
     .optional()
-    .describe('The answers: a list, a field that holds one, or {{ an expression }} that gives one.'),
+    .describe(
+      'Of multiple_choice: the answers, a list, a field that holds one, or {{ an expression }} that gives one.',
+    ),
   doc_to_target: z
     .union([z.int(), text()], { error: 'expected a number, a field, or a text with {{ field }} in it' })
     .optional()
@@ -137,7 +139,7 @@ export const taskSchema = z.strictObject({
     .min(1, 'expected at least one metric')
     .optional()
     .describe(
-      'What is told; default: acc and acc_norm, all three perplexities, or stop_rate. The first compares models.',
+      'What is told; default: acc and acc_norm, all three perplexities, or stop_rate. The first compares models; of perplexities bits_per_byte does.',
     ),
   metadata: z
     .strictObject({ version: z.union([z.number(), text()]).default(1) })

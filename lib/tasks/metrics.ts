@@ -80,7 +80,9 @@ export interface Rolled {
 }
 
 /** Over all texts: long ones weigh more. */
-export const PERPLEXITIES: Readonly<Record<string, (texts: readonly Rolled[]) => number>> = {
+export type Perplexity = (texts: readonly Rolled[]) => number
+
+export const PERPLEXITIES: Readonly<Record<string, Perplexity>> = {
   word_perplexity: (texts) => Math.exp(-perUnit(texts, 'words')),
   byte_perplexity: (texts) => Math.exp(-perUnit(texts, 'bytes')),
   bits_per_byte: (texts) => -perUnit(texts, 'bytes') / Math.LN2,

@@ -2,7 +2,7 @@
 import type { DocTemplate } from '../text/doc_template'
 import type { Alphabets } from '../text/language/alphabets'
 import type { Conversation, GenerationSettings, Measure } from './generation'
-import type { Metric } from './metrics'
+import type { Metric, Perplexity } from './metrics'
 
 /** A record of a data set, as its file has it. */
 export type Doc = Readonly<Record<string, unknown>>
@@ -92,6 +92,8 @@ export interface RollingTask extends TaskRow {
   text(doc: Doc): string
   /** What words and bytes are counted of. */
   counted(doc: Doc): string
+  /** By name, in the order in which they are told. */
+  perplexities: Readonly<Record<string, Perplexity>>
 }
 
 /** Conversations that are answered: the answers are measured. */

@@ -17,6 +17,45 @@ export function reader(given: string, name: string): (doc: Doc) => unknown {
   }
 }
 
+/** Keys that say something to one output_type alone: elsewhere nobody would follow them. */
+const KEYS_OF: Readonly<Record<TaskConfig['output_type'], readonly (keyof TaskConfig)[]>> = {
+  multiple_choice: ['doc_to_choice'],
+  loglikelihood_rolling: [],
+  generate_until: [
+    ...(['doc_to_language', 'doc_to_part', 'languages', 'refusal_phrases', 'judged'] as const),
+    'generation_kwargs',
+  ],
+}
+
+/** Rules of `exact_match` and `contains`. */
+const RULES = ['ignore_case', 'ignore_punctuation', 'ignore_numbers', 'regexes_to_ignore'] as const
+const WITH_RULES = ['exact_match', 'contains']
+
+/** Throws ERR_CONFIG for a key that has no effect with this output_type or metric. */
+export function checkKeys(config: TaskConfig, file: string): void {
+  for (const [type, keys] of Object.entries(KEYS_OF))
+    for (const key of keys)
+      if (config[key] !== undefined && type !== config.output_type)
+        throw configError(
+          file,
+          `${key}: expected output_type ${type} with it, received ${config.output_type}`,
+          {
+            hint: 'Leave it out, or give the other output_type.',
+            key,
+          },
+        )
+  for (const [i, given] of (config.metric_list ?? []).entries())
+    for (const rule of RULES)
+      if (given[rule] !== undefined && !WITH_RULES.includes(given.metric)) {
+        const key = `metric_list.${i}.${rule}`
+        const expected = WITH_RULES.join(' or ')
+        throw configError(file, `${key}: expected the metric ${expected} with it, received ${given.metric}`, {
+          hint: 'Leave it out.',
+          key,
+        })
+      }
+}
+
 /** Metrics that a task names, else the usual ones. Throws ERR_CONFIG for one that is none of its kind. */
 export function chosen<Kind>(
   known: Readonly<Record<string, Kind>>,
@@ -27,8 +66,7 @@ export function chosen<Kind>(
   const names = metric_list?.map(({ metric }) => metric) ?? usual
   return Object.fromEntries(
     names.map((name, i) => {
-      const found = known[name]
-      if (found !== undefined) return [name, found]
+      if (Object.hasOwn(known, name)) return [name, known[name]!]
       const key = `metric_list.${i}.metric`
       const expected = Object.keys(known).join(', ')
       throw configError(file, `${key}: expected ${expected} with this output_type, received ${name}`, {

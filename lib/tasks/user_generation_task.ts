@@ -60,8 +60,11 @@ function turnsReader({ doc_to_text }: TaskConfig, file: string): (doc: Doc) => r
 }
 
 /** Unless the task says how all answers are drawn. */
-const byCategory = ({ judged, generation_kwargs: { temperature, do_sample } }: TaskConfig) =>
+const byCategory = ({ judged, generation_kwargs: { temperature, do_sample } = NOTHING }: TaskConfig) =>
   judged !== undefined && temperature === undefined && do_sample !== false
+
+/** Where the task says nothing of how answers are written. */
+const NOTHING: NonNullable<TaskConfig['generation_kwargs']> = { until: [] }
 
 function judgedOf({ judged }: TaskConfig, file: string): Pick<GenerationTask, 'judged'> {
   if (judged === undefined) return {}
@@ -70,7 +73,7 @@ function judgedOf({ judged }: TaskConfig, file: string): Pick<GenerationTask, 'j
   return { judged: { references: files, language } }
 }
 
-function settingsOf({ judged, generation_kwargs }: TaskConfig): Partial<GenerationSettings> {
+function settingsOf({ judged, generation_kwargs = NOTHING }: TaskConfig): Partial<GenerationSettings> {
   const { until, max_gen_toks, do_sample, temperature, top_p, top_k } = generation_kwargs
   return {
     ...{ ...(judged && JUDGED_SETTINGS), stop: until, top_p, top_k },

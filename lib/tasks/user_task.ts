@@ -5,12 +5,13 @@ import { type TaskConfig, taskSchema } from '../config/task'
 import { METRICS, PERPLEXITIES } from './metrics'
 import { layoutError, texts } from './records'
 import type { ChoiceTask, DataSource, Doc, RollingTask, Shots, Task } from './task'
-import { chosen, type Row, reader } from './task_keys'
+import { checkKeys, chosen, type Row, reader } from './task_keys'
 import { generationTask } from './user_generation_task'
 
 /** Throws ERR_CONFIG that names the key, ERR_NOT_FOUND, ERR_TEMPLATE. */
 export async function readUserTask(file: string): Promise<Task> {
   const config = checkConfig(taskSchema, await readYaml(file), file)
+  checkKeys(config, file)
   const split = config.test_split ?? config.validation_split
   if (split == null)
     throw configError(file, 'test_split: expected the name of a split, received nothing', {
@@ -68,7 +69,7 @@ function choiceTask(row: Row, config: TaskConfig, file: string, split: string): 
 }
 
 function rollingTask(row: Row, config: TaskConfig, file: string): RollingTask {
-  chosen(PERPLEXITIES, config, Object.keys(PERPLEXITIES), file)
+  const perplexities = chosen(PERPLEXITIES, config, Object.keys(PERPLEXITIES), file)
   if (config.doc_to_target === undefined) throw noTarget(file)
   const target = reader(String(config.doc_to_target), `doc_to_target of ${file}`)
   const text = (doc: Doc) => {
@@ -76,7 +77,7 @@ function rollingTask(row: Row, config: TaskConfig, file: string): RollingTask {
     if (typeof found === 'string') return found
     throw layoutError('doc_to_target', 'a text', found)
   }
-  return { ...row, kind: 'rolling', text, counted: text }
+  return { ...row, kind: 'rolling', text, counted: text, perplexities }
 }
 
 const noTarget = (file: string) =>

@@ -1,5 +1,6 @@
 /** WikiText-2 (Merity et al. 2016, arXiv 1609.07843): the perplexity of whole articles, put back into plain writing. */
 import { SPACE } from '../text/python_text'
+import { PERPLEXITIES } from './metrics'
 import { textOf } from './records'
 import type { RollingTask } from './task'
 
@@ -18,6 +19,7 @@ export const WIKITEXT: RollingTask = {
   text: (doc) => plainWriting(textOf(doc, 'page')),
   // Words and bytes are those of the page as it stands in the file.
   counted: (doc) => textOf(doc, 'page'),
+  perplexities: PERPLEXITIES,
 }
 
 /** Between two marks, without the blanks at its edges. */

@@ -89,7 +89,7 @@ test('a wrong file is refused by key', async () => {
       /^/,
     ],
     [
-      { output_type: 'generate_until', metric_list: [{ metric: 'stop_rat' }] },
+      { output_type: 'generate_until', doc_to_choice: undefined, metric_list: [{ metric: 'stop_rat' }] },
       /metric_list\.0\.metric: expected stop_rate.* with this output_type, received stop_rat/,
       /'stop_rate'/,
     ],
@@ -105,7 +105,35 @@ test('a wrong file is refused by key', async () => {
       /^/,
     ],
     [{ metric_list: [{ metric: 'f1' }] }, /metric_list\.0\.metric: expected acc/, /^/],
+    [
+      { metric_list: [{ metric: 'constructor' }] },
+      /metric_list\.0\.metric: expected acc.*received constructor/,
+      /^/,
+    ],
     [{ task: 'a b' }, /task: expected letters/, /^/],
+    ...Object.entries({
+      ...{ doc_to_language: 'lang', doc_to_part: 'kind', languages: { a: 'abc' }, refusal_phrases: ['no'] },
+      ...{ judged: {}, generation_kwargs: { until: 'x' } },
+    }).map(([key, value]) => [
+      { [key]: value },
+      new RegExp(`${key}: expected output_type generate_until with it, received multiple_choice$`),
+      /Leave it out/,
+    ]),
+    [
+      { output_type: 'generate_until', metric_list: [{ metric: 'stop_rate' }] },
+      /doc_to_choice: expected output_type multiple_choice with it, received generate_until$/,
+      /Leave it out/,
+    ],
+    ...Object.entries({
+      ...{ ignore_case: true, ignore_punctuation: false, ignore_numbers: true },
+      regexes_to_ignore: ['a'],
+    }).map(([key, value]) => [
+      { metric_list: [{ metric: 'acc_norm' }, { metric: 'acc', [key]: value }] },
+      new RegExp(
+        `metric_list\\.1\\.${key}: expected the metric exact_match or contains with it, received acc$`,
+      ),
+      /Leave it out/,
+    ]),
   ]
   for (const [keys, message, hint] of cases)
     await assert.rejects(taskOf(keys), (error) => {
@@ -131,10 +159,12 @@ test('a field that a record has not, and a template that is none, are told by na
 test('texts are foretold whole', async () => {
   const keys = {
     output_type: 'loglikelihood_rolling',
+    doc_to_choice: undefined,
     doc_to_target: '{{a}} {{b}}',
     metric_list: [{ metric: 'bits_per_byte' }],
   }
   const { task } = await taskOf(keys)
+  assert.deepEqual(Object.keys(task.perplexities), ['bits_per_byte'])
   assert.equal(task.kind, 'rolling')
   assert.equal(task.text({ a: 'x', b: 'y' }), 'x y')
 })

@@ -169,6 +169,24 @@ describe('evaluate', () => {
     }
   })
 
+  test('of perplexities those are told that the task names, in its order', async () => {
+    const file = join(root, 'tasks/tiny_named.yaml')
+    const named =
+      'metric_list: [{ metric: bits_per_byte }, { metric: byte_perplexity, aggregation: weighted_perplexity }]'
+    writeFileSync(
+      file,
+      `${readFileSync(files.tiny_pages, 'utf8').replace('tiny_pages', 'tiny_named')}${named}\n`,
+    )
+    const { results } = await evaluate(config({ tasks: [file, files.tiny_pages] })).result
+    const told = (name) => results.filter(({ task }) => task === name)
+    assert.deepEqual(
+      told('tiny_named').map(({ metric }) => metric),
+      ['bits_per_byte', 'byte_perplexity'],
+    )
+    for (const { metric, value } of told('tiny_named'))
+      assert.equal(value, told('tiny_pages').find((row) => row.metric === metric).value, metric)
+  })
+
   test('an adapter is put on its model, and a new one is measured again', async () => {
     writeFileSync(join(root, 'corpus.txt'), readFileSync(join(root, 'tasks/pages.jsonl'), 'utf8'))
     const trained = async (seed) => {

@@ -8,10 +8,10 @@ import { TongueforgeError } from '../../errors'
 import { realpath } from '../../files'
 import { PERPLEXITIES } from '../../tasks/metrics'
 import { chooseTasks } from '../../tasks/registry'
-import type { Task } from '../../tasks/task'
 import { resolveSource, type Source } from '../../text/documents'
 import { loadModelText } from '../../text/model_text'
 import { planEvaluation, readEvaluateConfig } from '../evaluating/plan'
+import { metricNames } from '../evaluating/record'
 import { best } from '../reporting/paper_tables'
 import type { ReadConfig } from './config'
 import type { AdaptFolder } from './folder'
@@ -102,7 +102,7 @@ async function checkTasks(config: AdaptConfig, file: string, signal: AbortSignal
         hint: 'Give the texts another name.',
         key: 'held_out',
       })
-    metrics.set(task.name, metricsOf(task))
+    metrics.set(task.name, metricNames(task))
   }
   for (const group of groups) metrics.set(group.name, metrics.get(group.tasks[0]!)!)
   checkRule(config, file, metrics)
@@ -113,9 +113,6 @@ async function asked(evaluate: AdaptConfig['evaluate'], chat: string): Promise<E
   const models = [{ path: chat, name: START }]
   return (await readEvaluateConfig({ ...evaluate, models, out: 'evaluate' }, [])).config
 }
-
-const metricsOf = (task: Task) =>
-  Object.keys('metrics' in task ? task.metrics : 'measures' in task ? task.measures : PERPLEXITIES)
 
 function checkRule(
   { pick }: AdaptConfig,

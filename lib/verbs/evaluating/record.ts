@@ -3,7 +3,8 @@ import { createReadStream } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ioError } from '../../checkpoint/json_file'
-import { mean, PERPLEXITIES, stderrOfMean } from '../../tasks/metrics'
+import { mean, stderrOfMean } from '../../tasks/metrics'
+import type { Task } from '../../tasks/task'
 import { mkdir, replaceFile } from '../../writes'
 import { StepLines } from '../training/step_lines'
 import { answersFile } from './kept_answers'
@@ -94,19 +95,19 @@ export class TaskRecords {
 
 export const keyOf = (model: string, task: string) => `${model} ${task}`
 
+/** What a task tells, by name. */
+export const metricNames = (task: Task): string[] =>
+  Object.keys(
+    task.kind === 'rolling' ? task.perplexities : task.kind === 'choices' ? task.metrics : task.measures,
+  )
+
 /** Of the samples of one model on one task. */
-export function metricsOf({ kind, task }: Pick<OpenTask, 'kind' | 'task'>, samples: readonly Sample[]) {
-  if (kind === 'rolling') {
-    const texts = samples as readonly RollingSample[]
-    const values = Object.entries(PERPLEXITIES).map(([name, of]) => [
-      name,
-      { value: of(texts), stderr: null },
-    ])
-    return Object.fromEntries(values) as Record<string, MetricValue>
-  }
-  const names = Object.keys('metrics' in task ? task.metrics : 'measures' in task ? task.measures : {})
-  const values = names.map((name) => [name, meanOf(name, samples)])
-  return Object.fromEntries(values) as Record<string, MetricValue>
+export function metricsOf({ task }: Pick<OpenTask, 'task'>, samples: readonly Sample[]) {
+  const told = (name: string): MetricValue =>
+    task.kind === 'rolling'
+      ? { value: task.perplexities[name]!(samples as readonly RollingSample[]), stderr: null }
+      : meanOf(name, samples)
+  return Object.fromEntries(metricNames(task).map((name) => [name, told(name)]))
 }
 
 /** Over the documents that tell something. */
