@@ -272,10 +272,14 @@ async function trainPlanned(
   })
   try {
     await session.run()
+    const { best, stopped } = await team.lead(async () => {
+      const isBest = resultKind(config) === 'best'
+      const best = isBest ? await bestOf(session.state, checkpoints, job.warn) : undefined
+      return { best, stopped: best !== undefined && signal.aborted }
+    })
+    if (stopped) await session.stop() // the last weights are about to give way to the best
     const resumedFrom = start?.step
-    return await team.lead(() =>
-      finish(folder, plan, { job, checkpoints, session, trainer, speed, resumedFrom }),
-    )
+    return await team.lead(() => finish(folder, plan, { job, best, session, trainer, speed, resumedFrom }))
   } finally {
     trainer.dispose()
   }
@@ -283,7 +287,8 @@ async function trainPlanned(
 
 interface Finish {
   job: Job
-  checkpoints: Checkpoints
+  /** A checkpoint that is better than the last weights. */
+  best: Checkpoint | undefined
   session: Session
   trainer: Trainer
   speed: Speed
@@ -294,23 +299,16 @@ interface Finish {
 async function finish(
   folder: RunFolder,
   plan: TrainPlan,
-  { job, checkpoints, session, trainer: last, speed, resumedFrom }: Finish,
+  { job, best, session, trainer, speed, resumedFrom }: Finish,
 ): Promise<TrainResult> {
-  const { config, identity, signal } = job
-  const best = resultKind(config) === 'best' && (await bestOf(session.state, checkpoints, job.warn))
-  if (best) last.dispose()
-  const silent = { signal, warn: () => {} } // it has said so before
-  const trainer = best ? await Trainer.open(plan, best.path, silent) : last
-  try {
-    const resultStep = best ? best.step : session.state.step
-    const masked = await trainer.masked()
-    const report = reportOf(plan, session, { resumedFrom, identity, resultStep, speed, masked })
-    // First: whoever is ended by force behind the model has everything.
-    await writeCurves(folder, session).catch((error: Error) =>
-      job.warn(`${folder.path}: the run is done, but curves.svg could not be drawn: ${error.message}`),
-    )
-    return await publish(folder, plan, { trainer, report, inputs: identity.inputs })
-  } finally {
-    trainer.dispose()
-  }
+  const { identity } = job
+  if (best) await trainer.load(best.path)
+  const resultStep = best ? best.step : session.state.step
+  const masked = await trainer.masked()
+  const report = reportOf(plan, session, { resumedFrom, identity, resultStep, speed, masked })
+  // First: whoever is ended by force behind the model has everything.
+  await writeCurves(folder, session).catch((error: Error) =>
+    job.warn(`${folder.path}: the run is done, but curves.svg could not be drawn: ${error.message}`),
+  )
+  return await publish(folder, plan, { trainer, report, inputs: identity.inputs })
 }

@@ -54,6 +54,18 @@ test('patience counts evaluations in a row that were not better by min_delta', (
   )
 })
 
+test('a loss that is no number is the worst, as it is and as a checkpoint has it', () => {
+  for (const none of [Number.NaN, null]) {
+    const losses = [5, none, 3, none].map((loss, i) => ({ step: 10 * (i + 1), loss }))
+    assert.deepEqual(
+      byLoss(losses).map(({ step }) => step),
+      [30, 10, 20, 40],
+    )
+    assert.ok(!isExhausted(losses, 2, 0))
+    assert.ok(isExhausted(losses, 1, 0), 'it is not better than a number')
+  }
+})
+
 test('the best checkpoints stay beside the newest, and model/ is the best one', async () => {
   const options = newRun({ checkpoint: { every: 9, keep: 1, keep_best: 2 }, result: 'best' })
   const { model, report } = await train(options).result
@@ -96,6 +108,41 @@ test('a run without progress ends by itself, with the best weights, also when it
   const resumed = await train(stopped, { resume: true }).result
   assert.equal(resumed.report.stopped_at, report.stopped_at)
   assert.ok(weights(resumed.model).equals(weights(model)))
+})
+
+test('a stop after the last update saves it where another checkpoint becomes the result', async () => {
+  const options = newRun({ checkpoint: { every: 0 }, result: 'best' })
+  const stop = new AbortController()
+  const reason = new Error('enough')
+  const run = train(options, { signal: stop.signal })
+  await assert.rejects(async () => {
+    for await (const { step } of run) if (step === 24) stop.abort(reason)
+    await run.result
+  }, reason)
+  assert.equal(run.latest.checkpoint.step, 24)
+  const [best] = byLoss(evaluations(options))
+  assert.deepEqual(checkpoints(options), [folderOf(best.step), folderOf(24)])
+  const whole = newRun({ checkpoint: { every: 0 }, result: 'best' })
+  const { model, report } = await train(whole).result
+  assert.equal(report.result_step, best.step)
+  const resumed = await train(options, { resume: true }).result
+  assert.equal(resumed.report.resumed_from, 24)
+  assert.ok(weights(resumed.model).equals(weights(model)))
+})
+
+test('where the best checkpoint is gone, the next best from there on are saved', async () => {
+  const options = newRun({ checkpoint: { every: 0 }, result: 'best', steps: 28 })
+  const stop = new AbortController()
+  const run = train(options, { signal: stop.signal })
+  await assert.rejects(async () => {
+    for await (const { step } of run) if (step === 21) stop.abort(new Error('enough'))
+  }, /enough/)
+  const [gone] = byLoss(evaluations(options))
+  rmSync(join(options.out, 'checkpoints', folderOf(gone.step)), { recursive: true })
+  const { report } = await train(options, { resume: true }).result
+  const [best] = byLoss(evaluations(options).filter(({ step }) => step > 21))
+  assert.ok(gone.loss < best.loss && best.step < 28, `${gone.step} ${best.step}`)
+  assert.equal(report.result_step, best.step)
 })
 
 test('a damaged best checkpoint is told, and the next best is the result', async () => {

@@ -62,9 +62,15 @@ export function limitsOf({ losses, grad_norms }: Recent, policy: Policy): Limits
   if (policy.spike === 'off' || losses.length < policy.window) return {}
   const { factor, grad_norm_factor } = policy
   return {
-    loss_limit: spikeLimit(losses, factor),
-    ...(grad_norm_factor !== undefined && { grad_norm_limit: spikeLimit(grad_norms, grad_norm_factor) }),
+    ...limit('loss_limit', losses, factor),
+    ...(grad_norm_factor !== undefined && limit('grad_norm_limit', grad_norms, grad_norm_factor)),
   }
+}
+
+// One that is infinite limits nothing, and JSON has no number for it.
+function limit(key: keyof Limits, values: readonly number[], factor: number): Limits {
+  const value = spikeLimit(values, factor)
+  return Number.isFinite(value) ? { [key]: value } : {}
 }
 
 /** Adds an update that was taken to what the next ones are held against. */

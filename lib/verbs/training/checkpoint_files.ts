@@ -7,9 +7,11 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { sha256 } from '../../checkpoint/hashing'
 import { ioError, type JsonObject, readJsonObject } from '../../checkpoint/json_file'
+import { jsonText } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
 import { stat } from '../../files'
-import { newState, type RunState } from './state'
+import { byLoss } from './selection'
+import { type Evaluation, newState, type RunState } from './state'
 
 export const STATE = 'state.json'
 export const MANIFEST = 'manifest.json'
@@ -18,8 +20,8 @@ export const VERSION = 3
 
 /** A file has a line here. */
 const MAX_MANIFEST_BYTES = 1 << 20
-/** An evaluation takes some 100 bytes. */
-const MAX_STATE_BYTES = 16 << 20
+/** An evaluation takes some 500 bytes where there are five sources, and 60 without what is told of them. */
+const MAX_STATE_BYTES = 64 << 20
 
 const count = z.int().min(0)
 const figure = z.number()
@@ -88,8 +90,8 @@ const stateSchema = z.looseObject({
         batch: count,
         loss: anyFigure,
         grad_norm: anyFigure,
-        loss_limit: figure.optional(),
-        grad_norm_limit: figure.optional(),
+        loss_limit: figure.nullish(), // null: infinite, of earlier versions
+        grad_norm_limit: figure.nullish(),
         back_to: count.optional(),
       }),
     )
@@ -151,6 +153,26 @@ export async function verified(folder: string, step: number): Promise<Manifest> 
   }
   return manifest
 }
+
+/**
+ * What is written of a state: always short enough to be read again. Of more evaluations than that, the older ones lose
+ * what choosing among them does not need, and metrics.jsonl tells anyway; the first and the best keep it.
+ */
+export function stateText(state: RunState, maxBytes = MAX_STATE_BYTES): string {
+  const fits = (text: string) => Buffer.byteLength(text) <= maxBytes
+  const { evaluations } = state
+  const whole = new Set([evaluations[0], byLoss(evaluations)[0]])
+  let text = jsonText(state)
+  for (let kept = evaluations.length >> 1; !fits(text) && kept > 0; kept >>= 1) {
+    const shortened = evaluations.map((one, i) =>
+      i >= evaluations.length - kept || whole.has(one) ? one : bare(one),
+    )
+    text = jsonText({ ...state, evaluations: shortened })
+  }
+  return text
+}
+
+const bare = ({ losses: _, figures: _told, ...one }: Evaluation): Evaluation => one
 
 /** state.json of the checkpoint in a folder, which stands after `step` updates. Throws ERR_CHECKPOINT, ERR_NOT_FOUND, ERR_IO. */
 export async function readState(folder: string, step: number): Promise<RunState> {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
 import { namesIn } from '../../checkpoint/names_in'
 import { withStagedFolder } from '../../checkpoint/staged_folder'
-import { writeJson } from '../../checkpoint/write_folder'
+import { writeJson, writeText } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
 import { readdir, stat } from '../../files'
 import { discard } from '../../writes'
@@ -15,12 +15,13 @@ import {
   readManifest,
   readState,
   STATE,
+  stateText,
   VERSION,
   verified,
 } from './checkpoint_files'
 import type { Environment } from './environment'
 import { byLoss } from './selection'
-import type { RunState } from './state'
+import type { Evaluation, RunState } from './state'
 
 /** A checkpoint of a training: after which update, and where. */
 export interface Checkpoint {
@@ -67,7 +68,7 @@ export class Checkpoints {
     await discard(path) // a damaged one, or it would have been resumed from
     await withStagedFolder(path, { overwrite: false }, async (staged) => {
       await writer.saveState(staged)
-      await writeJson(staged, STATE, state)
+      await writeText(staged, STATE, stateText(state))
       const files = []
       for (const name of (await readdir(staged)).sort()) {
         const file = join(staged, name)
@@ -139,6 +140,11 @@ export class Checkpoints {
     return undefined
   }
 
+  /** Whether there is one of a step, whole or not. */
+  async has(step: number): Promise<boolean> {
+    return (await this.names()).includes(folderName(step))
+  }
+
   /** Folders of published checkpoints, oldest first. */
   async names(): Promise<string[]> {
     return (await namesIn(this.folder)).filter((name) => NAME.test(name)).sort()
@@ -157,10 +163,10 @@ export class Checkpoints {
   async #purge(): Promise<void> {
     const names = await this.names()
     const stay = new Set([
+      ...this.#reachable(names),
       ...names.slice(-1),
       ...this.#regular(names).slice(-this.options.keep),
       ...(await this.#best(names)),
-      ...this.#reachable(names),
     ])
     for (const name of names) {
       if (!stay.has(name)) await discard(join(this.folder, name))
@@ -182,8 +188,18 @@ export class Checkpoints {
     return rollback ? names.filter((name) => stepOf(name) % rollback.every === 0) : names
   }
 
+  // The best of all, and of all up to each place that a rollback may go back to: it takes the later ones away.
   async #best(names: readonly string[]): Promise<string[]> {
-    const losses = []
+    const { keepBest } = this.options
+    if (keepBest === 0) return []
+    const { losses, unread } = await this.#losses(names)
+    const ends = [...this.#reachable(names).map(stepOf), Number.POSITIVE_INFINITY]
+    const best = ends.flatMap((end) => byLoss(losses.filter(({ step }) => step <= end)).slice(0, keepBest))
+    return [...unread, ...best.map(({ step }) => folderName(step))]
+  }
+
+  async #losses(names: readonly string[]) {
+    const losses: Evaluation[] = []
     const unread: string[] = []
     for (const name of names) {
       // A damaged one is told when a run resumes; here it is just not the best. What a disk refuses for now may be.
@@ -195,8 +211,7 @@ export class Checkpoints {
       const { eval_loss: loss, targets_reached = 0 } = manifest
       losses.push({ step: stepOf(name), loss, targets_reached })
     }
-    const best = byLoss(losses).slice(0, this.options.keepBest)
-    return [...unread, ...best.map(({ step }) => folderName(step))]
+    return { losses, unread }
   }
 }
 

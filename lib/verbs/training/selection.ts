@@ -18,6 +18,9 @@ export function keepBest(config: TrainConfig): number {
 export const isSelective = (config: TrainConfig) =>
   resultKind(config) === 'best' || config.eval?.patience !== undefined
 
+/** Weights that are no numbers any more have such a loss too, which a checkpoint has as null: worse than any other. */
+const ranked = ({ loss }: Evaluation) => (Number.isFinite(loss) ? loss : Number.POSITIVE_INFINITY)
+
 /**
  * Evaluations after an update, the best first; of equals the earlier one. The start is no candidate. More targets of a
  * pruning that were reached come before a lower loss: a denser model is not the result that was asked for.
@@ -26,7 +29,7 @@ export function byLoss(evaluations: readonly Evaluation[]): Evaluation[] {
   const reached = ({ targets_reached = 0 }: Evaluation) => targets_reached
   return evaluations
     .filter(({ step }) => step > 0)
-    .sort((a, b) => reached(b) - reached(a) || a.loss - b.loss || a.step - b.step)
+    .sort((a, b) => reached(b) - reached(a) || ranked(a) - ranked(b) || a.step - b.step)
 }
 
 /** Whether the last `patience` evaluations were none of them lower by more than `minDelta` than the best before. */
@@ -38,7 +41,7 @@ export function isExhausted(
   if (patience === undefined) return false
   let best = Number.POSITIVE_INFINITY
   let waited = 0
-  for (const { loss } of evaluations.filter(({ step }) => step > 0)) {
+  for (const loss of evaluations.filter(({ step }) => step > 0).map(ranked)) {
     const better = loss < best - minDelta
     waited = better ? 0 : waited + 1
     if (better) best = loss

@@ -115,6 +115,13 @@ export class Session {
     }
   }
 
+  /** What a stop does after the last update: as in `run`, what was learned is saved, and it rejects. */
+  async stop(): Promise<never> {
+    const reason = this.#stopped()
+    if (this.#hasLearned()) await this.#save()
+    throw reason
+  }
+
   // One update that is taken; what was refused before it, the policy has seen to.
   async #update(): Promise<Metrics> {
     const { state } = this
@@ -231,8 +238,23 @@ export class Session {
     const known = this.saved?.step === step && this.saved.evaluations === evaluations.length
     if ((step === 0 && !mayRollBack(this.config)) || known || this.#isOver()) return
     const { every } = this.config.checkpoint
-    const best = byLoss(evaluations).slice(0, keepBest(this.config))
-    if ((every > 0 && step % every === 0) || best.some((one) => one.step === step)) await this.#save()
+    if ((every > 0 && step % every === 0) || (await this.#isAmongBest())) await this.#save()
+  }
+
+  // Whether no more than keep_best others are better, of those whose checkpoint is there or on its way.
+  async #isAmongBest(): Promise<boolean> {
+    const { step, evaluations } = this.state
+    const places = keepBest(this.config)
+    if (places === 0 || evaluations.at(-1)?.step !== step) return false
+    const { team, checkpoints } = this.parts
+    return team.lead(async () => {
+      let better = 0
+      for (const one of byLoss(evaluations)) {
+        if (one.step === step || better === places) break
+        if (one.step === this.saved?.step || (await checkpoints.has(one.step))) better++
+      }
+      return better < places
+    })
   }
 
   #hasLearned(): boolean {

@@ -63,6 +63,14 @@ test('limits come with a full window of updates that were taken, the oldest forg
   assert.deepEqual(idle, { losses: [], grad_norms: [] })
 })
 
+test('a limit that is infinite is none: a checkpoint has no number for it', () => {
+  const recent = { losses: [0, 0, 0, 0, 0], grad_norms: [1, 2, 3, 4, 5] }
+  const watching = policy({ spike: 'skip', grad_norm_factor: 3 })
+  assert.deepEqual(limitsOf(recent, watching), { grad_norm_limit: 3 + 3 * 1.4826 })
+  recent.grad_norms.fill(0)
+  assert.deepEqual(limitsOf(recent, watching), {})
+})
+
 const met = (action, step, more = {}) => ({ kind: 'spike', action, step, batch: step + 3, ...more })
 
 test('batches are left out up to max_skips in 1,000 updates, then the run ends and names them', () => {
