@@ -8,7 +8,7 @@ export function isSelected(
   where: RowsWhere,
 ): boolean {
   return Object.entries(where).every(([column, wanted]) => {
-    if (!(column in columns)) throw noColumn(path, column, columns)
+    if (!Object.hasOwn(columns, column)) throw noColumn(path, column, columns)
     const cell = columns[column]
     if (Array.isArray(wanted)) return wanted.some((one) => String(one) === String(cell))
     if (typeof wanted !== 'object') return String(wanted) === String(cell)

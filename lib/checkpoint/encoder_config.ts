@@ -214,7 +214,7 @@ export function encoderClass(architecture: EncoderArchitecture, head: EncoderHea
 function classOf({ architectures, model_type }: Config, family: Family, refuse: RefuseKey): string {
   const [given] = architectures
   const hubClass = given!.replace(/^Tongueforge/, '')
-  if (hubClass in family.classes) return hubClass
+  if (Object.hasOwn(family.classes, hubClass)) return hubClass
   return refuse('architectures', `a class of ${model_type}: ${Object.keys(family.classes).join(', ')}`, given)
 }
 

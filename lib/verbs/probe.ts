@@ -17,7 +17,7 @@ import { loadedEncoder } from './loaded_encoder'
 import { fitProbe } from './probing/fit'
 import { GatheredStates } from './probing/gather'
 import { hashProbes } from './probing/identity'
-import { ProbeJournal } from './probing/journal'
+import { headNames, ProbeJournal } from './probing/journal'
 import { type PlannedProbe, type ProbePlan, planProbes } from './probing/plan'
 import { type ProbePlanReport, type ProbeReport, planReport, reportOf } from './probing/report'
 import type { ConfiguredOptions, LabelledProgress } from './run'
@@ -50,6 +50,7 @@ export async function probe(
   await runJob('checkOutput', { out: config.out, overwrite, inputs })
   const model = await openProbed(config)
   try {
+    checkHeads(config)
     const plan = await planProbes(probingOf(config), model.frontEnd, { signal, onWarning })
     const foretold = planReport(config, plan, model.spec)
     if (dryRun) return foretold
@@ -82,6 +83,27 @@ async function openProbed({ model }: ProbeConfig): Promise<Probed> {
   return { folder, spec, frontEnd }
 }
 
+/** The numbers of folds may make one name of two. */
+function checkHeads({ folds, probes }: ProbeConfig): void {
+  const owners = new Map<string, string>()
+  for (const probe of probes) {
+    const own = probe.train || probe.folds ? probe.folds : folds
+    for (const head of headNames(probe.name, own?.length ?? 1)) {
+      const other = owners.get(head)
+      if (other !== undefined && other !== probe.name)
+        throw configError(
+          'config',
+          `probes: expected files of its own for each, received ${other} and ${probe.name}, both with heads/${head}.safetensors`,
+          {
+            hint: 'Of a probe with folds, -1, -2 and so on are put behind the name: take another.',
+            key: 'probes',
+          },
+        )
+      owners.set(head, probe.name)
+    }
+  }
+}
+
 const probingOf = ({ train, folds, test, max_memory_gb, probes }: ProbeConfig) => ({
   ...{ train, folds, test, max_memory_gb, probes },
 })
@@ -101,7 +123,7 @@ async function run(staged: string, work: Work): Promise<ProbeReport> {
   const { content, input } = await recordWhole('model', model.folder, signal)
   const data = await hashProbes(plan, { signal })
   const journal = await ProbeJournal.open(staged, identityOf({ model: content, data, seed: config.seed }))
-  const left = plan.probes.filter(({ config: { name } }) => !(name in journal.done))
+  const left = plan.probes.filter(({ config: { name } }) => journal.done[name] === undefined)
   if (left.length > 0) await learn(left, journal, work, signal)
   const report = reportOf(foretold, {
     probes: plan.probes.map(({ config: { name } }) => journal.done[name]!),

@@ -186,6 +186,21 @@ describe('probes on a speech encoder', () => {
     assert.deepEqual(bytesOf('seeded'), bytesOf('plain'))
   })
 
+  test('a probe may be called what all objects have: it is learned', async () => {
+    const probes = ['constructor', 'toString'].map((name) => ({ ...word, name, steps: 2 }))
+    const found = await probe(config('constructed', probes))
+    assert.deepEqual(
+      found.probes.map(({ name, classes }) => [name, classes]),
+      [
+        ['constructor', 5],
+        ['toString', 5],
+      ],
+    )
+    assert.equal(found.resumed, 0)
+    assert.equal(linesOf('constructed', 'constructor').length, 20)
+    assert.ok(existsSync(join(root, 'constructed/heads/toString.safetensors')))
+  })
+
   test('of folds each is a training of its own, and figures are their means', async () => {
     const { train: _, ...rest } = config('folds', [word])
     const found = await probe({ ...rest, folds: [takes(0), takes(1)] })

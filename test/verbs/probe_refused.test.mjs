@@ -133,6 +133,45 @@ describe('probes that cannot be', () => {
     ),
   )
   test(
+    'probes whose heads would have one file, once the folds are numbered',
+    refused(
+      () => ({
+        probes: [
+          { ...word, train: undefined, folds: [takes(0), takes(1)] },
+          { ...word, name: 'word-1' },
+        ],
+      }),
+      'ERR_CONFIG',
+      /probes: expected files of its own for each, received word and word-1, both with heads\/word-1\.safetensors/,
+      /take another/,
+    ),
+  )
+  test(
+    'the same with folds for all',
+    refused(
+      () => ({
+        train: undefined,
+        folds: [takes(0), takes(1)],
+        probes: [
+          { ...word, name: 'word-1-2' },
+          { ...word, train: takes(0), name: 'word-1-2-1' },
+        ],
+      }),
+      'ERR_CONFIG',
+      /received word-1-2 and word-1-2-1, both with heads\/word-1-2-1\.safetensors/,
+      /take another/,
+    ),
+  )
+  test(
+    'a column that only all objects have',
+    refused(
+      one({ label: 'constructor' }),
+      'ERR_DATA',
+      /expected the column constructor in its row/,
+      /label names columns/,
+    ),
+  )
+  test(
     'a layer that the model lacks',
     refused(
       one({ layers: 7 }),

@@ -103,7 +103,7 @@ const isMethod = (method: unknown): method is StageMethod =>
 /** Those that a method has. */
 function keysOf(keys: Table, method: StageMethod): Table {
   const { shape } = STAGE_SCHEMAS.find((schema) => schema.shape.method.value === method)!
-  return Object.fromEntries(Object.entries(keys).filter(([key]) => key in shape))
+  return Object.fromEntries(Object.entries(keys).filter(([key]) => Object.hasOwn(shape, key)))
 }
 
 const isTable = (value: unknown): value is Table =>

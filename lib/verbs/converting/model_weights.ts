@@ -114,5 +114,5 @@ function withoutCopies(all: PlannedTensor[], config: JsonObject) {
     const original = same.find(({ name }) => !HEAD.test(name)) ?? same[0]!
     for (const { name } of same) if (name !== original.name) shared[name] = original.name
   }
-  return { tensors: all.filter(({ name }) => !(name in shared)), shared }
+  return { tensors: all.filter(({ name }) => !Object.hasOwn(shared, name)), shared }
 }

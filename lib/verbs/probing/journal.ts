@@ -13,6 +13,10 @@ const JOURNAL = '.journal'
 const HEADS = 'heads'
 const PREDICTIONS = 'predictions'
 
+/** What the heads of a probe are called, one a training. */
+export const headNames = (name: string, trainings: number): string[] =>
+  trainings === 1 ? [name] : Array.from({ length: trainings }, (_, fold) => `${name}-${fold + 1}`)
+
 export class ProbeJournal {
   private constructor(
     private readonly staged: string,
@@ -29,13 +33,15 @@ export class ProbeJournal {
       for (const name of [JOURNAL, HEADS, PREDICTIONS])
         await rm(join(staged, name), { recursive: true, force: true })
     for (const name of [HEADS, PREDICTIONS]) await mkdir(join(staged, name), { recursive: true })
-    return new ProbeJournal(staged, identity, same ? (found.done as Record<string, ProbeFigures>) : {})
+    // Without a prototype: no name of a probe, such as __proto__, can mean anything but itself.
+    const done = Object.assign(Object.create(null), same ? found.done : {})
+    return new ProbeJournal(staged, identity, done)
   }
 
   /** Free for the head of a training. */
   async headPath({ config, trains }: PlannedProbe): Promise<(fold: number) => string> {
     const path = (fold: number) =>
-      join(this.staged, HEADS, `${config.name}${trains.length > 1 ? `-${fold + 1}` : ''}.safetensors`)
+      join(this.staged, HEADS, `${headNames(config.name, trains.length)[fold]}.safetensors`)
     for (const fold of trains.keys()) await rm(path(fold), { force: true })
     return path
   }

@@ -6,7 +6,7 @@ import { TongueforgeError } from '../../errors'
 
 /** Throws ERR_DATA where the row has no such column, or nothing in it. */
 export function labelText({ path, columns }: Utterance, { name, label }: OneProbe): string {
-  if (!(label in columns)) throw noColumn(path, label, columns, `probes: ${name}: label`)
+  if (!Object.hasOwn(columns, label)) throw noColumn(path, label, columns, `probes: ${name}: label`)
   const cell = columns[label]
   const text = cell === null || typeof cell === 'object' ? '' : String(cell).trim()
   if (text !== '') return text
