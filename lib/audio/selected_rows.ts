@@ -10,10 +10,20 @@ export function isSelected(
   return Object.entries(where).every(([column, wanted]) => {
     if (!Object.hasOwn(columns, column)) throw noColumn(path, column, columns)
     const cell = columns[column]
-    if (Array.isArray(wanted)) return wanted.some((one) => String(one) === String(cell))
-    if (typeof wanted !== 'object') return String(wanted) === String(cell)
-    return String(cell).trim() !== '' && wanted.from <= Number(cell) && Number(cell) <= wanted.to
+    if (typeof wanted === 'object' && !Array.isArray(wanted)) {
+      const number = numberIn(cell)
+      return wanted.from <= number && number <= wanted.to
+    }
+    // Neither nothing nor a list is a text, whatever it looks like as one.
+    if (cell === null || typeof cell === 'object') return false
+    return [wanted].flat().some((one) => String(one) === String(cell))
   })
+}
+
+/** A number, or what a text says is one; NaN for all else, which is in no range. */
+function numberIn(cell: unknown): number {
+  if (typeof cell === 'number') return cell
+  return typeof cell === 'string' && cell.trim() !== '' ? Number(cell) : Number.NaN
 }
 
 /** What is wrong with a row that has not the column. */

@@ -79,6 +79,28 @@ test('of a manifest the rows are listed that where means, by value, list and ran
   await assert.rejects(wrong, { code: 'ERR_DATA', message: /where: expected a manifest/, hint: /\.csv/ })
 })
 
+test('of JSON rows a range means numbers alone, and a value what is no list', async () => {
+  const cells = [null, true, [], [3], {}, ' ', '', 'three', 3, '3', ' 3.5 ', -1, 0]
+  const rows = cells.map((take, i) => JSON.stringify({ path: `${i}.wav`, take }))
+  const folder = temporaryFolder({
+    'list.jsonl': rows.join('\n'),
+    ...Object.fromEntries(cells.map((_, i) => [`${i}.wav`, sound(0.1)])),
+  })
+  const listed = async (take) => {
+    const { utterances } = await listAudio([{ path: join(folder, 'list.jsonl'), where: { take } }])
+    return utterances.map(({ columns }) => columns.take)
+  }
+  assert.deepEqual(await listed({ from: 0, to: 5 }), [3, '3', ' 3.5 ', 0])
+  assert.deepEqual(await listed({ from: -5, to: 1 }), [-1, 0])
+  assert.deepEqual(await listed(3), [3, '3'])
+  assert.deepEqual(await listed([true, 'three']), [true, 'three'])
+  await assert.rejects(listed('null'), { code: 'ERR_DATA', message: /none of 13/ })
+  await assert.rejects(listAudio([{ path: join(folder, 'list.jsonl'), where: { toString: 1 } }]), {
+    code: 'ERR_DATA',
+    message: /expected the column toString in its row/,
+  })
+})
+
 test('a manifest without the path, with a path twice or a broken row is refused with its line', async () => {
   const folder = temporaryFolder({
     'a.wav': sound(),
