@@ -96,7 +96,7 @@ export const taskSchema = z.strictObject({
     .union([z.int(), text()], { error: 'expected a number, a field, or a text with {{ field }} in it' })
     .optional()
     .describe(
-      'The right answer: its place from 0, or its text; of loglikelihood_rolling the text itself; of generate_until a text, a list of texts, or nothing.',
+      'The right answer: its place from 0, or its text (digits that a template makes are a place, as in the harness; those of a field are the text of an answer, if there is one); of loglikelihood_rolling the text itself; of generate_until a text, a list of texts, or nothing.',
     ),
   doc_to_language: text()
     .optional()

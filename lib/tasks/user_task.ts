@@ -2,6 +2,7 @@
 import { dirname, resolve } from 'node:path'
 import { checkConfig, configError, readYaml } from '../config/parse'
 import { type TaskConfig, taskSchema } from '../config/task'
+import { TongueforgeError } from '../errors'
 import { METRICS, PERPLEXITIES } from './metrics'
 import { layoutError, texts } from './records'
 import type { ChoiceTask, DataSource, Doc, RollingTask, Shots, Task } from './task'
@@ -49,10 +50,7 @@ function choiceTask(row: Row, config: TaskConfig, file: string, split: string): 
       ? reader(doc_to_choice, `doc_to_choice of ${file}`)
       : () => doc_to_choice
   if (doc_to_target === undefined) throw noTarget(file)
-  const target =
-    typeof doc_to_target === 'string'
-      ? reader(doc_to_target, `doc_to_target of ${file}`)
-      : () => doc_to_target
+  const target = typeof doc_to_target === 'string' ? targetReader(doc_to_target, file) : () => doc_to_target
   const { description, target_delimiter, fewshot_delimiter, num_fewshot } = config
   return {
     ...{ ...row, kind: 'choices', description, target_delimiter, fewshot_delimiter },
@@ -83,7 +81,22 @@ function rollingTask(row: Row, config: TaskConfig, file: string): RollingTask {
 const noTarget = (file: string) =>
   configError(file, 'doc_to_target: expected the right answer, received nothing', { key: 'doc_to_target' })
 
-/** A place, or the text of an answer; digits are a place. */
+/** A field as it is; digits that a template makes are a place, as in the harness, also where an answer has that text. */
+function targetReader(given: string, file: string): (doc: Doc) => unknown {
+  const read = reader(given, `doc_to_target of ${file}`)
+  return (doc) => {
+    const found = read(doc)
+    return typeof found === 'string' && !Object.hasOwn(doc, given) ? (placesIn(found) ?? found) : found
+  }
+}
+
+const PLACE = '(?:0|[1-9]\\d*)'
+const PLACES = new RegExp(`^(?:${PLACE}|\\[${PLACE}(?:, *${PLACE})*\\])$`)
+
+const placesIn = (made: string): number | number[] | undefined =>
+  PLACES.test(made) ? (JSON.parse(made) as number | number[]) : undefined
+
+/** A place, or the text of an answer; digits that are no answer are a place. */
 function goldOf(target: unknown, answers: readonly string[]): number | number[] {
   if (Array.isArray(target)) return target.map((one) => goldOf(one, answers) as number)
   if (typeof target === 'number') return placed(target, answers)
@@ -95,7 +108,10 @@ function goldOf(target: unknown, answers: readonly string[]): number | number[] 
 
 function placed(place: number, answers: readonly string[]): number {
   if (Number.isInteger(place) && place >= 0 && place < answers.length) return place
-  throw layoutError('doc_to_target', `a place from 0 to ${answers.length - 1}`, place)
+  const { code, message } = layoutError('doc_to_target', `a place from 0 to ${answers.length - 1}`, place)
+  throw new TongueforgeError(code, message, {
+    hint: 'Digits that a template makes are a place, as in the harness; a field by its name may have the text of an answer.',
+  })
 }
 
 function sourceOf({ dataset_kwargs }: TaskConfig, file: string): DataSource {

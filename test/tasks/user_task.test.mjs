@@ -54,6 +54,34 @@ test('a target is a place, an answer, digits, or a list of them', async () => {
     })
 })
 
+test('digits that a template makes are a place, as in the harness; those of a field the text of an answer', async () => {
+  const numbers = { doc_to_choice: ['1', '2', '3', '4'] }
+  const goldOf = async (doc_to_target, a) =>
+    (await taskOf({ ...numbers, doc_to_target })).task.question({ question: 'x', a }, {}).gold
+  // What doc_to_target and process_results of lm-evaluation-harness 0.4.13 make of them.
+  for (const [target, a, gold] of [
+    ['{{a}}', '2', 2],
+    ['{{a}}', 2, 2],
+    ['{{ a }}', '0', 0],
+    ['2', 'x', 2],
+    ['{% if a %}{{a}}{% endif %}', '1', 1],
+    ['a', '2', 1],
+    ['a', 2, 2],
+    ['{{a}}', [0, 1], [0, 1]],
+    ['[{{a}}]', '2', [2]],
+    ['[{{a}}, 1]', '0', [0, 1]],
+  ])
+    assert.deepEqual(await goldOf(target, a), gold, `${target} of ${JSON.stringify(a)}`)
+  await assert.rejects(goldOf('{{a}}', '4'), {
+    code: 'ERR_DATA',
+    message: /^doc_to_target: expected a place from 0 to 3, received 4$/,
+    hint: /a field by its name/,
+  })
+  const { task } = await taskOf({ doc_to_choice: ['01', '02', '[1]'], doc_to_target: '{{a}}' })
+  assert.equal(task.question({ question: 'x', a: '02' }, {}).gold, 1, 'Python reads no such number')
+  assert.deepEqual(task.question({ question: 'x', a: '[1]' }, {}).gold, [1])
+})
+
 test('files are beside the task file, whatever the folder that it is read from', async () => {
   const { task, file } = await taskOf({})
   const folder = join(file, '..')
