@@ -3,11 +3,13 @@
 #include <map>
 #include <optional>
 
+#include "core/error.h"
 #include "generate/greedy.h"
 #include "generate/prefill.h"
 #include "generate/sequences.h"
 #include "generate/token_step.h"
 #include "kernels/aten.h"
+#include "models/positions.h"
 #include "models/token_rows.h"
 
 namespace tongueforge::generate {
@@ -94,16 +96,23 @@ std::vector<Generated> generate(const models::Decoder& model,
                                 const GenerateOptions& options, Job& job) {
   const at::NoGradGuard no_grad;
   models::check_token_rows(prompts, model.spec().vocab_size);
+  const int64_t positions = models::most_positions(model.spec());
   std::map<size_t, std::vector<size_t>> by_length;
-  for (size_t row = 0; row < prompts.size(); row++) by_length[prompts[row].size()].push_back(row);
+  std::map<size_t, int64_t> most_new;
+  for (size_t row = 0; row < prompts.size(); row++) {
+    const size_t length = prompts[row].size();
+    most_new[length] = models::room_behind(static_cast<int64_t>(length), options.max_new_tokens,
+                                           {positions, prompts.size() > 1 ? str(" in row ", row) : "", ""});
+    by_length[length].push_back(row);
+  }
   std::vector<Generated> results(prompts.size());
   if (options.max_new_tokens == 0) return results;
   for (auto& [length, rows] : by_length) {
     Sequences sequences(prompts, rows, options, job, results);
     if (model.device().is_cuda() && can_run_greedily(model, options))
-      run_greedily(model, sequences, options, job);
+      run_greedily(model, sequences, most_new[length], job);
     else
-      Batch(model, sequences, rows, options, job).run(options.max_new_tokens);
+      Batch(model, sequences, rows, options, job).run(most_new[length]);
   }
   return results;
 }

@@ -19,11 +19,12 @@ struct GenerateOptions {
 
 struct Generated {
   std::vector<int32_t> ids;  // the new ones only
-  bool stopped = false;      // by a stop id; otherwise the length limit was reached
+  bool stopped = false;      // by a stop id; otherwise max_new_tokens, or the positions of the model
 };
 
 /// One result a prompt, in their order. Prompts of equal length run as one batch.
-/// Throws ERR_DATA for an empty prompt or an id outside the vocabulary.
+/// Throws ERR_DATA for an empty prompt or an id outside the vocabulary, ERR_CONTEXT for a prompt that fills
+/// the positions of the model.
 std::vector<Generated> generate(const models::Decoder& model,
                                 const std::vector<std::vector<int32_t>>& prompts,
                                 const GenerateOptions& options, Job& job);

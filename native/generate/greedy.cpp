@@ -93,9 +93,8 @@ bool can_run_greedily(const models::Decoder& model, const GenerateOptions& optio
   return sampling.temperature == 0 && sampling.repetition_penalty == 1 && TokenStep::fits(model);
 }
 
-void run_greedily(const models::Decoder& model, Sequences& sequences, const GenerateOptions& options,
-                  Job& job) {
-  Greedy(model, sequences, options.max_new_tokens, job).run(options.max_new_tokens, job);
+void run_greedily(const models::Decoder& model, Sequences& sequences, int64_t most_new, Job& job) {
+  Greedy(model, sequences, most_new, job).run(most_new, job);
 }
 
 }  // namespace tongueforge::generate

@@ -12,8 +12,7 @@ namespace tongueforge::generate {
 /// Whether the options ask for nothing but the most probable token, and TokenStep takes the model.
 bool can_run_greedily(const models::Decoder& model, const GenerateOptions& options);
 
-/// Continues the sequences to their end. Throws ERR_NON_FINITE as Sampler does.
-void run_greedily(const models::Decoder& model, Sequences& sequences, const GenerateOptions& options,
-                  Job& job);
+/// Continues the sequences to their end, by `most_new` tokens at most. Throws ERR_NON_FINITE as Sampler does.
+void run_greedily(const models::Decoder& model, Sequences& sequences, int64_t most_new, Job& job);
 
 }  // namespace tongueforge::generate

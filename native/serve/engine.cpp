@@ -9,6 +9,7 @@
 #include "kernels/aten.h"
 #include "kernels/row_product.h"
 #include "kernels/torch_error.h"
+#include "models/positions.h"
 #include "serve/chosen_token.h"
 
 namespace tongueforge::serve {
@@ -48,7 +49,8 @@ void check_model(const models::Decoder& model) {
 // would depend on how long a sequence gets.
 int64_t longest_of(const models::DecoderSpec& spec) {
   const bool is_dynamic = spec.rope.kind == nn::RopeKind::dynamic;
-  return is_dynamic ? std::min(spec.max_positions, spec.rope.original_max_positions) : spec.max_positions;
+  return is_dynamic ? std::min(spec.max_positions, spec.rope.original_max_positions)
+                    : models::most_positions(spec);
 }
 
 int64_t context_of(const models::Decoder& model, const EngineOptions& options, int64_t held) {
@@ -115,13 +117,9 @@ Engine::Engine(std::shared_ptr<const models::Decoder> model, const EngineOptions
 }
 
 int64_t Engine::submit(Request request) {
-  const auto length = static_cast<int64_t>(request.prompt.size());
-  if (length >= context_ || length == 0)
-    throw Error(length == 0 ? "ERR_DATA" : "ERR_CONTEXT",
-                str("Expected a prompt of 1 to ", context_ - 1, " tokens, received ", length),
-                str("The context has ", context_,
-                    " positions: shorten the prompt, or load the model with a larger `context`."));
-  request.max_new_tokens = std::min(request.max_new_tokens, context_ - length);
+  request.max_new_tokens =
+      models::room_behind(static_cast<int64_t>(request.prompt.size()), request.max_new_tokens,
+                          {context_, "", ", or load the model with a larger `context`"});
   const std::lock_guard lock(mutex_);
   const int64_t vocabulary = weights_->model->spec().vocab_size;
   for (size_t i = 0; i < request.prompt.size(); i++)

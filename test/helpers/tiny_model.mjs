@@ -17,7 +17,7 @@ export const INIT = {
 }
 
 /** config.json of a Llama; 100 k parameters at width 32, 4.1 million at 256. */
-export function tinyConfig({ width = 32, layers = 2, tied = false } = {}) {
+export function tinyConfig({ width = 32, layers = 2, tied = false, positions = 256 } = {}) {
   return {
     model_type: 'llama',
     architectures: ['LlamaForCausalLM'],
@@ -26,7 +26,7 @@ export function tinyConfig({ width = 32, layers = 2, tied = false } = {}) {
     num_hidden_layers: layers,
     num_attention_heads: 4,
     num_key_value_heads: 4,
-    max_position_embeddings: 256,
+    max_position_embeddings: positions,
     vocab_size: VOCABULARY.length,
     hidden_act: 'silu',
     rms_norm_eps: 1e-5,

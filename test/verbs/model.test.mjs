@@ -64,6 +64,35 @@ describe('model', () => {
     }
   })
 
+  test('an answer ends with the positions of the model, whether it serves or not, and a prompt that fills them is refused', async () => {
+    const serves = await loadModel(folder, { threads: 1, serving: true })
+    const row = (length) => Array.from({ length }, (_, i) => 5 + ((i * 7) % 40))
+    const [counts, refusals, ends] = [[], [], []]
+    for (const one of [model, serves]) {
+      const options = { maxNewTokens: 300, stopIds: [] }
+      const rows = await one.generateIds([row(250), row(4)], options)
+      counts.push(rows.map(({ ids, finish_reason }) => [ids.length, finish_reason]))
+      ends.push(rows.map(({ ids }) => ids.slice(0, 6)))
+      refusals.push(await one.generate(row(256), { maxNewTokens: 0 }).result.catch((error) => error))
+      await assert.rejects(one.generateIds([row(3), row(300)], options), {
+        code: 'ERR_CONTEXT',
+        message: /^Expected a prompt of 1 to 255 tokens, received 300/,
+      })
+    }
+    await serves.dispose()
+    const expected = [
+      [6, 'length'],
+      [252, 'length'],
+    ]
+    assert.deepEqual(counts, [expected, expected])
+    assert.deepEqual(ends[0], ends[1])
+    for (const { code, message, hint } of refusals) {
+      assert.deepEqual([code, message], ['ERR_CONTEXT', 'Expected a prompt of 1 to 255 tokens, received 256'])
+      assert.match(hint, /^The context has 256 positions: shorten the prompt/)
+    }
+    assert.ok((await model.scoreIds([row(300)]))[0].tokens === 299, 'longer texts are scored in windows')
+  })
+
   test('a stop string ends the text before it', async () => {
     const whole = await model.generate('the', { maxNewTokens: 30, temperature: 1, seed: 5 }).result
     const words = whole.text.trim().split(' ')
@@ -89,20 +118,21 @@ describe('model', () => {
     assert.match(text, /^\S/)
   })
 
-  test('leaving the loop early stops the work', async () => {
-    const run = model.generate('the', { maxNewTokens: 1_000_000 })
-    for await (const _ of run) break
-    await assert.rejects(run.result, { name: 'AbortError' })
-  })
-
-  test('the signal’s reason is what the loop and the result reject with', async () => {
+  test('leaving the loop early stops the work, and the signal’s reason is what loop and result reject with', async () => {
+    const long = await loadModel(await writeTinyModel(join(root, 'long'), { positions: 2 ** 21 }), {
+      threads: 1,
+    })
+    const left = long.generate('the', { maxNewTokens: 1_000_000 })
+    for await (const _ of left) break
+    await assert.rejects(left.result, { name: 'AbortError' })
     const reason = new Error('no more')
     const stop = new AbortController()
-    const run = model.generate('the', { maxNewTokens: 1_000_000, signal: stop.signal })
+    const run = long.generate('the', { maxNewTokens: 1_000_000, signal: stop.signal })
     await assert.rejects(async () => {
       for await (const _ of run) stop.abort(reason)
     }, reason)
     await assert.rejects(run.result, reason)
+    await long.dispose()
     await assert.rejects(loadModel(folder, { signal: AbortSignal.abort(reason) }), reason)
   })
 

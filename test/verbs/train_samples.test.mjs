@@ -246,6 +246,16 @@ describe('samples', () => {
     )
     await fails(
       {},
+      { prompts: ['the police', 'the '.repeat(300)], chat: false },
+      {
+        code: 'ERR_CONTEXT',
+        message:
+          /^eval\.samples\.prompts: expected prompts of 1 to 255 tokens, received one of 30\d: "the the .*\.\.\.$/,
+        hint: 'The model has 256 positions: leave it out, or shorten it.',
+      },
+    )
+    await fails(
+      {},
       { prompts: [] },
       {
         code: 'ERR_CONFIG',

@@ -235,7 +235,7 @@ export async function planTraining(
   const reading = await openReading(config, spec, files, { signal, now })
   const { text } = reading
   if (teaching && text) await checkSameTokens(teaching, text)
-  const samples = text && config.eval?.samples && (await planSamples(config.eval.samples, text))
+  const samples = text && config.eval?.samples && (await planSamples(config.eval.samples, text, spec))
   const perplexity = measuring({ config, text, model, trained }, options)
   const sift = perplexity && ((sources: readonly Tokens[]) => perplexity.sift(sources))
   const { replay } = config

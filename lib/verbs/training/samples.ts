@@ -1,4 +1,6 @@
 /** What the model in training says to some prompts, and how often it comes to an end by itself. */
+import { describeValue } from '../../checkpoint/json_file'
+import { type ModelSpec, mostPositions } from '../../checkpoint/model_spec'
 import type { SamplesConfig } from '../../config/samples'
 import { TongueforgeError } from '../../errors'
 import { stopped } from '../../tasks/measures/answers'
@@ -31,14 +33,19 @@ export interface SamplesPlan {
   prompts: { text: string; ids: Int32Array }[]
 }
 
-/** Throws ERR_NOT_FOUND, ERR_DATA and ERR_TEMPLATE for prompts that cannot be asked. */
-export async function planSamples(config: SamplesConfig, text: ModelText): Promise<SamplesPlan> {
+/** Throws ERR_NOT_FOUND, ERR_DATA, ERR_CONTEXT and ERR_TEMPLATE for prompts that cannot be asked. */
+export async function planSamples(
+  config: SamplesConfig,
+  text: ModelText,
+  spec: ModelSpec,
+): Promise<SamplesPlan> {
   const texts = typeof config.prompts === 'string' ? await promptsOf(config.prompts) : config.prompts
   const chat = config.chat ?? text.template !== undefined
   const prompts = []
   for (const prompt of texts) {
     const ids = chat ? await chatIds(prompt, config, text) : await text.tokenizer.encodePrompt(prompt)
     if (ids.length === 0) throw noTokens(prompt)
+    if (ids.length >= mostPositions(spec)) throw noRoom(prompt, ids.length, mostPositions(spec))
     prompts.push({ text: prompt, ids })
   }
   return { config, chat, prompts }
@@ -113,5 +120,17 @@ function noTokens(prompt: string): TongueforgeError {
     'ERR_DATA',
     `eval.samples.prompts: expected a text of at least one token, received ${received}`,
     { hint: 'Leave it out, or write more.', details: { key: 'eval.samples.prompts' } },
+  )
+}
+
+function noRoom(prompt: string, tokens: number, positions: number): TongueforgeError {
+  const key = 'eval.samples.prompts'
+  return new TongueforgeError(
+    'ERR_CONTEXT',
+    `${key}: expected prompts of 1 to ${positions - 1} tokens, received one of ${tokens}: ${describeValue(prompt)}`,
+    {
+      hint: `The model has ${positions} positions: leave it out, or shorten it.`,
+      details: { key, tokens, positions },
+    },
   )
 }

@@ -69,6 +69,23 @@ TEST_CASE("streaming emits every token, and a cancelled job ends between two") {
   CHECK(cut.items == 5);
 }
 
+TEST_CASE("an answer ends with the positions of the model, each row by its own length") {
+  const auto model = test::tiny_decoder();
+  const auto positions = static_cast<size_t>(model->spec().max_positions);
+  const auto prompt = [](size_t length) { return std::vector<int32_t>(length, 7); };
+  SilentJob job;
+  const auto rows = generate::generate(*model, {prompt(positions - 1), prompt(positions - 5), prompt(3)},
+                                       {.max_new_tokens = 9}, job);
+  for (const auto& [row, count] : {std::pair{0, 1}, {1, 5}, {2, 9}}) {
+    CHECK(rows[static_cast<size_t>(row)].ids.size() == static_cast<size_t>(count));
+    CHECK_FALSE(rows[static_cast<size_t>(row)].stopped);
+  }
+  for (const int64_t count : {0, 1})
+    CHECK_THROWS_WITH_AS(
+        generate::generate(*model, {prompt(3), prompt(positions)}, {.max_new_tokens = count}, job),
+        "Expected a prompt of 1 to 63 tokens, received 64 in row 1", Error);
+}
+
 TEST_CASE("empty prompts and ids outside the vocabulary are refused by row and place") {
   const auto model = test::tiny_decoder();
   SilentJob job;

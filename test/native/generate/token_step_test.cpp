@@ -35,7 +35,7 @@ std::vector<generate::Generated> without_waiting(const models::Decoder& model, c
   std::vector<size_t> rows(prompts.size());
   for (size_t i = 0; i < rows.size(); i++) rows[i] = i;
   generate::Sequences sequences(prompts, rows, options, job, results);
-  generate::run_greedily(model, sequences, options, job);
+  generate::run_greedily(model, sequences, options.max_new_tokens, job);
   return results;
 }
 

@@ -103,6 +103,21 @@ TEST_CASE("an engine gives the greedy tokens of generate") {
   }
 }
 
+TEST_CASE("an engine and generate end with the same position, a stretched one too") {
+  for (const auto kind : {nn::RopeKind::standard, nn::RopeKind::yarn}) {
+    auto spec = test::tiny_spec();
+    spec.rope = {.kind = kind, .factor = 2, .original_max_positions = spec.max_positions};
+    const int64_t positions = kind == nn::RopeKind::yarn ? 128 : 64;
+    const auto model = test::tiny_decoder(spec);
+    CHECK(Engine(model, with_pages(*model, 7)).stats().context == positions);
+    const std::vector<int32_t> prompt(static_cast<size_t>(positions - 10), 3);
+    SilentJob job;
+    const auto expected = generate::generate(*model, {prompt}, {.max_new_tokens = 20}, job)[0].ids;
+    CHECK(expected.size() == 10);
+    CHECK(alone(model, {.prompt = prompt, .max_new_tokens = 20}).ids == expected);
+  }
+}
+
 TEST_CASE(
     "a request is answered bit for bit as alone, whoever comes and goes beside it, pages found and seats "
     "lost") {
@@ -294,7 +309,7 @@ TEST_CASE("what an engine cannot hold or run is refused with the numbers") {
   };
   CHECK(submit(std::vector<int32_t>(64, 1))
             .find("ERR_CONTEXT: Expected a prompt of 1 to 63 tokens, received 64 The context has 64") == 0);
-  CHECK(submit({}).find("ERR_DATA: Expected a prompt of 1 to 63 tokens, received 0") == 0);
+  CHECK(submit({}).find("ERR_DATA: Expected a prompt of at least one token, received none") == 0);
   CHECK(submit({1, 50}).find("ERR_DATA: Expected token ids from 0 to 49, received 50 at 1") == 0);
   for (int i = 0; i < 3; i++) CHECK(submit({1}) == "accepted");
   CHECK(submit({1}).find("ERR_QUEUE_FULL: Expected at most 3 requests at a time (1 that run, 2 that wait)") ==
