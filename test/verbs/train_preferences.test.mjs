@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
+import { parse as readYaml } from 'yaml'
 import { train } from '#lib/verbs/train'
 import { World } from '#lib/world/world'
 import { temporaryFolder } from '../helpers/folders.mjs'
@@ -152,5 +153,25 @@ describe('dpo', () => {
       message: /dpo\.reference: expected a model beside init/,
     })
     await assert.rejects(run(config({ dpo: { label_smoothing: 0.5 } })), { code: 'ERR_CONFIG' })
+  })
+
+  test('keys that a loss does not know are refused by name; what a resolved.yaml has of them is not', async () => {
+    const refused = [
+      [{ loss: 'hinge', label_smoothing: 0.1 }, /dpo\.label_smoothing: .*loss hinge: .* sigmoid, simpo, received 0.1$/],
+      [{ loss: 'ipo', label_smoothing: 0.1 }, /dpo\.label_smoothing/],
+      [{ loss: 'orpo', label_smoothing: 0.1 }, /dpo\.label_smoothing/],
+      [{ gamma: 0.5 }, /dpo\.gamma: expected none with loss sigmoid: it belongs to simpo, received 0.5$/],
+      [{ loss: 'orpo', gamma: 0 }, /dpo\.gamma/],
+      [{ loss: 'simpo', reference: model }, /dpo\.reference: .* it belongs to sigmoid, hinge, ipo, received /],
+      [{ loss: 'orpo', reference: model }, /dpo\.reference/],
+    ]
+    for (const [dpo, message] of refused)
+      await assert.rejects(run(config({ dpo }), { dryRun: true }), { code: 'ERR_CONFIG', message })
+    const options = config({ dpo: { loss: 'orpo' }, steps: 1 })
+    const { report } = await run(options)
+    const resolved = readYaml(readFileSync(join(options.out, 'resolved.yaml'), 'utf8'))
+    assert.deepEqual(resolved.dpo, { loss: 'orpo', label_smoothing: 0, gamma: 1 })
+    const again = await run(resolved, { resume: true })
+    assert.equal(again.report.config_sha256, report.config_sha256)
   })
 })
