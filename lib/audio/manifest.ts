@@ -1,10 +1,10 @@
 /** Manifests: tables with a row a sound file. */
 import { dirname, extname, resolve } from 'node:path'
-import { ioError } from '../checkpoint/json_file'
-import { openRegular } from '../checkpoint/regular_file'
 import { TongueforgeError } from '../errors'
+import { tableRecord } from '../text/csv_records'
 import { readJsonRecords } from '../text/json_records'
-import { dataError } from '../text/lines'
+import { dataError, notUtf8 } from '../text/lines'
+import { type Dialect, readTable } from '../text/table_rows'
 
 export interface ManifestRow {
   /** As it stands there. */
@@ -99,35 +99,17 @@ const namedTwice = (file: string, { name, line }: ManifestRow, before: number) =
     'Remove one of the rows.',
   )
 
-interface Dialect {
-  delimiter: string
-  quote: string | null
-}
-
-/** Characters of a row: a quote that is never closed must not fill the memory. */
-const MAX_ROW = 2 ** 20
-
 /** The first row names the columns. */
-async function* tableRows(file: string, dialect: Dialect, { signal }: ManifestOptions): AsyncGenerator<Row> {
-  const { parse } = await import('csv-parse') // loaded by the first table
-  const source = (await openRegular(file)).stream()
-  const parser = parse({
-    ...dialect,
-    ...{ columns: true, bom: true, info: true, skip_empty_lines: true, max_record_size: MAX_ROW },
-  })
-  source.on('error', (error) => parser.destroy(ioError(file, error)))
-  try {
-    for await (const { record, info } of source.pipe(parser)) {
-      signal?.throwIfAborted()
-      yield { record: Object.assign(Object.create(null), record), line: info.lines }
-    }
-  } catch (error) {
-    if (error instanceof TongueforgeError || !isTableError(error)) throw error
-    throw dataError(file, error.lines, `expected rows of a table: ${error.message}`, 'Mend the row.')
-  } finally {
-    source.destroy()
+async function* tableRows(
+  file: string,
+  dialect: Dialect,
+  { onInvalid, signal }: ManifestOptions,
+): AsyncGenerator<Row> {
+  let names: string[] | undefined
+  for await (const { cells, line } of readTable(file, dialect, signal)) {
+    if (cells && names) yield { record: tableRecord(names, cells), line }
+    else if (cells) names = cells
+    else if (names && onInvalid) onInvalid(notUtf8(file, line))
+    else throw notUtf8(file, line) // without a head nothing can be read
   }
 }
-
-const isTableError = (error: unknown): error is Error & { lines: number } =>
-  error instanceof Error && 'lines' in error

@@ -32,7 +32,7 @@ const SPLIT_NAMES: Readonly<Record<Split, readonly string[]>> = {
 const READERS: Readonly<
   Record<string, (file: string, source: DataSource, signal?: AbortSignal) => AsyncIterable<{ record: Doc }>>
 > = {
-  '.parquet': (file, { columns }, signal) => readParquetRecords(file, columns, signal),
+  '.parquet': (file, { columns }, signal) => readParquetRecords(file, columns, { signal }),
   '.jsonl': (file, _, signal) => readJsonRecords(file, { signal }),
   '.json': (file, _, signal) => readJsonRecords(file, { signal }),
   '.csv': (file, { csv_columns }, signal) => readCsvRecords(file, { columns: csv_columns, signal }),

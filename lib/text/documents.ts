@@ -100,7 +100,7 @@ export async function* readDocuments(
 /** `field` names the only key that is read; without one, all that some format knows are. */
 function readRecords(path: string, container: Container, field: string | undefined, options: ReadOptions) {
   if (container === 'json') return readJsonRecords(path, options)
-  return readParquetRecords(path, field === undefined ? RECORD_KEYS : [field], options.signal)
+  return readParquetRecords(path, field === undefined ? RECORD_KEYS : [field], options)
 }
 
 async function guess(path: string, container: Container): Promise<RecordFormat> {

@@ -1,5 +1,6 @@
+import { TongueforgeError } from '../errors'
 import { chunksOf } from './chunks'
-import { dataError, readLines } from './lines'
+import { dataError, notUtf8, readLines, utf8Text } from './lines'
 import type { JsonRecord } from './record_formats'
 
 export interface NumberedRecord {
@@ -23,21 +24,24 @@ export async function* readJsonRecords(
   options: RecordOptions = {},
 ): AsyncGenerator<NumberedRecord> {
   const pieces = (await beginsArray(file)) ? arrayElements(file, options.signal) : jsonLines(file, options)
-  for await (const { text, line, complete } of pieces) {
-    const parsed = parseRecord(text)
-    if (typeof parsed === 'object') {
-      yield { record: parsed, line }
-      continue
-    }
-    const reason = complete ? parsed : `${parsed}; the file ends within it, so it was perhaps cut off`
-    const error = dataError(file, line, `expected a JSON object, ${reason}`, 'Mend or remove the record.')
-    if (!options.onInvalid) throw error
-    options.onInvalid(error)
+  for await (const piece of pieces) {
+    const parsed = piece.text === undefined ? notUtf8(file, piece.line) : parsedPiece(file, piece, piece.text)
+    if (!(parsed instanceof TongueforgeError)) yield { record: parsed, line: piece.line }
+    else if (options.onInvalid) options.onInvalid(parsed)
+    else throw parsed
   }
 }
 
+function parsedPiece(file: string, { line, complete }: Piece, text: string): JsonRecord | TongueforgeError {
+  const parsed = parseRecord(text)
+  if (typeof parsed === 'object') return parsed
+  const reason = complete ? parsed : `${parsed}; the file ends within it, so it was perhaps cut off`
+  return dataError(file, line, `expected a JSON object, ${reason}`, 'Mend or remove the record.')
+}
+
 interface Piece {
-  text: string
+  /** undefined: not UTF-8. */
+  text: string | undefined
   line: number
   complete: boolean
 }
@@ -77,14 +81,18 @@ async function beginsArray(file: string): Promise<boolean> {
 /** The elements of the array that a file consists of, each cut out by following brackets and quotes. */
 async function* arrayElements(file: string, signal?: AbortSignal): AsyncGenerator<Piece> {
   const scanner = new ArrayScanner(file)
-  for await (const chunk of chunksOf(file, signal)) yield* scanner.feed(scanner.decode(chunk))
+  for await (const chunk of chunksOf(file, signal)) yield* scanner.feed(chunk.toString('latin1'))
   yield* scanner.finish()
 }
 
+/** Bytes. */
 const MAX_ELEMENT = 64 * 2 ** 20
 
+/**
+ * Works on bytes, a character each: brackets, quotes and blanks of JSON are never a part of another character in UTF-8,
+ * and each element is judged by itself.
+ */
 class ArrayScanner {
-  private readonly decoder = new TextDecoder('utf-8', { fatal: true })
   private newlines = 0
   private depth = 0
   private closed = false
@@ -98,19 +106,7 @@ class ArrayScanner {
 
   constructor(private readonly file: string) {}
 
-  decode(chunk: Buffer): string {
-    try {
-      return this.decoder.decode(chunk, { stream: true })
-    } catch {
-      throw dataError(
-        this.file,
-        this.newlines + 1,
-        'expected UTF-8 text, received bytes that are not, here or below',
-      )
-    }
-  }
-
-  /** Takes the next text of the file; gives the elements that end in it. */
+  /** Takes the next bytes of the file; gives the elements that end in it. */
   *feed(text: string): Generator<Piece> {
     let start = 0
     for (let i = 0; i < text.length; i++) {
@@ -140,7 +136,7 @@ class ArrayScanner {
       throw dataError(
         this.file,
         this.begun,
-        `expected a record of at most ${MAX_ELEMENT} characters, received a longer one`,
+        `expected a record of at most ${MAX_ELEMENT} bytes, received a longer one`,
       )
     }
   }
@@ -180,7 +176,8 @@ class ArrayScanner {
   }
 
   private cut(complete: boolean): Piece {
-    const piece = { text: this.element.trim(), line: this.begun, complete }
+    const text = utf8Text(Buffer.from(this.element, 'latin1'))?.trim()
+    const piece = { text, line: this.begun, complete }
     this.element = ''
     this.begun = 0
     return piece

@@ -63,20 +63,26 @@ export function dataError(file: string, line: number, message: string, hint?: st
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-function decodeLine(bytes: Buffer, number: number): string | undefined {
-  const end =
-    bytes.length > 0 && bytes[bytes.length - 1] === CARRIAGE_RETURN ? bytes.length - 1 : bytes.length
+/** What bytes say as UTF-8; undefined where they are none. */
+export function utf8Text(bytes: Uint8Array): string | undefined {
   try {
-    const text = decoder.decode(bytes.subarray(0, end))
-    return number === 1 && text.startsWith('\uFEFF') ? text.slice(1) : text
+    return decoder.decode(bytes)
   } catch {
     return undefined
   }
 }
 
-function notUtf8(file: string, line: number): TongueforgeError {
+function decodeLine(bytes: Buffer, number: number): string | undefined {
+  const end =
+    bytes.length > 0 && bytes[bytes.length - 1] === CARRIAGE_RETURN ? bytes.length - 1 : bytes.length
+  const text = utf8Text(bytes.subarray(0, end))
+  return number === 1 && text?.startsWith('\uFEFF') ? text.slice(1) : text
+}
+
+/** `place`: where in the line, as ` in COLUMN`. */
+export function notUtf8(file: string, line: number, place = ''): TongueforgeError {
   const hint = 'Convert it: iconv -f ENCODING -t UTF-8 FILE'
-  return dataError(file, line, 'expected UTF-8 text, received bytes that are not', hint)
+  return dataError(file, line, `expected UTF-8 text${place}, received bytes that are not`, hint)
 }
 
 function tooLong(file: string, line: number, maxBytes: number): TongueforgeError {

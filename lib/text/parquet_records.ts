@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { ioError } from '../checkpoint/json_file'
 import { TongueforgeError } from '../errors'
-import type { NumberedRecord } from './json_records'
+import type { NumberedRecord, RecordOptions } from './json_records'
+import { notUtf8 } from './lines'
 import type { ParquetPiece, ParquetTask } from './parquet_worker'
 
 /** Where a file takes more than this, it is no data file of a size that can be read. */
@@ -11,12 +12,13 @@ const LIMITS = { maxOldGenerationSizeMb: 4096 }
 
 /**
  * Reads the rows of a Parquet file as records, a row group in memory at a time, decoded on a thread of its own: nested
- * columns come as lists and objects. `line` is the number of the row, from 1. Throws ERR_DATA, ERR_NOT_FOUND, ERR_IO.
+ * columns come as lists and objects. `line` is the number of the row, from 1. Throws ERR_DATA, with file:row for text that
+ * is not UTF-8, ERR_NOT_FOUND, ERR_IO.
  */
 export async function* readParquetRecords(
   file: string,
   columns: readonly string[],
-  signal?: AbortSignal,
+  { onInvalid, signal }: RecordOptions = {},
 ): AsyncGenerator<NumberedRecord> {
   const task: ParquetTask = { file, columns }
   const worker = new Worker(join(__dirname, 'parquet_worker.js'), {
@@ -33,11 +35,20 @@ export async function* readParquetRecords(
       if ('problem' in piece) throw unreadable(file, piece)
       coming = ask(worker) // decoded while this piece is used
       coming.catch(() => {}) // asked for in vain if the reader stops here
-      for (const record of piece.records) yield { record, line: ++line }
+      for (const record of piece.records) {
+        line++
+        if (typeof record === 'object') yield { record, line }
+        else refuse(notUtf8(file, line, ` in the column ${record}`), onInvalid)
+      }
     }
   } finally {
     await worker.terminate()
   }
+}
+
+function refuse(error: Error, onInvalid: RecordOptions['onInvalid']): void {
+  if (!onInvalid) throw error
+  onInvalid(error)
 }
 
 async function ask(worker: Worker): Promise<ParquetPiece> {

@@ -124,6 +124,29 @@ test('a manifest without the path, with a path twice or a broken row is refused 
   await assert.rejects(list('none.csv'), told(/expected rows with sound files, found none/))
 })
 
+test('a row of a manifest that is not UTF-8 is refused with its line, or left out and counted', async () => {
+  const table = Buffer.concat([
+    Buffer.from('path,text\na.wav,grüß 你\n'),
+    Buffer.from('b.wav,caf\xe9\n', 'latin1'),
+    Buffer.from('c.wav,ok\n'),
+  ])
+  const folder = temporaryFolder({
+    'm.csv': table,
+    'm.tsv': Buffer.from(table.toString('latin1').replaceAll(',', '\t'), 'latin1'),
+    ...{ 'a.wav': sound(), 'b.wav': sound(), 'c.wav': sound() },
+  })
+  for (const name of ['m.csv', 'm.tsv']) {
+    const path = join(folder, name)
+    await assert.rejects(listAudio([{ path }]), {
+      code: 'ERR_DATA',
+      message: /m\.[ct]sv:3: expected UTF-8 text, received bytes that are not/,
+    })
+    const list = await listAudio([{ path, invalid: 'skip', max_invalid: 1 }])
+    assert.deepEqual([names(list), list.skipped], [['a.wav', 'c.wav'], 1])
+    assert.equal(list.utterances[0].columns.text, 'grüß 你')
+  }
+})
+
 test('a bad file stops the listing with one error that names it', async () => {
   const folder = temporaryFolder({
     'a.wav': sound(),

@@ -38,6 +38,47 @@ test('a row of another width and a quote that stays open are told by line', asyn
   })
 })
 
+test('a row that is not UTF-8 is told by line, whatever lies around it; UTF-16 is read by its mark', async () => {
+  const latin = (text) => Buffer.from(text, 'latin1')
+  const expected = {
+    code: 'ERR_DATA',
+    message: /a\.csv:3: expected UTF-8 text, received bytes that are not/,
+    hint: /iconv/,
+  }
+  await assert.rejects(recordsOf(Buffer.concat([Buffer.from('q,a\nä,你\n'), latin('caf\xe9,2\n')])), expected)
+  await assert.rejects(recordsOf(latin('q,a\n1,2\n"caf\xe9",2\n')), expected)
+  await assert.rejects(recordsOf(latin('q\xe9,a\n')), {
+    code: 'ERR_DATA',
+    message: /a\.csv:1: expected UTF-8/,
+  })
+  await assert.rejects(recordsOf('q,a\n你,"早"安\n'), {
+    message: /a\.csv:2: expected rows of a table: [^ä]*$/,
+  })
+  const table = 'q,a\n"x, 你",ö\n😀,\n'
+  const rows = [
+    { q: 'x, 你', a: 'ö', line: 2 },
+    { q: '😀', a: '', line: 3 },
+  ]
+  assert.deepEqual(await recordsOf(table), rows)
+  assert.deepEqual(await recordsOf(`\uFEFF${table}`), rows)
+  const wide = Buffer.from(`\uFEFF${table}`, 'utf16le')
+  assert.deepEqual(await recordsOf(wide), rows)
+  await assert.rejects(recordsOf(wide.subarray(0, -1)), {
+    code: 'ERR_DATA',
+    message: /a\.csv: expected UTF-16 text/,
+  })
+  assert.deepEqual(await recordsOf('a', { columns: ['q'] }), [{ q: 'a', line: 1 }])
+})
+
+test('text is the same wherever the pieces of a file are cut', async () => {
+  const filler = `${'x'.repeat(250)},y\n`.repeat(1040) // more than a piece of the file
+  for (let before = 0; before < 6; before++) {
+    const found = await recordsOf(`q,a\n${filler}${'z'.repeat(before)},${'你好😀ä'.repeat(6000)}\n`)
+    assert.equal(found.at(-1).a, '你好😀ä'.repeat(6000))
+    assert.equal(found.length, 1041)
+  }
+})
+
 test('a column of any name is only a column', async () => {
   const [record] = await recordsOf('__proto__,a\nx,1\n')
   assert.equal(record.a, '1')

@@ -239,6 +239,22 @@ test('a line that is not UTF-8, or of a binary file, can be left out as well', a
   assert.match(told[1], /b\.txt:3: expected text, found a byte 0/)
 })
 
+test('an element of a JSON array that is not UTF-8 is refused with its line, or left out as well', async () => {
+  const bad = Buffer.concat([
+    Buffer.from('[{"text": "你好 😀"},\n'),
+    Buffer.from('{"text": "caf\xe9, ]"},\n\n{"te\xffxt": "b"},', 'latin1'),
+    Buffer.from('\n{"text": "zwei: ä"}]'),
+  ])
+  await rejects(read('b.json', bad), /b\.json:2: expected UTF-8 text, received bytes that are not/)
+  const told = []
+  const options = { onInvalid: (error) => told.push(error.message) }
+  assert.deepEqual(await texts('b.json', bad, {}, options), ['你好 😀', 'zwei: ä'])
+  assert.deepEqual(
+    told.map((message) => message.match(/b\.json:(\d): expected UTF-8/)[1]),
+    ['2', '4'],
+  )
+})
+
 test('a JSON array is read element by element, with the line of each', async () => {
   const content = '\uFEFF [\n{"text": "a, [b] \\"c\\" \\\\"},\n\n  {"text":\n"two"} , {"text": "three"}\n]\n'
   const documents = await read('a.json', content)

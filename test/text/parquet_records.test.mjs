@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { readDocuments, resolveSource } from '#lib/text/documents'
+import { readParquetRecords } from '#lib/text/parquet_records'
 import { temporaryFolder } from '../helpers/folders.mjs'
 
 const folder = temporaryFolder()
@@ -47,6 +48,65 @@ test('a text keeps a U+FEFF that it begins with', async () => {
     documents.map(({ text }) => text),
     texts,
   )
+})
+
+/** A file of columns of texts in which each § is a byte that is no UTF-8. */
+function writeBroken(name, columns, type = 'STRING') {
+  const columnData = Object.entries(columns).map(([column, data]) => ({ name: column, data, type }))
+  const bytes = Buffer.from(
+    parquetWriteBuffer({ columnData, codec: 'UNCOMPRESSED', rowGroupSize: 3, statistics: false }),
+  )
+  for (let at = bytes.indexOf('§'); at >= 0; at = bytes.indexOf('§')) bytes.set([0x41, 0xe9], at)
+  writeFileSync(join(folder, name), bytes)
+  return join(folder, name)
+}
+
+test('text that is not UTF-8 is refused with its row and column, or left out and counted, from dictionaries too', async () => {
+  const texts = ['one', 'b§d', 'three', 'b§d', 'b§d', 'six', 'seven']
+  for (const type of ['STRING', 'JSON', undefined]) {
+    const path = writeBroken(`broken_${type}.parquet`, { text: texts }, type)
+    await assert.rejects(all({ path, field: 'text' }), {
+      code: 'ERR_DATA',
+      message: /broken_\w+\.parquet:2: expected UTF-8 text in the column text, received bytes that are not/,
+      hint: /iconv/,
+    })
+    const told = []
+    const found = await all(
+      { path },
+      { onInvalid: ({ message }) => told.push(message.match(/parquet:(\d+)/)[1]) },
+    )
+    assert.deepEqual(
+      found.map(({ text, line }) => [text, line]),
+      [
+        ['one', 1],
+        ['three', 3],
+        ['six', 6],
+        ['seven', 7],
+      ],
+    )
+    assert.deepEqual(told, ['2', '4', '5'])
+  }
+})
+
+test('of a file that is read whole, bytes that nothing calls a text may be anything', async () => {
+  const columns = { image: ['§§', 'x', 'y'], text: ['a', 'b', 'c'] }
+  const columnsOf = async (path, wanted) => {
+    const records = []
+    for await (const { record } of readParquetRecords(path, wanted)) records.push({ ...record })
+    return records
+  }
+  const path = writeBroken('image.parquet', columns, 'BYTE_ARRAY')
+  assert.deepEqual(
+    (await columnsOf(path, [])).map(({ text }) => text),
+    ['a', 'b', 'c'],
+  )
+  await assert.rejects(columnsOf(path, ['image']), {
+    message: /image\.parquet:1: expected UTF-8 text in the column image/,
+  })
+  const said = writeBroken('said.parquet', columns)
+  await assert.rejects(columnsOf(said, []), {
+    message: /said\.parquet:1: expected UTF-8 text in the column image/,
+  })
 })
 
 test('nested columns written by pyarrow are conversations and preferences, whatever the compression', async () => {
