@@ -157,12 +157,18 @@ describe('dpo', () => {
 
   test('keys that a loss does not know are refused by name; what a resolved.yaml has of them is not', async () => {
     const refused = [
-      [{ loss: 'hinge', label_smoothing: 0.1 }, /dpo\.label_smoothing: .*loss hinge: .* sigmoid, simpo, received 0.1$/],
+      [
+        { loss: 'hinge', label_smoothing: 0.1 },
+        /dpo\.label_smoothing: .*loss hinge: .* sigmoid, simpo, received 0.1$/,
+      ],
       [{ loss: 'ipo', label_smoothing: 0.1 }, /dpo\.label_smoothing/],
       [{ loss: 'orpo', label_smoothing: 0.1 }, /dpo\.label_smoothing/],
       [{ gamma: 0.5 }, /dpo\.gamma: expected none with loss sigmoid: it belongs to simpo, received 0.5$/],
       [{ loss: 'orpo', gamma: 0 }, /dpo\.gamma/],
-      [{ loss: 'simpo', reference: model }, /dpo\.reference: .* it belongs to sigmoid, hinge, ipo, received /],
+      [
+        { loss: 'simpo', reference: model },
+        /dpo\.reference: .* it belongs to sigmoid, hinge, ipo, received /,
+      ],
       [{ loss: 'orpo', reference: model }, /dpo\.reference/],
     ]
     for (const [dpo, message] of refused)

@@ -100,7 +100,7 @@ export class StartingModel {
 
   /**
    * The log-probabilities of each document's targets. Read from NAME.bin of the run folder, or from the shared folder,
-   * where they are those of the same weights, dtype and rows; else measured, which loads the model, and kept. What is
+   * where they are those of the same weights, dtype and rows, in the shared one of the same device too; else measured, which loads the model, and kept. What is
    * stopped goes on from there the next time, with the same result.
    */
   async logProbs(name: string, data: MeasuredRows): Promise<KeyedLogProbs> {
@@ -111,9 +111,10 @@ export class StartingModel {
       if (kept !== undefined) return { ...kept, key }
     }
     const place = places.at(-1)!
-    const measured = await this.#measure(name, data, { file: `${place}.part`, key })
+    const part = { file: `${place}.part`, key: this.#onDevice(key) }
+    const measured = await this.#measure(name, data, part)
     await writeLogProbs(place, key, measured)
-    await rm(`${place}.part`, { force: true })
+    await rm(part.file, { force: true })
     return { ...measured, key }
   }
 
@@ -121,13 +122,14 @@ export class StartingModel {
     if (this.handle !== undefined) native().dispose(this.handle)
   }
 
-  // A run goes on with what it found at first; others take only what this machine and build would find again.
+  // A run goes on with what it found at first, on whatever device it goes on, and so do all processes of it; others take
+  // only what this machine, device and build would find again.
   #places(name: string, key: string): string[] {
     const { folder, shared } = this.options
     const places = folder === undefined ? [] : [join(folder, `${name}.bin`)]
     if (shared === undefined) return places
     const exact = createHash('sha256')
-      .update(`${key} ${canonicalJson(shared.environment)}`)
+      .update(`${this.#onDevice(key)} ${canonicalJson(shared.environment)}`)
       .digest('hex')
     return [...places, join(shared.folder, `${exact}.bin`)]
   }
@@ -180,11 +182,14 @@ export class StartingModel {
     return model
   }
 
+  #onDevice(key: string): string {
+    const { device } = this.options
+    return device === 'cpu' ? key : `${key} ${device}`
+  }
+
   async #keyOf(data: MeasuredRows): Promise<string> {
     const content = this.start.files.map(({ name, sha256 }) => `${name} ${sha256}`)
-    const { dtype, device } = this.options
-    const numbers = device === 'cpu' ? dtype : `${dtype} ${device}`
-    const hash = createHash('sha256').update(`${numbers} ${content.join()}`)
+    const hash = createHash('sha256').update(`${this.options.dtype} ${content.join()}`)
     for await (const { ids, labels, segments, documents } of this.#batches(data)) {
       for (const part of [ids, labels, segments]) hash.update(part)
       hash.update(documents.join())
