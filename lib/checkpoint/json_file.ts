@@ -22,12 +22,17 @@ export async function readTextFile(
   file: string,
   { code, maxBytes = 4 * MEBIBYTE }: JsonFileOptions,
 ): Promise<string> {
-  const bytes = await readCapped(file, maxBytes, code)
+  return strictText(await readCapped(file, maxBytes, code), file, code)
+}
+
+/** Strict, a leading byte order mark dropped. Throws `code` for other bytes, and what Node says of a text too long for it. */
+export function strictText(bytes: Uint8Array, file: string, code: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause
     throw new TongueforgeError(code, `${file}: expected UTF-8 text, received bytes that are not`, {
-      hint: 'Download the file again, or save it as UTF-8.',
+      hint: 'Download the file again, or save it as UTF-8: iconv -f ENCODING -t UTF-8 FILE',
       details: { file },
       cause,
     })

@@ -1,8 +1,7 @@
-import { TongueforgeError } from '../errors'
-import { readFile } from '../files'
 import { library } from './library'
 import { exactlyOne, JSON_OPTION, MODEL_OPTIONS, type ModelValues, modelOptions } from './options'
 import { factsText, jsonText } from './print'
+import { readText } from './text_file'
 import { timedSummary } from './timed_layers'
 import { defineVerb } from './verb'
 
@@ -36,15 +35,3 @@ export default defineVerb<Values>({
     return 0
   },
 })
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    throw new TongueforgeError('ERR_NOT_FOUND', `--file: cannot read ${file}: ${(cause as Error).message}`, {
-      hint: 'Check the path.',
-      details: { file },
-      cause,
-    })
-  }
-}

@@ -1,8 +1,7 @@
 /** Texts for a text encoder: one on the command line, or the lines of a file. */
-import { TongueforgeError } from '../errors'
-import { readFile } from '../files'
 import type { TextsDone } from '../verbs/encoder'
 import { exactlyOne, JSON_OPTION, type ModelValues, PLAIN_MODEL_OPTIONS } from './options'
+import { readText } from './text_file'
 import type { Io, Option } from './verb'
 
 export interface TextsValues extends Omit<ModelValues, 'adapter'> {
@@ -22,13 +21,7 @@ export const TEXTS_OPTIONS: Option[] = [
 export async function textsOf({ text, file }: TextsValues): Promise<string[]> {
   exactlyOne({ text, file }, { text: '--text', file: '--file' })
   if (text !== undefined) return [text]
-  const content = await readFile(file!, 'utf8').catch((cause: Error) => {
-    throw new TongueforgeError('ERR_NOT_FOUND', `--file: cannot read ${file}: ${cause.message}`, {
-      hint: 'Check the path.',
-      details: { file },
-      cause,
-    })
-  })
+  const content = await readText(file!)
   return content.split(/\r?\n/).filter((line) => line.trim() !== '')
 }
 

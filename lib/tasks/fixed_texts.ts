@@ -1,9 +1,9 @@
 /** Texts that define a benchmark, out of the task files of lm-evaluation-harness that the user has. */
 import { basename, join } from 'node:path'
 import { glob } from 'tinyglobby'
+import { readTextFile } from '../checkpoint/json_file'
 import { configError } from '../config/parse'
 import { TongueforgeError } from '../errors'
-import { readFile } from '../files'
 import { DocTemplate } from '../text/doc_template'
 import { harnessYaml } from './harness_yaml'
 import type { FixedTexts, Task } from './task'
@@ -19,7 +19,7 @@ export async function fixedTexts(data: string, { name, texts: wanted, source }: 
   if (wanted === undefined) return { texts: {}, file: undefined }
   const file = await findBelow(data, source.folders, wanted.file)
   if (file === undefined) throw missing(name, join(data, source.folders[0]!, wanted.file), wanted.file)
-  const content = harnessYaml(await readFile(file, 'utf8'), file)
+  const content = harnessYaml(await readTextFile(file, { code: 'ERR_CONFIG' }), file)
   const texts: FixedTexts = {}
   for (const key of wanted.keys) {
     const text = content[key]

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { readText } from '#lib/cli/text_file'
 import { cli, clone } from '../helpers/cli.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
 
 /** Command lines that are wrong in themselves: what is said about each, and the hint. */
 const MISTAKES = [
@@ -69,8 +71,23 @@ test('no command at all shows the help on stderr and exits 2', async () => {
   assert.match(err, /Commands:/)
 })
 
-test('a file to score that is not there is named', async () => {
-  const { code, err } = await cli(['score', 'm', '--file', 'no-such-file.txt'])
-  assert.equal(code, 1)
-  assert.match(err, /--file: cannot read no-such-file\.txt/)
+test('a text that cannot be read as it should be is named, with the reason', async () => {
+  const folder = temporaryFolder()
+  const latin = join(folder, 'latin.txt')
+  writeFileSync(latin, Buffer.from('Müller\n', 'latin1'))
+  for (const verb of ['score', 'embed', 'classify'])
+    for (const [file, code, message] of [
+      ['no-such-file.txt', 'ERR_NOT_FOUND', /--file: no-such-file\.txt: no such file/],
+      [folder, 'ERR_IO', /cannot be read \(EISDIR\)/],
+      [latin, 'ERR_DATA', /--file: .*latin\.txt: expected UTF-8 text, received bytes that are not .*iconv/],
+    ]) {
+      const told = await cli([verb, 'm', '--file', file, '--json'])
+      assert.equal(told.code, 1, verb)
+      const { error } = JSON.parse(told.out)
+      assert.equal(error.code, code, verb)
+      assert.match(`${error.message} ${error.hint}`, message)
+    }
+  const marked = join(folder, 'marked.txt')
+  writeFileSync(marked, '\uFEFFMüller\r\n')
+  assert.equal(await readText(marked), 'Müller\r\n', 'a byte order mark is none of the text')
 })

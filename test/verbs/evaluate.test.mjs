@@ -310,5 +310,14 @@ describe('evaluate', () => {
       assert.match(error.hint, /Copy tmmluplus_accounting\.yaml out of lm_eval\/tasks\//)
       return true
     })
+    const latin = Buffer.from('description: Für Prüfungen\n', 'latin1')
+    writeFileSync(join(data, 'tmmluplus/tmmluplus_accounting.yaml'), latin)
+    await refused(
+      { tasks: ['tmmluplus_accounting'], data },
+      {
+        code: 'ERR_CONFIG',
+        message: /tmmluplus_accounting\.yaml: expected UTF-8 text/,
+      },
+    )
   })
 })
