@@ -169,7 +169,8 @@ class FailingVerb {
     if (!message.includes(this.work)) return `nothing of ${path} in ${said}`
     if (!hint) return `no hint in ${said}`
     // Of calls that fail from one on, the error may be of a later one than was met first, which had no bytes to write.
-    const without = ['mkdir', 'open'].includes(cause?.syscall)
+    const without =
+      ['mkdir', 'open'].includes(cause?.syscall) || message.startsWith('Could not create folder')
     const needs = action === 'fail' && code === 'ERR_NO_SPACE' && NEEDS_BYTES.includes(kind) && !without
     return needs && !(Number(details.bytes_needed) > 0) && `no bytes_needed in ${said}`
   }
@@ -199,7 +200,9 @@ for (const verb of verbs) {
   const failing = new FailingVerb(verb, join(home, verb.replaceAll(' ', '_')))
   await failing.prepare()
   const ours = (_, i) => i % parts === part - 1
-  const chosen = sampled(failing.cases().filter(({ kind }) => kind.includes(only))).filter(ours)
+  const chosen = sampled(failing.cases().filter(({ kind, at }) => `${kind} ${at}`.startsWith(only))).filter(
+    ours,
+  )
   const cases = most === 0 ? [] : [...failing.always(), ...chosen]
   for (const [i, one] of cases.entries()) await failing.meet(one, i)
   const { counts, time, met, refused, failures } = failing
