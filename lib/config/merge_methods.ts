@@ -53,7 +53,9 @@ const epsilon: MethodParameter = { per: 'model', default: 0.15, least: 0, most: 
 const della = { ...vectors, density, epsilon, rescale }
 const difference: MethodParameter = { per: 'tensor', default: 1e-5, least: 0 }
 
+// A density of 1 drops nothing, whatever epsilon is.
 function dellaRange({ density, epsilon }: Record<string, number>): string | undefined {
+  if (density! >= 1) return undefined
   if (density! - epsilon! > 0 && density! + epsilon! < 1) return undefined
   return `expected density - epsilon above 0 and density + epsilon below 1, received density ${density} and epsilon ${epsilon}`
 }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress, loadModel } from 'tongueforge'
+import { lowrank } from '#lib/verbs/compressing/lowrank'
 import { train } from '#lib/verbs/train'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays } from '../helpers/safetensors.mjs'
@@ -194,6 +195,17 @@ describe('lowrank', () => {
         return true
       })
     }
+  })
+
+  test('the last of several steps ends where one step would', () => {
+    const divided = { spec: undefined, zeros: 0 }
+    for (const ratio of [0.1, 0.3, 0.35, 0.7])
+      for (let steps = 1; steps <= 9; steps++) {
+        const ratios = lowrank.divide(divided, { ratio }, steps).map((step) => step.ratio)
+        assert.equal(ratios.at(-1), ratio)
+        assert.deepEqual([...ratios].sort().reverse(), ratios)
+        assert.ok(Math.abs(ratios[0] - (1 - (1 - ratio) / steps)) < 1e-12)
+      }
   })
 
   test('factors are refused where transformers is to load them, unless they are multiplied', async () => {

@@ -193,6 +193,17 @@ describe('compress, parts that leave', () => {
     assert.deepEqual([configFile(model).model_type, configFile(model).num_attention_heads], ['llama', 2])
   })
 
+  test('uniform: true takes heads by name that leave layers alike, and no others', async () => {
+    const named = (...heads) =>
+      compress(configOf([{ method: 'heads', heads: { ...heads } }], { uniform: true }), { dryRun: true })
+        .result
+    assert.ok(await named([0, 1], [0, 1], [0, 1], [0, 1]))
+    await assert.rejects(named([0, 1], [0, 1], [0, 1], [0]), {
+      code: 'ERR_CONFIG',
+      message: /^config: stages\.0\.method: /,
+    })
+  })
+
   test('what the Llama of transformers would refuse is refused where it is to load there', async () => {
     const stages = [{ method: 'heads', keep: 3 }]
     await assert.rejects(compress(configOf(stages, { uniform: true })).result, {

@@ -2,12 +2,11 @@
  * The vocabularies of a chat vector, brought together by token: `out = target + scale * (chat - base)` holds for rows
  * of the same token, wherever they stand in the three models.
  */
-import type { ModelFolder } from '../../checkpoint/model_folder'
 import { TongueforgeError } from '../../errors'
 import type { NewSpecialToken } from '../special_tokens'
-import { type Addition, controlTokens, type Rows, usedTokens } from './control_tokens'
+import { type Addition, controlTokens, type Rows, type UsedTokens, usedTokens } from './control_tokens'
 import { withSpecialTokens } from './extended_tokenizer'
-import { type EmbeddingOf, tokenizerOf, vocabulariesOf, withoutTokenizer } from './reading'
+import { type EmbeddingOf, tokenizerOf, vocabulariesOf, whoseRows, withoutTokenizer } from './reading'
 import { alignRows, type ResultRows, type RowMaps, type VectorOf, type VectorRows } from './rows'
 import { firstOf, identityTable, type VocabularyReport, vectorTables } from './table'
 
@@ -31,7 +30,7 @@ export interface Alignment {
 /**
  * Reads the tokenizers of all models. Where all have the same tokens in the same rows there is nothing to look up, and
  * padding rows are grafted as any other. A model without tokenizer.json is taken to have the target's vocabulary, if it
- * has as many rows. The tokens that the first chat model's conversations need are added. Throws ERR_VOCABULARY,
+ * has as many rows, and a target without one that of the others, if they agree. The tokens that the first chat model's conversations need are added. Throws ERR_VOCABULARY,
  * ERR_TOKENIZER, ERR_TEMPLATE.
  */
 export async function alignVocabularies(
@@ -40,27 +39,32 @@ export async function alignVocabularies(
 ): Promise<Alignment> {
   const models = [target, ...vectors.flatMap(({ base, chat }) => [base, chat])]
   const texts = await Promise.all(models.map(tokenizerOf))
-  const [first] = texts
+  const told = withoutTokenizer(models, texts)
   const equalRows = models.every(({ rows }) => rows === target.rows)
-  if (equalRows && texts.every((text) => first === undefined || text === undefined || text === first))
-    return identity(target.rows, vectors.length, withoutTokenizer(models, texts))
+  if (equalRows && new Set(texts.filter((text) => text !== undefined)).size <= 1)
+    return identity(target.rows, vectors.length, told)
   const known = await vocabulariesOf(models, texts)
   if (equalRows && known.every((vocabulary) => vocabulary.equals(known[0]!)))
-    return identity(target.rows, vectors.length, withoutTokenizer(models, texts))
+    return identity(target.rows, vectors.length, told)
+  if (texts[0] === undefined) throw whoseRows(target, known)
 
   const all = models.map(({ rows }, i): Rows => ({ vocabulary: known[i]!, rows }))
   const pairs = vectors.map((_, v) => ({ base: all[2 * v + 1]!, chat: all[2 * v + 2]! }))
-  const aligned = await byToken(all[0]!, pairs, vectors[0]!.chat.folder)
-  return { ...aligned, report: { ...aligned.report, ...withoutTokenizer(models, texts) } }
+  // A chat model without tokenizer.json has the target's tokens: it needs no others.
+  const used = texts[2] === undefined ? UNUSED : await usedTokens(vectors[0]!.chat.folder)
+  const aligned = await byToken(all[0]!, pairs, used)
+  return { ...aligned, report: { ...aligned.report, ...told } }
 }
+
+const UNUSED: UsedTokens = { ids: new Set(), text: '' }
 
 async function byToken(
   target: Rows,
   vectors: readonly VectorOf<Rows>[],
-  chatFolder: ModelFolder,
+  used: UsedTokens,
 ): Promise<Alignment> {
   const { chat } = vectors[0]!
-  const { additions, notAdded } = controlTokens(target, chat, await usedTokens(chatFolder))
+  const { additions, notAdded } = controlTokens(target, chat, used)
   const maps = await alignRows(target, vectors, additions)
   const special = additions.filter(({ isNew }) => isNew).map(newToken)
   const ids = new Map(additions.map(({ chatRow, id }) => [chatRow, id]))

@@ -25,7 +25,8 @@ export function withoutTokenizer(models: readonly EmbeddingOf[], texts: readonly
 }
 
 /**
- * One vocabulary for all models of one tokenizer.json; the target's, which is the first, for those without. Throws
+ * One vocabulary for all models of one tokenizer.json; for those without, that of the target, which is the first, or else
+ * the first that there is. Throws
  * ERR_VOCABULARY where one would have to be guessed, and what Vocabulary.of throws.
  */
 export async function vocabulariesOf(
@@ -37,12 +38,27 @@ export async function vocabulariesOf(
     ({ rows }, i) => rows !== target!.rows && (texts[0] === undefined || texts[i] === undefined),
   )
   if (guessed) throw notTold(texts[0] === undefined ? target! : guessed, guessed.rows, target!.rows)
+  const other = texts.find((text) => text !== undefined)!
   const made = new Map<string, Vocabulary>()
   for (const [i, { folder }] of models.entries()) {
-    const text = texts[i] ?? texts[0]!
-    if (!made.has(text)) made.set(text, await Vocabulary.of(text, join(folder.path, 'tokenizer.json')))
+    const text = texts[i]
+    if (text !== undefined && !made.has(text))
+      made.set(text, await Vocabulary.of(text, join(folder.path, 'tokenizer.json')))
   }
-  return texts.map((text) => made.get((text ?? texts[0])!)!)
+  return texts.map((text) => made.get(text ?? other)!)
+}
+
+/** Of a target without tokenizer.json, where the others have different ones. */
+export function whoseRows({ folder }: EmbeddingOf, known: readonly Vocabulary[]): TongueforgeError {
+  const files = [...new Set(known.map(({ file }) => file))].join(' and ')
+  return new TongueforgeError(
+    'ERR_VOCABULARY',
+    `${folder.path}: expected tokenizer.json, found none: whose tokens its rows are cannot be told, as ${files} differ`,
+    {
+      hint: 'Copy tokenizer.json of the original model into the folder: rows are matched by their tokens.',
+      details: { path: folder.path },
+    },
+  )
 }
 
 function notTold({ folder }: EmbeddingOf, rows: number, wanted: number): TongueforgeError {

@@ -90,7 +90,9 @@ function withCommonKeys(raw: unknown): unknown {
   const completed = (stage: unknown) => {
     if (!isTable(stage) || !isMethod(stage.method)) return stage
     if (trains(STAGES[stage.method])) return merged(keysOf(defaults, stage.method), stage)
-    const even = raw.uniform === true ? keysOf({ uniform: true }, stage.method) : {}
+    // Whether heads that are named leave layers alike is seen in the plan.
+    const chooses = raw.uniform === true && stage.heads === undefined
+    const even = chooses ? keysOf({ uniform: true }, stage.method) : {}
     const training = isTable(stage.recover) && { recover: merged(defaults, stage.recover) }
     return { ...even, ...stage, ...training }
   }

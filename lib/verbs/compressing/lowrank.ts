@@ -37,7 +37,7 @@ export const lowrank: Stage<LowrankStage> = {
       )
     return Array.from({ length: steps }, (_, i) => ({
       ...config,
-      ratio: 1 - ((1 - ratio) * (i + 1)) / steps,
+      ratio: i + 1 === steps ? ratio : 1 - ((1 - ratio) * (i + 1)) / steps, // exactly, where it ends
     }))
   },
 

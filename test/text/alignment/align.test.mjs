@@ -209,6 +209,12 @@ describe('alignVocabularies', () => {
     assert.deepEqual([...other.vectors[0].chat_rows], [1, 0, 3, 2])
     const bare = await align(await model(4), base, await model(4, permuted))
     assert.equal(bare.report.identical, true)
+    const spaced = await align(await model(4), await model(4, `${permuted}\n`), await model(4, permuted))
+    assert.equal(spaced.report.identical, true)
+    const chat = await align(target, await model(4, permuted), base)
+    assert.deepEqual([...chat.vectors[0].base_rows], [1, 0, 3, 2])
+    assert.deepEqual([...chat.vectors[0].chat_rows], [0, 1, 2, 3])
+    assert.deepEqual(chat.report.on_trust, [base.folder.path])
     for (const models of [
       [target, await model(5), target],
       [await model(4), await model(5, bytes()), target],
@@ -220,6 +226,18 @@ describe('alignVocabularies', () => {
         assert.equal(details.rows, 5)
         return true
       })
+  })
+
+  test('a target without tokenizer.json is refused where base and chat model number their tokens otherwise', async () => {
+    const permuted = tokenizerWith('byte_level', { Ġcat: 0, the: 1, Ġon: 2, Ġsat: 3 })
+    const [target, base, chat] = [await model(4), await model(4, bytes()), await model(4, permuted)]
+    await assert.rejects(align(target, base, chat), ({ code, message, details }) => {
+      const files = [base, chat].map(({ folder }) => `${folder.path}/tokenizer.json`).join(' and ')
+      assert.equal(code, 'ERR_VOCABULARY')
+      assert.ok(message.endsWith(`whose tokens its rows are cannot be told, as ${files} differ`), message)
+      assert.equal(details.path, target.folder.path)
+      return true
+    })
   })
 
   test('models that share no token are refused with the kinds of their tokenizers', async () => {

@@ -109,7 +109,8 @@ describe('the tensors of a merge', () => {
       code: 'ERR_CONFIG',
       message: /density \+ epsilon below 1, received density 0.9 and epsilon 0.15 \(a, model.embed_tokens/,
     })
-    assert.ok(plan({ ...della, parameters: { weight: 1, density: 0.5 } }, three))
+    for (const parameters of [{ weight: 1, density: 0.5 }, { weight: 1 }, { weight: 1, density: 1 }])
+      assert.ok(plan({ ...della, parameters }, three))
   })
 
   test('what one model has and another has not is refused by name', () => {
