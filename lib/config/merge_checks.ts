@@ -43,8 +43,17 @@ export function checkMergeConfig(raw: unknown, file: string): MergeConfig {
   const method = MERGE_METHODS[config.merge_method]!
   checkParameters(config, method, refuse)
   if (config.models) checkModels(config, method, refuse)
-  for (const [i, slice] of (config.slices ?? []).entries())
-    checkSlice(config, slice, `slices.${i}`, method, refuse)
+  const { slices = [] } = config
+  for (const [i, slice] of slices.entries()) checkSlice(config, slice, `slices.${i}`, method, refuse)
+  if (config.slices) {
+    const models = slices.flatMap(({ sources }) => sources.map(({ model }) => model))
+    checkListed(
+      config,
+      { base: config.base_model, key: 'base_model', models, list: 'slices' },
+      method,
+      refuse,
+    )
+  }
   return config
 }
 
@@ -159,12 +168,7 @@ function checkModels(config: MergeConfig, method: MergeMethod, refuse: Refuse): 
   const models = config.models!.map(({ model }) => model)
   const base = config.base_model
   if (method.base === 'required' && base === undefined) refuseBase(config, 'base_model', refuse)
-  if (method.base === 'none' && base !== undefined && !models.includes(base))
-    refuse(
-      'base_model',
-      `expected one of the models, as ${config.merge_method} has no base of its own, received ${base}`,
-      `List it under models${method.parameters.weight ? ' with its weight' : ''}, or leave base_model out.`,
-    )
+  checkListed(config, { base, key: 'base_model', models, list: 'models' }, method, refuse)
   const inputs = method.base === 'none' ? models : models.filter((model) => model !== base)
   checkCount(config, inputs.length, 'models', method, refuse)
 }
@@ -185,8 +189,26 @@ function checkSlice(
     )
   const base = slice.base_model ?? config.base_model
   if (method.base === 'required' && base === undefined) refuseBase(config, 'base_model', refuse)
+  const models = slice.sources.map(({ model }) => model)
+  const own = { base: slice.base_model, key: `${key}.base_model`, models, list: `${key}.sources` }
+  checkListed(config, own, method, refuse)
   const others = slice.sources.filter(({ model }) => method.base === 'none' || model !== base)
   checkCount(config, others.length, `${key}.sources`, method, refuse)
+}
+
+/** Of a method without a base: the model only gives config.json, so it has to be one of those that are merged. */
+function checkListed(
+  { merge_method }: MergeConfig,
+  { base, key, models, list }: { base: string | undefined; key: string; models: string[]; list: string },
+  method: MergeMethod,
+  refuse: Refuse,
+): void {
+  if (method.base !== 'none' || base === undefined || models.includes(base)) return
+  refuse(
+    key,
+    `expected one of the models, as ${merge_method} has no base of its own, received ${base}`,
+    `List it under ${list}${method.parameters.weight ? ' with its weight' : ''}, or leave base_model out.`,
+  )
 }
 
 function refuseBase({ merge_method }: MergeConfig, key: string, refuse: Refuse): never {

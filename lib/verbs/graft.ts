@@ -5,7 +5,7 @@ import { hashBeside } from '../checkpoint/hashing'
 import { writeWithManners } from '../checkpoint/mannered_folder'
 import { writeModelCard } from '../checkpoint/model_card'
 import { type InputRecord, provenance } from '../checkpoint/provenance'
-import { specDifferences } from '../checkpoint/spec_differences'
+import { checkSameHeads, specDifferences } from '../checkpoint/spec_differences'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
 import { checkOptions } from '../config/call_options'
@@ -219,6 +219,7 @@ async function planReport(
 
 function differences(models: GraftModels): string[] {
   const [target, ...others] = allModels(models).map(({ role, spec }) => ({ name: role, spec }))
+  for (const other of others) checkSameHeads(target!, other)
   return specDifferences(target!, others)
 }
 

@@ -101,6 +101,21 @@ describe('a config of merge', () => {
       /base_model:/,
     )
     refused({ ...linear, base_model: 'c' }, 'base_model', /linear has no base of its own/, /with its weight/)
+    const slices = [{ sources: [{ model: 'a', layer_range: [0, 2] }] }]
+    const stacked = { merge_method: 'passthrough', slices }
+    refused(
+      { ...stacked, base_model: 'c' },
+      'base_model',
+      /passthrough has no base of its own/,
+      /under slices/,
+    )
+    const own = [{ ...slices[0], base_model: 'c' }]
+    refused(
+      { ...stacked, slices: own },
+      'slices.0.base_model',
+      /no base of its own/,
+      /under slices\.0\.sources/,
+    )
     refused(
       { ...ties, models: [{ model: 'a' }, { model: 'b' }], merge_method: 'slerp', parameters: { t: 0.5 } },
       'models',

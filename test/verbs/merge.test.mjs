@@ -3,14 +3,15 @@ import assert from 'node:assert/strict'
 import { cpSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { mergeAdapter } from 'tongueforge'
+import { compress, mergeAdapter } from 'tongueforge'
 import { MERGE_METHODS } from '#lib/config/merge_methods'
 import { runJob } from '#lib/native'
 import { clone } from '../helpers/cli.mjs'
 import { dataTest } from '../helpers/data.mjs'
+import { tinyCompression } from '../helpers/tiny_compression.mjs'
 import { arrays, json, linear, runs, tinyMerges, weights } from '../helpers/tiny_merges.mjs'
 
-const { root, a, b, c, tied, out, run } = await tinyMerges()
+const { root, a, b, c, tied, out, run, refuses } = await tinyMerges()
 
 /** Equal to a unit in the last place of float32. */
 function assertNear(received, expected, name) {
@@ -131,6 +132,61 @@ test('slices stack layers byte for byte, and config.json says how many', async (
   same('model.embed_tokens.weight', 'model.embed_tokens.weight', one)
   for (const name of ['model.norm.weight', 'lm_head.weight']) same(name, name, two)
   await runs(folder)
+})
+
+test('stacked layers of unequal size are listed, each as it is, wherever it goes', async () => {
+  const given = await tinyCompression(join(root, 'compression'), { layers: 4 })
+  const stages = [{ method: 'heads', heads: { 1: [0], 3: [1, 2] } }]
+  const config = { ...given, model: b, recovery: undefined, stages, out: join(root, 'fewer-heads') }
+  const { model: fewer } = await compress(config).result
+  const slices = [
+    { sources: [{ model: a, layer_range: [1, 2] }] },
+    { sources: [{ model: fewer, layer_range: [2, 4] }] },
+    { sources: [{ model: fewer, layer_range: [0, 2] }] },
+  ]
+  const { out: folder, warnings } = await run({ merge_method: 'passthrough', slices })
+  const { model_type, layers } = json(folder, 'config.json')
+  assert.equal(model_type, 'tongueforge_llama')
+  assert.deepEqual(
+    layers.map(({ num_attention_heads }) => num_attention_heads),
+    [4, 4, 2, 4, 3],
+  )
+  assert.ok(warnings.some((warning) => /layers differ in size/.test(warning)))
+  await runs(folder)
+  const even = slices.slice(0, 1).concat({ sources: [{ model: fewer, layer_range: [0, 1] }] })
+  const { out: stock, warnings: none } = await run({ merge_method: 'passthrough', slices: even })
+  assert.equal(json(stock, 'config.json').model_type, 'llama')
+  assert.deepEqual(none, [])
+  await runs(stock)
+  const sources = [a, fewer].map((model) => ({ model, layer_range: [1, 2] }))
+  await refuses(
+    { ...linear(undefined), slices: [{ sources }] },
+    {
+      code: 'ERR_SHAPE_MISMATCH',
+      message: /num_heads 4 \(layer 1 of .*a\) and 3 \(layer 1 of .*fewer-heads\/model\)/,
+    },
+  )
+})
+
+test('a result has one dtype, that of base_model or of the first model', async () => {
+  const { out: half } = await run(linear([{ model: b }], { dtype: 'bfloat16' }))
+  const range = { layer_range: [0, 2] }
+  const stacked = (...models) => ({
+    merge_method: 'passthrough',
+    slices: models.map((model) => ({ sources: [{ model, ...range }] })),
+  })
+  for (const [config, dtype, name] of [
+    [stacked(a, half), 'F32', 'float32'],
+    [stacked(half, a), 'BF16', 'bfloat16'],
+    [{ ...stacked(half, a), base_model: a }, 'F32', 'float32'],
+    [linear([{ model: half }, { model: a }]), 'BF16', 'bfloat16'],
+    [linear([{ model: half }, { model: a }], { base_model: a }), 'F32', 'float32'],
+  ]) {
+    const { out: folder } = await run(config)
+    const { tensors } = await runJob('inspectWeights', { folder, scan: false })
+    assert.deepEqual([...new Set(tensors.map((tensor) => tensor.dtype))], [dtype])
+    assert.equal(json(folder, 'config.json').torch_dtype, name)
+  }
 })
 
 test('layers take their kind of attention along', async () => {

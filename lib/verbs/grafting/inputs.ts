@@ -3,6 +3,7 @@ import { DELTA_FILE, type DeltaFolder, openDelta } from '../../checkpoint/delta_
 import { type DecoderSpec, decoderSpec } from '../../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../../checkpoint/model_folder'
 import { type InputRecord, recordInput, recordModel } from '../../checkpoint/provenance'
+import { refuseFactored } from '../../checkpoint/spec_differences'
 import type { GraftConfig } from '../../config/graft'
 import { type Scale, type ScaledTensor, scalesOf } from '../../config/scales'
 import { TongueforgeError } from '../../errors'
@@ -178,8 +179,12 @@ const described = (role: string, folder: ModelFolder): InputModel => ({
   spec: decoderSpec(folder.config, folder.configFile),
 })
 
-/** Throws ERR_ARCHITECTURE, or ERR_SHAPE_MISMATCH for models of another width: no vector fits those. */
+/**
+ * Throws ERR_ARCHITECTURE, also for factored models, or ERR_SHAPE_MISMATCH for models of another width: no vector fits
+ * those.
+ */
 export function checkSameFamily(target: Described, other: Described): void {
+  for (const { folder, spec } of [target, other]) refuseFactored({ name: folder.path, spec })
   checkSame('architecture', 'ERR_ARCHITECTURE', target, other)
   checkSame('hidden_size', 'ERR_SHAPE_MISMATCH', target, other)
 }

@@ -1,13 +1,15 @@
 /** All that comes before the weights are touched: which tensors and rows the result has, and what it is made of. */
 import type { JsonObject } from '../../checkpoint/json_file'
-import { specDifferences } from '../../checkpoint/spec_differences'
+import { areUniform } from '../../checkpoint/layers'
+import { refuseFactored, specDifferences } from '../../checkpoint/spec_differences'
 import type { MergeConfig } from '../../config/merge'
 import { parameterTables } from '../../config/merge_checks'
 import { filtersOf } from '../../config/merge_parameters'
 import { configError, suggestion } from '../../config/parse'
 import type { ConfigMergeInputs } from '../../native'
+import { checkTogether, resultLayers } from './layers'
 import { nativeInputs } from './native_inputs'
-import { type MergeModel, type MergeModels, mergedOf } from './references'
+import { type MergeModel, type MergeModels, mergedOf, ownerOf } from './references'
 import { resultConfig } from './result_config'
 import { type PlannedSlice, planSlices } from './slices'
 import { planTemplate, type TemplatePlan } from './template'
@@ -25,30 +27,32 @@ export interface MergePlan {
   warnings: string[]
 }
 
-/** Throws ERR_CONFIG, ERR_MISSING_TENSOR, ERR_SHAPE_MISMATCH, ERR_VOCABULARY, ERR_TOKENIZER. */
+/** Throws ERR_CONFIG, ERR_ARCHITECTURE, ERR_MISSING_TENSOR, ERR_SHAPE_MISMATCH, ERR_VOCABULARY, ERR_TOKENIZER. */
 export async function planMerge(config: MergeConfig, models: MergeModels, file: string): Promise<MergePlan> {
   const specOf = (model: string) => models.get(model)!.spec
+  const merged = mergedOf(config).map((model) => models.get(model)!)
+  for (const model of merged) refuseFactored(named(model))
   const slices = planSlices(config, (model) => specOf(model).layers.length, file)
   const tensors = planTensors(config, slices, tensorsOf(models), file)
   const warnings = checkFilters(config, tensors, file)
   const vocabulary = await planVocabulary(config, models, file)
   const template = await planTemplate(config, models, vocabulary)
-  const merged = mergedOf(config).map((model) => models.get(model)!)
-  const owner = config.base_model === undefined ? merged[0]! : models.get(config.base_model)!
+  const owner = models.get(ownerOf(config))!
+  checkTogether(owner, merged)
+  const layers = resultLayers(slices, specOf)
   const differences = specDifferences(named(owner), merged.map(named))
   const tokenizer = models.get(vocabulary.owner)!
   const { num_rows } = vocabulary
+  const result = resultConfig({ owner, tokenizer, layers, plan: tensors, num_rows })
+  const own = areUniform(layers) ? [] : ['layers differ in size: the result loads in tongueforge alone']
   return {
     slices,
     tensors,
     vocabulary,
     template,
-    config: {
-      ...resultConfig({ owner, tokenizer, specOf, slices, plan: tensors, num_rows }),
-      ...endsOf(template),
-    },
+    config: { ...result, ...endsOf(template) },
     native: nativeInputs(config, models, tensors, vocabulary),
-    warnings: [...warnings, ...differences, ...vocabulary.warnings, ...template.warnings],
+    warnings: [...warnings, ...differences, ...own, ...vocabulary.warnings, ...template.warnings],
   }
 }
 

@@ -46,6 +46,9 @@ export function mergedOf({ models, slices, base_model }: MergeConfig): string[] 
   return [...new Set([...listed, ...(base_model === undefined ? [] : [base_model])])]
 }
 
+/** The model whose config.json and dtype the result has. */
+export const ownerOf = (config: MergeConfig): string => config.base_model ?? mergedOf(config)[0]!
+
 /** All models of a config: those that are merged, then those that only lend a tokenizer or rows of tokens. */
 export function referencesOf(config: MergeConfig): string[] {
   const lending = Object.values(sectionOf(config)?.tokens ?? {}).flatMap(({ source }) => {

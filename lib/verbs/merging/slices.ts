@@ -22,6 +22,9 @@ export interface PlannedSlice {
   parameters?: ParameterTable
 }
 
+/** Of a slice, the base last: what its layers are made of. */
+export const membersOf = ({ base, sources }: PlannedSlice) => (base ? [...sources, base] : sources)
+
 /**
  * The slices of a config; `models` are one slice of all layers. `layersOf` has the number of layers of each model.
  * Throws ERR_CONFIG for a range beyond a model, models of unequal depth, and a base whose layers are not known.

@@ -4,7 +4,8 @@ import { MERGE_METHODS } from '../../config/merge_methods'
 import { depthOf, lookUp, type Place } from '../../config/merge_parameters'
 import { configError } from '../../config/parse'
 import { TongueforgeError } from '../../errors'
-import type { PlannedSlice, PlannedSource } from './slices'
+import { ownerOf } from './references'
+import { membersOf, type PlannedSlice, type PlannedSource } from './slices'
 
 /** What planning has to know of a model. */
 export interface ModelTensors {
@@ -51,6 +52,14 @@ const LAYER = /^model\.layers\.(\d+)\.(.+)$/
 const TABLE = /\.rotary_emb\.inv_freq$/
 const DTYPES: Record<MergeDtype, string> = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' }
 
+/** The type that most tensors have. */
+export function commonDtype(tensors: readonly { dtype: string }[]): string {
+  const counts = new Map<string, number>()
+  for (const { dtype } of tensors) counts.set(dtype, (counts.get(dtype) ?? 0) + 1)
+  const [common] = [...counts].sort((a, b) => b[1] - a[1])
+  return common![0]
+}
+
 /** The tensor that a model has as its output head; mergekit takes a stored one also where config.json says tied. */
 export function headOf({ tensors, tied }: ModelTensors, compat: boolean): string {
   return tied && !(compat && tensors.has(HEAD)) ? EMBEDDING : HEAD
@@ -79,8 +88,6 @@ export function planTensors(
   if (head) planner.head(slices.at(-1)!)
   return { tensors: planner.finish(), head, leftOut: planner.leftOut }
 }
-
-const membersOf = ({ base, sources }: PlannedSlice) => (base ? [...sources, base] : sources)
 
 // Of tied models the head is the embedding of the result, unless the result begins and ends with other models.
 function needsHead(
@@ -118,6 +125,8 @@ class TensorPlanner {
   private readonly planned: PlannedTensor[] = []
   private readonly missing: string[] = []
   private readonly method
+  /** Whose dtype the result has, where nothing says another. */
+  private readonly owner: string
   private readonly parts: ReadonlyMap<string, NameParts>
 
   constructor(
@@ -126,6 +135,7 @@ class TensorPlanner {
     private readonly file: string,
   ) {
     this.method = MERGE_METHODS[config.merge_method]!
+    this.owner = ownerOf(config)
     this.parts = new Map([...models].map(([model, { tensors }]) => [model, partsOf(tensors.keys())]))
   }
 
@@ -220,7 +230,9 @@ class TensorPlanner {
           : 'F32'
     if (compat) return { dtype: out_dtype ? DTYPES[out_dtype] : working, working_dtype: working }
     const wanted = out_dtype ?? dtype
-    return { dtype: wanted ? DTYPES[wanted] : stored(base ?? inputs[0]!) }
+    if (wanted) return { dtype: DTYPES[wanted] }
+    const owned = [...(base ? [base] : []), ...inputs].find(({ model }) => model === this.owner)
+    return { dtype: owned ? stored(owned) : commonDtype([...this.models.get(this.owner)!.tensors.values()]) }
   }
 
   private parametersOf(
