@@ -9,7 +9,7 @@ import { checkOptions } from '../config/call_options'
 import { type ParameterParts, parameterParts, storedBytes } from '../counting/parameters'
 import { modelSize } from '../counting/registry'
 import { type ByteProgress, runJob, type TensorDescription, type ValueCounts } from '../native'
-import { heldWeights } from './inspecting/held_weights'
+import { bySizeName, heldWeights, numbersIn } from './inspecting/held_weights'
 import { countedMacs, type MacCounts, macRow } from './inspecting/macs'
 import { samplingRate } from './sampling_rate'
 
@@ -72,8 +72,8 @@ export async function inspect(folder: string, options: InspectOptions = {}): Pro
       ? await heldWeights(model.path, spec, options)
       : await heldByConfig(spec)
   const provenance = await readJsonObjectIfPresent(join(model.path, 'provenance.json'), { code: 'ERR_DATA' })
-  const total = held.tensors.reduce((sum, { shape }) => sum + count(shape), 0)
-  const zeros = held.scan?.reduce((sum, { zero }) => sum + zero, 0)
+  const { total, zeros } = numbersIn(held, spec)
+  const scanned = held.scan && bySizeName(held.scan, spec)
   return {
     architecture: spec.architecture,
     parameters: { total, nonzero: zeros === undefined ? null : total - zeros },
@@ -82,7 +82,7 @@ export async function inspect(folder: string, options: InspectOptions = {}): Pro
     dtype: commonDtype(held.tensors),
     vocab_size: spec.vocab_size,
     counted_from: held.scan ? 'weights' : 'config',
-    ...(row !== undefined && { macs: countedMacs(size, row, held.scan) }),
+    ...(row !== undefined && { macs: countedMacs(size, row, scanned) }),
     tensors: held.tensors,
     ...(scan && { scan: held.scan ?? [] }),
     ...(provenance !== undefined && { provenance: provenance as unknown as Provenance }),

@@ -68,11 +68,13 @@ test('the folder, the file and its index name the same model', async () => {
 test('where config.json does not tie weights, names that share data each get their own', async () => {
   const folder = copyOf('llama_tied')
   const config = json(folder, 'config.json')
-  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, tie_word_embeddings: false }))
-  const report = await convert({ file: folder, out: out() })
-  assert.deepEqual(report.shared, {})
-  const tensors = readTensors(join(report.out, 'model.safetensors'))
-  assert.deepEqual(tensors['lm_head.weight'], tensors['model.embed_tokens.weight'])
+  for (const tie_word_embeddings of [false, undefined]) {
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, tie_word_embeddings }))
+    const report = await convert({ file: folder, out: out() })
+    assert.deepEqual(report.shared, {})
+    const tensors = readTensors(join(report.out, 'model.safetensors'))
+    assert.deepEqual(tensors['lm_head.weight'], tensors['model.embed_tokens.weight'])
+  }
 })
 
 test('a dry run says what would be written, and writes nothing', async () => {

@@ -8,8 +8,10 @@ import { decoderSpec } from '#lib/checkpoint/model_config'
 import { countMacs } from '#lib/counting/macs'
 import { countParameters } from '#lib/counting/parameters'
 import { modelSize } from '#lib/counting/registry'
+import { foundFigures } from '#lib/verbs/compressing/figures'
 import { cli, clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
+import { readTensors, writeTensors } from '../helpers/safetensors.mjs'
 import { scaleEmbeddingRow, writeTinyModel } from '../helpers/tiny_model.mjs'
 import { writeTinySpeech } from '../helpers/tiny_speech.mjs'
 
@@ -42,6 +44,37 @@ describe('inspect', () => {
       assert.equal(parameters.total - parameters.nonzero, 32)
       assert.equal(macs.core - macs.effective.core, tied ? 32 * 48 : 0)
       assert.equal(macs.superb - macs.effective.superb, tied ? 32 * 48 : 0)
+    }
+  })
+
+  test('a tied head that is stored beside its table counts once, here and in a pipeline', async () => {
+    const both = await writeTinyModel(join(root, 'both'))
+    writeFileSync(join(both, 'config.json'), JSON.stringify({ ...configOf(both), tie_word_embeddings: true }))
+    const { parameters, parts, tensors } = await inspect(both)
+    const sum = Object.values(parts).reduce((all, part) => all + part, 0)
+    assert.deepEqual([parameters.total, parameters.nonzero], [sum, sum])
+    assert.ok(tensors.some(({ name }) => name === 'lm_head.weight'))
+    const spec = decoderSpec(configOf(both))
+    const found = await foundFigures({ folder: { path: both }, spec }, { macs_tokens: 48 })
+    assert.deepEqual(found.parameters, parameters)
+  })
+
+  test('zeros of an encoder are found under the names of its family, with and without their prefix', async () => {
+    const folders = ['bert', 'bert_bare'].map((name) => join(clone, 'test/golden/encoder', name))
+    for (const golden of folders) {
+      const names = Object.keys(readTensors(join(golden, 'model.safetensors')))
+      const prefixed = names.some((name) => name.startsWith('bert.'))
+      const other = join(root, `other-${prefixed}`)
+      cpSync(golden, other, { recursive: true })
+      const zeroed = Object.entries(readTensors(join(golden, 'model.safetensors'))).map(([name, tensor]) => {
+        const isZero = name.endsWith('encoder.layer.0.output.dense.weight')
+        const called = prefixed ? name.replace(/^bert\./, '') : `bert.${name}`
+        return { ...tensor, name: called, ...(isZero && { bytes: new Uint8Array(tensor.bytes.length) }) }
+      })
+      writeTensors(join(other, 'model.safetensors'), zeroed)
+      const { macs } = await inspect(other, ask)
+      const { intermediate_size, hidden_size } = configOf(other)
+      assert.equal(macs.core - macs.effective.core, 48 * intermediate_size * hidden_size)
     }
   })
 

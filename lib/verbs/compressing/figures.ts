@@ -1,10 +1,11 @@
 /** How large a model is: foretold from sizes, and counted in what was written. docs/counting.md says what is counted. */
 import type { LayerSpec } from '../../checkpoint/layers'
+import type { ModelSpec } from '../../checkpoint/model_spec'
 import type { CompressConfig } from '../../config/compress'
 import { countMacs } from '../../counting/macs'
 import { blockMatrices, countParameters, DTYPE_BYTES, storedBytes } from '../../counting/parameters'
 import { modelSize } from '../../counting/registry'
-import { heldWeights } from '../inspecting/held_weights'
+import { bySizeName, heldWeights, numbersIn } from '../inspecting/held_weights'
 import { countedMacs, lengthOf, type MacCounts, type MacRow } from '../inspecting/macs'
 import type { ModelAtHand } from './model_at_hand'
 import { quantizedBytes } from './quantize'
@@ -64,18 +65,37 @@ export async function foundFigures(
   { macs_tokens }: Counted,
   signal: AbortSignal,
 ): Promise<FoundFigures> {
-  const { tensors, bytes, scan } = await heldWeights(folder.path, spec, { signal })
-  const numbers = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
-  const total = tensors.reduce((sum, { shape }) => sum + numbers(shape), 0)
-  const zeros = (counts: typeof scan) => counts.reduce((sum, { zero }) => sum + zero, 0)
+  const held = await heldWeights(folder.path, spec, { signal })
+  const { total, zeros = 0 } = numbersIn(held, spec)
   const size = modelSize(spec)
+  const scan = bySizeName(held.scan, spec)
   const pruned = new Set([...blockMatrices(size)].map(({ tensor }) => tensor))
   const { tokens, core, superb, effective } = countedMacs(size, { tokens: macs_tokens }, scan)
   return {
-    parameters: { total, nonzero: total - zeros(scan) },
-    bytes,
+    parameters: { total, nonzero: total - zeros },
+    bytes: held.bytes,
     macs: { tokens, core, superb, effective },
     layers: spec.layers,
-    zeros: zeros(scan.filter(({ name }) => pruned.has(name))),
+    zeros: scan.reduce((sum, { name, zero }) => sum + (pruned.has(name) ? zero : 0), 0),
+  }
+}
+
+/** The same of a row of another length: products with zeros are as many at each position. */
+export function recountedMacs(
+  macs: Figures['macs'],
+  spec: ModelSpec,
+  { macs_tokens }: Counted,
+): Figures['macs'] {
+  const { effective, tokens, ...recounted } = countedMacs(modelSize(spec), { tokens: macs_tokens })
+  if (macs.tokens === tokens) return macs
+  const { core, superb } = recounted
+  const left = (all: number, before: number, effectiveBefore: number) =>
+    all - ((before - effectiveBefore) / macs.tokens) * tokens
+  return {
+    ...{ tokens, core, superb },
+    effective: macs.effective && {
+      core: left(core, macs.core, macs.effective.core),
+      superb: left(superb, macs.superb, macs.effective.superb),
+    },
   }
 }

@@ -6,7 +6,7 @@ import type { TrainStep } from '../train'
 import type { ModelReader } from '../training/model_reader'
 import { calibrationRows, type HeldOut } from './calibration'
 import type { CompressFolder } from './compress_folder'
-import { foundFigures } from './figures'
+import { foundFigures, recountedMacs } from './figures'
 import type { Identity } from './identity'
 import { type Means, ModelAtHand } from './model_at_hand'
 import { runNative } from './native_stage'
@@ -101,9 +101,12 @@ export async function runStages(session: Session): Promise<Outcome> {
 
 /** The model that all stages begin with; measured by the first session. Throws ERR_CHECKPOINT for a run of another. */
 async function begin(session: Session): Promise<Left> {
-  const { folder, identity, original } = session
+  const { config, folder, identity, original } = session
   const hash = await identity.start()
   await folder.book.open(hash)
+  const first = folder.book.all[0]
+  const specOf = (record: StageRecord) => shapeOf(original.spec, record, first!).spec
+  folder.book.recount((record) => recountedMacs(record.macs, specOf(record), config))
   await folder.writeConfig()
   if (folder.book.all.length === 0) {
     const facts = { step: 0, stage: '00-start', method: 'start', seconds: 0 }

@@ -79,6 +79,11 @@ export class StageBook {
     return others.length
   }
 
+  /** Counts MACs again, of rows of another length say. */
+  recount(macsOf: (record: StageRecord) => Figures['macs']): void {
+    this.#all = this.#all.map((record) => ({ ...record, macs: macsOf(record) }))
+  }
+
   /** Forgets what came after a stage. */
   async keep(step: number): Promise<void> {
     if (this.#all.length <= step + 1) return

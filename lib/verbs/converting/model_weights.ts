@@ -1,6 +1,7 @@
 /** The weights of a transformers folder: which tensors are written, and under which names. */
 import { join } from 'node:path'
 import { type JsonObject, readJsonObject } from '../../checkpoint/json_file'
+import { isDecoderConfig } from '../../checkpoint/model_config'
 import { openModelFolder } from '../../checkpoint/model_folder'
 import { recordInput } from '../../checkpoint/provenance'
 import { TongueforgeError } from '../../errors'
@@ -104,7 +105,8 @@ function checkIndex(
  */
 function withoutCopies(all: PlannedTensor[], config: JsonObject) {
   const shared: Record<string, string> = {}
-  if (config.tie_word_embeddings === false) return { tensors: all, shared }
+  // Decoders are untied where the key is absent, all else is tied: as transformers has it.
+  if (!(config.tie_word_embeddings ?? !isDecoderConfig(config))) return { tensors: all, shared }
   const views = new Map<string, PlannedTensor[]>()
   for (const tensor of all) {
     const view = `${tensor.file} ${tensor.id}`
