@@ -1,14 +1,15 @@
 // Merges of models whose vocabularies differ: each row by the text of its token.
 import assert from 'node:assert/strict'
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { loadModel, merge } from 'tongueforge'
+import { loadModel, merge, mergeAdapter } from 'tongueforge'
+import { Random } from '#lib/text/random'
 import { Tokenizer } from '#lib/text/tokenizer'
 import { writeBpeModel } from '../helpers/bpe_model.mjs'
 import { byteLevelOn } from '../helpers/bpe_tokenizers.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { readArrays } from '../helpers/safetensors.mjs'
+import { readArrays, writeArrays } from '../helpers/safetensors.mjs'
 
 const EMBEDDING = 'model.embed_tokens.weight'
 const weights = (folder) => readFileSync(join(folder, 'model.safetensors'))
@@ -51,6 +52,34 @@ describe('merge of unequal vocabularies', () => {
     await writeBpeModel(b, await byteLevelOn(MARKS.b, 8), { seed: 2 })
     await writeBpeModel(larger, await byteLevelOn(MARKS.a, 12), { seed: 3 })
     await writeBpeModel(spare, base, { seed: 4, spare: 5 })
+  })
+
+  test('rows that stand in have the adapter of their model in them, one by one and in the mean of all', async () => {
+    const adapter = join(root, 'adapter')
+    mkdirSync(adapter)
+    const { shape } = readArrays(join(b, 'model.safetensors'))['lm_head.weight']
+    const random = new Random(5)
+    const factor = (name, sizes) => ({
+      name: `base_model.model.lm_head.lora_${name}.weight`,
+      ...{ shape: sizes, dtype: 'float32' },
+      data: Array.from({ length: sizes[0] * sizes[1] }, () => random.below(1001) / 1000 - 0.5),
+    })
+    const factors = [factor('A', [2, shape[1]]), factor('B', [shape[0], 2])]
+    writeArrays(join(adapter, 'adapter_model.safetensors'), factors)
+    const config = { peft_type: 'LORA', r: 2, lora_alpha: 4, target_modules: ['lm_head'] }
+    writeFileSync(join(adapter, 'adapter_config.json'), JSON.stringify(config))
+    const whole = out()
+    await mergeAdapter({ model: b, adapter, out: whole })
+    const tokenizer = { source: 'union', pad_to_multiple_of: 64 } // rows that nobody has: the mean of all
+    const [here, before] = await Promise.all(
+      [`${b}+${adapter}`, whole].map((second) => run(linear([a, second], { tokenizer }))),
+    )
+    assert.deepEqual(weights(here.out), weights(before.out))
+    const plain = await run(linear([a, b], { tokenizer }))
+    const [merged, without] = await Promise.all(
+      [here, plain].map(({ out: folder }) => table(folder, 'lm_head.weight')),
+    )
+    for (const token of (await table(b)).ids.keys()) assert.notDeepEqual(merged.of(token), without.of(token))
   })
 
   for (const name of [EMBEDDING, 'lm_head.weight'])

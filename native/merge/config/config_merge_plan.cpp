@@ -104,17 +104,15 @@ class ConfigMerge::Planner {
 
   std::shared_ptr<const StandIns> stand_ins_of(const OutputTensorOptions& tensor) {
     if (tensor.row_tensors.empty()) return nullptr;
-    std::vector<checkpoint::Weight> weights;
-    for (size_t i = 0; i < tensor.row_tensors.size(); ++i) {
-      const auto found = merge_.models_.at(i).find(tensor.row_tensors[i]);
-      weights.push_back(found ? found->weight : checkpoint::Weight{});
-    }
+    std::vector<ModelTensor> tensors;
+    for (size_t i = 0; i < tensor.row_tensors.size(); ++i)
+      tensors.push_back(merge_.models_.at(i).find(tensor.row_tensors[i]).value_or(ModelTensor{}));
     const auto& owners = options_.rows->stand_ins->owner_models;
-    for (size_t i = 0; i < weights.size(); ++i)
-      if (!weights[i].info &&
+    for (size_t i = 0; i < tensors.size(); ++i)
+      if (!tensors[i].weight.info &&
           std::find(owners.begin(), owners.end(), static_cast<int32_t>(i)) != owners.end())
         missing_.rows.push_back(where({i, tensor.row_tensors[i]}, merge_.models_[i]));
-    return std::make_shared<StandIns>(options_.rows->stand_ins, std::move(weights));
+    return std::make_shared<StandIns>(options_.rows->stand_ins, std::move(tensors));
   }
 
   // With rows in their places all models must have the same shape, and so must those that lend rows.

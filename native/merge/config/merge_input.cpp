@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "merge/config/adapter_product.h"
 #include "merge/float_output.h"
 #include "merge/graft/graft_kernel.h"
-#include "merge/low_rank_kernel.h"
 
 namespace tongueforge::merge {
 namespace {
@@ -13,16 +13,6 @@ namespace {
 constexpr size_t kRaw = 0;
 
 constexpr uint64_t kReadElements = uint64_t{1} << 20;  // at once: between two looks at the job
-
-/// Elements [first, first + count) in double.
-std::vector<double> read_doubles(const checkpoint::Weight& weight, uint64_t first, uint64_t count,
-                                 PieceSums& sums) {
-  const Source source(weight);
-  std::vector<float> values(count);
-  std::vector<char> raw(count * static_cast<uint64_t>(dtype_width(weight.dtype())));
-  sums.bytes_read += source.read_floats(first, count, values.data(), raw.data());
-  return {values.begin(), values.end()};
-}
 
 }  // namespace
 
@@ -62,8 +52,9 @@ void MergeInput::read_stretch(uint64_t first, uint64_t count, float* to, Workspa
   sums.bytes_read += source_.read_floats(first, count, to, raw);
   if (rows_) {
     move_rows(first, count, to, workspace, sums);
-  } else if (has_product()) {
-    add_product(static_cast<int64_t>(first / row_elements_), count / row_elements_, to, workspace, sums);
+  } else {
+    const auto row = static_cast<int64_t>(first / row_elements_);
+    add_product(tensor_, row_elements_, row, count / row_elements_, to, workspace, sums);
   }
   if (working_dtype_) round_floats(*working_dtype_, to, count);
 }
@@ -77,25 +68,9 @@ void MergeInput::move_rows(uint64_t first, uint64_t count, float* to, Workspace&
     const int32_t own = (*rows_)[row];
     if (own < 0) {
       stand_ins_->read(static_cast<int64_t>(row), row_elements_, to, workspace, sums);
-    } else if (has_product()) {
-      add_product(own, 1, to, workspace, sums);
+    } else {
+      add_product(tensor_, row_elements_, own, 1, to, workspace, sums);
     }
-  }
-}
-
-void MergeInput::add_product(int64_t row, uint64_t num_rows, float* to, Workspace& workspace,
-                             PieceSums& sums) const {
-  LowRankFactors factors;
-  factors.rank = static_cast<size_t>(tensor_.a.shape()[0]);
-  factors.columns = row_elements_;
-  factors.a = read_doubles(tensor_.a, 0, factors.rank * factors.columns, sums);
-  factors.scaled_b =
-      read_doubles(tensor_.b, static_cast<uint64_t>(row) * factors.rank, num_rows * factors.rank, sums);
-  for (double& value : factors.scaled_b) value *= tensor_.scale;
-  RoundingSums ignored;
-  for (uint64_t i = 0; i < num_rows; ++i, to += row_elements_) {
-    if (i % 64 == 0) workspace.check();
-    merge_low_rank_row(factors, i, DType::F32, to, to, ignored);
   }
 }
 

@@ -35,7 +35,6 @@ class MergeInput {
 
  private:
   void read_stretch(uint64_t first, uint64_t count, float* to, Workspace& workspace, PieceSums& sums) const;
-  void add_product(int64_t row, uint64_t num_rows, float* to, Workspace& workspace, PieceSums& sums) const;
   void move_rows(uint64_t first, uint64_t count, float* to, Workspace& workspace, PieceSums& sums) const;
 
   ModelTensor tensor_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "merge/config/adapter_product.h"
 #include "merge/source.h"
 
 namespace tongueforge::merge {
@@ -24,10 +25,8 @@ void StandIns::read(int64_t row, size_t row_elements, float* to, Workspace& work
       }
       continue;
     }
-    const Source source(weights_[static_cast<size_t>(owner_models[i])]);
-    char* const raw = workspace.buffer(0, row_elements * sizeof(float));
-    const auto first = static_cast<uint64_t>(owner_rows[i]) * row_elements;
-    sums.bytes_read += source.read_floats(first, row_elements, to, raw);
+    const auto owner = static_cast<size_t>(owner_models[i]);
+    read_row(owner, static_cast<uint64_t>(owner_rows[i]), row_elements, to, workspace, sums);
     for (size_t j = 0; j < row_elements; ++j) total[j] += static_cast<double>(to[j]);
   }
   if (end - begin < 2) return;  // one owner's row stands in `to` as it is
@@ -35,17 +34,24 @@ void StandIns::read(int64_t row, size_t row_elements, float* to, Workspace& work
   for (size_t j = 0; j < row_elements; ++j) to[j] = static_cast<float>(total[j] / num_owners);
 }
 
+void StandIns::read_row(size_t model, uint64_t row, size_t row_elements, float* to, Workspace& workspace,
+                        PieceSums& sums) const {
+  const ModelTensor& tensor = tensors_[model];
+  char* const raw = workspace.buffer(0, row_elements * sizeof(float));
+  sums.bytes_read += Source(tensor.weight).read_floats(row * row_elements, row_elements, to, raw);
+  add_product(tensor, row_elements, static_cast<int64_t>(row), 1, to, workspace, sums);
+}
+
 const std::vector<double>& StandIns::mean_of(size_t model, size_t row_elements, Workspace& workspace) const {
   Mean& mean = means_[model];
   std::call_once(mean.once, [&] {
-    const Source source(weights_[model]);
-    const uint64_t num_rows = source.num_elements() / row_elements;
+    const uint64_t num_rows = Source(tensors_[model].weight).num_elements() / row_elements;
     std::vector<double> total(row_elements);
     std::vector<float> row(row_elements);
+    PieceSums ignored;
     for (uint64_t i = 0; i < num_rows; ++i) {
       workspace.check();
-      char* const raw = workspace.buffer(0, row_elements * sizeof(float));
-      source.read_floats(i * row_elements, row_elements, row.data(), raw);
+      read_row(model, i, row_elements, row.data(), workspace, ignored);
       for (size_t j = 0; j < row_elements; ++j) total[j] += static_cast<double>(row[j]);
     }
     for (double& value : total) value /= static_cast<double>(num_rows);

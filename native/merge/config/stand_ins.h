@@ -5,7 +5,7 @@
 #include <mutex>
 #include <vector>
 
-#include "checkpoint/model_weights.h"
+#include "merge/config/merge_model.h"
 #include "merge/stream/piece.h"
 
 namespace tongueforge::merge {
@@ -21,11 +21,10 @@ struct StandInTable {
 /// The table with the tensors of one output tensor.
 class StandIns {
  public:
-  /// `weights[i]` is what model i has in the place of the tensor; those that lend no row may be empty.
-  StandIns(std::shared_ptr<const StandInTable> table, std::vector<checkpoint::Weight> weights)
-      : table_(std::move(table)), weights_(std::move(weights)), means_(weights_.size()) {}
-
-  const std::vector<checkpoint::Weight>& weights() const { return weights_; }
+  /// `tensors[i]` is what model i has in the place of the tensor, its adapter's product included; those that
+  /// lend no row may be empty.
+  StandIns(std::shared_ptr<const StandInTable> table, std::vector<ModelTensor> tensors)
+      : table_(std::move(table)), tensors_(std::move(tensors)), means_(tensors_.size()) {}
 
   /// Row `row` of the output: the only owner's exactly, the mean of several in double, rounded to float32;
   /// zeros where nobody owns it. `to` holds a row.
@@ -40,8 +39,12 @@ class StandIns {
   /// Of all rows of a model's tensor; read once for all threads, and so in nobody's sums.
   const std::vector<double>& mean_of(size_t model, size_t row_elements, Workspace& workspace) const;
 
+  /// A row of a model's tensor, as its own result would have it.
+  void read_row(size_t model, uint64_t row, size_t row_elements, float* to, Workspace& workspace,
+                PieceSums& sums) const;
+
   std::shared_ptr<const StandInTable> table_;
-  std::vector<checkpoint::Weight> weights_;
+  std::vector<ModelTensor> tensors_;
   mutable std::vector<Mean> means_;  // by model
 };
 
