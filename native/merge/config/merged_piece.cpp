@@ -38,7 +38,9 @@ uint64_t MergedPiece::stretch(uint64_t count) const {
 uint64_t MergedPiece::workspace_bytes(uint64_t chunk_bytes) const {
   const uint64_t count = std::min(num_elements(), chunk_bytes / width());
   const uint64_t tensors = tensor_.inputs.size() + (tensor_.base ? 2 : 1);
-  return std::min(count, stretch(count)) * tensors * sizeof(float);
+  const auto& [once, each] = method_.scratch;
+  const uint64_t scratch = static_cast<uint64_t>(once) + static_cast<uint64_t>(each) * tensor_.inputs.size();
+  return std::min(count, stretch(count)) * (tensors * sizeof(float) + scratch);
 }
 
 void MergedPiece::produce(uint64_t begin, uint64_t end, char* out, Workspace& workspace,

@@ -58,6 +58,12 @@ enum class BaseRule : uint8_t {
   REQUIRED
 };
 
+/// What a method keeps of a tensor beside the values that it is given and gives: masks, magnitudes, draws.
+struct Scratch {
+  int bytes = 0;            // an element
+  int bytes_per_input = 0;  // an element of each input besides the base
+};
+
 /// A row of the registry.
 struct Method {
   static constexpr int kAny = std::numeric_limits<int>::max();
@@ -68,6 +74,7 @@ struct Method {
   int min_inputs, max_inputs;  // without the base
   bool elementwise;  // out[i] depends on the values [i] alone, so that stretches may be merged apart
   bool draws;        // needs MethodTensor::draws
+  Scratch scratch{};
 };
 
 const std::vector<Method>& methods();

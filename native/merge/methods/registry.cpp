@@ -30,25 +30,30 @@ constexpr TaskVectorRule kBreadcrumbsTies{Sparsifier::OUTLIERS, true};
 constexpr TaskVectorRule kDellaLinear{Sparsifier::RANKED};
 constexpr TaskVectorRule kDella{Sparsifier::RANKED, true, true};
 
+// A mask for each input; of one input at a time magnitudes (4 bytes), draws (4), probabilities (4), and what
+// DELLA ranks them by.
+constexpr Scratch kSelecting{4, 1}, kCuttingOff{5, 1}, kDrawing{8, 1}, kRanking{16, 1};
+
 const std::vector<Method> kMethods = {
-    // name, function, base, inputs from and to, elementwise, draws
+    // name, function, base, inputs from and to, elementwise, draws, scratch
     {"linear", merge_linear, BaseRule::NONE, 1, kAny, true, false},
     {"slerp", merge_slerp, BaseRule::REQUIRED, 1, 1, false, false},
     {"nuslerp", merge_nuslerp, BaseRule::OPTIONAL, 2, 2, false, false},
     {"multislerp", merge_multislerp, BaseRule::OPTIONAL, 2, kAny, false, false},
     {"karcher", merge_karcher, BaseRule::NONE, 2, kAny, false, false},
     {"task_arithmetic", task_vectors<kTaskArithmetic>, BaseRule::REQUIRED, 1, kAny, true, false},
-    {"ties", task_vectors<kTies>, BaseRule::REQUIRED, 1, kAny, false, false},
-    {"dare_linear", task_vectors<kDareLinear>, BaseRule::REQUIRED, 1, kAny, false, true},
-    {"dare_ties", task_vectors<kDareTies>, BaseRule::REQUIRED, 1, kAny, false, true},
-    {"breadcrumbs", task_vectors<kBreadcrumbs>, BaseRule::REQUIRED, 1, kAny, false, false},
-    {"breadcrumbs_ties", task_vectors<kBreadcrumbsTies>, BaseRule::REQUIRED, 1, kAny, false, false},
-    {"della_linear", task_vectors<kDellaLinear>, BaseRule::REQUIRED, 1, kAny, false, true},
-    {"della", task_vectors<kDella>, BaseRule::REQUIRED, 1, kAny, false, true},
-    {"sce", merge_sce, BaseRule::REQUIRED, 1, kAny, false, false},
+    {"ties", task_vectors<kTies>, BaseRule::REQUIRED, 1, kAny, false, false, kSelecting},
+    {"dare_linear", task_vectors<kDareLinear>, BaseRule::REQUIRED, 1, kAny, false, true, kDrawing},
+    {"dare_ties", task_vectors<kDareTies>, BaseRule::REQUIRED, 1, kAny, false, true, kDrawing},
+    {"breadcrumbs", task_vectors<kBreadcrumbs>, BaseRule::REQUIRED, 1, kAny, false, false, kCuttingOff},
+    {"breadcrumbs_ties", task_vectors<kBreadcrumbsTies>, BaseRule::REQUIRED, 1, kAny, false, false,
+     kCuttingOff},
+    {"della_linear", task_vectors<kDellaLinear>, BaseRule::REQUIRED, 1, kAny, false, true, kRanking},
+    {"della", task_vectors<kDella>, BaseRule::REQUIRED, 1, kAny, false, true, kRanking},
+    {"sce", merge_sce, BaseRule::REQUIRED, 1, kAny, false, false, {9, 0}},
     {"model_stock", merge_model_stock, BaseRule::REQUIRED, 2, kAny, false, false},
     {"nearswap", merge_nearswap, BaseRule::REQUIRED, 1, 1, true, false},
-    {"arcee_fusion", merge_arcee_fusion, BaseRule::REQUIRED, 1, 1, false, false},
+    {"arcee_fusion", merge_arcee_fusion, BaseRule::REQUIRED, 1, 1, false, false, {4, 0}},
     {"passthrough", merge_passthrough, BaseRule::NONE, 1, 1, true, false},
     {"ram", merge_ram, BaseRule::REQUIRED, 1, kAny, true, false},
     {"ramplus_tl", merge_ramplus_tl, BaseRule::REQUIRED, 1, kAny, false, false},

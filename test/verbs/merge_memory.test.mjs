@@ -1,0 +1,71 @@
+// What `merge` foretells of its memory, against what a process of its own takes for it.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { decoderSpec } from '#lib/checkpoint/model_config'
+import { native, runJob } from '#lib/native'
+import { writeTokenizer } from '#lib/world/tokenizer'
+import { clone } from '../helpers/cli.mjs'
+import { temporaryFolder } from '../helpers/folders.mjs'
+import { endOf } from '../helpers/stress.mjs'
+import { INIT, tinyConfig } from '../helpers/tiny_model.mjs'
+
+const [ROWS, WIDTH] = [65_536, 128] // of the largest tensor: 32 MiB of float32
+const root = temporaryFolder()
+
+async function model(name, seed) {
+  const folder = join(root, name)
+  const config = { ...tinyConfig({ width: WIDTH, layers: 1, tied: true }), vocab_size: ROWS }
+  mkdirSync(folder)
+  await writeTokenizer(folder, { endOfTurn: false })
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
+  const made = await runJob('initialiseModel', {
+    spec: decoderSpec(config),
+    init: { ...INIT, seed },
+    threads: 1,
+  })
+  await runJob('saveModel', { model: made, folder, dtype: 'float32', max_shard_bytes: 1e9 })
+  native().dispose(made)
+  return folder
+}
+
+/** Merges once as a dry run, then for good; by how much the process grows meanwhile. */
+const MERGER = `
+  import { readFileSync, writeFileSync } from 'node:fs'
+  import { merge } from 'tongueforge'
+  const [config, out] = process.argv.slice(1)
+  const kilobytes = (key) => Number(new RegExp(key + ':\\\\s*([0-9]+)').exec(readFileSync('/proc/self/status', 'utf8'))[1])
+  const options = { out, threads: 1 }
+  const { peak_memory_bytes } = await merge(JSON.parse(config), { ...options, dryRun: true })
+  const before = kilobytes('VmRSS')
+  writeFileSync('/proc/self/clear_refs', '5')
+  await merge(JSON.parse(config), options)
+  console.log(JSON.stringify({ peak_memory_bytes, grown: 1024 * (kilobytes('VmHWM') - before) }))`
+
+const models = [await model('a', 1), await model('b', 2), await model('c', 3)]
+const [base_model, ...others] = models
+const METHODS = {
+  ties: { density: 0.5 },
+  dare_ties: { density: 0.5 },
+  della: { density: 0.5 },
+  task_arithmetic: {},
+}
+const SLACK = 24 * 2 ** 20 // chunks that wait to be written, Node's own heap
+const skip = process.platform !== 'linux' && 'needs /proc'
+
+for (const [merge_method, more] of Object.entries(METHODS))
+  test(`${merge_method} takes no more memory than it foretells`, { skip }, async (t) => {
+    const parameters = { weight: 0.5, ...more }
+    const config = { merge_method, base_model, models: others.map((one) => ({ model: one })), parameters }
+    const command = ['--input-type=module', '-e', MERGER, JSON.stringify(config), join(root, merge_method)]
+    const child = spawn(process.execPath, command, { cwd: clone, stdio: ['ignore', 'pipe', 'pipe'] })
+    const { code, out, err } = await endOf(child, merge_method)
+    assert.equal(code, 0, err)
+    const { peak_memory_bytes, grown } = JSON.parse(out)
+    t.diagnostic(
+      `foretold ${Math.round(peak_memory_bytes / 2 ** 20)} MiB, grown by ${Math.round(grown / 2 ** 20)}`,
+    )
+    assert.ok(grown <= peak_memory_bytes + SLACK, `grown by ${grown}, foretold ${peak_memory_bytes}`)
+  })
