@@ -20,6 +20,8 @@ export const BERT_MASKING: MaskingShares = { probability: 0.15, mask: 0.8, rando
 export interface Masking extends MaskingShares {
   maskId: number
   vocabSize: number
+  /** All of them, where they are not 0 to vocabSize - 1. */
+  ids?: Int32Array
 }
 
 /** Throws ERR_TOKENIZER where there is no mask token. */
@@ -27,7 +29,11 @@ export function maskingOf(
   { tokenizer, maskTokenId }: Pick<ModelText, 'tokenizer' | 'maskTokenId'>,
   shares: MaskingShares = BERT_MASKING,
 ): Masking {
-  if (maskTokenId !== undefined) return { ...shares, maskId: maskTokenId, vocabSize: tokenizer.vocabSize }
+  if (maskTokenId !== undefined) {
+    const { vocabSize, idCount } = tokenizer
+    const sparse = vocabSize < idCount && { ids: Int32Array.from(tokenizer.vocabulary().values()).sort() }
+    return { ...shares, maskId: maskTokenId, vocabSize, ...sparse }
+  }
   throw new TongueforgeError('ERR_TOKENIZER', 'tokenizer: expected a mask token, found none', {
     hint: 'tokenizer_config.json of an encoder names it: "mask_token": "[MASK]".',
   })
@@ -50,10 +56,15 @@ export function hideTokens(ids: Int32Array, labels: Int32Array, masking: Masking
   return chosen.length
 }
 
-function standIn(id: number, { mask, random: other, maskId, vocabSize }: Masking, random: Random): number {
+function standIn(
+  id: number,
+  { mask, random: other, maskId, vocabSize, ids }: Masking,
+  random: Random,
+): number {
   const draw = random.uint32() / TWO_32
   if (draw < mask) return maskId
-  return draw < mask + other ? random.below(vocabSize) : id
+  if (draw >= mask + other) return id
+  return ids ? ids[random.below(ids.length)]! : random.below(vocabSize)
 }
 
 /**

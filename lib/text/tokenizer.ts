@@ -44,6 +44,8 @@ export class Tokenizer implements PieceDecoder {
     readonly addedTokens: readonly AddedToken[],
     /** SHA-256 of tokenizer.json: equal hashes, equal ids. */
     readonly sha256: string,
+    /** One more than the largest id: above `vocabSize` where ids are left out in between. */
+    readonly idCount: number,
     /** What errors call it. */
     private readonly file: string,
   ) {
@@ -70,7 +72,8 @@ export class Tokenizer implements PieceDecoder {
       hub.disableTruncation()
       hub.disablePadding()
       const hash = createHash('sha256').update(text).digest('hex')
-      return new Tokenizer(hub, addedTokens(content, hub), hash, file)
+      const added = addedTokens(content, hub)
+      return new Tokenizer(hub, added, hash, idCountOf(content.model.vocab, added), file)
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new TongueforgeError(
@@ -85,7 +88,7 @@ export class Tokenizer implements PieceDecoder {
     }
   }
 
-  /** Number of tokens, added ones included. The model's embedding may have more rows. */
+  /** Number of tokens, added ones included. The model's embedding may have more rows, and ids need not be dense. */
   get vocabSize(): number {
     return this.hub.getVocabSize(true)
   }
@@ -233,6 +236,15 @@ function addedTokens(content: { added_tokens?: AddedToken[] }, hub: HubTokenizer
     content: text,
     special,
   }))
+}
+
+/** `vocab` as tokenizer.json has it: ids by token, or tokens in the order of their ids. */
+function idCountOf(vocab: Record<string, number> | unknown[], added: readonly AddedToken[]): number {
+  let count = Array.isArray(vocab) ? vocab.length : 0
+  const ids: number[] = Array.isArray(vocab) ? [] : Object.values(vocab)
+  for (const id of ids) count = Math.max(count, id + 1)
+  for (const { id } of added) count = Math.max(count, id + 1)
+  return count
 }
 
 function* slicesOf(texts: readonly string[]): Generator<string[]> {

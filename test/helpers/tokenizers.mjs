@@ -139,3 +139,19 @@ export function sentencePieceTokenizer() {
 export const CHATML =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}" +
   "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+
+/** Words, split at blanks; `vocab`: their ids, which need not be dense. */
+export const wordTokenizer = (vocab, specials = {}) =>
+  JSON.stringify({
+    ...{
+      version: '1.0',
+      truncation: null,
+      padding: null,
+      normalizer: null,
+      post_processor: null,
+      decoder: null,
+    },
+    added_tokens: added(specials),
+    pre_tokenizer: { type: 'WhitespaceSplit' },
+    model: { type: 'WordLevel', vocab: { ...vocab, ...specials }, unk_token: Object.keys(vocab)[0] },
+  })

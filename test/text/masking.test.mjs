@@ -5,7 +5,9 @@ import { IGNORE } from '#lib/text/conversation'
 import { hideTokens, MaskedRows, maskingOf } from '#lib/text/masking'
 import { epochBatches, packedBatch, StreamPacking } from '#lib/text/packing'
 import { Random } from '#lib/text/random'
+import { Tokenizer } from '#lib/text/tokenizer'
 import { memoryTokens } from '#lib/text/tokens'
+import { wordTokenizer } from '../helpers/tokenizers.mjs'
 
 const MASK = 4
 const masking = { probability: 0.15, mask: 0.8, random: 0.1, maskId: MASK, vocabSize: 1000 }
@@ -71,6 +73,17 @@ test('each epoch hides other tokens of a row; the same row of the same epoch alw
 test('a batch counts what is hidden in it, whatever its rows', async () => {
   for await (const batch of epochBatches(rows(7), 3))
     assert.equal(batch.targets, batch.labels.filter((label) => label !== IGNORE).length)
+})
+
+test('any token is one that there is, where ids are left out in between', () => {
+  const tokenizer = Tokenizer.fromJson(wordTokenizer({ a: 0, b: 40, c: 70_000 }, { '<mask>': 3 }))
+  const some = maskingOf({ tokenizer, maskTokenId: 3 }, { probability: 1, mask: 0, random: 1 })
+  const ids = new Int32Array(1000).fill(40)
+  hideTokens(ids, ids.slice(), some, new Random(3))
+  assert.deepEqual(
+    [...new Set(ids)].sort((a, b) => a - b),
+    [0, 3, 40, 70_000],
+  )
 })
 
 test('a tokenizer without a mask token is refused with what to write', () => {

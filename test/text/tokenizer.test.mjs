@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Tokenizer } from '#lib/text/tokenizer'
 import { dataTest } from '../helpers/data.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { byteLevelTokenizer, sentencePieceTokenizer } from '../helpers/tokenizers.mjs'
+import { byteLevelTokenizer, sentencePieceTokenizer, wordTokenizer } from '../helpers/tokenizers.mjs'
 
 const bytes = Tokenizer.fromJson(byteLevelTokenizer())
 const pieces = Tokenizer.fromJson(sentencePieceTokenizer())
@@ -60,6 +60,19 @@ test('tokens and ids, both ways; the vocabulary holds them all', () => {
   for (const [token, id] of vocabulary) assert.equal(bytes.tokenToId(token), id)
   assert.equal(bytes.isSpecialToken(vocabulary.get('<|im_end|>')), true)
   assert.equal(bytes.isSpecialToken(vocabulary.get('a')), false)
+})
+
+test('the count of ids goes by the largest, which may be beyond the number of tokens', () => {
+  const counts = (json) => {
+    const { idCount, vocabSize } = Tokenizer.fromJson(json)
+    return [idCount, vocabSize]
+  }
+  for (const dense of [byteLevelTokenizer(), sentencePieceTokenizer()]) {
+    const [idCount, vocabSize] = counts(dense)
+    assert.equal(idCount, vocabSize)
+  }
+  assert.deepEqual(counts(wordTokenizer({ a: 0, b: 1, c: 70_000 })), [70_001, 3])
+  assert.deepEqual(counts(wordTokenizer({ a: 0, b: 5 }, { '<s>': 9 })), [10, 3])
 })
 
 test('a token named __proto__ is a token like any other', () => {

@@ -8,6 +8,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { train } from '#lib/verbs/train'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
+import { wordTokenizer } from '../helpers/tokenizers.mjs'
 
 const home = temporaryFolder()
 const config = { ...(await tinyTraining(home, { steps: 8 })), eval: undefined, accumulation: 1 }
@@ -48,6 +49,21 @@ test('a folder of text, packed JSON and Parquet is the text in it, and its stati
   assert.deepEqual([source.share, source.skipped, source.cached], [1, 0, false])
   assert.equal(told.length, 1)
   assert.match(told[0], /files of other kinds are left out: .*readme\.rst/)
+})
+
+test('a tokenizer whose largest id has no row in the model is refused, however few its tokens', async () => {
+  const tokenizer = join(home, 'sparse')
+  mkdirSync(tokenizer)
+  const write = (largest) =>
+    writeFileSync(join(tokenizer, 'tokenizer.json'), wordTokenizer({ the: 0, a: 1, is: largest }))
+  const { vocab_size } = config.init
+  write(vocab_size - 1)
+  assert.ok((await dryRun({ tokenizer })).documents > 0)
+  write(vocab_size)
+  await assert.rejects(dryRun({ tokenizer }), {
+    code: 'ERR_VOCABULARY',
+    message: `${tokenizer}: expected ids below vocab_size = ${vocab_size}, found ${vocab_size} in tokenizer.json`,
+  })
 })
 
 test('weights and replay show in the shares', async () => {

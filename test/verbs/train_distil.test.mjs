@@ -1,15 +1,18 @@
 // Learning from a teacher, from config to a smaller model; native tests have the laws of its loss.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { compress } from 'tongueforge'
+import { Tokenizer } from '#lib/text/tokenizer'
 import { train } from '#lib/verbs/train'
+import { checkSameTokens } from '#lib/verbs/training/teaching'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { readArrays } from '../helpers/safetensors.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
 import { tinyTraining } from '../helpers/tiny_training.mjs'
+import { wordTokenizer } from '../helpers/tokenizers.mjs'
 
 const metrics = (out) =>
   readFileSync(join(out, 'metrics.jsonl'), 'utf8')
@@ -253,6 +256,25 @@ describe('distil', () => {
       code: 'ERR_VOCABULARY',
       message: `${other}: expected token 20 to be "${word}" as for the student, received "elsewhere"`,
       hint: /Teacher and student need one vocabulary/,
+    })
+  })
+
+  test('ids are compared up to the largest, over those that are left out', async () => {
+    const [own, theirs] = [join(root, 'own-words'), join(root, 'their-words')]
+    const write = (folder, vocab) => {
+      mkdirSync(folder, { recursive: true })
+      writeFileSync(join(folder, 'tokenizer.json'), wordTokenizer(vocab))
+    }
+    write(own, { a: 0, b: 1, c: 9 })
+    write(theirs, { a: 0, b: 1, x: 5, d: 9 })
+    const tokenizer = await Tokenizer.load(own)
+    const teaching = { teacher: { path: theirs }, spec: { vocab_size: 10 } }
+    const message = `${theirs}: expected token 9 to be "c" as for the student, received "d"`
+    await assert.rejects(checkSameTokens(teaching, { tokenizer }), { code: 'ERR_VOCABULARY', message })
+    write(theirs, { a: 0, b: 1, x: 5, c: 9 })
+    await checkSameTokens(teaching, { tokenizer })
+    await assert.rejects(checkSameTokens({ ...teaching, spec: { vocab_size: 9 } }, { tokenizer }), {
+      message: `${theirs}: expected 10 ids that the teacher knows too, received 9`,
     })
   })
 

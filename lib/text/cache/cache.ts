@@ -11,7 +11,7 @@ import { type HashedFile, hashFile, sameStamp, stampOf } from './file_hash'
 import { keyOf } from './key'
 import { checkPlace, type FreeSpace, freeSpace, needSpace, workFolder, workPath } from './place'
 import { TokenStore } from './store'
-import { EntryWriter, writeManifest } from './writer'
+import { EntryWriter, widthOf, writeManifest } from './writer'
 
 export interface CacheOptions {
   /** The folder of the cache. */
@@ -61,7 +61,7 @@ export async function openCached(
   for (const { path } of source.files) files.push(await hashFile(path, options.cache, options.signal))
   const key = keyOf(source, files, encoding, options.invalid)
   const folder = join(options.cache, key)
-  const found = await readEntry(folder, key, options.signal)
+  const found = wideEnough(await readEntry(folder, key, options.signal), encoding)
   if (typeof found === 'object') {
     const there = await opened(folder, found, source, true, options).catch(unlessGone)
     if (there) return there
@@ -81,6 +81,12 @@ function atOneTime({ text, ...how }: Encoding): Encoding {
 /** An entry may be deleted at any time, between a look at it and its opening too: then it is made again. */
 const unlessGone = (error: TongueforgeError): undefined => {
   if (error.code !== 'ERR_NOT_FOUND') throw error
+}
+
+/** Entries were once made by the number of tokens, which may be less than the largest id. */
+function wideEnough(found: Manifest | string | undefined, { text }: Encoding): Manifest | string | undefined {
+  if (typeof found !== 'object' || found.width >= widthOf(text.tokenizer.idCount)) return found
+  return `ids of ${found.width} bytes are cut`
 }
 
 async function opened(
@@ -105,7 +111,7 @@ async function build(
   const bytes = files.reduce((sum, { stamp }) => sum + stamp.size, 0)
   const work = await workFolder(options.cache)
   try {
-    const width = encoding.text.tokenizer.vocabSize <= 2 ** 16 ? 2 : 4
+    const width = widthOf(encoding.text.tokenizer.idCount)
     await needSpace(work, (bytes / BYTES_PER_TOKEN) * width, options.free ?? freeSpace)
     const written = await encodeInto(work, source, encoding, options)
     await checkUnchanged(source, files)
@@ -126,7 +132,7 @@ async function encodeInto(
 ): Promise<Omit<Manifest, 'version' | 'key' | 'bytes'>> {
   const began = performance.now()
   const skipped = new Skipped(source.path, maxInvalid)
-  const writer = await EntryWriter.open(folder, encoding.text.tokenizer.vocabSize)
+  const writer = await EntryWriter.open(folder, encoding.text.tokenizer.idCount)
   let records = 0
   let characters = 0
   let looked = 0

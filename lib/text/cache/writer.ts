@@ -14,6 +14,9 @@ const BUFFER = 2 ** 20
 /** What the writer knows of an entry; the rest of the manifest comes from whoever read the source. */
 export type Written = Pick<Manifest, 'width' | 'masked' | 'documents' | 'tokens' | 'files'>
 
+/** Bytes of an id: up to 65536 of them fit into two. */
+export const widthOf = (idCount: number): 2 | 4 => (idCount <= 2 ** 16 ? 2 : 4)
+
 /** Writes documents into the files of an entry: ids, a bit a token for what is learnt, lengths. */
 export class EntryWriter {
   private readonly lengths = new GrowingList()
@@ -33,12 +36,12 @@ export class EntryWriter {
     private readonly mask: HashedFile,
   ) {}
 
-  /** `vocabulary`: number of tokens; up to 65536 of them fit into two bytes. Throws ERR_NO_SPACE, ERR_IO. */
-  static async open(folder: string, vocabulary: number): Promise<EntryWriter> {
+  /** `idCount`: one more than the largest id. Throws ERR_NO_SPACE, ERR_IO. */
+  static async open(folder: string, idCount: number): Promise<EntryWriter> {
     const ids = await HashedFile.create(folder, TOKENS)
     try {
       const mask = await HashedFile.create(folder, MASK)
-      return new EntryWriter(folder, vocabulary <= 2 ** 16 ? 2 : 4, ids, mask)
+      return new EntryWriter(folder, widthOf(idCount), ids, mask)
     } catch (error) {
       await ids.abandon()
       throw error

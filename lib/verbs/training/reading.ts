@@ -72,12 +72,16 @@ export async function openEars(
 }
 
 function checkVocabulary({ tokenizer }: ModelText, spec: ModelSpec, folder: string): void {
-  if (tokenizer.vocabSize <= spec.vocab_size) return
-  throw new TongueforgeError(
-    'ERR_VOCABULARY',
-    `${folder}: expected at most vocab_size = ${spec.vocab_size} tokens, found ${tokenizer.vocabSize} in tokenizer.json`,
-    { hint: 'Tokenizer and model do not belong together.', details: { path: folder } },
-  )
+  const { vocabSize, idCount } = tokenizer
+  if (idCount <= spec.vocab_size) return
+  const problem =
+    vocabSize > spec.vocab_size
+      ? `expected at most vocab_size = ${spec.vocab_size} tokens, found ${vocabSize} in tokenizer.json`
+      : `expected ids below vocab_size = ${spec.vocab_size}, found ${idCount - 1} in tokenizer.json`
+  throw new TongueforgeError('ERR_VOCABULARY', `${folder}: ${problem}`, {
+    hint: 'Tokenizer and model do not belong together.',
+    details: { path: folder },
+  })
 }
 
 const tooManyClusters = ({ folder, clusters }: SoundTargets, { vocab_size }: SpeechSpec) =>

@@ -74,14 +74,14 @@ function checkLayer(passed: number, { layers }: Pick<ModelSpec, 'layers'>, whose
 /** Each id has to mean the same token to both. Throws ERR_VOCABULARY. */
 export async function checkSameTokens({ teacher, spec }: Teaching, { tokenizer }: ModelText): Promise<void> {
   const theirs = await Tokenizer.load(teacher.path)
-  const count = tokenizer.vocabSize
+  const count = tokenizer.idCount
   if (count > spec.vocab_size) {
-    throw otherVocabulary(teacher, `${count} tokens that the teacher knows too`, `${spec.vocab_size}`)
+    throw otherVocabulary(teacher, `${count} ids that the teacher knows too`, `${spec.vocab_size}`)
   }
   if (theirs.sha256 === tokenizer.sha256) return
   for (let id = 0; id < count; id++) {
     const [own, other] = [tokenizer.idToToken(id), theirs.idToToken(id)]
-    if (own !== other) {
+    if (own !== undefined && own !== other) {
       const received = other === undefined ? 'no token' : JSON.stringify(other)
       throw otherVocabulary(teacher, `token ${id} to be ${JSON.stringify(own)} as for the student`, received)
     }

@@ -21,7 +21,7 @@ import { readEntry } from '#lib/text/cache/entry'
 import { hashFile } from '#lib/text/cache/file_hash'
 import { workPath } from '#lib/text/cache/place'
 import { TokenStore } from '#lib/text/cache/store'
-import { EntryWriter } from '#lib/text/cache/writer'
+import { EntryWriter, writeManifest } from '#lib/text/cache/writer'
 import { ChatTemplate } from '#lib/text/chat_template'
 import { IGNORE } from '#lib/text/conversation'
 import { resolveSource } from '#lib/text/documents'
@@ -29,7 +29,7 @@ import { Tokenizer } from '#lib/text/tokenizer'
 import { memoryTokens } from '#lib/text/tokens'
 import { temporaryFolder } from '../../helpers/folders.mjs'
 import { openFiles } from '../../helpers/process_state.mjs'
-import { byteLevelTokenizer, CHATML } from '../../helpers/tokenizers.mjs'
+import { byteLevelTokenizer, CHATML, wordTokenizer } from '../../helpers/tokenizers.mjs'
 
 const tokenizer = Tokenizer.fromJson(byteLevelTokenizer())
 const text = { tokenizer, template: new ChatTemplate(CHATML), eosTokenId: undefined, endOfTurnId: undefined }
@@ -242,6 +242,30 @@ for (const [what, damage] of Object.entries(damages)) {
     assert.equal((await open(path, { cache })).cached, true)
   })
 }
+
+test('ids beyond two bytes are kept whole, also of few tokens; an entry that has cut them is made again', async () => {
+  const words = Tokenizer.fromJson(wordTokenizer({ a: 0, b: 1, c: 70_000 }))
+  const encoding = { objective: 'cp', options: { loss: 'all' }, text: { tokenizer: words } }
+  const path = join(temporaryFolder({ 'a.jsonl': jsonl([{ text: 'a b c c' }]) }), 'a.jsonl')
+  const cache = temporaryFolder()
+  const idsOf = async ({ tokens }) => (await contents(tokens))[0].ids
+  const expected = [0, 1, 70_000, 70_000]
+  const first = await open(path, { cache }, encoding)
+  assert.deepEqual(await idsOf(first), expected)
+  assert.equal(first.manifest.width, 4)
+  const [name] = entries(cache)
+  const entry = join(cache, name)
+  rmSync(entry, { recursive: true })
+  mkdirSync(entry)
+  const writer = await EntryWriter.open(entry, 3)
+  await writer.add({ ids: Int32Array.from(expected) })
+  await writeManifest(entry, { ...first.manifest, ...(await writer.finish()) })
+  const told = []
+  const again = await open(path, { cache, onWarning: (message) => told.push(message) }, encoding)
+  assert.deepEqual(await idsOf(again), expected)
+  assert.match(told.join(), /is damaged and is made again: ids of 2 bytes are cut/)
+  assert.equal((await open(path, { cache }, encoding)).cached, true)
+})
 
 test('several that encode the same source at once end with one entry, and all can read', async () => {
   const cache = temporaryFolder()
