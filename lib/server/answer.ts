@@ -1,14 +1,23 @@
 /** From the answers that a request asks for to what its client gets. */
 import type { FastifyReply } from 'fastify'
-import type { Generation } from '../verbs/generate'
-import { choicesOf, type StartChoice } from './choices'
+import type { GeneratedPiece, Generation } from '../verbs/generate'
+import type { Model } from '../verbs/model'
+import type { Run } from '../verbs/run'
+import { choicesOf } from './choices'
 import type { Context } from './context'
 import { toRequestError } from './errors'
+import { type EncodePrompt, encodedOnce } from './prompts'
 import { type StreamShape, sendStream } from './stream'
 
 export interface Asked {
-  model: string
-  starts: readonly StartChoice[]
+  /** The name that the client knows. */
+  name: string
+  model: Model
+  prompts: readonly EncodePrompt[]
+  /** Answers to each prompt. */
+  n: number
+  /** Begins answer `i` of n. */
+  start(ids: Int32Array, i: number, signal: AbortSignal): Run<GeneratedPiece, Generation>
   stream?: boolean | null | undefined
   stream_options?: { include_usage?: boolean | null | undefined } | null | undefined
   /** Of the request, from its beginning. */
@@ -27,12 +36,16 @@ export interface AnswerShape {
 export async function answer(
   reply: FastifyReply,
   context: Context,
-  { model, starts, stream, stream_options, signal, field }: Asked,
+  { name, model, prompts, n, start, stream, stream_options, signal, field }: Asked,
   shape: AnswerShape,
 ): Promise<object> {
   const begun = performance.now()
-  const onFirst = () => context.metrics.firstToken(model, (performance.now() - begun) / 1000)
+  const onFirst = () => context.metrics.firstToken(name, (performance.now() - begun) / 1000)
   try {
+    const rows = await encodedOnce(model, prompts, { n, signal })
+    const starts = rows.flatMap((ids) =>
+      Array.from({ length: n }, (_, i) => (either: AbortSignal) => start(ids, i, either)),
+    )
     const run = choicesOf(starts, { signal, onFirst })
     if (!stream) return shape.whole(await run.result)
     return await sendStream(reply, run, shape.stream(stream_options?.include_usage === true))

@@ -34,9 +34,10 @@ import {
   logprobOf,
   samplingSettings,
 } from './generate'
-import { int32Row, int32Rows, stopRow } from './id_rows'
+import { int32Rows, stopRow } from './id_rows'
 import type { Delta } from './live/deltas'
 import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
+import { chatIds, promptIds } from './prompts'
 import type { Run } from './run'
 import { type ChosenToken, Engine, type Usage } from './serving/engine'
 import { type LayerChoices, type TimedLayers, timedLayers } from './timed_layers'
@@ -170,22 +171,12 @@ export class Model {
     prompt: string | readonly number[],
     options: GenerateOptions = {},
   ): Run<GeneratedPiece, Generation> {
-    const ids = async () =>
-      typeof prompt === 'string' ? (await this.text()).tokenizer.encodePrompt(prompt) : int32Row(prompt)
-    return generateText(this, ids, options)
+    return generateText(this, () => promptIds(this, prompt), options)
   }
 
   /** Answers the last turn of a conversation, in the model's own chat template. */
   chat(messages: readonly Message[], options: GenerateOptions = {}): Run<GeneratedPiece, Generation> {
-    const ids = async () => {
-      const { tokenizer, template } = await this.text()
-      if (template === undefined) throw noTemplate(this.files.path)
-      // As in transformers: the template writes BOS, or there is none.
-      return tokenizer.encode(template.render(messages, { addGenerationPrompt: true }), {
-        addSpecialTokens: false,
-      })
-    }
-    return generateText(this, ids, { ...options, standalone: true })
+    return generateText(this, () => chatIds(this, messages), { ...options, standalone: true })
   }
 
   /** Log-likelihood of a text, through a sliding window where it is longer than the model's context. */
@@ -291,6 +282,16 @@ export class Model {
     return this.engine.stats()
   }
 
+  /**
+   * Throws ERR_QUEUE_FULL where so many requests more would find no place, run or wait: before work that they need first.
+   * ERR_USAGE for a model that was loaded without `serving`.
+   */
+  checkRoom(requests = 1): void {
+    this.#checkThere()
+    if (!this.engine) throw notServing('checkRoom')
+    this.engine.checkRoom(requests)
+  }
+
   /** The ids that end a text or a turn of this model; without a tokenizer, what its configs say. */
   async stopIds(): Promise<readonly number[]> {
     if (await this.hasTokenizer()) return (await this.text()).stopIds
@@ -384,13 +385,6 @@ export class Model {
   #checkThere(): void {
     if (this.#disposed) throw new TongueforgeError('ERR_DISPOSED', 'This model was disposed of')
   }
-}
-
-function noTemplate(folder: string): TongueforgeError {
-  return new TongueforgeError('ERR_TEMPLATE', `${folder}: expected a chat template, found none`, {
-    hint: 'Use generate instead of chat, or put the chat_template.jinja of the original model into the folder.',
-    details: { path: folder },
-  })
 }
 
 function notServing(what: string): TongueforgeError {

@@ -1,7 +1,9 @@
 // Servers for tests: tiny models behind a real port, and the real client of OpenAI's API before it.
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { serve } from 'tongueforge'
+import { sleep } from './stress.mjs'
 import { writeTinyModel } from './tiny_model.mjs'
 
 /** A client that asks once. */
@@ -24,6 +26,24 @@ export async function asked(url, path, { body, ...init } = {}) {
   })
   const text = await response.text()
   return { status: response.status, headers: response.headers, text, json: parsed(text) }
+}
+
+/** Sends a request and hands over its connection. */
+export function sent(url, path, body) {
+  const { hostname, port } = new URL(url)
+  const json = JSON.stringify(body)
+  const socket = connect(Number(port), hostname)
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(json)}\r\n\r\n${json}`,
+  )
+  return socket
+}
+
+/** Resolves when the server has seen so many clients leave. */
+export async function left(url, path, count) {
+  const line = new RegExp(`^tongueforge_http_requests_total\\{route="${path}",status="499"\\} ${count}$`, 'm')
+  while (!line.test((await asked(url, '/metrics')).text)) await sleep(5)
 }
 
 function parsed(text) {

@@ -2,33 +2,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
-import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { loadModel } from 'tongueforge'
 import { signalOf } from '#lib/server/context'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { asked, chatModel, served } from '../helpers/served.mjs'
+import { chatModel, left, sent, served } from '../helpers/served.mjs'
 import { sleep, withDeadline } from '../helpers/stress.mjs'
 
 const { fastify } = createRequire(import.meta.url)('fastify')
-
-/** Sends a request and hands over its connection. */
-function sent(url, path, body) {
-  const { hostname, port } = new URL(url)
-  const json = JSON.stringify(body)
-  const socket = connect(Number(port), hostname)
-  socket.write(
-    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
-      `content-length: ${Buffer.byteLength(json)}\r\n\r\n${json}`,
-  )
-  return socket
-}
-
-/** Resolves when the server has seen so many clients leave. */
-async function left(url, path, count) {
-  const line = new RegExp(`^tongueforge_http_requests_total\\{route="${path}",status="499"\\} ${count}$`, 'm')
-  while (!line.test((await asked(url, '/metrics')).text)) await sleep(5)
-}
 
 describe('a client that leaves before anything is computed', () => {
   const root = temporaryFolder()

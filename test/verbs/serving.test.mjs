@@ -164,6 +164,10 @@ describe(`a model that serves (seed ${seed})`, () => {
       hint: 'loadModel(folder, { serving: true })',
     })
     assert.throws(() => plain.stats(), { code: 'ERR_USAGE' })
+    assert.throws(() => plain.checkRoom(), {
+      code: 'ERR_USAGE',
+      message: /^checkRoom: expected a model that/,
+    })
     await plain.dispose()
   })
 
@@ -177,8 +181,16 @@ describe(`a model that serves (seed ${seed})`, () => {
       message: 'Expected at most 5 requests at a time (2 that run, 3 that wait), received one more',
       hint: /larger `queue`/,
     })
+    assert.throws(() => small.checkRoom(), {
+      code: 'ERR_QUEUE_FULL',
+      message: 'Expected at most 5 requests at a time (2 that run, 3 that wait), received one more',
+      hint: /larger `queue`/,
+    })
     assert.equal((await answers).length, 5)
-    assert.equal(small.stats().refused, 1)
+    while (small.stats().running + small.stats().waiting > 0) await sleep(0)
+    small.checkRoom(5)
+    assert.throws(() => small.checkRoom(6), { code: 'ERR_QUEUE_FULL', message: /, received 6 more$/ })
+    assert.equal(small.stats().refused, 8)
     idle(small)
     await small.dispose()
   })

@@ -5,8 +5,9 @@ import { checkConfig } from '../../config/parse'
 import { type ChatRequest, chatSchema } from '../../config/requests/chat'
 import type { Message } from '../../text/chat_template'
 import type { Tokenizer } from '../../text/tokenizer'
-import type { Generation } from '../../verbs/generate'
-import { type AnswerShape, answer } from '../answer'
+import { type Generation, generateText } from '../../verbs/generate'
+import { chatIds } from '../../verbs/prompts'
+import { type AnswerShape, type Asked, answer } from '../answer'
 import type { ChoiceEvent } from '../choices'
 import { type Context, signalOf } from '../context'
 import { RequestError } from '../errors'
@@ -29,12 +30,12 @@ export function chatRoute(app: FastifyInstance, context: Context): void {
     const options = { ...sampling, maxNewTokens, logprobs }
     const messages = asked.messages.map(messageOf)
     const n = asked.n ?? 1
-    const starts = Array.from(
-      { length: n },
-      (_, i) => (signal: AbortSignal) => model.chat(messages, { ...options, seed: seed + i, signal }),
-    )
+    const prompts = [() => chatIds(model, messages)]
+    const start: Asked['start'] = (ids, i, signal) =>
+      generateText(model, async () => ids, { ...options, seed: seed + i, signal, standalone: true })
     const shape = new ChatAnswer(name, tokenizer, n)
-    return answer(reply, context, { ...asked, model: name, starts, signal, field: 'messages' }, shape)
+    const whole = { ...asked, name, model, prompts, n, start, signal, field: 'messages' }
+    return answer(reply, context, whole, shape)
   })
 }
 

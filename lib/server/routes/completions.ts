@@ -4,8 +4,9 @@ import type { FastifyInstance } from 'fastify'
 import { checkConfig } from '../../config/parse'
 import { completionsSchema } from '../../config/requests/completions'
 import type { Tokenizer } from '../../text/tokenizer'
-import type { Generation } from '../../verbs/generate'
-import { type AnswerShape, answer } from '../answer'
+import { type Generation, generateText } from '../../verbs/generate'
+import { promptIds } from '../../verbs/prompts'
+import { type AnswerShape, type Asked, answer } from '../answer'
 import type { ChoiceEvent } from '../choices'
 import { type Context, signalOf } from '../context'
 import { textLogprobs } from '../logprobs'
@@ -26,14 +27,12 @@ export function completionsRoute(app: FastifyInstance, context: Context): void {
     const maxNewTokens = longest(asked.max_tokens ?? DEFAULT_TOKENS, context.settings.maxTokens)
     const options = { ...sampling, maxNewTokens, logprobs: asked.logprobs ?? undefined }
     const n = asked.n ?? 1
-    const starts = listOf(asked.prompt).flatMap((prompt) =>
-      Array.from(
-        { length: n },
-        (_, i) => (signal: AbortSignal) => model.generate(prompt, { ...options, seed: seed + i, signal }),
-      ),
-    )
+    const prompts = listOf(asked.prompt).map((prompt) => () => promptIds(model, prompt))
+    const start: Asked['start'] = (ids, i, signal) =>
+      generateText(model, async () => ids, { ...options, seed: seed + i, signal })
     const shape = new TextAnswer(name, tokenizer, n)
-    return answer(reply, context, { ...asked, model: name, starts, signal, field: 'prompt' }, shape)
+    const whole = { ...asked, name, model, prompts, n, start, signal, field: 'prompt' }
+    return answer(reply, context, whole, shape)
   })
 }
 

@@ -64,15 +64,19 @@ export class Engine {
   #told: Promise<void> | undefined
   #isTelling = false
 
+  /** Requests that never got to the native side, as there was no place for them. */
+  #refused = 0
+
   private constructor(
     private readonly handle: Handle,
+    private readonly settings: EngineSettings,
     private readonly threads: number,
   ) {}
 
   /** Throws ERR_OUT_OF_MEMORY, ERR_CONTEXT, ERR_DEVICE, ERR_DTYPE. */
   static async make(model: Handle, settings: EngineSettings, threads: number): Promise<Engine> {
     const options = { model, ...settings, most_unheard: MOST_UNHEARD, threads }
-    return new Engine(await runJob('makeEngine', options), threads)
+    return new Engine(await runJob('makeEngine', options), settings, threads)
   }
 
   /**
@@ -126,7 +130,22 @@ export class Engine {
   }
 
   stats(): EngineStats {
-    return native().engineStats({ engine: this.handle })
+    const stats = native().engineStats({ engine: this.handle })
+    return { ...stats, refused: stats.refused + this.#refused }
+  }
+
+  /** Throws ERR_QUEUE_FULL, in the words of the native side, where so many requests more would find no place. */
+  checkRoom(requests: number): void {
+    const { running, waiting } = this.stats()
+    const { sequences, queue } = this.settings
+    if (running + waiting + requests <= sequences + queue) return
+    this.#refused += requests
+    throw new TongueforgeError(
+      'ERR_QUEUE_FULL',
+      `Expected at most ${sequences + queue} requests at a time (${sequences} that run, ${queue} that wait), ` +
+        `received ${requests === 1 ? 'one' : requests} more`,
+      { hint: 'Try again when some have ended, or load the model with a larger `queue`.' },
+    )
   }
 
   /** Waits for what runs, then frees. */
