@@ -1,4 +1,5 @@
 /** Which tasks papers put into which table, by which of their metrics, and how a number is written there. */
+import { GROUPS } from '../../tasks/registry'
 import { three } from '../landscaping/number_text'
 
 export interface Measured {
@@ -67,7 +68,9 @@ export function primaryRows<Row extends Measured & { group?: boolean | undefined
   told: ToldMetrics = {},
 ): Row[] {
   const groups = new Set(rows.flatMap(({ task, group }) => (group ? [task] : [])))
-  const isPart = (row: Row) => !row.group && [...groups].some((group) => row.task.startsWith(`${group}_`))
+  // Whatever a user calls a task of their own, mmlu_de say: it is no part of a group.
+  const parts = new Set(GROUPS.flatMap(({ name, tasks }) => (groups.has(name) ? tasks : [])))
+  const isPart = (row: Row) => !row.group && parts.has(row.task)
   const metrics = new Map<string, string>()
   for (const { task, metric } of rows) {
     const wanted = told[task] ?? PREFERRED.find(([of]) => of.test(task))?.[1]

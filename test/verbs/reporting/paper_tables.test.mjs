@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { paperTables } from '#lib/verbs/reporting/kinds/evaluate'
+import { primaryRows } from '#lib/verbs/reporting/paper_tables'
 
 /** By table, the tasks in it. */
 function tablesOf(metrics) {
@@ -49,4 +50,26 @@ test('benchmarks that come along stand where the papers have them', () => {
     '1-instructions': ['vicuna'],
     '1-texts': ['wikitext'],
   })
+})
+
+test('the parts of a group that is there are left out, and what a user calls like one is not', () => {
+  const row = (task, more) => ({ task, metric: 'acc', model: 'm', value: 0.5, ...more })
+  const own = [row('mmlu_de'), row('mmlu_held_out', { metric: 'bits_per_byte' }), row('xcopa_mine')]
+  const parts = [row('mmlu_anatomy'), row('mmlu_virology')]
+  const names = (rows) => primaryRows(rows).map(({ task }) => task)
+  const groups = [row('mmlu', { group: true }), row('mmlu_stem', { group: true })]
+  assert.deepEqual(names([...groups, ...parts, ...own]), [
+    'mmlu',
+    'mmlu_stem',
+    'mmlu_de',
+    'mmlu_held_out',
+    'xcopa_mine',
+  ])
+  assert.deepEqual(
+    names([...parts, ...own]),
+    [...parts, ...own].map(({ task }) => task),
+    'without a group all stay',
+  )
+  const unasked = [row('xcopa', { group: true }), row('xcopa_it'), ...parts]
+  assert.deepEqual(names(unasked), ['xcopa', 'mmlu_anatomy', 'mmlu_virology'])
 })
