@@ -1,5 +1,6 @@
 /** Sound files: what they hold, from their heads alone, and their samples. */
 import { checkOptions } from '../config/call_options'
+import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { SoundDescription } from '../native'
 import {
@@ -42,11 +43,23 @@ export interface ReadAudioOptions {
 export async function readAudio(path: string, options: ReadAudioOptions = {}): Promise<Audio> {
   checkOptions('readAudio', options)
   const { first = 0, count, signal } = options
+  checkPlace('first', first)
+  if (count !== undefined) checkPlace('count', count)
   const format = formatOf(path)
   if (!format) throw unknownFormat(path)
   const audio = await format.read(path, { first, count }, signal)
   if (audio.samples.length === 0 && count === undefined) throw emptyFile(path)
   return audio
+}
+
+/** A number of samples, whatever came. */
+function checkPlace(key: string, value: unknown): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return
+  throw new TongueforgeError(
+    'ERR_USAGE',
+    `readAudio: ${key}: expected a whole number from 0, received ${shown(value)}`,
+    { hint: 'Write { first: 16000, count: 8000 }: numbers of samples.', details: { key } },
+  )
 }
 
 export interface AudioInfoOptions {

@@ -192,9 +192,11 @@ function expectation(issue: z.core.$ZodIssue): string {
 export function shown(value: unknown): string {
   if (value === undefined || value === null) return 'nothing'
   if (typeof value === 'number') return String(value)
-  const json = JSON.stringify(value, (_key, part) =>
-    typeof part === 'number' && !Number.isFinite(part) ? String(part) : part,
-  )
+  if (typeof value === 'bigint') return `${value}n`
+  const json = JSON.stringify(value, (_key, part) => {
+    if (typeof part === 'bigint') return `${part}n`
+    return typeof part === 'number' && !Number.isFinite(part) ? String(part) : part
+  })
   return json ?? `a ${typeof value}`
 }
 

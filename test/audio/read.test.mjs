@@ -43,6 +43,31 @@ test('a part of a file is that part of its samples', async () => {
   }
 })
 
+test('a part that is none is refused in the same words, whatever the file', async () => {
+  const sound = glide()
+  for (const file of [put('p.wav', wav(sound)), put('p.flac', (await flac([whole(sound)])).bytes)]) {
+    for (const key of ['first', 'count'])
+      for (const value of [-1, 1.5, Number.NaN, Infinity, null, 'a', '5', true, [3], 2 ** 60, 5n])
+        await assert.rejects(readAudio(file, { [key]: value }), (error) => {
+          assert.equal(error.code, 'ERR_USAGE', `${key} ${String(value)}`)
+          assert.match(
+            error.message,
+            new RegExp(`^readAudio: ${key}: expected a whole number from 0, received `),
+          )
+          assert.equal(error.details.key, key)
+          assert.ok(error.hint)
+          return true
+        })
+    assert.equal((await readAudio(file, { first: undefined, count: undefined })).samples.length, 8000)
+    assert.equal((await readAudio(file, { first: 8000, count: 0 })).samples.length, 0)
+    await assert.rejects(readAudio(file, { first: 0, count: 2 ** 53 - 1 }), {
+      code: 'ERR_USAGE',
+      message: /within 8000 samples/,
+    })
+    await assert.rejects(readAudio(file, { first: 2 ** 53 - 1, count: 2 ** 53 - 1 }), { code: 'ERR_USAGE' })
+  }
+})
+
 test('a FLAC file gives the samples that went in, bit for bit, whatever their size; channels are mixed down', async () => {
   for (const bits of [8, 16, 24]) {
     const left = Array.from(glide(), (value) => Math.round(value * 2 ** (bits - 1)) || 0)
