@@ -27,7 +27,9 @@ const reportSchema = z.looseObject({
 type Point = z.output<typeof pointSchema>
 
 interface Sweep {
-  names: { target: string; base: string; chat: string }
+  target: string
+  /** What is scaled: a delta, or the difference of two models. */
+  vector: string
   points: Point[]
   report: z.output<typeof reportSchema> | undefined
 }
@@ -37,13 +39,18 @@ export default defineKind<Sweep>({
   looksFor: 'of sweep: resolved.yaml with `objectives`',
   recognises: ({ verb }) => verb === 'sweep',
   async read(folder) {
-    const { target, base, chat } = folder.config!
-    const names = { target: modelName(target), base: modelName(base), chat: modelName(chat) }
+    const { target, base, chat, delta } = folder.config!
+    const vector = delta === undefined ? `(${modelName(chat)} − ${modelName(base)})` : modelName(delta)
+    const names = { target: modelName(target), vector }
     const report = folder.report && checked(reportSchema, folder.report, folder, 'report.json')
-    return { names, report, points: report?.points ?? (await linesOf(pointSchema, folder, 'metrics.jsonl')) }
+    return {
+      ...names,
+      report,
+      points: report?.points ?? (await linesOf(pointSchema, folder, 'metrics.jsonl')),
+    }
   },
-  summary({ names: { target, base, chat }, points, report }) {
-    const sentence = `${target} + scale × (${chat} − ${base}), measured at ${count(points.length, 'point')}.`
+  summary({ target, vector, points, report }) {
+    const sentence = `${target} + scale × ${vector}, measured at ${count(points.length, 'point')}.`
     if (report === undefined)
       return { sentence, figures: [], unfinished: `${count(points.length, 'point')} measured` }
     const { best, within_limits } = report
