@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -9,15 +9,14 @@ import { cli, clone, main } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
 
-/** A generation that would take hours: this small model never ends a text. It has no tokenizer and speaks in ids. */
-const LONG = [
-  'generate',
-  join(clone, 'test/golden/decoder/qwen2'),
-  '--prompt-ids',
-  '1,2,3',
-  '--max-new-tokens',
-  '1000000',
-]
+/** A small model without a tokenizer that never ends a text, with positions for a million tokens. */
+const endless = join(temporaryFolder(), 'endless')
+cpSync(join(clone, 'test/golden/decoder/qwen2'), endless, { recursive: true })
+const config = JSON.parse(readFileSync(join(endless, 'config.json'), 'utf8'))
+writeFileSync(join(endless, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 2 ** 21 }))
+
+/** A generation that would take hours. */
+const LONG = ['generate', endless, '--prompt-ids', '1,2,3', '--max-new-tokens', '1000000']
 
 /** Sends signals once the process has loaded libtorch, so that the run is under way. */
 function interrupt(...signals) {
