@@ -38,7 +38,18 @@ export interface SamplingSettings {
 }
 
 export interface ModelJobs {
-  loadModel: [{ folder: string; spec: object; dtype: string; device?: string; threads: number }, Handle]
+  loadModel: [
+    {
+      folder: string
+      spec: object
+      dtype: string
+      device?: string
+      /** Names of parameters that are float32 whatever dtype says. */
+      in_float32?: readonly string[]
+      threads: number
+    },
+    Handle,
+  ]
   /** What loadModel would refuse of names and shapes, from headers alone. */
   checkModel: [{ folder: string; spec: object }, undefined]
   initialiseModel: [{ spec: object; init: object; device?: string; threads: number }, Handle]

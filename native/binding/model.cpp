@@ -1,4 +1,6 @@
 // Models: load, make, save, run.
+#include <set>
+
 #include "binding/exports.h"
 #include "binding/handle.h"
 #include "binding/moved_map.h"
@@ -100,14 +102,17 @@ Napi::Value inspect_packed(const Napi::CallbackInfo& info) {
   });
 }
 
-// loadModel({folder, spec, dtype, device?}, on_event): Handle
+// loadModel({folder, spec, dtype, device?, in_float32?}, on_event): Handle
 Napi::Value load_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
+  const auto names = options.has("in_float32") ? options.texts("in_float32") : std::vector<std::string>();
   return start_job(info,
                    [folder = options.text("folder"), model = make_model(options.object("spec")),
                     dtype = models::scalar_type_from_name(options.text("dtype")),
+                    in_float32 = std::set<std::string>(names.begin(), names.end()),
                     device = device_name(options)](Job& job) -> Value {
-                     models::load_weights(*model, folder, dtype, models::device_from_name(device), job);
+                     models::load_weights(*model, folder, dtype, models::device_from_name(device), job,
+                                          in_float32);
                      return model;
                    });
 }

@@ -128,7 +128,7 @@ Factors factors_of(const Tensor& t) {
   return factors;
 }
 
-double root_mean_square(const Tensor& t, const Blocks& blocks, const Factors& factors) {
+double sum_of_squares(const Tensor& t, const Blocks& blocks, const Factors& factors) {
   std::vector<double> sums(static_cast<size_t>(blocks.count));
   blocks.for_each_row([&](int64_t block, int64_t row, auto width) TONGUEFORGE_INLINED {
     const double factor = factors.row[static_cast<size_t>(row)];
@@ -136,23 +136,46 @@ double root_mean_square(const Tensor& t, const Blocks& blocks, const Factors& fa
         factor * factor *
         squares_of_update<width()>(t.gradient + row * t.columns, factors.column.data(), t.columns);
   });
-  const double total = std::accumulate(sums.begin(), sums.end(), 0.0);
-  return std::sqrt(total / static_cast<double>(t.rows * t.columns));
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+Tensor matrix_of(const Tensor& t, int64_t number) {
+  const auto at = [number](auto* values, int64_t size) { return values ? values + number * size : nullptr; };
+  const int64_t size = t.rows * t.columns;
+  return {at(t.parameter, size),
+          at(t.gradient, size),
+          at(t.row_moment, t.rows),
+          at(t.column_moment, t.columns),
+          at(t.first_moment, size),
+          t.rows,
+          t.columns};
 }
 
 }  // namespace
 
 void adafactor_(const AdafactorTensor& t, const AdafactorCoefficients& c) {
-  if (t.rows * t.columns == 0) return;
+  const int64_t size = t.matrices * t.rows * t.columns;
+  if (size == 0) return;
   const Blocks blocks(t.rows, t.columns);
-  update_moments(t, blocks, c);
-  const auto factors = factors_of(t);
-  const double scale = c.lr / std::max(1.0, root_mean_square(t, blocks, factors) / c.clip_threshold);
+  std::vector<Factors> all;
+  double squares = 0;
+  for (int64_t number = 0; number < t.matrices; number++) {
+    const auto matrix = matrix_of(t, number);
+    update_moments(matrix, blocks, c);
+    all.push_back(factors_of(matrix));
+    squares += sum_of_squares(matrix, blocks, all.back());
+  }
+  const double root_mean_square = std::sqrt(squares / static_cast<double>(size));
+  const double scale = c.lr / std::max(1.0, root_mean_square / c.clip_threshold);
   const auto kept = static_cast<float>(1 - c.lr * c.weight_decay);
-  blocks.for_each_row([&](int64_t, int64_t row, auto width) TONGUEFORGE_INLINED {
-    const auto of_row = static_cast<float>(scale * factors.row[static_cast<size_t>(row)]);
-    update_row<width()>(t, row, factors.column.data(), {kept, of_row, static_cast<float>(c.beta1)});
-  });
+  for (int64_t number = 0; number < t.matrices; number++) {
+    const auto matrix = matrix_of(t, number);
+    const auto& factors = all[static_cast<size_t>(number)];
+    blocks.for_each_row([&](int64_t, int64_t row, auto width) TONGUEFORGE_INLINED {
+      const auto of_row = static_cast<float>(scale * factors.row[static_cast<size_t>(row)]);
+      update_row<width()>(matrix, row, factors.column.data(), {kept, of_row, static_cast<float>(c.beta1)});
+    });
+  }
 }
 
 void adafactor_(const AdafactorState& state, const AdafactorCoefficients& c) {
@@ -164,8 +187,9 @@ void adafactor_(const AdafactorState& state, const AdafactorCoefficients& c) {
   const auto data = [](const at::Tensor& maybe) {
     return maybe.defined() ? maybe.mutable_data_ptr<float>() : nullptr;
   };
-  adafactor_({data(parameter), dense.const_data_ptr<float>(), data(row), data(column), data(first),
-              row.defined() ? row.numel() : 1, column.numel()},
+  const int64_t rows = row.defined() ? parameter.size(-2) : 1, columns = parameter.size(-1);
+  adafactor_({data(parameter), dense.const_data_ptr<float>(), data(row), data(column), data(first), rows,
+              columns, parameter.numel() / (rows * columns)},
              c);
 }
 

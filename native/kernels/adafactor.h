@@ -1,5 +1,6 @@
 // Adafactor (Shazeer & Stern 2018, arXiv 1804.04235), at a given learning rate: the second moment of a matrix
-// is kept as the means of its rows and columns only. Letters: R rows, C columns.
+// is kept as the means of its rows and columns only. A tensor of more dimensions is so many matrices of its
+// last two, as in transformers; its update is clipped as one. Letters: P matrices, R rows, C columns.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -17,19 +18,19 @@ struct AdafactorCoefficients {
 
 /// One parameter and its moments, all float32 and dense. A vector is one row without `row_moment`.
 struct AdafactorTensor {
-  float* parameter;       // (R,C)
-  const float* gradient;  // (R,C)
-  float* row_moment;      // (R): means over columns of squared gradients; null for a vector
-  float* column_moment;   // (C): means over rows
-  float* first_moment;    // (R,C) of updates, or null
-  int64_t rows, columns;
+  float* parameter;       // (P,R,C)
+  const float* gradient;  // (P,R,C)
+  float* row_moment;      // (P,R): means over columns of squared gradients; null for a vector
+  float* column_moment;   // (P,C): means over rows
+  float* first_moment;    // (P,R,C) of updates, or null
+  int64_t rows, columns, matrices = 1;
 };
 
 /// Updates parameter and moments in place; the same bytes for every number of threads.
 void adafactor_(const AdafactorTensor& tensor, const AdafactorCoefficients& coefficients);
 
-/// The same as tensors, on any one device. The gradient may be of another dtype; undefined where the pointers
-/// would be null.
+/// The same as tensors, on any one device: row_moment (...,R), column_moment (...,C). The gradient may be of
+/// another dtype; undefined where the pointers would be null.
 struct AdafactorState {
   at::Tensor parameter, gradient, row_moment, column_moment, first_moment;
 };

@@ -71,9 +71,10 @@ void adafactor_(const AdafactorState& state, const AdafactorCoefficients& c) {
   };
   at::Tensor update;
   if (row.defined()) {
-    average(row, squares.mean(1));
-    average(column, squares.mean(0));
-    update = wide.mul(row.div(row.mean()).rsqrt_().unsqueeze(1)).mul_(column.rsqrt());
+    average(row, squares.mean(-1));
+    average(column, squares.mean(-2));
+    const auto rows = row.div(row.mean(-1, /*keepdim=*/true)).rsqrt_().unsqueeze(-1);
+    update = wide.mul(rows).mul_(column.rsqrt().unsqueeze(-2));
   } else {
     average(column, squares);
     update = wide.mul(column.rsqrt());

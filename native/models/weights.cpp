@@ -107,7 +107,7 @@ at::ScalarType scalar_type_from_name(const std::string& name) {
 }
 
 void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype,
-                  at::Device device, Job& job) {
+                  at::Device device, Job& job, const std::set<std::string>& in_float32) {
   const auto weights = checkpoint::ModelWeights::open(folder);
   const NamedWeights named(weights, model);
   model.fit_to(named.names());
@@ -123,7 +123,8 @@ void load_weights(Model& model, const std::string& folder, std::optional<at::Sca
     const auto stored = numbers ? numbers->dense() : read_parameter(named, parameter, job);
     for (const auto& tied : tied_copies)
       if (tied.original == parameter.name) check_tied_copy(folder, named, tied, stored, job);
-    *parameter.tensor = placed(stored, device, dtype.value_or(stored.scalar_type()));
+    const auto type = in_float32.contains(parameter.name) ? at::kFloat : dtype.value_or(stored.scalar_type());
+    *parameter.tensor = placed(stored, device, type);
     if (numbers)
       parameter.linear->execution = std::make_shared<nn::QuantizedExecution>(numbers, *parameter.tensor);
     for (const auto& name : stored_names(named, parameter))

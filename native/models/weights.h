@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,11 +18,12 @@ namespace tongueforge::models {
 using NamedTensor = std::pair<std::string, at::Tensor>;
 
 /// Reads every weight of a model folder into a model made of its spec, on `device` and converted to `dtype`,
-/// or as each is stored: then it may not be able to run. Emits {unread: names} of tensors that belong to a
-/// head which this model does not have. Throws ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH,
-/// each naming the tensors, and ERR_TIED_WEIGHTS where the folder holds two different ones for one.
+/// or as each is stored: then it may not be able to run; those named `in_float32` are float32 whatever the
+/// others are. Emits {unread: names} of tensors that belong to a head which this model does not have. Throws
+/// ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, each naming the tensors, and
+/// ERR_TIED_WEIGHTS where the folder holds two different ones for one.
 void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype,
-                  at::Device device, Job& job);
+                  at::Device device, Job& job, const std::set<std::string>& in_float32 = {});
 
 /// What load_weights() would refuse of names and shapes, from headers alone: no weight is read. Throws the
 /// same.

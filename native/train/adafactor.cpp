@@ -8,7 +8,14 @@
 namespace tongueforge::train {
 namespace {
 
-bool is_factored(const at::Tensor& tensor) { return tensor.dim() == 2; }
+bool is_factored(const at::Tensor& tensor) { return tensor.dim() >= 2; }
+
+// A shape without one of its dimensions, counted from the last.
+std::vector<int64_t> without(const at::Tensor& tensor, int64_t from_last) {
+  auto shape = tensor.sizes().vec();
+  shape.erase(shape.end() - from_last);
+  return shape;
+}
 
 // A parameter with its moments, under the names that transformers gives them.
 struct Slot {
@@ -20,10 +27,10 @@ struct Slot {
   Slot(const TrainedTensor& tensor, const OptimizerOptions& options)
       : name(tensor.name),
         master(tensor.master.detach()),
-        column(at::zeros({tensor.master.size(-1)}, master.options())),
+        column(at::zeros(is_factored(master) ? without(master, 2) : master.sizes().vec(), master.options())),
         step(at::zeros({}, at::kFloat)),
         weight_decay(tensor.decayed ? options.weight_decay : 0) {
-    if (is_factored(master)) row = at::zeros({master.size(0)}, master.options());
+    if (is_factored(master)) row = at::zeros(without(master, 1), master.options());
     if (options.beta1 > 0) first = at::zeros_like(master);
   }
 

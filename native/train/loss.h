@@ -70,6 +70,9 @@ class Loss {
   /// Number of things that the loss of this batch is a sum over: target tokens, or pairs.
   virtual int64_t count(const Batch& batch) const = 0;
 
+  /// Number of its target tokens, or places of sound: other than count() where it is a sum over pairs.
+  virtual int64_t targets(const Batch& batch) const { return count(batch); }
+
   /// What is trained beside the model, and is no part of it: its tensors must live as long as the loss.
   virtual std::vector<models::Parameter> parameters() { return {}; }
 

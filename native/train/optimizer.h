@@ -59,8 +59,8 @@ class Optimizer {
 std::unique_ptr<Optimizer> make_adamw(const std::vector<TrainedTensor>& tensors,
                                       const OptimizerOptions& options);
 
-/// Adafactor at a given learning rate, matrices factored; a first moment where beta1 is above 0 (Shazeer &
-/// Stern 2018, arXiv 1804.04235). beta2 is 1 - step^-decay_rate.
+/// Adafactor at a given learning rate, the last two dimensions factored where there are two; a first moment
+/// where beta1 is above 0 (Shazeer & Stern 2018, arXiv 1804.04235). beta2 is 1 - step^-decay_rate.
 std::unique_ptr<Optimizer> make_adafactor(const std::vector<TrainedTensor>& tensors,
                                           const OptimizerOptions& options);
 

@@ -37,8 +37,14 @@ Tensor simpo_loss(const Tensor& chosen, const Tensor& rejected, const Options& o
   return logistic((chosen - rejected) * options.beta - options.gamma, options);
 }
 
-// log(p / (1 - p)), p the geometric mean of the probabilities of the tokens.
-Tensor log_odds(const Tensor& mean_log_prob) { return mean_log_prob - at::log(-at::expm1(mean_log_prob)); }
+// log(p / (1 - p)), p the geometric mean of the probabilities of the tokens. An answer that is certain, with
+// a mean log-probability of 0 in float32, has infinite odds, and a gradient of 0 times infinity: p ends just
+// below 1, and beyond there is nothing to gain.
+constexpr double kLeastDoubt = 1e-7;
+Tensor log_odds(const Tensor& mean_log_prob) {
+  const auto log_p = mean_log_prob.clamp_max(-kLeastDoubt);
+  return log_p - at::log(-at::expm1(log_p));
+}
 
 Tensor orpo_loss(const Tensor& chosen, const Tensor& rejected, const Options& options) {
   return -chosen - at::log_sigmoid(log_odds(chosen) - log_odds(rejected)) * options.beta;
@@ -89,6 +95,8 @@ class PreferenceLoss final : public Loss {
     if (per_row_B.remainder(2).any().item<bool>()) throw lone_answers("an odd number of documents");
     return per_row_B.sum().item<int64_t>() / 2;
   }
+
+  int64_t targets(const Batch& batch) const override { return Targets(batch).count(); }
 
   LossSum sum(const Batch& batch, const Job* job) const override {
     const auto policy = segment_log_probs(model_, batch, job);

@@ -186,7 +186,7 @@ StepResult Trainer::step(const std::vector<Batch>& micro_batches, const StepOpti
 StepResult Trainer::taken_step(const std::vector<Batch>& micro_batches, const StepOptions& options,
                                Job& job) {
   StepResult result;
-  for (const auto& batch : micro_batches) result.tokens += Targets(batch).count();
+  for (const auto& batch : micro_batches) result.tokens += loss_->targets(batch);
   auto all = together({{"count", count(micro_batches)},
                        {"tokens", result.tokens},
                        {"real_tokens", options.real_tokens},

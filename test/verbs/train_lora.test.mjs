@@ -217,6 +217,30 @@ describe('frozen parameters and adapters', () => {
     assertClose(await logits(tied, { adapter: next.adapter }), await logits(merged.model), 1e-5)
   })
 
+  test('with bfloat16 what is trained as a whole begins with the float32 values of model and adapter', async () => {
+    const also = ['model.norm.weight', 'model.embed_tokens.weight']
+    const still = {
+      dtype: 'bfloat16',
+      optimizer: { lr: 1e-30, weight_decay: 0 },
+      steps: 2,
+      checkpoint: { every: 1 },
+    }
+    const master = ({ out }, name) =>
+      readArrays(join(out, 'checkpoints/step-00000001/state.safetensors'))[`weight.${name}`].data
+    const first = config({ ...still, lora: { rank: 2, also } })
+    await run(first)
+    const base = readArrays(file(model))
+    for (const name of also) assert.deepEqual(master(first, name), base[name].data, name)
+    const { adapter } = await run(config({ lora: { rank: 2, also } }))
+    const next = config({ ...still, adapter, lora: {} })
+    await run(next)
+    const stored = readArrays(join(adapter, 'adapter_model.safetensors'))
+    for (const name of also) {
+      assert.deepEqual(master(next, name), stored[`base_model.model.${name}`].data, name)
+      assert.notDeepEqual(master(next, name), base[name].data, name)
+    }
+  })
+
   test('the adapter folder tells its origin, and is an input that no run may clear away', async () => {
     const { adapter } = await run(config({ lora: {} }))
     assert.equal(json(adapter, 'adapter_config.json').base_model_name_or_path, model)

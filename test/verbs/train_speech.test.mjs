@@ -1,11 +1,12 @@
 // objective: masked of a speech encoder, whole runs: a language of tones, from random weights or a folder to a folder.
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { inspect, loadModel } from 'tongueforge'
 import { train } from '#lib/verbs/train'
 import { temporaryFolder } from '../helpers/folders.mjs'
+import { readArrays } from '../helpers/safetensors.mjs'
 import { wav } from '../helpers/sounds.mjs'
 import { FRONT_END, toneModel, writeTinySound } from '../helpers/tiny_sound.mjs'
 
@@ -95,6 +96,34 @@ describe('objective: masked of a speech encoder', () => {
       json(report.config_sha256 ? next.out : '', 'model', 'preprocessor_config.json'),
       FRONT_END,
     )
+  })
+
+  test('adafactor trains every number of a convolution, and keeps what the plan says', async () => {
+    const start = await train(config({ steps: 1 })).result
+    const settings = config({
+      init: undefined,
+      model: start.model,
+      steps: 2,
+      optimizer: { kind: 'adafactor', lr: 0.01 },
+      schedule: { warmup: 0 },
+      checkpoint: { every: 1, keep: 1 },
+    })
+    const { model, report } = await train(settings).result
+    const [before, after] = [start.model, model].map((folder) =>
+      readArrays(join(folder, 'model.safetensors')),
+    )
+    const convolutions = Object.keys(before).filter((name) => before[name].shape.length === 3)
+    assert.ok(convolutions.length > 0, Object.keys(before).join())
+    for (const name of convolutions) {
+      const [was, is] = [before[name].data, after[name].data]
+      const same = was.filter((value, i) => value === is[i]).length
+      assert.ok(same < 0.01 * was.length, `${name}: ${same} of ${was.length} numbers stay as they are`)
+    }
+    const state = join(settings.out, 'checkpoints/step-00000001/state.safetensors')
+    const { checkpoint_bytes } = report.plan
+    const header = 300 * Object.keys(readArrays(state)).length
+    const { size } = statSync(state)
+    assert.ok(size >= checkpoint_bytes && size < checkpoint_bytes + header, `${size} ${checkpoint_bytes}`)
   })
 
   test('how much is hidden, and in how long spans, is as the config says', async () => {

@@ -13,12 +13,14 @@ type Shape = readonly number[]
 
 const size = (shape: Shape) => shape.reduce((product, length) => product * length, 1)
 const total = (shapes: readonly Shape[]) => shapes.reduce((all, shape) => all + size(shape), 0)
-const sum = (shape: Shape) => shape.reduce((total, length) => total + length, 0)
+/** Second moments of adafactor: of rows and columns of the last two dimensions, where there are two. */
+const factored = (shape: Shape) =>
+  shape.length < 2 ? size(shape) : size(shape.slice(0, -1)) + size(shape.toSpliced(-2, 1))
 
 /** Bytes that an optimizer keeps of one parameter: a row a kind. */
 const STATE_BYTES: Record<Optimizer['kind'], (shape: Shape, optimizer: Optimizer) => number> = {
   adamw: (shape) => 8 * size(shape),
-  adafactor: (shape, { beta1 }) => 4 * sum(shape) + (beta1 ? 4 * size(shape) : 0),
+  adafactor: (shape, { beta1 }) => 4 * factored(shape) + (beta1 ? 4 * size(shape) : 0),
 }
 
 /** Moments of all that is trained. */

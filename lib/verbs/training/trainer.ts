@@ -280,10 +280,12 @@ async function startingModel(plan: TrainPlan, { signal, warn }: OpenOptions): Pr
   const { config, spec, student, teacher } = plan
   const { threads, device } = config
   if (plan.model) {
-    const dtype = plan.trained.lora ? config.dtype : 'float32' // what is frozen needs no more than it computes with
+    const { lora } = plan.trained
+    const dtype = lora ? config.dtype : 'float32' // what is frozen needs no more than it computes with
     const { path: folder } = plan.model
     const onItem = warnOfUnread(folder, warn)
-    return runJob('loadModel', { folder, spec, dtype, device, threads }, { signal, onItem })
+    const options = { folder, spec, dtype, device, threads, ...(lora && { in_float32: lora.also }) }
+    return runJob('loadModel', options, { signal, onItem })
   }
   if (student?.initialize === 'teacher') {
     const model = await cutStudent(student, teacher!, { threads, signal, warn })

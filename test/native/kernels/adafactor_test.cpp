@@ -16,8 +16,11 @@ struct Parameter {
 
   Parameter(at::IntArrayRef shape, bool has_first, uint64_t seed)
       : value(at::randn(shape, at::detail::createCPUGenerator(seed), at::kFloat)),
-        column(at::zeros({shape.back()})) {
-    if (shape.size() == 2) row = at::zeros({shape[0]});
+        column(at::zeros_like(value)) {
+    if (shape.size() > 1) {
+      row = at::zeros_like(value.select(-1, 0), at::MemoryFormat::Contiguous);
+      column = at::zeros_like(value.select(-2, 0), at::MemoryFormat::Contiguous);
+    }
     if (has_first) first = at::zeros_like(value);
   }
 
@@ -35,10 +38,12 @@ struct Parameter {
     return tensors;
   }
 
+  int64_t matrices() const { return row.defined() ? row.numel() / value.size(-2) : 1; }
+
   void step(const at::Tensor& gradient, const kernels::AdafactorCoefficients& c) {
     const auto data = [](const at::Tensor& t) { return t.defined() ? t.mutable_data_ptr<float>() : nullptr; };
     kernels::adafactor_({data(value), gradient.const_data_ptr<float>(), data(row), data(column), data(first),
-                         row.defined() ? row.numel() : 1, column.numel()},
+                         row.defined() ? value.size(-2) : 1, value.size(-1), matrices()},
                         c);
   }
 
@@ -47,14 +52,19 @@ struct Parameter {
     kernels::reference::adafactor_({value, gradient, row, column, first}, c);
   }
 
-  // Algorithm 4 of the paper.
+  // On any device, as the optimizer calls it.
+  void tensor_step(const at::Tensor& gradient, const kernels::AdafactorCoefficients& c) {
+    kernels::adafactor_(kernels::AdafactorState{value, gradient, row, column, first}, c);
+  }
+
+  // Algorithm 4 of the paper, of the last two dimensions as transformers' Adafactor has it.
   void reference_step(const at::Tensor& gradient, const kernels::AdafactorCoefficients& c) {
     const auto squares = gradient.square() + c.eps;
     at::Tensor estimate;
     if (row.defined()) {
-      row.mul_(c.beta2).add_(squares.mean(1), 1 - c.beta2);
-      column.mul_(c.beta2).add_(squares.mean(0), 1 - c.beta2);
-      estimate = row.outer(column) / row.mean();
+      row.mul_(c.beta2).add_(squares.mean(-1), 1 - c.beta2);
+      column.mul_(c.beta2).add_(squares.mean(-2), 1 - c.beta2);
+      estimate = row.unsqueeze(-1) * column.unsqueeze(-2) / row.mean(-1, true).unsqueeze(-1);
     } else {
       column.mul_(c.beta2).add_(squares, 1 - c.beta2);
       estimate = column;
@@ -73,13 +83,14 @@ TEST_CASE("adafactor's updates are those of plain operators, whatever the shape"
   const uint64_t seed = 5;
   CAPTURE(seed);
   Random random(seed);
-  const std::vector<std::vector<int64_t>> shapes = {{1}, {7}, {300}, {1, 9}, {9, 1}, {33, 65}, {700, 130}};
+  const std::vector<std::vector<int64_t>> shapes = {
+      {1}, {7}, {300}, {1, 9}, {9, 1}, {33, 65}, {700, 130}, {4, 3, 5}, {32, 8, 8}, {1, 1, 30}, {2, 3, 4, 5}};
   for (const auto& shape : shapes)
     for (const bool has_first : {false, true}) {
       CAPTURE(shape.size());
       CAPTURE(shape[0]);
       Parameter ours(shape, has_first, random.next());
-      auto plain = ours.copy(), composed = ours.copy();
+      auto plain = ours.copy(), composed = ours.copy(), tensors = ours.copy();
       for (int step = 1; step <= 5; step++) {
         const auto gradient =
             at::randn(shape, at::detail::createCPUGenerator(random.next()), at::kFloat).mul_(step);
@@ -91,10 +102,12 @@ TEST_CASE("adafactor's updates are those of plain operators, whatever the shape"
                                                   .beta1 = 0.9};
         ours.step(gradient, c);
         composed.plain_step(gradient, c);
+        tensors.tensor_step(gradient, c);
         plain.reference_step(gradient, c);
         for (size_t i = 0; i < ours.all().size(); i++) {
           CHECK(ours.all()[i].allclose(plain.all()[i], 1e-4, 1e-6));
           CHECK(composed.all()[i].allclose(plain.all()[i], 1e-4, 1e-6));
+          CHECK(tensors.all()[i].equal(ours.all()[i]));
         }
       }
     }

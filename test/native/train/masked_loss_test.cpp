@@ -52,6 +52,17 @@ TEST_CASE("hidden tokens are learnt, the bias of the head and the tied embedding
   CHECK((all_weights(trainer) - before).abs().max().item<double>() > 0);
 }
 
+TEST_CASE("hidden tokens that begin a row are told among the targets of an update") {
+  train::Trainer trainer(tiny_encoder(), masked_options());
+  auto batch = masked_batch(4);
+  batch.labels_BT = batch.labels_BT.clone();
+  batch.labels_BT.select(1, 0).fill_(2);
+  SilentJob job;
+  const auto count = trainer.evaluate(batch).count;
+  CHECK(count == batch.labels_BT.ne(-100).sum().item<int64_t>());
+  CHECK(trainer.step({batch}, {}, job).tokens == count);
+}
+
 TEST_CASE("what a class only stores is not trained") {
   auto spec = tiny_encoder_spec();
   spec.tied_head = false;

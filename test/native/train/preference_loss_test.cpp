@@ -102,6 +102,21 @@ TEST_CASE("smoothing by half makes both answers equal") {
   CHECK(ab.losses.item<double>() == doctest::Approx(ba.losses.item<double>()));
 }
 
+TEST_CASE("orpo of an answer that is certain is finite, and so is its gradient") {
+  const train::PreferenceOptions orpo = {"orpo", 0.1, 0, 0};
+  const auto sum = [](double value) { return at::full({1}, value, at::kDouble).set_requires_grad(true); };
+  for (const auto& [chosen, rejected] : {std::pair(0.0, -9.0), {-9.0, 0.0}, {0.0, 0.0}, {-1e-20, -9.0}}) {
+    CAPTURE(chosen);
+    CAPTURE(rejected);
+    const auto length = at::full({1}, 3.0, at::kDouble);
+    const train::AnswerLogProbs a = {sum(chosen), {}, length}, b = {sum(rejected), {}, length};
+    const auto losses = train::preference_losses(a, b, orpo).losses;
+    losses.sum().backward();
+    for (const auto& value : {losses, a.policy.grad(), b.policy.grad()})
+      CHECK(value.isfinite().all().item<bool>());
+  }
+}
+
 TEST_CASE("rows that do not hold pairs are refused, and losses that are not known") {
   SilentJob job;
   auto odd = test::random_pairs(1, 5);
