@@ -190,7 +190,7 @@ const states = () => [
     'no JSON': 'step: 7',
     'no UTF-8': Buffer.from('{"version":"\xff"}', 'latin1'),
     'a key twice': `{"step":7,${JSON.stringify(state()).slice(1)}`,
-    'of 17 MB': JSON.stringify(state()).padEnd(17 << 20),
+    'of 65 MB': JSON.stringify(state()).padEnd(65 << 20),
     'a hundred thousand lists': `{"sessions":${'['.repeat(100_000)}`,
     'three hundred lists': `{"sessions":${'['.repeat(300)}${']'.repeat(300)}}`,
   }).map(([name, text]) => stateText(name, text)),
