@@ -1,12 +1,12 @@
 // Puts a libtorch where the addon and the build find it, or says that one is there already.
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { findAddon } from '../addon/find'
 import type { AddonFile } from '../addon/record'
 import { checkPlatform } from '../addon/system'
 import { tryOut } from '../addon/trial'
 import { TongueforgeError } from '../errors'
-import { readdir } from '../files'
+import { readdir, realpath } from '../files'
 import { checkFit, findCudaLibtorch, findLibtorch, missingCuda } from '../libtorch'
 import {
   cacheFolder,
@@ -86,9 +86,12 @@ async function link(found: Libtorch, { cuda }: FetchOptions): Promise<Libtorch> 
     )
   }
   const place = join(cacheFolder(), `libtorch-${found.version.split('+')[0]}${cuda ? '-cuda' : ''}`)
+  const real = await realpath(found.path) // not a way that leads through the link which is replaced
+  const replaced = await realpath(place).catch(() => place)
+  if (real.startsWith(replaced + sep)) return found // it is what is in the cache already
   await rm(place, { recursive: true, force: true }) // a link inside is removed, what it points at stays
   await mkdir(place, { recursive: true })
-  await symlink(found.path, join(place, 'torch'))
+  await symlink(real, join(place, 'torch'))
   return { ...found, path: join(place, 'torch') }
 }
 

@@ -1,6 +1,6 @@
 // The whole way of a wheel into the cache, with real pip and small wheels made here: no network is asked.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, test } from 'node:test'
 import { cacheFolder } from '#lib/libtorch_folders'
@@ -128,6 +128,24 @@ test('a libtorch folder is linked, and cleaning removes the link alone', async (
   assert.equal(path, join(cacheFolder(), 'libtorch-2.13.0', 'torch'))
   await cleanCache()
   assert.ok(existsSync(join(site, 'torch', 'version.py')))
+})
+
+test('a libtorch that lies in the cache, or that the cache links to, may be named and stays', async () => {
+  const wheels = emptyFolder()
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles())
+  const fetched = await libtorchFrom(wheels)
+  const place = dirname(fetched.path)
+  for (const from of [place, fetched.path]) {
+    assert.deepEqual(await libtorchFrom(from), fetched)
+    assert.ok(existsSync(join(fetched.path, 'lib', 'libtorch_cpu.so')), from)
+  }
+  const elsewhere = join(emptyFolder(), 'site')
+  renameSync(place, elsewhere)
+  await libtorchFrom(elsewhere)
+  for (const from of [place, fetched.path]) {
+    assert.deepEqual(await libtorchFrom(from), fetched)
+    assert.equal(readlinkSync(fetched.path), join(elsewhere, 'torch'), from)
+  }
 })
 
 test('a folder without wheel or libtorch is refused', async () => {
