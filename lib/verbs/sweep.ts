@@ -1,5 +1,8 @@
 /** Scales of a chat vector, measured in memory: load -> plan -> run -> save -> report. */
-import { relative } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import { readProvenance } from '../checkpoint/provenance'
+import { readYaml } from '../config/parse'
 import type { SweepConfig } from '../config/sweep'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, runJob } from '../native'
@@ -21,7 +24,8 @@ import {
 import { PointBook, type SweepPoint } from './sweep/points'
 import { placeOfMetrics, type SweepReport, sweepReport, writeReport } from './sweep/report'
 import { coordinate, goldenSection, grid, type Landscape } from './sweep/search'
-import { ClaimedFolder } from './training/claimed_folder'
+import { ClaimedFolder, CONFIG_FILE } from './training/claimed_folder'
+import { pathsWithin } from './training/read_paths'
 
 export type { SweepPoint } from './sweep/points'
 export type { JudgedPoint, SweepReport } from './sweep/report'
@@ -79,7 +83,8 @@ async function runSweep(
   const config = await readSweepConfig(source, options.overrides ?? [])
   const folder = new ClaimedFolder(config, inputsOf(config))
   await folder.check({ resume, overwrite })
-  await checkBest(config, resume || overwrite)
+  const replacesBest = overwrite || (resume && (await wroteBest(config)))
+  await checkBest(config, replacesBest)
   const models = await openSweepModels(config)
   const plan = await planSweep(config, models, { signal, onWarning: warn })
   try {
@@ -91,7 +96,7 @@ async function runSweep(
       const book = new PointBook(folder.path, placeOfMetrics(folder.path), hash)
       await book.open()
       await folder.writeConfig()
-      return sweepIn(folder, { plan, book, hash, options, ...context })
+      return sweepIn(folder, { plan, book, hash, options, replacesBest, ...context })
     })
   } finally {
     await closePlan(plan)
@@ -100,10 +105,21 @@ async function runSweep(
 
 const modelsOf = (config: SweepConfig) => [config.target, ...Object.values(vectorOf(config))]
 
-const inputsOf = (config: SweepConfig) => [
-  ...modelsOf(config),
-  ...config.objectives.flatMap(({ data }) => data.map(({ path }) => path)),
-]
+const dataOf = ({ objectives }: SweepConfig) => objectives.flatMap(({ data }) => data.map(({ path }) => path))
+
+const inputsOf = (config: SweepConfig) => [...modelsOf(config), ...dataOf(config)]
+
+/** Whether an earlier session of this sweep wrote what is at `write_best`: it was told to, and a graft lies there. */
+async function wroteBest({ out, write_best }: SweepConfig): Promise<boolean> {
+  const record = join(out, CONFIG_FILE)
+  if (write_best === undefined || !existsSync(record)) return false
+  const { write_best: named } = Object(await readYaml(record)) as { write_best?: unknown }
+  if (typeof named !== 'string' || resolve(named) !== resolve(write_best)) return false
+  return readProvenance(write_best).then(
+    ({ verb }) => verb === 'graft',
+    () => false, // a folder of the user's
+  )
+}
 
 // Met now, not after hours.
 async function checkBest(config: SweepConfig, overwrite: boolean): Promise<void> {
@@ -119,7 +135,8 @@ async function checkBest(config: SweepConfig, overwrite: boolean): Promise<void>
       },
     )
   }
-  await runJob('checkOutput', { out, overwrite, inputs: modelsOf(config) })
+  const inputs = [...modelsOf(config), ...pathsWithin(out, dataOf(config))]
+  await runJob('checkOutput', { out, overwrite, inputs })
 }
 
 function planReport(plan: SweepPlan, warn: (message: string) => void): SweepPlanReport {
@@ -145,13 +162,15 @@ interface Work extends Context {
   book: PointBook
   hash: string
   options: SweepOptions
+  /** What is at write_best may go. */
+  replacesBest: boolean
 }
 
 async function sweepIn(folder: ClaimedFolder, work: Work): Promise<SweepReport> {
-  const { plan, book, hash, options, signal } = work
+  const { plan, book, hash, signal } = work
   const start = performance.now()
   const there = book.all.length
-  const target = await LiveTarget.load(plan, { signal, onBytes: bytesTo(options.onProgress) })
+  const target = await LiveTarget.load(plan, { signal, onBytes: bytesTo(work.options.onProgress) })
   try {
     await search(plan, landscape(target, work))
   } finally {
@@ -160,7 +179,7 @@ async function sweepIn(folder: ClaimedFolder, work: Work): Promise<SweepReport> 
   const points = book.all
   const seconds = (performance.now() - start) / 1000
   const report = sweepReport(plan, { points, measured: points.length - there, seconds, inputsHash: hash })
-  const whole = { ...report, ...(await writeBest(plan, report, options, signal)) }
+  const whole = { ...report, ...(await writeBest(report, work)) }
   await writeReport(folder, plan, whole)
   return whole
 }
@@ -215,17 +234,15 @@ function landscape(target: LiveTarget, { plan, book, options, emit, signal }: Wo
 }
 
 async function writeBest(
-  { config }: SweepPlan,
   { best_scale: scale }: SweepReport,
-  { overwrite = false, resume = false, onProgress }: SweepOptions,
-  signal: AbortSignal,
+  { plan: { config }, options: { onProgress }, replacesBest, signal }: Work,
 ): Promise<{ model?: string }> {
   const { write_best, target, force } = config
   if (write_best === undefined) return {}
   const { out } = await graft(
     {
       ...{ target, force, vectors: [{ ...vectorOf(config), scale }] },
-      ...{ out: write_best, overwrite: overwrite || resume },
+      ...{ out: write_best, overwrite: replacesBest },
     },
     { signal, onProgress: (progress) => bytesTo(onProgress)('write best', progress) },
   )

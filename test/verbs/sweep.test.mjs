@@ -201,6 +201,34 @@ describe('sweep', () => {
     })
   }
 
+  test('--resume replaces at write_best what this sweep wrote, and nothing else', async () => {
+    const best = place('not-of-a-sweep')
+    cpSync(config.target, best, { recursive: true })
+    writeFileSync(join(best, 'mine.txt'), 'mine')
+    const changes = { scales: [0.5], write_best: best }
+    const resume = { resume: true }
+    await assert.rejects(swept(changes, resume), { code: 'ERR_EXISTS' })
+    const { out } = await swept({ scales: [0.5] })
+    await assert.rejects(swept({ ...changes, out }, resume), { code: 'ERR_EXISTS' })
+    assert.equal(readFileSync(join(best, 'mine.txt'), 'utf8'), 'mine')
+    await swept({ ...changes, out }, { ...resume, overwrite: true })
+    assert.ok(!existsSync(join(best, 'mine.txt')))
+    await swept({ ...changes, out }, resume)
+    rmSync(best, { recursive: true })
+    cpSync(config.target, best, { recursive: true })
+    await assert.rejects(swept({ ...changes, out }, resume), { code: 'ERR_EXISTS' }, 'a model from elsewhere')
+  })
+
+  test('write_best does not replace a folder that the data of an objective lie in', async () => {
+    const best = place('with-data')
+    cpSync(config.target, best, { recursive: true })
+    const data = [{ path: join(best, 'texts.txt') }]
+    cpSync(config.objectives[0].data[0].path, data[0].path)
+    const objectives = [{ ...config.objectives[0], data }]
+    await assert.rejects(swept({ objectives, write_best: best }, { overwrite: true }), { code: 'ERR_USAGE' })
+    assert.ok(existsSync(data[0].path))
+  })
+
   test('control tokens that the target lacks are added with the chat model’s rows, whatever the scale, as in files', async () => {
     const target = place('untagged')
     cpSync(config.target, target, { recursive: true })

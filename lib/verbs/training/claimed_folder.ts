@@ -18,7 +18,7 @@ export interface Claim {
 }
 
 /** The config as it ran: what makes a folder a run folder. */
-const CONFIG_FILE = 'resolved.yaml'
+export const CONFIG_FILE = 'resolved.yaml'
 /** Where the process of a run tells of it, if it has one of its own; of the session that is running, or was the last. */
 export const EVENTS_FILE = 'events.jsonl'
 /** Hears of each folder that this process comes to hold, by its path. */
