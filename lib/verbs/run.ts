@@ -17,7 +17,8 @@ export class Run<Item, Result> implements AsyncIterable<Item> {
   readonly #items: Item[] = []
   readonly #capacity: number
   #ended = false
-  #wake: () => void = () => {}
+  /** Readers that wait for an item: of several, all are told. */
+  #waiting: (() => void)[] = []
 
   constructor(
     body: (emit: (item: Item) => void, signal: AbortSignal) => Promise<Result>,
@@ -27,7 +28,7 @@ export class Run<Item, Result> implements AsyncIterable<Item> {
     const stop = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal
     this.result = body((item) => this.#emit(item), stop).finally(() => {
       this.#ended = true
-      this.#wake()
+      this.#wakeAll()
     })
     this.result.catch(() => {}) // whoever only iterates hears of the failure there
   }
@@ -35,7 +36,11 @@ export class Run<Item, Result> implements AsyncIterable<Item> {
   #emit(item: Item): void {
     this.#items.push(item)
     if (this.#items.length > this.#capacity) this.#items.shift()
-    this.#wake()
+    this.#wakeAll()
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#waiting.splice(0)) wake()
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
@@ -44,7 +49,7 @@ export class Run<Item, Result> implements AsyncIterable<Item> {
         while (this.#items.length > 0) yield this.#items.shift()!
         if (this.#ended) break
         await new Promise<void>((resolve) => {
-          this.#wake = resolve
+          this.#waiting.push(resolve)
         })
       }
       await this.result
