@@ -2,6 +2,7 @@
 import type { FastifyReply } from 'fastify'
 import type { PluginSettings } from '../config/serve'
 import { ClientGone } from './errors'
+import { whenGone } from './gone'
 import type { Grafts } from './grafts'
 import type { Metrics } from './metrics'
 import type { ServedModels } from './models'
@@ -16,18 +17,13 @@ export interface Context {
 }
 
 /**
- * Aborted when the client leaves before it has the whole answer, or when the server waits no longer. To be taken before anything
- * is waited for: whoever has left tells it once. A signal of each request alone: those that AbortSignal.any makes of one that
+ * Aborted when the client leaves before it has the whole answer, or when the server waits no longer. A signal of each request alone: those that AbortSignal.any makes of one that
  * lives on stay in its memory (Node 20).
  */
 export function signalOf(reply: FastifyReply, { running }: Pick<Context, 'running'>): AbortSignal {
   const end = new AbortController()
-  if (reply.raw.destroyed) {
-    end.abort(new ClientGone())
-    return end.signal
-  }
   running.add(end)
-  reply.raw.once('close', () => {
+  whenGone(reply, () => {
     running.delete(end)
     if (!reply.raw.writableFinished) end.abort(new ClientGone())
   })

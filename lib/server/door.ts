@@ -1,6 +1,7 @@
 /** Lets requests in until the server closes, and knows when those that came in have gone. */
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { shuttingDown } from './errors'
+import { whenGone } from './gone'
 
 export class Door {
   #inside = 0
@@ -30,7 +31,7 @@ export class Door {
   async #enter(reply: FastifyReply): Promise<void> {
     if (this.#shut) throw shuttingDown()
     this.#inside++
-    reply.raw.once('close', () => {
+    whenGone(reply, () => {
       if (--this.#inside === 0) this.#emptied()
     })
   }

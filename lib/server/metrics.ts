@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { EngineStats } from '../native'
+import { whenGone } from './gone'
 import type { ServedModels } from './models'
 
 // Loaded by the first server.
@@ -88,7 +89,7 @@ export class Metrics {
   readonly watch = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const begun = performance.now()
     const route = request.routeOptions.url ?? 'none'
-    reply.raw.once('close', () => {
+    whenGone(reply, () => {
       const status = reply.raw.writableFinished ? reply.statusCode : 499
       this.#requests.inc({ route, status })
       this.#durations.observe({ route }, (performance.now() - begun) / 1000)

@@ -31,13 +31,18 @@ export async function asked(url, path, { body, ...init } = {}) {
 /** Sends a request and hands over its connection. */
 export function sent(url, path, body) {
   const { hostname, port } = new URL(url)
-  const json = JSON.stringify(body)
   const socket = connect(Number(port), hostname)
-  socket.write(
-    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
-      `content-length: ${Buffer.byteLength(json)}\r\n\r\n${json}`,
-  )
+  socket.write(requestText(path, body))
   return socket
+}
+
+/** A request as it goes over a connection. */
+export function requestText(path, body) {
+  const json = JSON.stringify(body)
+  return (
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
+    `content-length: ${Buffer.byteLength(json)}\r\n\r\n${json}`
+  )
 }
 
 /** Resolves when the server has seen so many clients leave. */
