@@ -90,6 +90,13 @@ Value to_value(const models::PackedWeight& weight) {
                     {"zero", count(zero)}};
 }
 
+/// What a spec says of quantisation.
+nn::Packing read_packing(const Options& spec) {
+  if (!spec.has("quantization")) return {};
+  const Options quantization = spec.object("quantization");
+  return {quantization.integer("bits"), quantization.integer("group"), quantization.flag("symmetric")};
+}
+
 }  // namespace
 
 // inspectPacked({folder}, on_event): {name, stored_as, shape, bits, nan, inf, zero}[]; quantised weights
@@ -106,15 +113,16 @@ Napi::Value inspect_packed(const Napi::CallbackInfo& info) {
 Napi::Value load_model(const Napi::CallbackInfo& info) {
   const Options options(info[0]);
   const auto names = options.has("in_float32") ? options.texts("in_float32") : std::vector<std::string>();
-  return start_job(info,
-                   [folder = options.text("folder"), model = make_model(options.object("spec")),
-                    dtype = models::scalar_type_from_name(options.text("dtype")),
-                    in_float32 = std::set<std::string>(names.begin(), names.end()),
-                    device = device_name(options)](Job& job) -> Value {
-                     models::load_weights(*model, folder, dtype, models::device_from_name(device), job,
-                                          in_float32);
-                     return model;
-                   });
+  return start_job(
+      info,
+      [folder = options.text("folder"), model = make_model(options.object("spec")),
+       dtype = models::scalar_type_from_name(options.text("dtype")),
+       in_float32 = std::set<std::string>(names.begin(), names.end()),
+       packing = read_packing(options.object("spec")), device = device_name(options)](Job& job) -> Value {
+        models::load_weights(*model, folder, dtype, models::device_from_name(device), job, in_float32,
+                             packing);
+        return model;
+      });
 }
 
 // checkModel({folder, spec}, on_event): void; what loadModel would refuse of names and shapes

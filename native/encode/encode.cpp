@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "encode/finite.h"
 #include "kernels/aten.h"
 #include "models/token_rows.h"
 
@@ -68,10 +69,10 @@ at::Tensor embed(const models::TextEncoder& model, const Texts& texts, Pooling p
                  Job& job) {
   std::vector<at::Tensor> parts;
   for_each_pack(model, texts, job, [&](const Pack& pack, const at::Tensor& hidden_TD) {
-    auto pooled =
-        pooling == Pooling::mean ? means(pack, hidden_TD) : first_tokens(pack, hidden_TD).to(at::kFloat);
+    auto pooled = finite(pooling == Pooling::mean ? means(pack, hidden_TD) : first_tokens(pack, hidden_TD),
+                         pack.first, "states");
     if (normalised) pooled = pooled / pooled.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
-    parts.push_back(pooled.cpu());
+    parts.push_back(pooled);
   });
   return joined(parts, model.spec().hidden_size);
 }
@@ -80,7 +81,7 @@ at::Tensor classify(const models::TextEncoder& model, const Texts& texts, Job& j
   models::as_classifier(model);
   std::vector<at::Tensor> parts;
   for_each_pack(model, texts, job, [&](const Pack& pack, const at::Tensor& hidden_TD) {
-    parts.push_back(model.label_logits(first_tokens(pack, hidden_TD)).to(at::kCPU, at::kFloat));
+    parts.push_back(finite(model.label_logits(first_tokens(pack, hidden_TD)), pack.first, "logits"));
   });
   return joined(parts, model.spec().num_labels);
 }
@@ -94,6 +95,10 @@ std::vector<Filling> fill_masks(const models::TextEncoder& model, const Texts& t
     if (places.numel() == 0) return;
     const auto logits =
         model.token_logits(hidden_TD.index_select(0, places.to(hidden_TD.device()))).to(at::kCPU, at::kFloat);
+    for (int64_t i = 0; i < places.numel(); i++) {
+      const auto text = pack.rows.segments_BT[0][places[i].item<int64_t>()].item<int64_t>();
+      finite(logits[i].unsqueeze(0), pack.first + static_cast<size_t>(text), "logits");
+    }
     const auto [probabilities, ids] = logits.softmax(-1).topk(std::min(top_k, logits.size(1)));
     for (int64_t i = 0; i < places.numel(); i++) {
       const int64_t place = places[i].item<int64_t>();

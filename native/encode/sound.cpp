@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "encode/finite.h"
 #include "kernels/aten.h"
 
 namespace tongueforge::encode {
@@ -91,10 +92,8 @@ std::vector<at::Tensor> sound_states(const models::SpeechEncoder& model, const s
     const auto states_BLTD = at::stack(asked, 1);
     for (size_t row = 0; row < batch.sounds.size(); row++) {
       const size_t sound = batch.sounds[row];
-      all[sound] = states_BLTD[static_cast<int64_t>(row)]
-                       .narrow(1, 0, places[sound])
-                       .to(at::kCPU, at::kFloat)
-                       .contiguous();
+      const auto states_LTD = states_BLTD[static_cast<int64_t>(row)].narrow(1, 0, places[sound]);
+      all[sound] = finite(states_LTD.unsqueeze(0), sound, "states").squeeze(0);
     }
     done += static_cast<int64_t>(batch.sounds.size());
     job.progress(Value::Map{{"done", done}, {"total", static_cast<int64_t>(sounds.size())}});

@@ -38,6 +38,8 @@ class Grafting {
       (changed ? result.tensors_changed : result.tensors_shared) += 1;
       if (changed) result.bytes_changed += static_cast<int64_t>(after.nbytes());
       *parameter.tensor = dtype ? after.to(*dtype) : after;
+      if (parameter.linear && !parameter.tensor->is_same(before))
+        parameter.linear->execution.reset();  // it holds the numbers of before
       done += static_cast<int64_t>(before.nbytes());
       job_.progress(Value::Map{{"done_bytes", done}, {"total_bytes", total}});
     }

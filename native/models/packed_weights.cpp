@@ -17,6 +17,29 @@ nn::Quantized unpacked(const std::string& name, const Read& read) {
   return nn::unpacked({read(kPacked), read(kScale), read(kShape), read(kZeroPoint)}, name);
 }
 
+[[noreturn]] void throw_other(const std::string& code, const std::string& tensor, const std::string& expected,
+                              const std::string& received) {
+  throw Error(code, str("Expected ", expected, " for ", tensor, ", as config.json says, received ", received),
+              "Do config.json and the weights come from one model?", {{"tensor", tensor}});
+}
+
+void check_packed(const NamedWeights& named, const std::string& name, const nn::Packing& packing) {
+  if (packing.bits == 0)
+    throw_other("ERR_UNEXPECTED_TENSOR", name, "weights that are not quantised", "packed ones");
+  if (!packing.symmetric && !named.find(name + kZeroPoint))
+    throw_other("ERR_MISSING_TENSOR", name + kZeroPoint, "zero points", "none");
+}
+
+void check_grid(const std::string& name, const nn::Quantized& weight, const nn::Packing& packing) {
+  if (weight.codes.bits() != packing.bits)
+    throw_other("ERR_SHAPE_MISMATCH", name, str(packing.bits, " bits a weight"), str(weight.codes.bits()));
+  const int64_t inputs = weight.codes.inputs(), group = packing.group == 0 ? inputs : packing.group;
+  const int64_t found = weight.scales_OG.size(1);
+  if (inputs % group != 0 || found != inputs / group)
+    throw_other("ERR_SHAPE_MISMATCH", name, str("a scale for each ", group, " of ", inputs, " inputs"),
+                str(found, " scales"));
+}
+
 }  // namespace
 
 bool is_packed(const NamedWeights& named, const Parameter& parameter) {
@@ -32,13 +55,16 @@ std::vector<std::string> stored_names(const NamedWeights& named, const Parameter
   return all;
 }
 
-nn::Quantized read_packed(const NamedWeights& named, const Parameter& parameter, const Job& job) {
+nn::Quantized read_packed(const NamedWeights& named, const Parameter& parameter,
+                          const std::optional<nn::Packing>& packing, const Job& job) {
+  if (packing) check_packed(named, parameter.name, *packing);
   auto quantized = unpacked(parameter.name, [&](const char* suffix) {
     const auto* weight = named.find(parameter.name + suffix);
     return weight ? read_tensor(*weight->file, *weight->info, job) : at::Tensor();
   });
   check_shape(parameter, {quantized.codes.outputs(), quantized.codes.inputs()},
               named.find(parameter.name + kPacked)->file->path());
+  if (packing) check_grid(parameter.name, quantized, *packing);
   return quantized;
 }
 

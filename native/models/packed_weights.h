@@ -2,6 +2,7 @@
 // nn/quantized.h.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,8 +19,10 @@ bool is_packed(const NamedWeights& named, const Parameter& parameter);
 /// Names of what a parameter is read from: itself, or what it was quantised to.
 std::vector<std::string> stored_names(const NamedWeights& named, const Parameter& parameter);
 
-/// Of a parameter that is packed. Throws ERR_SHAPE_MISMATCH.
-nn::Quantized read_packed(const NamedWeights& named, const Parameter& parameter, const Job& job);
+/// Of a parameter that is packed as `packing` says, if it says anything. Throws ERR_SHAPE_MISMATCH,
+/// ERR_MISSING_TENSOR for zero points, ERR_UNEXPECTED_TENSOR where none should be packed.
+nn::Quantized read_packed(const NamedWeights& named, const Parameter& parameter,
+                          const std::optional<nn::Packing>& packing, const Job& job);
 
 /// What a parameter is written as: itself in this dtype, or what it was quantised to, as that is.
 std::vector<std::pair<checkpoint::TensorSpec, at::Tensor>> stored_tensors(const Parameter& parameter,

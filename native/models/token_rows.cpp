@@ -23,7 +23,14 @@ void check_token_rows(const std::vector<std::vector<int32_t>>& rows, int64_t voc
 }
 
 at::Tensor stack_rows(const std::vector<std::vector<int32_t>>& rows) {
-  const auto time = static_cast<int64_t>(rows.empty() ? 0 : rows[0].size());
+  if (rows.empty()) throw Error("ERR_DATA", "Expected at least one row of token ids, received none");
+  const auto time = static_cast<int64_t>(rows[0].size());
+  for (size_t row = 1; row < rows.size(); row++)
+    if (rows[row].size() != rows[0].size())
+      throw Error("ERR_DATA",
+                  str("Expected rows of equal length, received ", rows[0].size(), " tokens in row 0 and ",
+                      rows[row].size(), " in row ", row),
+                  "Ask for rows of one length at a time.");
   auto ids = at::empty({static_cast<int64_t>(rows.size()), time}, at::kLong);
   auto* out = ids.data_ptr<int64_t>();
   for (const auto& row : rows) out = std::copy(row.begin(), row.end(), out);

@@ -107,7 +107,8 @@ at::ScalarType scalar_type_from_name(const std::string& name) {
 }
 
 void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype,
-                  at::Device device, Job& job, const std::set<std::string>& in_float32) {
+                  at::Device device, Job& job, const std::set<std::string>& in_float32,
+                  const std::optional<nn::Packing>& packing) {
   const auto weights = checkpoint::ModelWeights::open(folder);
   const NamedWeights named(weights, model);
   model.fit_to(named.names());
@@ -119,7 +120,7 @@ void load_weights(Model& model, const std::string& folder, std::optional<at::Sca
   for (const auto& parameter : parameters) {
     std::shared_ptr<const nn::Quantized> numbers;
     if (is_packed(named, parameter))
-      numbers = std::make_shared<const nn::Quantized>(read_packed(named, parameter, job));
+      numbers = std::make_shared<const nn::Quantized>(read_packed(named, parameter, packing, job));
     const auto stored = numbers ? numbers->dense() : read_parameter(named, parameter, job);
     for (const auto& tied : tied_copies)
       if (tied.original == parameter.name) check_tied_copy(folder, named, tied, stored, job);

@@ -12,6 +12,7 @@
 #include "core/dtype.h"
 #include "core/job.h"
 #include "models/model.h"
+#include "nn/quantized.h"
 
 namespace tongueforge::models {
 
@@ -19,11 +20,13 @@ using NamedTensor = std::pair<std::string, at::Tensor>;
 
 /// Reads every weight of a model folder into a model made of its spec, on `device` and converted to `dtype`,
 /// or as each is stored: then it may not be able to run; those named `in_float32` are float32 whatever the
-/// others are. Emits {unread: names} of tensors that belong to a head which this model does not have. Throws
-/// ERR_MISSING_TENSOR, ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, each naming the tensors, and
-/// ERR_TIED_WEIGHTS where the folder holds two different ones for one.
+/// others are. `packing`: how quantised weights have to be packed, if anything is known of it. Emits {unread:
+/// names} of tensors that belong to a head which this model does not have. Throws ERR_MISSING_TENSOR,
+/// ERR_UNEXPECTED_TENSOR, ERR_SHAPE_MISMATCH, each naming the tensors, and ERR_TIED_WEIGHTS where the folder
+/// holds two different ones for one.
 void load_weights(Model& model, const std::string& folder, std::optional<at::ScalarType> dtype,
-                  at::Device device, Job& job, const std::set<std::string>& in_float32 = {});
+                  at::Device device, Job& job, const std::set<std::string>& in_float32 = {},
+                  const std::optional<nn::Packing>& packing = std::nullopt);
 
 /// What load_weights() would refuse of names and shapes, from headers alone: no weight is read. Throws the
 /// same.

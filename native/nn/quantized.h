@@ -12,6 +12,13 @@
 
 namespace tongueforge::nn {
 
+/// How a folder says that its weights are packed.
+struct Packing {
+  int64_t bits = 0;       // 0: none is packed
+  int64_t group = 0;      // inputs that share a scale; 0: all of an output
+  bool symmetric = true;  // else each group has a zero point
+};
+
 struct Quantized {
   Codes codes;
   at::Tensor scales_OG;       // of the dtype that products have; G divides I

@@ -1,6 +1,6 @@
 // Quantising as the stage of compress: what it refuses, what its folder is to other verbs, what inspect counts.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import {
@@ -21,7 +21,7 @@ import { quantize } from '#lib/verbs/compressing/quantize'
 import { train } from '#lib/verbs/train'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { isPackedPart, writeDense } from '../helpers/quantized.mjs'
-import { readTensors } from '../helpers/safetensors.mjs'
+import { readTensors, writeTensors } from '../helpers/safetensors.mjs'
 import { tinyCompression } from '../helpers/tiny_compression.mjs'
 import { tinyConfig } from '../helpers/tiny_model.mjs'
 
@@ -150,6 +150,44 @@ describe('a quantised model', () => {
       )
       assert.deepEqual(packed, plain)
     }
+  })
+
+  test('is held against what its config.json says of it', async () => {
+    const tensors = readTensors(join(model, 'model.safetensors'))
+    const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
+    let made = 0
+    const loads = (changes, kept = () => true) => {
+      const folder = join(root, `other-${made++}`)
+      cpSync(model, folder, { recursive: true })
+      const quantization_config =
+        changes &&
+        quantizationConfig({ bits: 4, group: 8, symmetric: false, ignore: ['lm_head'], ...changes })
+          .quantization_config
+      writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, quantization_config }))
+      const written = Object.entries(tensors).filter(([name]) => kept(name))
+      writeTensors(
+        join(folder, 'model.safetensors'),
+        written.map(([name, tensor]) => ({ name, ...tensor })),
+      )
+      return loadModel(folder, { threads: 1 })
+    }
+    await (await loads({})).dispose()
+    for (const [changes, code, message] of [
+      [
+        { bits: 8 },
+        'ERR_SHAPE_MISMATCH',
+        /Expected 8 bits a weight for .*weight, as config\.json says, received 4/,
+      ],
+      [{ group: 16 }, 'ERR_SHAPE_MISMATCH', /a scale for each 16 of 32 inputs .* received 4 scales/],
+      [{ group: 0 }, 'ERR_SHAPE_MISMATCH', /a scale for each 32 of 32 inputs/],
+      [undefined, 'ERR_UNEXPECTED_TENSOR', /weights that are not quantised .* received packed ones/],
+    ])
+      await assert.rejects(loads(changes), { code, message })
+    const withoutZeros = loads({}, (name) => !name.endsWith('_zero_point'))
+    await assert.rejects(withoutZeros, {
+      code: 'ERR_MISSING_TENSOR',
+      message: /zero points for .*weight_zero_point/,
+    })
   })
 
   test('is refused by what changes weights: train, LoRA, adapter merge, vocab extend', async () => {

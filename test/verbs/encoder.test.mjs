@@ -54,6 +54,34 @@ describe('an encoder in memory', () => {
     })
   })
 
+  test('refuses to answer with what is no number, and names the text', async () => {
+    for (const folder of [masked, classifier]) {
+      const broken = `${folder}-broken`
+      cpSync(folder, broken, { recursive: true })
+      const tensors = readArrays(join(broken, 'model.safetensors'))
+      const written = Object.entries(tensors).map(([name, { shape, data }]) => {
+        const [, width] = shape
+        if (name.endsWith('word_embeddings.weight'))
+          data.fill(Number.NaN, idOf('cat') * width, (idOf('cat') + 1) * width)
+        return { name, shape, dtype: 'float32', data }
+      })
+      writeArrays(join(broken, 'model.safetensors'), written)
+      const model = await loadModel(broken, { threads: 1 })
+      const asked = ['the dog', 'a bird', 'the old cat']
+      const refused = { code: 'ERR_NON_FINITE', message: /no numbers in row 2$/ }
+      await assert.rejects(model.embed(asked), refused)
+      await assert.rejects(model.embed(asked, { pooling: 'cls', normalize: true }), refused)
+      if (folder === classifier) await assert.rejects(model.classify(asked), refused)
+      else
+        await assert.rejects(model.fillMask(`${asked[2]} [MASK]`), {
+          code: 'ERR_NON_FINITE',
+          message: /no numbers in row 0$/,
+        })
+      assert.equal((await model.embed(asked.slice(0, 2))).length, 2)
+      await model.dispose()
+    }
+  })
+
   test('refuses a text without room, and cuts its end on request but not its last token', async () => {
     const model = await loadEncoder(masked, { threads: 1 })
     const long = Array.from({ length: 50 }, (_, i) => WORDS[i % WORDS.length])

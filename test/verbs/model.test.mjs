@@ -54,6 +54,24 @@ describe('model', () => {
     }
   })
 
+  test('rows of unequal length are refused by number, and none as well', async () => {
+    for (const rows of [
+      [[5], Array(20).fill(6)],
+      [Array(20).fill(6), [5]],
+      [[1, 2], [3, 4], [5]],
+    ])
+      await assert.rejects(model.logits(rows), (error) => {
+        const odd = rows.findIndex(({ length }) => length !== rows[0].length)
+        const what = `${rows[0].length} tokens in row 0 and ${rows[odd].length} in row ${odd}`
+        assert.deepEqual(
+          [error.code, error.message],
+          ['ERR_DATA', `Expected rows of equal length, received ${what}`],
+        )
+        return true
+      })
+    await assert.rejects(model.logits([]), { code: 'ERR_DATA', message: /at least one row/ })
+  })
+
   test('options that native code refuses at once are TongueforgeErrors too, and too many threads are refused', async () => {
     for (const options of [{ dtype: 'int3' }, { threads: 100_000 }, { threads: -1 }]) {
       await assert.rejects(loadModel(folder, options), (error) => {

@@ -13,6 +13,7 @@
 #include "models/adapters.h"
 #include "models/tiny_decoder.h"
 #include "models/weights.h"
+#include "nn/sparse.h"
 
 using namespace tongueforge;
 using testing::caught;
@@ -106,6 +107,25 @@ TEST_CASE("tensors that keep their bits are shared with the target: no delta, a 
   const auto none = live::graft_model(*model, deltas, {{kQuery, 0.0f}}, {}, 1, job);
   CHECK(none.tensors_changed == 0);
   CHECK(tensor_of(*none.model, kQuery).is_same(query));
+}
+
+TEST_CASE("a layer that is multiplied by its values that are not zero alone is grafted like any other") {
+  SilentJob job;
+  const at::NoGradGuard no_grad;
+  const auto ids_BT = at::arange(6, at::kLong).unsqueeze(0);
+  const auto plain = test::tiny_decoder(), sparse = test::tiny_decoder();
+  for (const auto& block : sparse->blocks())
+    for (const auto& [name, linear] : block.linears())
+      linear->execution =
+          std::make_shared<nn::SparseExecution>(linear->weight, nn::RowUse{.one = true, .more = true});
+  const auto deltas = random_deltas(*plain);
+  const auto expected = live::graft_model(*plain, deltas, {}, {}, 1, job).model->hidden(ids_BT);
+  const auto before = sparse->hidden(ids_BT);
+  const auto grafted = live::graft_model(*sparse, deltas, {}, {}, 1, job);
+  CHECK(grafted.model->hidden(ids_BT).equal(expected));
+  CHECK(sparse->hidden(ids_BT).equal(before));  // the target has its own still
+  const auto none = live::graft_model(*sparse, MadeDeltas({}), {}, {}, 1, job);
+  CHECK(none.model->blocks()[0].linears().front().linear->execution);
 }
 
 TEST_CASE("deltas in memory are those that were read, whatever the number of threads") {
