@@ -10,7 +10,7 @@ import { hideTokens, type MaskingShares, maskingOf } from '../text/masking'
 import { loadModelText, type ModelText } from '../text/model_text'
 import { Random } from '../text/random'
 import type { Tokenizer } from '../text/tokenizer'
-import { HeldHandle } from './held_handle'
+import { HeldHandle, type RunOnHandle } from './held_handle'
 import { int32Rows } from './id_rows'
 import { type LoadedEncoder, loadedEncoder } from './loaded_encoder'
 import type { LoadOptions } from './model'
@@ -96,20 +96,20 @@ export class Encoder {
 
   /** A vector for each text, or for the one that is given. Throws ERR_DATA for a text that is too long. */
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    return this.embedIds(await this.#encode(texts, options), options)
+    return this.#model.call(async (run) => this.#embed(run, await this.#encode(texts, options), options))
   }
 
   /** As embed, of token ids, special ones included. */
   async embedIds(rows: readonly ArrayLike<number>[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const { pooling = 'mean', normalize = false, ...callbacks } = options
-    const call = { rows: int32Rows(rows), pooling, normalize, threads: this.threads }
-    return vectors(await this.#model.run('embed', call, callbacks as JobCallbacks))
+    return this.#model.call(async (run) => this.#embed(run, int32Rows(rows), options))
   }
 
   /** The label of each text. Throws ERR_MODEL_CONFIG for a model without a classification head. */
   async classify(texts: string | readonly string[], options: TextsOptions = {}): Promise<Classification[]> {
-    const logits = await this.classifyIds(await this.#encode(texts, options), options)
-    return logits.map((row) => this.#classification(row))
+    return this.#model.call(async (run) => {
+      const logits = await this.#classify(run, await this.#encode(texts, options), options)
+      return logits.map((row) => this.#classification(row))
+    })
   }
 
   /** Logits of the labels for rows of token ids. */
@@ -117,21 +117,25 @@ export class Encoder {
     rows: readonly ArrayLike<number>[],
     callbacks: JobCallbacks<TextsDone> = {},
   ): Promise<Float32Array[]> {
-    const call = { rows: int32Rows(rows), threads: this.threads }
-    return vectors(await this.#model.run('classify', call, callbacks as JobCallbacks))
+    return this.#model.call(async (run) => this.#classify(run, int32Rows(rows), callbacks))
   }
 
   /** What may stand at each mask token of a text, the likeliest first. Throws ERR_MODEL_CONFIG, ERR_DATA. */
-  async fillMask(
+  async fillMask(text: string, options: TextsOptions & { topK?: number } = {}): Promise<Filling[]> {
+    return this.#model.call((run) => this.#fillMask(run, text, options))
+  }
+
+  async #fillMask(
+    run: RunOnHandle,
     text: string,
-    { topK = 5, ...options }: TextsOptions & { topK?: number } = {},
+    { topK = 5, ...options }: TextsOptions & { topK?: number },
   ): Promise<Filling[]> {
     const { tokenizer, maskTokenId: mask_id } = await this.text()
     maskingOf(await this.text())
     const rows = await this.#encode([text], options)
     if (!rows[0]!.includes(mask_id!)) throw nothingHidden(tokenizer.idToToken(mask_id!)!)
     const call = { rows, mask_id: mask_id!, top_k: topK, threads: this.threads }
-    const found = await this.#model.run('fillMasks', call, options as JobCallbacks)
+    const found = await run('fillMasks', call, options as JobCallbacks)
     return found.map(({ place, ids, probabilities }) => ({
       place,
       candidates: [...new Int32Array(ids)].map((id, i) => ({
@@ -144,8 +148,10 @@ export class Encoder {
 
   /** Logits (B,T,V) of rows of equal length. Holds all of them in memory: for inspection and tests. */
   async logits(rows: readonly ArrayLike<number>[]): Promise<{ data: Float32Array; shape: number[] }> {
-    const { data, shape } = await this.#model.run('logits', { rows: int32Rows(rows), threads: this.threads })
-    return { data: new Float32Array(data), shape }
+    return this.#model.call(async (run) => {
+      const { data, shape } = await run('logits', { rows: int32Rows(rows), threads: this.threads })
+      return { data: new Float32Array(data), shape }
+    })
   }
 
   /**
@@ -154,7 +160,15 @@ export class Encoder {
    */
   async maskedLoss(
     rows: readonly ArrayLike<number>[],
-    { seed = 1, signal, onProgress, ...shares }: MaskedLossOptions = {},
+    options: MaskedLossOptions = {},
+  ): Promise<{ loss: number; tokens: number }> {
+    return this.#model.call((run) => this.#maskedLoss(run, rows, options))
+  }
+
+  async #maskedLoss(
+    run: RunOnHandle,
+    rows: readonly ArrayLike<number>[],
+    { seed = 1, signal, onProgress, ...shares }: MaskedLossOptions,
   ): Promise<{ loss: number; tokens: number }> {
     const text = await this.text()
     const masking = { ...maskingOf(text), ...shares }
@@ -165,7 +179,7 @@ export class Encoder {
       if (hideTokens(ids, labels, masking, new Random(seed, i)) > 0) {
         const batch = { ids, labels, segments: new Int32Array(ids.length), rows: 1 }
         const call = { batch, loss: { kind: 'masked' as const }, threads: this.threads }
-        const said = await this.#model.run('modelLoss', call, { signal })
+        const said = await run('modelLoss', call, { signal })
         sum += said.sum
         tokens += said.count
       }
@@ -181,6 +195,23 @@ export class Encoder {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
+  }
+
+  async #embed(
+    run: RunOnHandle,
+    rows: Int32Array[],
+    { pooling = 'mean', normalize = false, ...callbacks }: EmbedOptions,
+  ): Promise<Float32Array[]> {
+    const call = { rows, pooling, normalize, threads: this.threads }
+    return vectors(await run('embed', call, callbacks as JobCallbacks))
+  }
+
+  async #classify(
+    run: RunOnHandle,
+    rows: Int32Array[],
+    callbacks: JobCallbacks<TextsDone>,
+  ): Promise<Float32Array[]> {
+    return vectors(await run('classify', { rows, threads: this.threads }, callbacks as JobCallbacks))
   }
 
   async #encode(

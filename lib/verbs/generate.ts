@@ -4,7 +4,7 @@ import { TongueforgeError } from '../errors'
 import type { NativeJobs, SamplingSettings } from '../native'
 import { StopStrings } from '../text/stop_strings'
 import type { StreamDecoder } from '../text/stream_decoder'
-import type { Model } from './model'
+import type { IdOptions, Model } from './model'
 import { type Run, startRun } from './run'
 import type { ChosenToken, TokenLogprob, Usage } from './serving/engine'
 
@@ -28,6 +28,8 @@ export interface GenerateOptions {
   seed?: number | undefined
   /** Of a model that was loaded with `serving`: log-probability of each new token, and so many of the most probable ones. */
   logprobs?: number | undefined
+  /** The text stands alone, as an answer of `chat` does: without the space before its first word. Default: no. */
+  standalone?: boolean | undefined
   /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
   /** Hears of every token as it comes. */
@@ -145,17 +147,24 @@ export function generatedIds(rows: NativeJobs['generate'][1]): GeneratedIds[] {
   }))
 }
 
+/** What a text is made with: the model, and its ways of counting a call and of continuing ids within one. */
+export interface Writer {
+  model: Model
+  call<Result>(work: () => Promise<Result>): Promise<Result>
+  generateIds(prompts: readonly Int32Array[], options: IdOptions): Promise<GeneratedIds[]>
+}
+
 /**
  * Generates from one prompt, giving out text as it becomes final. A continuation keeps the space before its first
  * word; a `standalone` text, an answer, does not.
  */
 export function generateText(
-  model: Model,
+  writer: Writer,
   promptIds: () => Promise<Int32Array>,
-  options: GenerateOptions & { standalone?: boolean },
+  options: GenerateOptions,
 ): Run<GeneratedPiece, Generation> {
   return startRun('generate', options, ({ emit, signal }) =>
-    new TextGeneration(model, options, emit).run(promptIds, signal),
+    writer.call(async () => new TextGeneration(writer, options, emit).run(promptIds, signal)),
   )
 }
 
@@ -171,18 +180,19 @@ class TextGeneration {
   #lastToken = 0
 
   constructor(
-    private readonly model: Model,
-    private readonly options: GenerateOptions & { standalone?: boolean },
+    private readonly writer: Writer,
+    private readonly options: GenerateOptions,
     private readonly emit: (piece: GeneratedPiece) => void,
   ) {
     this.#stop = new StopStrings(stopTexts(options.stop))
   }
 
   async run(promptIds: () => Promise<Int32Array>, signal: AbortSignal): Promise<Generation> {
+    const { model } = this.writer
     const prompt = await promptIds()
-    if (await this.model.hasTokenizer()) {
+    if (await model.hasTokenizer()) {
       const context = this.options.standalone ? [] : prompt
-      this.#decoder = (await this.model.text()).tokenizer.stream({ context })
+      this.#decoder = (await model.text()).tokenizer.stream({ context })
     }
     const finishReason = await this.#generate(prompt, signal)
     this.#give(this.#stop.push(this.#decoder?.flush() ?? '') + this.#stop.flush(), [])
@@ -208,7 +218,7 @@ class TextGeneration {
       },
     }
     try {
-      const [result] = await this.model.generateIds([prompt], options)
+      const [result] = await this.writer.generateIds([prompt], options)
       return result!.finish_reason
     } catch (error) {
       if (this.#stop.found && !signal.aborted) return 'stop'

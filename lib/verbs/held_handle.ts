@@ -1,37 +1,38 @@
 /** A native object that calls run on: it goes when it is disposed of and the last call has ended. */
-import { TongueforgeError } from '../errors'
 import { type Handle, type JobCallbacks, type NativeJobs, native, runJob } from '../native'
+import { RunningCalls } from './running_calls'
+
+/** Runs a job on the object. */
+export type RunOnHandle = <Name extends keyof NativeJobs>(
+  name: Name,
+  options: Omit<NativeJobs[Name][0], 'model'>,
+  callbacks?: JobCallbacks,
+) => Promise<NativeJobs[Name][1]>
 
 export class HeldHandle {
-  readonly #running = new Set<Promise<unknown>>()
-  #disposed = false
+  readonly #calls: RunningCalls
+  #gone: Promise<void> | undefined
 
   /** `what`: named in the error of a call that comes too late. */
   constructor(
     private readonly handle: Handle,
-    private readonly what: string,
-  ) {}
-
-  /** Runs a job on it. Throws ERR_DISPOSED. */
-  async run<Name extends keyof NativeJobs>(
-    name: Name,
-    options: Omit<NativeJobs[Name][0], 'model'>,
-    callbacks: JobCallbacks = {},
-  ): Promise<NativeJobs[Name][1]> {
-    if (this.#disposed) throw new TongueforgeError('ERR_DISPOSED', `This ${this.what} was disposed of`)
-    const call = runJob(name, { ...options, model: this.handle } as NativeJobs[Name][0], callbacks)
-    this.#running.add(call)
-    try {
-      return await call
-    } finally {
-      this.#running.delete(call)
-    }
+    what: string,
+  ) {
+    this.#calls = new RunningCalls(what)
   }
 
-  async dispose(): Promise<void> {
-    if (this.#disposed) return
-    this.#disposed = true
-    await Promise.allSettled(this.#running)
-    native().dispose(this.handle)
+  /** A whole call, with as many jobs as it has: the object stays until it has ended. Rejects with ERR_DISPOSED. */
+  call<Result>(work: (run: RunOnHandle) => Promise<Result>): Promise<Result> {
+    return this.#calls.run(() =>
+      work((name, options, callbacks = {}) =>
+        runJob(name, { ...options, model: this.handle } as NativeJobs[typeof name][0], callbacks),
+      ),
+    )
+  }
+
+  /** Refuses later calls at once; done when those that ran have ended and the object is free. */
+  dispose(): Promise<void> {
+    this.#gone ??= this.#calls.end().then(() => native().dispose(this.handle))
+    return this.#gone
   }
 }

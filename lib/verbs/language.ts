@@ -4,7 +4,7 @@ import { runJob } from '../native'
 import { detectByEld } from '../text/language/eld'
 import { scriptOf } from '../text/language/script'
 import { languageTag, UNDETERMINED, withChineseScript } from '../text/language/tag'
-import { HeldHandle } from './held_handle'
+import { HeldHandle, type RunOnHandle } from './held_handle'
 
 export interface LanguageOptions {
   /** A classifier of fastText's, .bin or .ftz; default: the detector that comes along. */
@@ -42,7 +42,6 @@ export class LanguageIdentifier {
   constructor(
     /** Those that it tells apart, where it says so: a fastText model does. */
     readonly languages: readonly string[] | undefined,
-    private readonly detect: Detector,
     private readonly held?: HeldHandle,
   ) {}
 
@@ -51,13 +50,8 @@ export class LanguageIdentifier {
     texts: readonly string[],
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<IdentifiedLanguage[]> {
-    const identified: IdentifiedLanguage[] = []
-    for (let from = 0; from < texts.length; from += AT_ONCE) {
-      const few = texts.slice(from, from + AT_ONCE)
-      const guesses = await this.detect(few, signal)
-      few.forEach((text, i) => void identified.push(described(text, guesses[i])))
-    }
-    return identified
+    if (!this.held) return identified(texts, detectByEld, signal)
+    return this.held.call((run) => identified(texts, byFastText(run), signal))
   }
 
   /** Frees the model once running calls have ended; harmless without one. */
@@ -75,16 +69,30 @@ export async function loadLanguageIdentifier(options: LanguageOptions = {}): Pro
   checkOptions('loadLanguageIdentifier', options)
   const { model, signal } = options
   signal?.throwIfAborted()
-  if (model === undefined) return new LanguageIdentifier(undefined, detectByEld)
+  if (model === undefined) return new LanguageIdentifier(undefined)
   const { model: handle, labels } = await runJob('openFastText', { path: model }, { signal })
   const held = new HeldHandle(handle, 'language identifier')
-  return new LanguageIdentifier(labels.map(languageTag), byFastText(held), held)
+  return new LanguageIdentifier(labels.map(languageTag), held)
+}
+
+async function identified(
+  texts: readonly string[],
+  detect: Detector,
+  signal: AbortSignal | undefined,
+): Promise<IdentifiedLanguage[]> {
+  const languages: IdentifiedLanguage[] = []
+  for (let from = 0; from < texts.length; from += AT_ONCE) {
+    const few = texts.slice(from, from + AT_ONCE)
+    const guesses = await detect(few, signal)
+    few.forEach((text, i) => void languages.push(described(text, guesses[i])))
+  }
+  return languages
 }
 
 const byFastText =
-  (held: HeldHandle): Detector =>
+  (run: RunOnHandle): Detector =>
   async (texts, signal) => {
-    const labels = await held.run('fastTextLabels', { texts, top_k: 1 }, { signal })
+    const labels = await run('fastTextLabels', { texts, top_k: 1 }, { signal })
     return labels.map(([best]) => best && { language: languageTag(best.label), score: best.probability })
   }
 

@@ -17,7 +17,6 @@ import {
   type NativeJobs,
   native,
   type PackedLayer,
-  type RequestSettings,
   runJob,
   type SparseLayer,
 } from '../native'
@@ -30,16 +29,17 @@ import {
   type Generation,
   generatedIds,
   generateText,
-  type Logprob,
-  logprobOf,
   samplingSettings,
+  type Writer,
 } from './generate'
 import { int32Rows, stopRow } from './id_rows'
 import type { Delta } from './live/deltas'
 import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
 import { chatIds, promptIds } from './prompts'
 import type { Run } from './run'
-import { type ChosenToken, Engine, type Usage } from './serving/engine'
+import { RunningCalls } from './running_calls'
+import { answersOf } from './serving/answers'
+import { Engine, type Usage } from './serving/engine'
 import { type LayerChoices, type TimedLayers, timedLayers } from './timed_layers'
 
 /** How a model is loaded: where it computes, in which numbers, and whether it serves many. */
@@ -94,7 +94,7 @@ export interface Likelihood {
 }
 
 /** Options of the calls that take token ids. */
-export interface IdOptions extends Omit<GenerateOptions, 'stop'> {
+export interface IdOptions extends Omit<GenerateOptions, 'stop' | 'standalone'> {
   /** Ids that end a sequence; default: those of the model folder. */
   stopIds?: ArrayLike<number> | undefined
   /** Of a model that serves: what a prompt and its answer took. */
@@ -130,7 +130,7 @@ async function putAdapter(model: Handle, { modules, weights }: AdapterFolder): P
 
 /** A loaded model that writes text. Many calls may run on it at a time; `dispose` frees it. */
 export class Model {
-  readonly #running = new Set<Promise<unknown>>()
+  readonly #calls = new RunningCalls('model')
   readonly #target: Handle
   /** What calls run on: the target, or what a graft has made of it. */
   #weights: Handle
@@ -138,7 +138,7 @@ export class Model {
   #swap: Promise<unknown> = Promise.resolve()
   #text: Promise<ModelText> | undefined
   #hasTokenizer: Promise<boolean> | undefined
-  #disposed = false
+  #gone: Promise<void> | undefined
   /** With sparse: auto, the layers that were timed and how they are multiplied. */
   readonly sparse: readonly SparseLayer[] | undefined
   /** With quantized: auto or packed, the same of quantised layers. */
@@ -168,25 +168,25 @@ export class Model {
 
   /** Continues a text, or token ids. Iterate over the pieces, or await `.result`. */
   generate(
-    prompt: string | readonly number[],
+    prompt: string | ArrayLike<number>,
     options: GenerateOptions = {},
   ): Run<GeneratedPiece, Generation> {
-    return generateText(this, () => promptIds(this, prompt), options)
+    return this.#write(() => promptIds(this, prompt), options)
   }
 
   /** Answers the last turn of a conversation, in the model's own chat template. */
   chat(messages: readonly Message[], options: GenerateOptions = {}): Run<GeneratedPiece, Generation> {
-    return generateText(this, () => chatIds(this, messages), { ...options, standalone: true })
+    return this.#write(() => chatIds(this, messages), { ...options, standalone: true })
   }
 
   /** Log-likelihood of a text, through a sliding window where it is longer than the model's context. */
   async score(text: string, options: JobCallbacks = {}): Promise<Score> {
-    const ids = await (await this.text()).tokenizer.encode(text)
-    if (ids.length < 2) {
-      throw new TongueforgeError('ERR_DATA', `Expected a text of at least two tokens, received ${ids.length}`)
-    }
-    const [score] = await this.scoreIds([ids], options)
-    return { ...score!, perplexity: Math.exp(score!.nll / score!.tokens) }
+    return this.#calls.run(async () => {
+      const ids = await (await this.text()).tokenizer.encode(text)
+      if (ids.length < 2) throw tooShort(ids.length)
+      const [score] = await this.#score([ids], 1, options)
+      return { ...score!, perplexity: Math.exp(score!.nll / score!.tokens) }
+    })
   }
 
   /**
@@ -197,8 +197,7 @@ export class Model {
     rows: readonly ArrayLike<number>[],
     { firstTarget = 1, ...callbacks }: JobCallbacks & { firstTarget?: number } = {},
   ): Promise<{ tokens: number; nll: number }[]> {
-    const options = { rows: int32Rows(rows), window: 0, stride: 0, first_target: firstTarget }
-    return this.run('score', options, callbacks)
+    return this.#calls.run(async () => this.#score(int32Rows(rows), firstTarget, callbacks))
   }
 
   /**
@@ -213,71 +212,29 @@ export class Model {
       ...callbacks
     }: JobCallbacks<CountProgress> & { batchTokens?: number | undefined } = {},
   ): Promise<Likelihood[]> {
-    const rows = int32Rows(requests.map(({ ids }) => ids))
-    const first_targets = Int32Array.from(requests, ({ firstTarget }) => firstTarget)
-    return this.run('likelihoods', { rows, first_targets, batch_tokens: batchTokens }, callbacks)
+    return this.#calls.run(async () => {
+      const rows = int32Rows(requests.map(({ ids }) => ids))
+      const first_targets = Int32Array.from(requests, ({ firstTarget }) => firstTarget)
+      return this.#run('likelihoods', { rows, first_targets, batch_tokens: batchTokens }, callbacks)
+    })
   }
 
   /** Logits (B,T,V) of rows of equal length. Holds all of them in memory: for inspection and tests. */
   async logits(rows: readonly ArrayLike<number>[]): Promise<{ data: Float32Array; shape: number[] }> {
-    const { data, shape } = await this.run('logits', { rows: int32Rows(rows) })
-    return { data: new Float32Array(data), shape }
+    return this.#calls.run(async () => {
+      const { data, shape } = await this.#run('logits', { rows: int32Rows(rows) })
+      return { data: new Float32Array(data), shape }
+    })
   }
 
   /** Continues token sequences; those of equal length run as one batch. Row i samples with seed + i. */
   async generateIds(prompts: readonly ArrayLike<number>[], options: IdOptions = {}): Promise<GeneratedIds[]> {
-    const { log_probs, ...sampling } = samplingSettings(options)
-    const stop_ids =
-      options.stopIds == null
-        ? Int32Array.from(await this.stopIds())
-        : stopRow(options.stopIds, this.spec.vocab_size)
-    if (this.engine)
-      return this.#served(this.engine, int32Rows(prompts), { stop_ids, log_probs, ...sampling }, options)
-    if (log_probs >= 0) throw notServing('logprobs')
-    const stream = options.onToken !== undefined
-    const settings = { prompts: int32Rows(prompts), stop_ids, stream, ...sampling }
-    const results = await this.run('generate', settings, {
-      signal: options.signal,
-      onItem: (item) => options.onToken?.(item as { row: number; id: number }),
-    })
-    return generatedIds(results)
-  }
-
-  /** Each prompt is a request of its own; one that fails ends the others. */
-  async #served(
-    engine: Engine,
-    prompts: readonly Int32Array[],
-    settings: Omit<RequestSettings, 'prompt'>,
-    { signal, onToken, onUsage }: IdOptions,
-  ): Promise<GeneratedIds[]> {
-    this.#checkThere()
-    const failed = new AbortController()
-    const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
-    const answer = async (prompt: Int32Array, row: number): Promise<GeneratedIds> => {
-      const ids: number[] = []
-      const logprobs: Logprob[] = []
-      const take = (token: ChosenToken) => {
-        ids.push(token.id)
-        const logprob = logprobOf(token)
-        if (logprob) logprobs.push(logprob)
-        onToken?.({ row, ...token })
-      }
-      const request = { ...settings, prompt, seed: settings.seed + row }
-      const { reason } = await engine.ask(request, {
-        signal: either,
-        onToken: take,
-        onUsage: (usage) => onUsage?.({ row, ...usage }),
-      })
-      return { ids, finish_reason: reason, ...(settings.log_probs < 0 ? {} : { logprobs }) }
-    }
-    const answers = prompts.map((prompt, row) => answer(prompt, row))
-    for (const one of answers) one.catch((error) => failed.abort(error)) // the first to fail tells the reason
-    return this.#track(Promise.all(answers).finally(() => Promise.allSettled(answers)))
+    return this.#calls.run(() => this.#generate(prompts, options))
   }
 
   /** Of a model that was loaded with `serving`: what it does now, and has done. Throws ERR_USAGE for others. */
   stats(): EngineStats {
-    this.#checkThere()
+    this.#calls.check()
     if (!this.engine) throw notServing('stats')
     return this.engine.stats()
   }
@@ -287,7 +244,7 @@ export class Model {
    * ERR_USAGE for a model that was loaded without `serving`.
    */
   checkRoom(requests = 1): void {
-    this.#checkThere()
+    this.#calls.check()
     if (!this.engine) throw notServing('checkRoom')
     this.engine.checkRoom(requests)
   }
@@ -329,9 +286,13 @@ export class Model {
   }
 
   /** Frees the weights once running calls have ended. */
-  async dispose(): Promise<void> {
-    this.#disposed = true
-    await Promise.allSettled(this.#running)
+  dispose(): Promise<void> {
+    this.#gone ??= this.#dispose()
+    return this.#gone
+  }
+
+  async #dispose(): Promise<void> {
+    await this.#calls.end()
     await this.engine?.dispose()
     this.#free(this.#target)
     native().dispose(this.#target)
@@ -341,14 +302,48 @@ export class Model {
     return this.dispose()
   }
 
-  private async run<Name extends 'score' | 'likelihoods' | 'logits' | 'generate'>(
+  #write(promptIds: () => Promise<Int32Array>, options: GenerateOptions): Run<GeneratedPiece, Generation> {
+    const writer: Writer = {
+      model: this,
+      call: (work) => this.#calls.run(work),
+      generateIds: (prompts, options) => this.#generate(prompts, options),
+    }
+    return generateText(writer, promptIds, options)
+  }
+
+  async #generate(prompts: readonly ArrayLike<number>[], options: IdOptions): Promise<GeneratedIds[]> {
+    const { log_probs, ...sampling } = samplingSettings(options)
+    const stop_ids =
+      options.stopIds == null
+        ? Int32Array.from(await this.stopIds())
+        : stopRow(options.stopIds, this.spec.vocab_size)
+    if (this.engine)
+      return answersOf(this.engine, int32Rows(prompts), { stop_ids, log_probs, ...sampling }, options)
+    if (log_probs >= 0) throw notServing('logprobs')
+    const stream = options.onToken !== undefined
+    const settings = { prompts: int32Rows(prompts), stop_ids, stream, ...sampling }
+    const results = await this.#run('generate', settings, {
+      signal: options.signal,
+      onItem: (item) => options.onToken?.(item as { row: number; id: number }),
+    })
+    return generatedIds(results)
+  }
+
+  #score(
+    rows: Int32Array[],
+    first_target: number,
+    callbacks: JobCallbacks,
+  ): Promise<{ tokens: number; nll: number }[]> {
+    return this.#run('score', { rows, window: 0, stride: 0, first_target }, callbacks)
+  }
+
+  #run<Name extends 'score' | 'likelihoods' | 'logits' | 'generate'>(
     name: Name,
     options: Omit<NativeJobs[Name][0], 'model' | 'threads'>,
     callbacks: JobCallbacks<CountProgress> = {},
   ): Promise<NativeJobs[Name][1]> {
-    this.#checkThere()
     const call = { ...options, model: this.#weights, threads: this.threads } as NativeJobs[Name][0]
-    return this.#track(runJob(name, call, callbacks))
+    return runJob(name, call, callbacks)
   }
 
   /** Running calls share in the weights, and free those that are used no more when they end. */
@@ -363,29 +358,18 @@ export class Model {
     if (before !== this.#target) native().dispose(before)
   }
 
-  async #swapping<Result>(work: () => Promise<Result>): Promise<Result> {
-    this.#checkThere()
-    const swap = this.#swap.then(() => {
-      this.#checkThere() // it may have gone while others were waited for
-      return work()
+  /** One change of weights after another. */
+  #swapping<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#calls.run(() => {
+      const swap = this.#swap.then(work)
+      this.#swap = swap.catch(() => {})
+      return swap
     })
-    this.#swap = swap.catch(() => {})
-    return this.#track(swap)
-  }
-
-  async #track<Result>(call: Promise<Result>): Promise<Result> {
-    this.#running.add(call)
-    try {
-      return await call
-    } finally {
-      this.#running.delete(call)
-    }
-  }
-
-  #checkThere(): void {
-    if (this.#disposed) throw new TongueforgeError('ERR_DISPOSED', 'This model was disposed of')
   }
 }
+
+const tooShort = (tokens: number) =>
+  new TongueforgeError('ERR_DATA', `Expected a text of at least two tokens, received ${tokens}`)
 
 function notServing(what: string): TongueforgeError {
   return new TongueforgeError('ERR_USAGE', `${what}: expected a model that was loaded with serving: true`, {

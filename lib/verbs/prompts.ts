@@ -5,7 +5,7 @@ import { int32Row } from './id_rows'
 import type { Model } from './model'
 
 /** Ids of a text that is gone on with; ids are taken as they are. Throws ERR_TOKENIZER, ERR_DATA. */
-export async function promptIds(model: Model, prompt: string | readonly number[]): Promise<Int32Array> {
+export async function promptIds(model: Model, prompt: string | ArrayLike<number>): Promise<Int32Array> {
   return typeof prompt === 'string' ? (await model.text()).tokenizer.encodePrompt(prompt) : int32Row(prompt)
 }
 

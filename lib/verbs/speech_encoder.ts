@@ -6,7 +6,7 @@ import { type SpeechSpec, speechSpec } from '../checkpoint/speech_config'
 import { checkOptions } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import type { CountProgress, JobCallbacks, SparseLayer } from '../native'
-import { HeldHandle } from './held_handle'
+import { HeldHandle, type RunOnHandle } from './held_handle'
 import { type LoadedEncoder, loadedEncoder } from './loaded_encoder'
 import type { LoadOptions } from './model'
 
@@ -70,7 +70,15 @@ export class SpeechEncoder {
    */
   async hiddenStates(
     given: readonly SpeechInput[],
-    { layers = this.#allLayers(), hidden, ...callbacks }: HiddenStatesOptions = {},
+    options: HiddenStatesOptions = {},
+  ): Promise<SoundStates[]> {
+    return this.#model.call((run) => this.#hiddenStates(run, given, options))
+  }
+
+  async #hiddenStates(
+    run: RunOnHandle,
+    given: readonly SpeechInput[],
+    { layers = this.#allLayers(), hidden, ...callbacks }: HiddenStatesOptions,
   ): Promise<SoundStates[]> {
     const { frame_width, hidden_size } = this.spec
     const numbers = layers.map((layer) => this.#numberOf(layer))
@@ -79,7 +87,7 @@ export class SpeechEncoder {
     for (const sound of given) sounds.push(await this.#heard(sound, callbacks.signal))
     this.#checkSounds(sounds)
     const call = { sounds, frame_width, threads: this.threads, layers: numbers, ...(hidden && { hidden }) }
-    const found = await this.#model.run('hiddenStates', call, callbacks as JobCallbacks)
+    const found = await run('hiddenStates', call, callbacks as JobCallbacks)
     return found.map(({ places, data }) => {
       const all = new Float32Array(data)
       const size = places * hidden_size

@@ -5,7 +5,7 @@ import { checkConfig } from '../../config/parse'
 import { type ChatRequest, chatSchema } from '../../config/requests/chat'
 import type { Message } from '../../text/chat_template'
 import type { Tokenizer } from '../../text/tokenizer'
-import { type Generation, generateText } from '../../verbs/generate'
+import type { Generation } from '../../verbs/generate'
 import { chatIds } from '../../verbs/prompts'
 import { type AnswerShape, type Asked, answer } from '../answer'
 import type { ChoiceEvent } from '../choices'
@@ -32,7 +32,7 @@ export function chatRoute(app: FastifyInstance, context: Context): void {
     const n = asked.n ?? 1
     const prompts = [() => chatIds(model, messages)]
     const start: Asked['start'] = (ids, i, signal) =>
-      generateText(model, async () => ids, { ...options, seed: seed + i, signal, standalone: true })
+      model.generate(ids, { ...options, seed: seed + i, signal, standalone: true })
     const shape = new ChatAnswer(name, tokenizer, n)
     const whole = { ...asked, name, model, prompts, n, start, signal, field: 'messages' }
     return answer(reply, context, whole, shape)

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { checkConfig } from '../../config/parse'
 import { completionsSchema } from '../../config/requests/completions'
 import type { Tokenizer } from '../../text/tokenizer'
-import { type Generation, generateText } from '../../verbs/generate'
+import type { Generation } from '../../verbs/generate'
 import { promptIds } from '../../verbs/prompts'
 import { type AnswerShape, type Asked, answer } from '../answer'
 import type { ChoiceEvent } from '../choices'
@@ -29,7 +29,7 @@ export function completionsRoute(app: FastifyInstance, context: Context): void {
     const n = asked.n ?? 1
     const prompts = listOf(asked.prompt).map((prompt) => () => promptIds(model, prompt))
     const start: Asked['start'] = (ids, i, signal) =>
-      generateText(model, async () => ids, { ...options, seed: seed + i, signal })
+      model.generate(ids, { ...options, seed: seed + i, signal })
     const shape = new TextAnswer(name, tokenizer, n)
     const whole = { ...asked, name, model, prompts, n, start, signal, field: 'prompt' }
     return answer(reply, context, whole, shape)
