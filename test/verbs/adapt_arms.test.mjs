@@ -18,8 +18,8 @@ describe('arms of adapt', () => {
   let given
   let made = 0
   const configOf = (changes = {}) => ({ ...given, keep: 'all', out: place(`run-${made++}`), ...changes })
-  const adapted = async (config) => {
-    const run = adapt(config)
+  const adapted = async (config, options) => {
+    const run = adapt(config, options)
     const stages = []
     for await (const event of run) if (event.event === 'stage') stages.push(event.stage)
     return { stages, report: await run.result }
@@ -175,5 +175,23 @@ describe('arms of adapt', () => {
     for (const tag of tags) assert.ok(tokenizer.tokenToId(tag) !== undefined, tag)
     const scaled = { target: join(stage(talking, 'base-cp'), 'model'), base: pairs.base, chat, scale: 0 }
     assert.equal(weights(tagged), weights((await graft({ ...scaled, out: place('tagged-alone') })).out))
+  })
+
+  test('a session that leaves compression out keeps what an earlier one made, until another arm wins', async () => {
+    const compressed = join(config.out, 'compressed')
+    const before = weights(compressed)
+    for (const choice of [{ skip: ['compress'] }, { only: ['cp_vector'] }]) {
+      const { stages, report } = await adapted({ ...config, ...choice }, { resume: true })
+      assert.deepEqual(stages, [])
+      assert.equal(report.compressed, compressed)
+      assert.equal(weights(compressed), before)
+      assert.deepEqual(report.results, whole.report.results)
+      assert.deepEqual(report.stages, whole.report.stages)
+    }
+    const pick = { by: { measure: 'texts/byte_perplexity', better: 'more' } }
+    const { report } = await adapted({ ...config, pick, skip: ['compress'] }, { resume: true })
+    assert.notEqual(report.pick.picked, whole.report.pick.picked)
+    assert.equal(report.compressed, undefined)
+    assert.ok(!existsSync(compressed), 'it was made of another')
   })
 })

@@ -35,7 +35,7 @@ export class Contest {
       await this.runner.need(evaluationOf(name))
       if (read.config.keep === 'picked') await this.runner.release(await this.#mayWin())
     }
-    if (read.config.compress !== undefined && this.#isWanted('compress')) await this.#compress()
+    if (read.config.compress !== undefined) await this.#compress()
   }
 
   /** Arms that are measured, by this session or an earlier one. */
@@ -43,8 +43,9 @@ export class Contest {
     return this.plan.arms.filter(({ name }) => this.runner.isDone(evaluationOf(name)))
   }
 
+  /** Whether the winner is, by this session or an earlier one. */
   get isCompressed(): boolean {
-    return this.plan.identity.has(evaluationOf(COMPRESSED))
+    return this.runner.isDone(evaluationOf(COMPRESSED))
   }
 
   /** The table, and what the rule makes of it. */
@@ -72,6 +73,7 @@ export class Contest {
     return new Set(able.map(({ result }) => result))
   }
 
+  // Planned though it may be left for another day: what an earlier session made of the winner is found.
   async #compress(): Promise<void> {
     const { winner } = await this.outcome()
     if (winner === undefined) return
@@ -79,7 +81,7 @@ export class Contest {
     for (const stage of planCompression(read, { stage: winner.result }, tasks)) {
       await identity.add(stage)
       stages.push(stage)
-      await this.runner.need(stage.name)
+      if (this.#isWanted('compress')) await this.runner.need(stage.name)
     }
   }
 }

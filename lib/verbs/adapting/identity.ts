@@ -29,11 +29,6 @@ export class Identity {
     this.#stages.set(stage.name, hashOf({ ...told, models }))
   }
 
-  /** Whether a stage is planned. */
-  has(stage: string): boolean {
-    return this.#stages.has(stage)
-  }
-
   of(stage: string): string {
     return this.#stages.get(stage)!
   }
