@@ -69,6 +69,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
+// What a log cannot take (`2>&1 | head`, a full disk) is lost, and is no reason to lose the work as well.
+process.stderr.on('error', () => {})
+
 // process.exit() drops what a slow reader has not taken yet.
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((done) => stream.write('', () => done()))

@@ -87,3 +87,18 @@ dataTest('an unknown key is a mistake of usage, with the nearest known one', DAT
   assert.equal(code, 2)
   assert.match(err, /optimiser: unknown key\n {2}hint: Did you mean 'optimizer'\?/)
 })
+
+dataTest(
+  'a training whose stderr nobody reads any more goes on to its end, in silence',
+  DATA,
+  async (_t, paths) => {
+    const folder = emptyFolder()
+    const onStart = ({ stderr }) => stderr.once('data', () => stderr.destroy())
+    const { code, out } = await cli(['train', makeConfig(paths, folder), '--json'], { onStart })
+    assert.equal(code, 0, out)
+    assert.equal(JSON.parse(out).report.steps, 60)
+    const failed = await cli(['train', makeConfig(paths, folder), '--json'], { onStart })
+    assert.equal(JSON.parse(failed.out).error.code, 'ERR_EXISTS')
+    assert.equal(failed.code, 1)
+  },
+)
