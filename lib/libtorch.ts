@@ -6,13 +6,12 @@
 import { findAddon, inClone, installCommand, missingAddon } from './addon/find'
 import { loadFailure } from './addon/load_failure'
 import { loadOn } from './addon/preload'
-import type { AddonFile } from './addon/record'
+import type { AddonFile, BuildRecord } from './addon/record'
 import { checkPlatform } from './addon/system'
 import { tryOut } from './addon/trial'
 import { TongueforgeError } from './errors'
 import {
   CUDA_INDEX,
-  cachedLibtorch,
   cachedLibtorchs,
   cacheFolder,
   type Libtorch,
@@ -25,31 +24,50 @@ import {
 } from './libtorch_folders'
 import { VERSION } from './version'
 
+/** What a built addon wants of a libtorch. */
+type Wanted = Pick<BuildRecord, 'torch_version' | 'cuda'>
+
 /**
  * Finds a libtorch of a supported version, or undefined. LIBTORCH is obeyed or refused (ERR_LIBTORCH); after it the
- * first place wins, but one that fits the version of `wanted` goes before one that does not.
+ * first place wins, but one that fits the addon `wanted` goes before one that does not.
  */
-export function findLibtorch(wanted?: string): Libtorch | undefined {
-  const named = namedLibtorch()
-  if (named) return named
-  let first: Libtorch | undefined
-  for (const search of [builtWith, pythonLibtorch, cachedLibtorch]) {
-    const found = search()
-    if (found && (!wanted || minorVersion(found.version) === minorVersion(wanted))) return found
-    first ??= found
-  }
-  return first
+export function findLibtorch(wanted?: Wanted): Libtorch | undefined {
+  return namedLibtorch() ?? bestOf(everywhere(), wanted)
 }
 
 /**
- * Finds the libtorch that a build for CUDA takes: LIBTORCH, else Python's, else one of the cache. Throws ERR_LIBTORCH
- * where LIBTORCH names a CPU build.
+ * Finds the libtorch that a build for CUDA takes: LIBTORCH, else Python's, else one of the cache; one that fits the addon
+ * `wanted` before others. Throws ERR_LIBTORCH where LIBTORCH names a CPU build.
  */
-export function findCudaLibtorch(): Libtorch | undefined {
+export function findCudaLibtorch(wanted?: Wanted): Libtorch | undefined {
   const named = namedLibtorch()
   if (named && named.cuda === null) throw missingCuda([named])
-  return named ?? [pythonLibtorch(), ...cachedLibtorchs()].find((found) => found && found.cuda !== null)
+  const withCuda = [pythonLibtorch(), ...cachedLibtorchs()].filter((found) => found && found.cuda !== null)
+  return named ?? bestOf(withCuda, wanted)
 }
+
+// One by one: no Python process starts where an earlier place has what fits.
+function* everywhere(): Generator<Libtorch | undefined> {
+  yield builtWith()
+  yield pythonLibtorch()
+  yield* cachedLibtorchs()
+}
+
+/** The first that fits, else the first of the version, else the first. */
+function bestOf(places: Iterable<Libtorch | undefined>, wanted?: Wanted): Libtorch | undefined {
+  let ofVersion: Libtorch | undefined
+  let first: Libtorch | undefined
+  for (const found of places) {
+    if (!found) continue
+    const isOfVersion = !wanted || isSameMinor(found.version, wanted.torch_version)
+    if (isOfVersion && !(wanted?.cuda && found.cuda === null)) return found
+    if (isOfVersion) ofVersion ??= found
+    first ??= found
+  }
+  return ofVersion ?? first
+}
+
+const isSameMinor = (one: string, other: string) => minorVersion(one) === minorVersion(other)
 
 /** ERR_LIBTORCH: a build for CUDA was asked for, and this is what was found. */
 export function missingCuda(
@@ -87,7 +105,7 @@ function open(): unknown {
   const addon = findAddon()
   if (!addon) throw missingAddon()
   checkPackage(addon)
-  const libtorch = findLibtorch(addon.record.torch_version)
+  const libtorch = findLibtorch(addon.record)
   if (!libtorch) throw missingLibtorch()
   checkFit(addon, libtorch)
   if (addon.package) tryOut(addon, libtorch)
@@ -113,7 +131,7 @@ export function checkFit(addon: AddonFile, libtorch: Libtorch): void {
   const { torch_version: built, cuda } = addon.record
   const own = inClone() && !addon.package // it can be built anew for another libtorch
   const details = { addon: addon.path, built_with: built, libtorch: libtorch.path, found: libtorch.version }
-  if (minorVersion(built) !== minorVersion(libtorch.version)) {
+  if (!isSameMinor(built, libtorch.version)) {
     throw new TongueforgeError(
       'ERR_LIBTORCH',
       `the addon was built with libtorch ${built}, but libtorch ${libtorch.version} was found (${libtorch.source})`,

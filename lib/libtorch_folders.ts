@@ -79,12 +79,7 @@ export function pythonLibtorch(): Libtorch | undefined {
   }
 }
 
-/** What the set-up fetched, or linked; the version that it fetches goes first. */
-export function cachedLibtorch(): Libtorch | undefined {
-  return cachedLibtorchs()[0]
-}
-
-/** All of the cache, in that order. */
+/** All that the set-up fetched, or linked; the version that it fetches goes first. */
 export function cachedLibtorchs(): Libtorch[] {
   const cache = cacheFolder()
   if (!existsSync(cache)) return []

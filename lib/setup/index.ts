@@ -27,7 +27,7 @@ export async function ensureLibtorch(options: FetchOptions = {}): Promise<Libtor
   checkPlatform()
   const addon = prebuiltAddon()
   const wanted = addon?.record.torch_version
-  const found = options.cuda ? findCudaLibtorch() : findLibtorch(wanted)
+  const found = options.cuda ? findCudaLibtorch(addon?.record) : findLibtorch(addon?.record)
   if (!addon) return found ?? (await fetchLibtorch(options))
   const fits = found && (found.source === 'LIBTORCH' || minorVersion(found.version) === minorVersion(wanted!))
   return tried(addon, fits ? found : await fetchLibtorch({ ...options, version: wanted }))

@@ -83,7 +83,7 @@ function problemOf({ code, message, hint = '' }: TongueforgeError): Problem {
 }
 
 function foundLibtorch(addon: AddonFile | undefined): Libtorch {
-  const found = findLibtorch(addon?.record.torch_version)
+  const found = findLibtorch(addon?.record)
   if (!found) throw missingLibtorch()
   return found
 }

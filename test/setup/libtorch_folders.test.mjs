@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, test } from 'node:test'
-import { checkFit, findCudaLibtorch, missingCuda } from '#lib/libtorch'
+import { checkFit, findCudaLibtorch, findLibtorch, missingCuda } from '#lib/libtorch'
 import {
-  cachedLibtorch,
+  cachedLibtorchs,
   cacheFolder,
   namedLibtorch,
   pythonLibtorch,
@@ -76,11 +76,11 @@ test("Python's torch is found without importing it, an unsupported one passed ov
 })
 
 test('in the cache the version that the set-up fetches goes first', () => {
-  assert.equal(cachedLibtorch(), undefined)
+  assert.deepEqual(cachedLibtorchs(), [])
   makeTorch(join(cacheFolder(), 'libtorch-2.11.0', 'torch'), '2.11.0')
-  assert.equal(cachedLibtorch().version, '2.11.0')
+  assert.equal(cachedLibtorchs()[0].version, '2.11.0')
   makeTorch(join(cacheFolder(), 'libtorch-2.13.0', 'torch'), '2.13.0+cpu')
-  assert.equal(cachedLibtorch().version, '2.13.0+cpu')
+  assert.equal(cachedLibtorchs()[0].version, '2.13.0+cpu')
 })
 
 test('an addon for CUDA does not fall back to a libtorch for the CPU', () => {
@@ -99,8 +99,27 @@ test('a build for CUDA passes over libtorchs for the CPU, and takes one of the c
   assert.equal(findCudaLibtorch(), undefined)
   makeTorch(join(cacheFolder(), 'libtorch-2.13.0-cuda', 'torch'), '2.13.0+cu130', '13.0')
   assert.equal(findCudaLibtorch().version, '2.13.0+cu130')
-  assert.equal(cachedLibtorch().version, '2.13.0+cpu')
+  assert.equal(cachedLibtorchs()[0].version, '2.13.0+cpu')
   delete process.env.PYTHONPATH
+})
+
+test('of several in the cache the one that fits the addon is taken, by version and by CUDA', () => {
+  process.env.PYTHONPATH = emptyFolder()
+  makeTorch(join(process.env.PYTHONPATH, 'torch'), '2.6.0') // no supported version
+  process.env.TONGUEFORGE_ADDON = join(emptyFolder(), 'none.node')
+  const versions = { '2.11.0': null, '2.13.0': null, '2.13.0-cuda': '13.0', '2.14.0-cuda': '13.0' }
+  for (const [name, cuda] of Object.entries(versions))
+    makeTorch(join(cacheFolder(), `libtorch-${name}`, 'torch'), name.split('-')[0], cuda)
+  const told = (found) => [found.version, found.cuda]
+  const wanted = (torch_version, cuda = false) => ({ torch_version, cuda })
+  assert.deepEqual(told(findLibtorch()), ['2.13.0', null])
+  assert.deepEqual(told(findLibtorch(wanted('2.11.0'))), ['2.11.0', null])
+  assert.deepEqual(told(findLibtorch(wanted('2.13.1', true))), ['2.13.0', '13.0'])
+  assert.deepEqual(told(findLibtorch(wanted('2.14.0'))), ['2.14.0', '13.0'], 'CUDA does no harm')
+  assert.deepEqual(told(findLibtorch(wanted('2.11.0', true))), ['2.11.0', null], 'the error tells of CUDA')
+  assert.deepEqual(told(findCudaLibtorch(wanted('2.14.0', true))), ['2.14.0', '13.0'])
+  delete process.env.PYTHONPATH
+  delete process.env.TONGUEFORGE_ADDON
 })
 
 test('where none has CUDA, the error names what was found and how to get one', () => {
