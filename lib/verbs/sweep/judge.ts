@@ -31,7 +31,7 @@ export function isBetter(a: Verdict, b: Verdict): boolean {
   return a.excess === b.excess ? a.score < b.score : a.excess < b.excess
 }
 
-/** The points of which no other is as good in every value and better in one. */
+/** The points of which no other is as good in every value and better in one; those with a value that is no number are none. */
 export function paretoSet<Point extends { values: Record<string, number> }>(
   points: readonly Point[],
   names: readonly string[],
@@ -39,5 +39,6 @@ export function paretoSet<Point extends { values: Record<string, number> }>(
   const dominates = (a: Point, b: Point) =>
     names.every((name) => a.values[name]! <= b.values[name]!) &&
     names.some((name) => a.values[name]! < b.values[name]!)
-  return points.filter((point) => !points.some((other) => dominates(other, point)))
+  const able = points.filter(({ values }) => names.every((name) => Number.isFinite(values[name])))
+  return able.filter((point) => !able.some((other) => dominates(other, point)))
 }

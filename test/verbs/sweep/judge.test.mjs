@@ -49,3 +49,14 @@ test('the Pareto set holds the points of which no other is as good in all and be
     [0, 1, 3, 4],
   )
 })
+
+test('a point with a value that is no number is in no Pareto set, as measured or as read back', () => {
+  for (const lost of [Number.NaN, Number.POSITIVE_INFINITY, null]) {
+    const points = [
+      { values: { a: 1, b: 5 } },
+      { values: { a: 0, b: lost } },
+      { values: { a: lost, b: lost } },
+    ]
+    assert.deepEqual(paretoSet(points, ['a', 'b']), [points[0]], `${lost}`)
+  }
+})
