@@ -73,18 +73,21 @@ export function reportedWheels(text: string): Wheel[] {
 }
 
 // Arguments: address, file, hash. Goes on behind what the file has, anew after a break as long as something arrives.
-// Prints `done total` now and then. Ends with 3 where nothing arrived, 4 for another hash, 5 where it broke off.
-const DOWNLOAD = `import hashlib, os, ssl, sys, time, urllib.request
+// Prints `done total` now and then (total 0: the server does not tell). Ends with 3 where nothing arrived, 4 for another
+// hash, 5 where it broke off, 6 for another hash where nobody told how much there is.
+const DOWNLOAD = `import hashlib, http.client, os, ssl, sys, time, urllib.request
 url, path, expected = sys.argv[1:]
 context = ssl.create_default_context(cafile=os.environ.get('PIP_CERT') or None)
-arrived, told = 0, 0
+arrived, told, counted = 0, 0, True
 for attempt in range(8):
     have, before = os.path.getsize(path) if os.path.exists(path) else 0, arrived
     try:
         request = urllib.request.Request(url, headers={'Range': f'bytes={have}-'} if have else {})
         with urllib.request.urlopen(request, timeout=60, context=context) as answer:
             goes_on = answer.status == 206
-            total = int(answer.headers['Content-Length']) + (have if goes_on else 0)
+            length = answer.headers['Content-Length']
+            counted = length is not None
+            total = int(length) + (have if goes_on else 0) if counted else 0
             with open(path, 'ab' if goes_on else 'wb') as file:
                 while chunk := answer.read(1 << 16):
                     file.write(chunk)
@@ -92,13 +95,13 @@ for attempt in range(8):
                     if time.monotonic() - told > 0.3:
                         told = time.monotonic()
                         print(file.tell(), total, flush=True)
-        if os.path.getsize(path) == total: break
+        if not counted or os.path.getsize(path) == total: break
     except urllib.error.HTTPError as error:
         if error.code == 416: break # the file was whole already
         print(error, flush=True)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         print(error, flush=True)
-        if error.errno == 28: sys.exit(5)
+        if getattr(error, 'errno', 0) == 28: sys.exit(5)
     if arrived == before: sys.exit(5 if have else 3)
     time.sleep(1)
 else:
@@ -106,9 +109,9 @@ else:
 with open(path, 'rb') as file:
     digest = hashlib.sha256()
     while chunk := file.read(1 << 20): digest.update(chunk)
-sys.exit(0 if digest.hexdigest() == expected else 4)`
+sys.exit(0 if digest.hexdigest() == expected else 4 if counted else 6)`
 
-/** Downloads one wheel. Exported for its test; false where nothing came. Throws ERR_LIBTORCH where it broke off or is another. */
+/** Downloads one wheel. Exported for its test; false where it is left to pip. Throws ERR_LIBTORCH where it broke off or is another. */
 export async function downloadWheel(
   { url, sha256 }: Wheel,
   folder: string,
@@ -119,14 +122,14 @@ export async function downloadWheel(
   const step = `downloading ${name.split('-')[0]}`
   const onText = (text: string) => {
     const [, done, total] = /^(\d+) (\d+)$/m.exec(text) ?? []
-    if (done) options.onProgress?.({ step, done: Number(done), total: Number(total) })
+    if (done) options.onProgress?.({ step, done: Number(done), total: Number(total) || undefined })
   }
   try {
     const { code, text } = await python(['-c', DOWNLOAD, url, part, sha256], onText, options.signal)
     if (/No space left/.test(text)) throw noSpace(text)
-    if (code === 3) return false
-    if (code === 4) await rm(part) // no part of it can be trusted
-    if (code !== 0) throw brokenOff(name, code, text)
+    if (code === 4 || code === 6) await rm(part) // no part of it can be trusted
+    if (code === 4 || code === 5) throw brokenOff(name, code, text)
+    if (code !== 0) return false
     await mkdir(folder, { recursive: true })
     await rename(part, join(folder, name))
     return true

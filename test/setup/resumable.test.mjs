@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as listener } from 'node:net'
 import { devNull } from 'node:os'
 import { basename, join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
@@ -21,6 +22,8 @@ const sha256 = createHash('sha256').update(bytes).digest('hex')
 /** Where each download of ours began, and after how many bytes the server breaks it: one entry a request, then none. */
 let began
 let breaks
+/** Whether the server tells us how much it sends. */
+let counts
 const server = createServer((request, response) => {
   if (request.url.startsWith('/simple/torch')) {
     response.setHeader('Content-Type', 'text/html')
@@ -29,7 +32,7 @@ const server = createServer((request, response) => {
   const [, from, to] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '') ?? []
   const [start, end] = [Number(from ?? 0), Number(to || bytes.length - 1)]
   const ours = request.headers['user-agent'].startsWith('Python-urllib')
-  const range = { 'Accept-Ranges': 'bytes', 'Content-Length': end + 1 - start }
+  const range = { 'Accept-Ranges': 'bytes', ...((counts || !ours) && { 'Content-Length': end + 1 - start }) }
   if (from !== undefined) range['Content-Range'] = `bytes ${start}-${end}/${bytes.length}`
   response.writeHead(from === undefined ? 200 : 206, range)
   if (request.method === 'HEAD') return response.end()
@@ -48,6 +51,7 @@ beforeEach(() => {
   for (const name of ['PIP_FIND_LINKS', 'PIP_NO_INDEX', 'PIP_EXTRA_INDEX_URL']) delete process.env[name]
   began = []
   breaks = []
+  counts = true
 })
 
 const parts = () => readdirSync(join(cacheFolder(), 'downloads'))
@@ -102,6 +106,33 @@ test('a wheel of another hash than the index tells is refused, and no part of it
     hint: 'npx tongueforge setup, to fetch it anew',
   })
   assert.deepEqual(parts(), [])
+})
+
+test('a server that does not tell the length is no hindrance: breaks are noticed, and the hash decides', async () => {
+  counts = false
+  breaks = [1e6]
+  const seen = []
+  const { done, file } = await download({ onProgress: (progress) => seen.push(progress) })
+  assert.equal(done, true)
+  assert.ok(readFileSync(file).equals(bytes))
+  assert.equal(began.length, 2)
+  assert.ok(began[1] > 0)
+  const told = seen.filter(({ step, done }) => step === 'downloading torch' && done !== undefined)
+  assert.ok(told.length > 0 && told.every(({ total }) => total === undefined))
+  const url = `http://127.0.0.1:${server.address().port}/files/${basename(wheel)}`
+  assert.equal(await downloadWheel({ url, sha256: 'a'.repeat(64) }, emptyFolder(), {}), false)
+  assert.deepEqual(parts(), [])
+})
+
+test('what is no answer of HTTP is left to pip', async () => {
+  const babbler = listener((socket) => socket.on('error', () => {}).end('what ?\r\n\r\n'))
+  await new Promise((ready) => babbler.listen(0, '127.0.0.1', ready))
+  const url = `http://127.0.0.1:${babbler.address().port}/files/${basename(wheel)}`
+  try {
+    assert.equal(await downloadWheel({ url, sha256 }, emptyFolder(), {}), false)
+  } finally {
+    babbler.close()
+  }
 })
 
 test('an aborted download rejects with the reason, and what came of it is kept', async () => {
