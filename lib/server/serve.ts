@@ -5,6 +5,7 @@ import { checkOptions } from '../config/call_options'
 import { checkConfig } from '../config/parse'
 import { serveSchema } from '../config/serve'
 import { TongueforgeError } from '../errors'
+import { timeoutOf } from '../verbs/requesting/timeout'
 import { isLocal, localNamesOnly } from './access'
 import { answerClientError } from './client_errors'
 import { Connections } from './connections'
@@ -89,7 +90,7 @@ async function drained(
   endAll: () => void,
   seconds: number,
 ): Promise<void> {
-  const late = setTimeout(endAll, 1000 * seconds)
+  const late = setTimeout(endAll, timeoutOf(seconds))
   const idle = setInterval(() => connections.closeIdle(), IDLE_MS)
   try {
     await app.close()

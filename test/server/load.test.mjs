@@ -79,6 +79,21 @@ describe('a server with one place and one seat to wait', () => {
   })
 })
 
+describe('a server that may take longer to close than a timer can wait', () => {
+  const root = temporaryFolder()
+
+  test('waits for its requests all the same', async () => {
+    const folder = await chatModel(root, 'wide', { width: 384, layers: 8 })
+    const model = await loadModel(folder, { threads: 1, serving: true })
+    const server = await served({ models: { wide: model }, drainSeconds: 2 ** 31 / 1000 })
+    const answer = asked(server.url, '/v1/chat/completions', { body: { ...body, max_tokens: 100 } })
+    while (model.stats().running === 0) await sleep(1)
+    await withDeadline(server.close(), 'the close')
+    assert.equal((await answer).status, 200)
+    await model.dispose()
+  })
+})
+
 test('work beyond what may run and wait is refused, and a failure gives its place on', async () => {
   const turns = new Turns({ running: 1, waiting: 1 })
   const order = []

@@ -1,7 +1,5 @@
 /** How long one attempt may take. */
-
-/** setTimeout knows no longer wait, and takes one for none. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1
+import { timeoutOf } from './timeout'
 
 /** Ends one attempt: with the signal of the whole, or late. Leaves nothing behind in that signal, which AbortSignal.any would. */
 export class Watch {
@@ -20,7 +18,7 @@ export class Watch {
       this.late = true
       this.#control.abort()
     }
-    this.#timer = setTimeout(tooLong, Math.min(seconds * 1000, LONGEST_TIMEOUT))
+    this.#timer = setTimeout(tooLong, timeoutOf(seconds))
   }
 
   get signal(): AbortSignal {
