@@ -22,7 +22,7 @@ export function failureText({ message, hint, details }: TongueforgeError): strin
 /** Facts as lines `key  value`, nested ones indented; lists of plain values on one line; sizes and times in large units. */
 export function factsText(facts: object, indent = ''): string {
   const entries = Object.entries(facts).filter(([, value]) => value !== undefined)
-  const width = Math.max(0, ...entries.map(([key]) => key.length))
+  const width = longest(entries.map(([key]) => key))
   return entries
     .map(([key, value]) => {
       if (isPlain(value)) return `${indent}${key.padEnd(width)}  ${measured(key, value)}\n`
@@ -38,7 +38,7 @@ export function factsText(facts: object, indent = ''): string {
 export function tableText(rows: Record<string, unknown>[]): string {
   const keys = columnsOf(rows)
   const cells = [keys, ...rows.map((row) => keys.map((key) => plain(row[key])))]
-  const widths = keys.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)))
+  const widths = keys.map((_, column) => longest(cells.map((row) => row[column]!)))
   const numeric = keys.map((key) => rows.every((row) => typeof (row[key] ?? 0) === 'number'))
   return cells
     .map((row) =>
@@ -47,6 +47,9 @@ export function tableText(rows: Record<string, unknown>[]): string {
     .map((line) => `${line.trimEnd()}\n`)
     .join('')
 }
+
+// Texts may be as many as there are lines in a file: too many for the arguments of one call.
+const longest = (texts: readonly string[]) => texts.reduce((most, { length }) => Math.max(most, length), 0)
 
 // Rows may lack what others have: a model that could not be measured still stands in the table of those that were.
 function columnsOf(rows: Record<string, unknown>[]): string[] {

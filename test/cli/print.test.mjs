@@ -56,3 +56,9 @@ test('JSON is indented, lists of numbers stand on one line, and it reads back as
     fc.property(fc.jsonValue(), (value) => assert.deepEqual(JSON.parse(jsonText(value)), asJson(value))),
   )
 })
+
+test('a table, and facts, may have as many rows as there are lines in a file', () => {
+  const rows = Array.from({ length: 200_000 }, (_, i) => ({ i, text: 'x' }))
+  assert.equal(tableText(rows).length, 13 + 10 * 200_000)
+  assert.equal(factsText(Object.fromEntries(rows.map(({ i }) => [i, i]))).split('\n').length, 200_001)
+})

@@ -5,8 +5,7 @@ import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { TongueforgeError } from '../../errors'
 import type { ChosenTasks } from '../../tasks/registry'
 import { type Difference, differenceOf } from '../evaluating/compare'
-import type { Sample } from '../evaluating/measure'
-import { readSamples, samplesFile } from '../evaluating/record'
+import { readAllSamples, samplesFile } from '../evaluating/record'
 import type { EvaluationRow } from '../evaluating/report'
 import { START } from './plan'
 
@@ -51,10 +50,7 @@ async function differenceBetween(
   one: Measured,
   start: Measured,
 ): Promise<Difference | undefined> {
-  const samples = async ({ name, folder }: Measured) => {
-    const all: Sample[] = []
-    for (const task of tasks) all.push(...(await readSamples(samplesFile(folder, name, task))))
-    return all
-  }
+  const samples = ({ name, folder }: Measured) =>
+    readAllSamples(tasks.map((task) => samplesFile(folder, name, task)))
   return differenceOf(metric, await samples(one), await samples(start))
 }

@@ -68,7 +68,7 @@ export async function answersOf(
   const prompts = await ConversationPrompts.open(planned, config)
   const turns: Turn[][] = conversations.map(() => [])
   const progress = new TokenProgress(mostNewTokens(opened, config), options)
-  const last = Math.max(...conversations.map(turnsAsked))
+  const last = most(conversations, turnsAsked)
   for (let turn = 0; turn < last; turn++) {
     const rows = await rowsOf(opened, prompts, config, turns, turn)
     for (const batch of batchesOf(rows, config)) {
@@ -172,10 +172,14 @@ function groupedBy(rows: readonly Row[], keyOf: (row: Row) => string): Row[][] {
 
 function cut(rows: readonly Row[], { batch_tokens, device }: EvaluateConfig): Row[][] {
   const room = batch_tokens || BATCH_TOKENS[device.startsWith('cuda') ? 'cuda' : 'cpu']
-  const longest = Math.max(...rows.map(({ prompt }) => prompt.ids.length + prompt.max_new_tokens))
+  const longest = most(rows, ({ prompt }) => prompt.ids.length + prompt.max_new_tokens)
   const size = Math.max(1, Math.floor(room / longest))
   return Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => rows.slice(i * size, (i + 1) * size))
 }
+
+// Of as many as there are documents: more than the arguments of one call can be.
+const most = <One>(all: readonly One[], of: (one: One) => number) =>
+  all.reduce((found, one) => Math.max(found, of(one)), 0)
 
 async function answered(
   model: Model,

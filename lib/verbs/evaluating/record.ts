@@ -124,6 +124,13 @@ function meanOf(name: string, samples: readonly Sample[]): MetricValue {
 export const documentValue = (sample: Sample, metric: string): number | null =>
   'values' in sample ? (sample.values[metric] ?? null) : null
 
+/** The samples of several tasks, one after another: more than the arguments of one call can be. */
+export async function readAllSamples(files: readonly string[], read = readSamples): Promise<Sample[]> {
+  const all: Sample[][] = []
+  for (const file of files) all.push(await read(file))
+  return all.flat()
+}
+
 /** The samples of a task, as they were written. Throws ERR_NOT_FOUND, ERR_IO. */
 export async function readSamples(file: string): Promise<Sample[]> {
   const samples: Sample[] = []

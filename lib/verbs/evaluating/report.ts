@@ -7,7 +7,14 @@ import { type Difference, differenceOf } from './compare'
 import type { Sample } from './measure'
 import type { LanguageTally, PartRecord } from './parts'
 import type { Plan } from './plan'
-import { type MetricValue, readSamples, samplesFile, type TaskRecord, type TaskRecords } from './record'
+import {
+  type MetricValue,
+  readAllSamples,
+  readSamples,
+  samplesFile,
+  type TaskRecord,
+  type TaskRecords,
+} from './record'
 
 /** One figure of one model on one task or group. */
 export interface EvaluationRow extends MetricValue {
@@ -181,17 +188,15 @@ class SampleReader {
     model: string,
     other: string,
   ): Promise<Difference | undefined> {
-    const mine: Sample[] = []
-    const theirs: Sample[] = []
-    for (const task of tasks) {
-      mine.push(...(await this.#read(model, task)))
-      theirs.push(...(await this.#read(other, task)))
-    }
-    return differenceOf(metric, mine, theirs)
+    const samples = (of: string) =>
+      readAllSamples(
+        tasks.map((task) => samplesFile(this.folder, of, task)),
+        (file) => this.#read(file),
+      )
+    return differenceOf(metric, await samples(model), await samples(other))
   }
 
-  #read(model: string, task: string): Promise<Sample[]> {
-    const file = samplesFile(this.folder, model, task)
+  #read(file: string): Promise<Sample[]> {
     const known = this.#kept.get(file) ?? readSamples(file)
     if (this.keeps) this.#kept.set(file, known)
     return known
