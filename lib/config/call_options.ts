@@ -28,4 +28,42 @@ export function checkOptions(call: string, options: object, needed: readonly str
     )
 }
 
+/** Bounds of a number, both within. */
+export interface Bounds {
+  least: number
+  most: number
+  whole: boolean
+}
+
+/** A number that a call was given. Throws ERR_USAGE that names the option. */
+export function numberOption(option: string, value: unknown, { least, most, whole }: Bounds): number {
+  const isNumber = typeof value === 'number' && value >= least && value <= most
+  if (isNumber && (!whole || Number.isInteger(value))) return value
+  throw refused(option, `a ${whole ? 'whole ' : ''}number from ${least} to ${most}`, value)
+}
+
+/** One of a few words. Throws ERR_USAGE that names the option and all of them. */
+export function wordOption<Word extends string>(
+  option: string,
+  value: unknown,
+  words: readonly Word[],
+): Word {
+  const found = words.find((word) => word === value)
+  if (found !== undefined) return found
+  throw refused(option, words.join(', '), value)
+}
+
+/** true or false: another value would be taken for one of them. Throws ERR_USAGE that names the option. */
+export function flagOption(option: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw refused(option, 'true or false', value)
+}
+
+function refused(option: string, expected: string, received: unknown): TongueforgeError {
+  const given = typeof received === 'string' ? `'${received}'` : shown(received)
+  return new TongueforgeError('ERR_USAGE', `${option}: expected ${expected}, received ${given}`, {
+    details: { option, expected, received },
+  })
+}
+
 const camelCase = (key: string) => key.replace(/_+(\w)/g, (_, letter: string) => letter.toUpperCase())

@@ -1,6 +1,6 @@
 /** Chat vectors that clients may put on models: those that the server names, and no path of theirs. */
 import { toTongueforgeError } from '../errors'
-import type { Delta } from '../verbs/live/deltas'
+import { checkDelta, type Delta } from '../verbs/live/deltas'
 import type { LiveGraftReport } from '../verbs/live/graft'
 import type { Model } from '../verbs/model'
 import { RequestError } from './errors'
@@ -25,7 +25,10 @@ export interface Grafted {
 export class Grafts {
   readonly #grafted = new Map<Model, Grafted>()
 
-  constructor(private readonly deltas: Readonly<Record<string, Delta>>) {}
+  /** Throws ERR_USAGE for what is no delta. */
+  constructor(private readonly deltas: Readonly<Record<string, Delta>>) {
+    for (const delta of Object.values(deltas)) checkDelta(delta)
+  }
 
   names(): string[] {
     return Object.keys(this.deltas)

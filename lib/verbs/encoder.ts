@@ -2,11 +2,11 @@
 import type { EncoderSpec } from '../checkpoint/encoder_config'
 import { encoderSpec } from '../checkpoint/encoder_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, flagOption, numberOption, wordOption } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import type { JobCallbacks, PackedLayer, SparseLayer } from '../native'
 import { IGNORE } from '../text/conversation'
-import { hideTokens, type MaskingShares, maskingOf } from '../text/masking'
+import { BERT_MASKING, hideTokens, type MaskingShares, maskingOf } from '../text/masking'
 import { loadModelText, type ModelText } from '../text/model_text'
 import { Random } from '../text/random'
 import type { Tokenizer } from '../text/tokenizer'
@@ -96,17 +96,21 @@ export class Encoder {
 
   /** A vector for each text, or for the one that is given. Throws ERR_DATA for a text that is too long. */
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    return this.#model.call(async (run) => this.#embed(run, await this.#encode(texts, options), options))
+    return this.#model.call(async (run) => {
+      const settings = embedSettings(options)
+      return this.#embed(run, await this.#encode(texts, options), settings)
+    })
   }
 
   /** As embed, of token ids, special ones included. */
   async embedIds(rows: readonly ArrayLike<number>[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    return this.#model.call(async (run) => this.#embed(run, int32Rows(rows), options))
+    return this.#model.call(async (run) => this.#embed(run, int32Rows(rows), embedSettings(options)))
   }
 
   /** The label of each text. Throws ERR_MODEL_CONFIG for a model without a classification head. */
   async classify(texts: string | readonly string[], options: TextsOptions = {}): Promise<Classification[]> {
     return this.#model.call(async (run) => {
+      checkOptions('classify', options)
       const logits = await this.#classify(run, await this.#encode(texts, options), options)
       return logits.map((row) => this.#classification(row))
     })
@@ -117,12 +121,21 @@ export class Encoder {
     rows: readonly ArrayLike<number>[],
     callbacks: JobCallbacks<TextsDone> = {},
   ): Promise<Float32Array[]> {
-    return this.#model.call(async (run) => this.#classify(run, int32Rows(rows), callbacks))
+    return this.#model.call(async (run) => {
+      checkOptions('classifyIds', callbacks)
+      return this.#classify(run, int32Rows(rows), callbacks)
+    })
   }
 
-  /** What may stand at each mask token of a text, the likeliest first. Throws ERR_MODEL_CONFIG, ERR_DATA. */
+  /**
+   * What may stand at each mask token of a text, the `topK` (default 5) likeliest, the likeliest first. Throws
+   * ERR_MODEL_CONFIG, ERR_DATA.
+   */
   async fillMask(text: string, options: TextsOptions & { topK?: number } = {}): Promise<Filling[]> {
-    return this.#model.call((run) => this.#fillMask(run, text, options))
+    return this.#model.call(async (run) => {
+      checkOptions('fillMask', options)
+      return this.#fillMask(run, text, options)
+    })
   }
 
   async #fillMask(
@@ -130,11 +143,12 @@ export class Encoder {
     text: string,
     { topK = 5, ...options }: TextsOptions & { topK?: number },
   ): Promise<Filling[]> {
+    const top_k = numberOption('topK', topK, { least: 1, most: 2 ** 30, whole: true })
     const { tokenizer, maskTokenId: mask_id } = await this.text()
     maskingOf(await this.text())
     const rows = await this.#encode([text], options)
     if (!rows[0]!.includes(mask_id!)) throw nothingHidden(tokenizer.idToToken(mask_id!)!)
-    const call = { rows, mask_id: mask_id!, top_k: topK, threads: this.threads }
+    const call = { rows, mask_id: mask_id!, top_k, threads: this.threads }
     const found = await run('fillMasks', call, options as JobCallbacks)
     return found.map(({ place, ids, probabilities }) => ({
       place,
@@ -162,16 +176,21 @@ export class Encoder {
     rows: readonly ArrayLike<number>[],
     options: MaskedLossOptions = {},
   ): Promise<{ loss: number; tokens: number }> {
-    return this.#model.call((run) => this.#maskedLoss(run, rows, options))
+    return this.#model.call(async (run) => {
+      checkOptions('maskedLoss', options)
+      return this.#maskedLoss(run, rows, options)
+    })
   }
 
   async #maskedLoss(
     run: RunOnHandle,
     rows: readonly ArrayLike<number>[],
-    { seed = 1, signal, onProgress, ...shares }: MaskedLossOptions,
+    { seed: given = 1, signal, onProgress, ...options }: MaskedLossOptions,
   ): Promise<{ loss: number; tokens: number }> {
+    const seed = numberOption('seed', given, { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true })
+    const shares = sharesOf(options)
     const text = await this.text()
-    const masking = { ...maskingOf(text), ...shares }
+    const masking = maskingOf(text, shares)
     let [sum, tokens] = [0, 0]
     for (const [i, row] of int32Rows(rows).entries()) {
       const ids = row.slice()
@@ -200,7 +219,7 @@ export class Encoder {
   async #embed(
     run: RunOnHandle,
     rows: Int32Array[],
-    { pooling = 'mean', normalize = false, ...callbacks }: EmbedOptions,
+    { pooling, normalize, callbacks }: ReturnType<typeof embedSettings>,
   ): Promise<Float32Array[]> {
     const call = { rows, pooling, normalize, threads: this.threads }
     return vectors(await run('embed', call, callbacks as JobCallbacks))
@@ -218,6 +237,7 @@ export class Encoder {
     texts: string | readonly string[],
     { truncate = false }: TextsOptions,
   ): Promise<Int32Array[]> {
+    flagOption('truncate', truncate)
     const { tokenizer } = await this.text()
     const rows = await tokenizer.encodeBatch([texts].flat())
     return truncate ? cutToFit(rows, tokenizer, this.spec) : rows
@@ -237,6 +257,25 @@ export class Encoder {
       scores: Object.fromEntries(labels.map((label, i) => [label, values[i]!])),
     }
   }
+}
+
+function embedSettings(options: EmbedOptions) {
+  checkOptions('embed', options)
+  const { pooling = 'mean', normalize = false, ...callbacks } = options
+  return {
+    pooling: wordOption('pooling', pooling, ['mean', 'cls']),
+    normalize: flagOption('normalize', normalize),
+    callbacks,
+  }
+}
+
+/** Those that were given, and the paper's for the rest. */
+function sharesOf(given: Partial<MaskingShares>): MaskingShares {
+  const share = (name: keyof MaskingShares) =>
+    numberOption(name, given[name] ?? BERT_MASKING[name], { least: 0, most: 1, whole: false })
+  const shares = { probability: share('probability'), mask: share('mask'), random: share('random') }
+  numberOption('mask + random', shares.mask + shares.random, { least: 0, most: 1, whole: false })
+  return shares
 }
 
 /** Rows that are longer than the model has positions, cut; special tokens behind a text stay. */

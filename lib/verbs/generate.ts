@@ -1,4 +1,5 @@
 /** From tokens to text as it comes: stop strings, streaming, speed. */
+import { numberOption } from '../config/call_options'
 import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { NativeJobs, SamplingSettings } from '../native'
@@ -97,13 +98,7 @@ export function samplingSettings(
   const read = (name: NumberOption): number => {
     const [otherwise, least, most, whole] = RANGES[name]
     const value = options[name]
-    if (value === undefined) return otherwise
-    if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value
-    throw new TongueforgeError(
-      'ERR_USAGE',
-      `${name}: expected a ${whole ? 'whole ' : ''}number from ${least} to ${most}, received ${value}`,
-      { details: { option: name, received: value } },
-    )
+    return value === undefined ? otherwise : numberOption(name, value, { least, most, whole })
   }
   return {
     max_new_tokens: read('maxNewTokens'),

@@ -1,4 +1,5 @@
 /** Token ids from a caller, as native code takes them. */
+import { numberOption } from '../config/call_options'
 import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 
@@ -13,6 +14,29 @@ export function int32Row(row: ArrayLike<number>): Int32Array {
   throw new TongueforgeError('ERR_DATA', `Expected token ids, received ${row[place]} at ${place}`, {
     hint: 'An id is a whole number from 0 to below the size of the vocabulary.',
     details: { place, received: row[place] },
+  })
+}
+
+const FROM_SECOND = { least: 1, most: 2 ** 30, whole: true }
+
+/** Index of the first token of rows that counts. Throws ERR_USAGE where a row has none there; from 1 on, a row of one may. */
+export function firstTargetOf(rows: readonly ArrayLike<number>[], first: unknown): number {
+  const target = numberOption('firstTarget', first, FROM_SECOND)
+  const row = target === 1 ? -1 : rows.findIndex(({ length }) => target >= length)
+  if (row < 0) return target
+  const { length } = rows[row]!
+  throw new TongueforgeError(
+    'ERR_USAGE',
+    `firstTarget: expected a place below ${length}, the tokens of row ${row}, received ${target}`,
+    { details: { option: 'firstTarget', received: target, row } },
+  )
+}
+
+/** The same of requests, each with its own; that there are so many tokens is for native code to check. */
+export function firstTargetsOf(requests: readonly { firstTarget: number }[]): Int32Array {
+  return Int32Array.from(requests, ({ firstTarget }, i) => {
+    if (Number.isInteger(firstTarget) && Math.abs(firstTarget) <= FROM_SECOND.most) return firstTarget
+    return numberOption(`firstTarget of request ${i}`, firstTarget, FROM_SECOND)
   })
 }
 

@@ -4,7 +4,7 @@ import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
 import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { quantised } from '../checkpoint/quantization_config'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, numberOption } from '../config/call_options'
 import { engineSettings, type ServingOptions } from '../config/serving'
 import { TongueforgeError } from '../errors'
 import { access } from '../files'
@@ -32,8 +32,8 @@ import {
   samplingSettings,
   type Writer,
 } from './generate'
-import { int32Rows, stopRow } from './id_rows'
-import type { Delta } from './live/deltas'
+import { firstTargetOf, firstTargetsOf, int32Rows, stopRow } from './id_rows'
+import { checkDelta, type Delta } from './live/deltas'
 import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
 import { chatIds, promptIds } from './prompts'
 import type { Run } from './run'
@@ -182,6 +182,7 @@ export class Model {
   /** Log-likelihood of a text, through a sliding window where it is longer than the model's context. */
   async score(text: string, options: JobCallbacks = {}): Promise<Score> {
     return this.#calls.run(async () => {
+      checkOptions('score', options)
       const ids = await (await this.text()).tokenizer.encode(text)
       if (ids.length < 2) throw tooShort(ids.length)
       const [score] = await this.#score([ids], 1, options)
@@ -191,13 +192,17 @@ export class Model {
 
   /**
    * Log-likelihood of token sequences, one result a row. `firstTarget`: index of the first token that counts
-   * (default 1: the first token has nothing before it).
+   * (default 1: the first token has nothing before it). Throws ERR_USAGE where a row has no token there.
    */
   async scoreIds(
     rows: readonly ArrayLike<number>[],
-    { firstTarget = 1, ...callbacks }: JobCallbacks & { firstTarget?: number } = {},
+    options: JobCallbacks & { firstTarget?: number } = {},
   ): Promise<{ tokens: number; nll: number }[]> {
-    return this.#calls.run(async () => this.#score(int32Rows(rows), firstTarget, callbacks))
+    return this.#calls.run(async () => {
+      checkOptions('scoreIds', options)
+      const { firstTarget = 1, ...callbacks } = options
+      return this.#score(int32Rows(rows), firstTargetOf(rows, firstTarget), callbacks)
+    })
   }
 
   /**
@@ -207,15 +212,15 @@ export class Model {
    */
   async likelihoods(
     requests: readonly LikelihoodRequest[],
-    {
-      batchTokens = 0,
-      ...callbacks
-    }: JobCallbacks<CountProgress> & { batchTokens?: number | undefined } = {},
+    options: JobCallbacks<CountProgress> & { batchTokens?: number | undefined } = {},
   ): Promise<Likelihood[]> {
     return this.#calls.run(async () => {
+      checkOptions('likelihoods', options)
+      const { batchTokens = 0, ...callbacks } = options
+      const batch_tokens = numberOption('batchTokens', batchTokens, { least: 0, most: 2 ** 30, whole: true })
       const rows = int32Rows(requests.map(({ ids }) => ids))
-      const first_targets = Int32Array.from(requests, ({ firstTarget }) => firstTarget)
-      return this.#run('likelihoods', { rows, first_targets, batch_tokens: batchTokens }, callbacks)
+      const first_targets = firstTargetsOf(requests)
+      return this.#run('likelihoods', { rows, first_targets, batch_tokens }, callbacks)
     })
   }
 
@@ -229,7 +234,10 @@ export class Model {
 
   /** Continues token sequences; those of equal length run as one batch. Row i samples with seed + i. */
   async generateIds(prompts: readonly ArrayLike<number>[], options: IdOptions = {}): Promise<GeneratedIds[]> {
-    return this.#calls.run(() => this.#generate(prompts, options))
+    return this.#calls.run(async () => {
+      checkOptions('generateIds', options)
+      return this.#generate(prompts, options)
+    })
   }
 
   /** Of a model that was loaded with `serving`: what it does now, and has done. Throws ERR_USAGE for others. */
@@ -269,7 +277,9 @@ export class Model {
    * this dtype. It takes the place of an earlier graft. Calls that are running end on the weights they began with.
    * Tokenizer and template stay. Stopped or failed, it leaves the weights as they were.
    */
-  graft(delta: Delta, options: LiveGraftOptions = {}): Promise<LiveGraftReport> {
+  async graft(delta: Delta, options: LiveGraftOptions = {}): Promise<LiveGraftReport> {
+    checkOptions('graft', options)
+    checkDelta(delta)
     return this.#swapping(async () => {
       if (this.spec.quantization) throw quantised(this.files.configFile)
       const start = performance.now()

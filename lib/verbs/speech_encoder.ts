@@ -4,6 +4,7 @@ import { type Audio, readAudio } from '../audio/read'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { type SpeechSpec, speechSpec } from '../checkpoint/speech_config'
 import { checkOptions } from '../config/call_options'
+import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { CountProgress, JobCallbacks, SparseLayer } from '../native'
 import { HeldHandle, type RunOnHandle } from './held_handle'
@@ -72,7 +73,10 @@ export class SpeechEncoder {
     given: readonly SpeechInput[],
     options: HiddenStatesOptions = {},
   ): Promise<SoundStates[]> {
-    return this.#model.call((run) => this.#hiddenStates(run, given, options))
+    return this.#model.call(async (run) => {
+      checkOptions('hiddenStates', options)
+      return this.#hiddenStates(run, given, options)
+    })
   }
 
   async #hiddenStates(
@@ -81,6 +85,7 @@ export class SpeechEncoder {
     { layers = this.#allLayers(), hidden, ...callbacks }: HiddenStatesOptions,
   ): Promise<SoundStates[]> {
     const { frame_width, hidden_size } = this.spec
+    if (!Array.isArray(layers) || layers.length === 0) throw noLayers(layers)
     const numbers = layers.map((layer) => this.#numberOf(layer))
     if (hidden && hidden.length !== given.length) throw unmarked(given.length, hidden.length)
     const sounds: Float32Array[] = []
@@ -151,6 +156,16 @@ export class SpeechEncoder {
 }
 
 const kindOf = (width: number) => (width === 0 ? 'samples' : `frames of ${width} numbers`)
+
+const noLayers = (given: unknown) =>
+  new TongueforgeError(
+    'ERR_USAGE',
+    `layers: expected a list of one layer or more, received ${shown(given)}`,
+    {
+      hint: "layers: ['last'], or leave layers out for all of them.",
+      details: { option: 'layers', received: given },
+    },
+  )
 
 const unmarked = (sounds: number, marks: number) =>
   new TongueforgeError('ERR_USAGE', `hidden: expected marks for each of ${sounds} sounds, received ${marks}`)

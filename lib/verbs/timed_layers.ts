@@ -1,4 +1,5 @@
 /** Layers that are faster by another product than the dense one, pruned or quantised ones: which they are, timing says. */
+import { wordOption } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import { type Handle, type JobCallbacks, type PackedLayer, runJob, type SparseLayer } from '../native'
 
@@ -35,8 +36,8 @@ export async function timedLayers(
   { sparse = 'never', quantized = 'dense' }: LayerChoices,
   { rows = PROMPT_ROWS, threads, signal }: TimingOptions,
 ): Promise<TimedLayers> {
-  checkWord('sparse', sparse, SPARSE)
-  checkWord('quantized', quantized, QUANTIZED)
+  wordOption('sparse', sparse, SPARSE)
+  wordOption('quantized', quantized, QUANTIZED)
   const options = { model, rows, threads }
   const timed: TimedLayers = {}
   if (sparse === 'auto') timed.sparse = await runJob('useSparseLayers', options, { signal })
@@ -56,8 +57,3 @@ const nothingToPack = () =>
       hint: 'Products of whole numbers are there for bfloat16 on the CPU: 8 bits with a scale for each output, symmetric, or 4 bits in groups of 32 inputs or a multiple. Set dtype, or leave quantized out.',
     },
   )
-
-function checkWord(option: string, word: string, known: readonly string[]): void {
-  if (known.includes(word)) return
-  throw new TongueforgeError('ERR_USAGE', `${option}: expected ${known.join(', ')}, received '${word}'`)
-}

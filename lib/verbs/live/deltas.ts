@@ -1,4 +1,6 @@
 /** Differences of models, opened for a model in memory. */
+import { shown } from '../../config/parse'
+import { TongueforgeError } from '../../errors'
 import { type Handle, type JobCallbacks, runJob } from '../../native'
 import type { Alignment } from '../../text/alignment/align'
 import { checkDescent } from '../grafting/descent'
@@ -6,6 +8,20 @@ import { alignModels, checkSameFamily, type Described, nativeInputs, openVector 
 
 /** What is put on a model: a folder that `extractDelta` wrote, or the difference chat - base of two model folders. */
 export type Delta = string | { base: string; chat: string }
+
+/** Throws ERR_USAGE for what is neither. */
+export function checkDelta(delta: unknown): void {
+  const { base, chat } = Object(delta) as { base?: unknown; chat?: unknown } // {} of nothing
+  if (typeof delta === 'string' || (typeof base === 'string' && typeof chat === 'string')) return
+  throw new TongueforgeError(
+    'ERR_USAGE',
+    `delta: expected the folder of a delta, or { base, chat }, received ${shown(delta)}`,
+    {
+      hint: "model.graft({ base: 'llama', chat: 'llama-chat' })",
+      details: { option: 'delta', received: delta },
+    },
+  )
+}
 
 export interface OpenDeltaOptions extends JobCallbacks {
   /** Also where the target does not seem to descend from the base of a folder. */
