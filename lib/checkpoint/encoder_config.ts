@@ -191,6 +191,17 @@ export function encoderSpec(
   return spec
 }
 
+/** Throws ERR_MODEL_CONFIG where two labels have one name: scores are told by name, and one would be lost. */
+export function checkLabelNames({ labels }: EncoderSpec, file: string): void {
+  const numbers = new Map<string, number>()
+  for (const [i, label] of labels.entries()) {
+    const first = numbers.get(label)
+    if (first !== undefined)
+      refusing(file)('id2label', 'a name of its own for each label', { [first]: label, [i]: label })
+    numbers.set(label, i)
+  }
+}
+
 /** The linear layers of a block, in the order of the forward pass. */
 export function encoderLinears(spec: EncoderSpec, layer: LayerSpec): LayerLinear[] {
   const { hidden_size: D, head_dim: H } = spec

@@ -1,4 +1,6 @@
 /** The models of a server by name. */
+import { openModelFolder } from '../checkpoint/model_folder'
+import { modelSpec } from '../checkpoint/model_spec'
 import { TongueforgeError } from '../errors'
 import { Encoder } from '../verbs/encoder'
 import { loadModel } from '../verbs/load_model'
@@ -39,10 +41,7 @@ export class ServedModels {
   }
 
   async #add(id: string, given: ModelLike, options: LoadOptions): Promise<void> {
-    const model =
-      typeof given === 'string'
-        ? await loadModel<Model | Encoder>(given, { serving: true, ...options })
-        : given
+    const model = typeof given === 'string' ? await load(given, options) : given
     if (typeof given === 'string') this.#own.push(model)
     if (model instanceof Model)
       model.stats() // throws for one that does not serve
@@ -84,6 +83,13 @@ export class ServedModels {
   async dispose(): Promise<void> {
     await Promise.all(this.#own.splice(0).map((model) => model.dispose()))
   }
+}
+
+/** What writes text serves; encoders take no such option. */
+async function load(folder: string, { serving = true, ...options }: LoadOptions): Promise<Model | Encoder> {
+  const { path, config, configFile } = await openModelFolder(folder)
+  const { kind } = modelSpec(config, configFile, { quantized: true })
+  return loadModel<Model | Encoder>(path, kind === 'decoder' ? { serving, ...options } : options)
 }
 
 function unknownModel(id: string | null | undefined, able: readonly { id: string }[]): RequestError {

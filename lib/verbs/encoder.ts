@@ -1,6 +1,6 @@
 /** A text encoder in memory: it embeds, classifies and fills in hidden words. Many calls may run on it at once. */
 import type { EncoderSpec } from '../checkpoint/encoder_config'
-import { encoderSpec } from '../checkpoint/encoder_config'
+import { checkLabelNames, encoderSpec } from '../checkpoint/encoder_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { checkOptions, flagOption, numberOption, wordOption } from '../config/call_options'
 import { TongueforgeError } from '../errors'
@@ -59,6 +59,7 @@ export async function loadEncoder(folder: string, options: LoadOptions = {}): Pr
   checkOptions('loadEncoder', options)
   const files = await openModelFolder(folder)
   const spec = encoderSpec(files.config, files.configFile, { quantized: true })
+  checkLabelNames(spec, files.configFile)
   return new Encoder(files, spec, await loadedEncoder(files.path, spec, options))
 }
 
@@ -243,11 +244,10 @@ export class Encoder {
     return truncate ? cutToFit(rows, tokenizer, this.spec) : rows
   }
 
-  // As the pipeline of transformers reads problem_type.
+  // As the pipeline of transformers reads problem_type: one label alone is never a choice.
   #classification(logits: Float32Array): Classification {
     const { labels, problem_type } = this.spec
-    const alone =
-      problem_type === 'multi_label_classification' || (problem_type === null && labels.length === 1)
+    const alone = problem_type === 'multi_label_classification' || labels.length === 1
     const values =
       problem_type === 'regression' ? [...logits] : alone ? [...logits].map(sigmoid) : softmax(logits)
     const best = values.indexOf(Math.max(...values))

@@ -1,6 +1,7 @@
 /** The weights of an encoder, of text or of speech, into memory. */
 import type { EncoderSpec } from '../checkpoint/encoder_config'
 import type { SpeechSpec } from '../checkpoint/speech_config'
+import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type Handle, native, runJob } from '../native'
 import type { LoadOptions } from './model'
@@ -15,13 +16,14 @@ export interface LoadedEncoder {
   timed: TimedLayers
 }
 
-/** Throws ERR_USAGE for an adapter, and what loadModel of native throws. */
+/** Throws ERR_USAGE for what encoders do not take, and what loadModel of native throws. */
 export async function loadedEncoder(
   folder: string,
   spec: EncoderSpec | SpeechSpec,
-  { device = 'cpu', dtype = 'float32', threads = 0, adapter, ...options }: LoadOptions,
+  given: LoadOptions,
 ): Promise<LoadedEncoder> {
-  if (adapter !== undefined) throw noAdapter()
+  checkForEncoder(spec, given)
+  const { device = 'cpu', dtype = 'float32', threads = 0, ...options } = given
   const { sparse, quantized, signal, onProgress } = options
   const unread: string[] = []
   const onItem = (item: Unread) => unread.push(...item.unread)
@@ -40,7 +42,24 @@ export async function loadedEncoder(
   }
 }
 
-const noAdapter = () =>
-  new TongueforgeError('ERR_USAGE', 'Expected no adapter with an encoder, received one', {
-    hint: 'Merge it first: tongueforge adapter merge.',
-  })
+// What would have no effect.
+function checkForEncoder(
+  { kind }: EncoderSpec | SpeechSpec,
+  { adapter, serving, quantized = 'dense' }: LoadOptions,
+): void {
+  const refuse = (problem: string, hint: string): never => {
+    throw new TongueforgeError('ERR_USAGE', problem, { hint })
+  }
+  if (adapter !== undefined)
+    refuse('Expected no adapter with an encoder, received one', 'Merge it first: tongueforge adapter merge.')
+  if (serving !== undefined && serving !== false)
+    refuse(
+      `serving: expected a model that writes text, received ${kind === 'speech' ? 'a speech encoder' : 'an encoder'}`,
+      'Leave serving out: many calls may run on an encoder at a time.',
+    )
+  if (kind === 'speech' && quantized !== 'dense')
+    refuse(
+      `quantized: expected dense of a speech encoder, received ${shown(quantized)}`,
+      'Leave quantized out: no speech encoder is read quantised.',
+    )
+}

@@ -63,6 +63,15 @@ describe('/v1/embeddings', () => {
     await other.close()
   })
 
+  test('a folder of an encoder is loaded beside options of models that write', async () => {
+    const load = { threads: 1, serving: { sequences: 2 } }
+    const other = await served({ models: { encoder: join(root, 'encoder') }, load })
+    const { json } = await asked(other.url, '/v1/embeddings', { body: { input: 'the old dog' } })
+    const [expected] = await encoder.embed('the old dog', { normalize: true })
+    assert.deepEqual(json.data[0].embedding, [...expected])
+    await other.close()
+  })
+
   test('/v1/models tells what it is for', async () => {
     const { data } = await client.models.list()
     assert.deepEqual(data, [

@@ -140,6 +140,56 @@ describe('an encoder in memory', () => {
     }
   })
 
+  test('scores one label by itself whatever problem_type says, save regression', async () => {
+    const folder = join(root, 'one')
+    const config = (problem_type) => encoderConfig({ ...classes, id2label: { 0: 'toxic' }, problem_type })
+    await writeTinyEncoder(folder, config())
+    for (const problem_type of [undefined, 'single_label_classification', 'multi_label_classification']) {
+      writeFileSync(join(folder, 'config.json'), JSON.stringify(config(problem_type)))
+      const model = await loadEncoder(folder, { threads: 1 })
+      const [logits] = await model.classifyIds([await (await model.text()).tokenizer.encode(texts[0])])
+      const [{ label, score, scores }] = await model.classify(texts[0])
+      assert.equal(label, 'toxic')
+      assert.ok(Math.abs(score - 1 / (1 + Math.exp(-logits[0]))) < 1e-6, `${problem_type}: ${score}`)
+      assert.ok(score < 1)
+      assert.deepEqual(scores, { toxic: score })
+      await model.dispose()
+    }
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(config('regression')))
+    const model = await loadEncoder(folder, { threads: 1 })
+    const [logits] = await model.classifyIds([await (await model.text()).tokenizer.encode(texts[0])])
+    assert.ok(Math.abs((await model.classify(texts[0]))[0].score - logits[0]) < 1e-6)
+    await model.dispose()
+  })
+
+  test('refuses two labels of one name: the score of one would be lost', async () => {
+    const folder = join(root, 'twins')
+    cpSync(classifier, folder, { recursive: true })
+    const id2label = { 0: 'calm', 1: 'loud', 2: 'calm' }
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(encoderConfig({ ...classes, id2label })))
+    for (const load of [loadEncoder, loadModel])
+      await assert.rejects(load(folder), ({ code, message, details }) => {
+        assert.equal(code, 'ERR_MODEL_CONFIG')
+        assert.match(
+          message,
+          /config\.json: id2label: expected a name of its own for each label, received .*0.*calm.*2.*calm/,
+        )
+        assert.deepEqual([details.key, details.received], ['id2label', { 0: 'calm', 2: 'calm' }])
+        return true
+      })
+    assert.equal((await inspect(folder)).architecture, 'bert')
+  })
+
+  test('refuses serving, which would have no effect', async () => {
+    for (const load of [loadEncoder, loadModel])
+      for (const serving of [true, {}, { sequences: 2 }])
+        await assert.rejects(load(masked, { serving }), {
+          code: 'ERR_USAGE',
+          message: 'serving: expected a model that writes text, received an encoder',
+        })
+    await (await loadEncoder(masked, { serving: false })).dispose()
+  })
+
   test('says the loss of hidden tokens, the same for the same seed, near chance for random weights', async () => {
     const model = await loadEncoder(masked, { threads: 1 })
     const { tokenizer } = await model.text()

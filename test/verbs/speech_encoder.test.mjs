@@ -96,7 +96,16 @@ describe('speech encoder', () => {
       'ERR_USAGE',
       /layers: expected 0 to 2 or last, received 3/,
     )
-    await rejected(loadSpeechEncoder(join(root, 'refusing'), { adapter: 'x' }), 'ERR_USAGE', /no adapter/)
+    const folder = join(root, 'refusing')
+    await rejected(loadSpeechEncoder(folder, { adapter: 'x' }), 'ERR_USAGE', /no adapter/)
+    await rejected(
+      loadSpeechEncoder(folder, { serving: true }),
+      'ERR_USAGE',
+      /^serving: .*, received a speech encoder$/,
+    )
+    for (const quantized of ['auto', 'packed', null])
+      await rejected(loadModel(folder, { quantized }), 'ERR_USAGE', /^quantized: expected dense of a speech/)
+    await (await loadModel(folder, { quantized: 'dense', serving: false })).dispose()
     await mel.dispose()
     await rejected(mel.hiddenStates([frames(2, 1)]), 'ERR_DISPOSED', /speech encoder was disposed of/)
     const hubert = await opened('short', hubertConfig())
