@@ -1,5 +1,7 @@
 /** What a model is to read for a request, as ids. */
+import { toTongueforgeError } from '../errors'
 import type { Model } from '../verbs/model'
+import { RequestError } from './errors'
 
 export type EncodePrompt = () => Promise<Int32Array>
 
@@ -12,14 +14,14 @@ interface Answers {
 
 /**
  * Ids of each prompt, encoded once, whatever the number of its answers, and not at all where these would find no place:
- * a long text takes far longer to encode than to refuse. Throws ERR_QUEUE_FULL, what `encode` throws, and `signal.reason`.
+ * a long text takes far longer to encode than to refuse. Throws RequestError, ERR_QUEUE_FULL, what `encode` throws, and `signal.reason`.
  */
 export async function encodedOnce(
   model: Model,
   prompts: readonly EncodePrompt[],
   { n, signal }: Answers,
 ): Promise<Int32Array[]> {
-  model.checkRoom(n * prompts.length)
+  checkRoom(model, prompts.length, n)
   const rows: Int32Array[] = []
   for (const encode of prompts) {
     signal.throwIfAborted()
@@ -27,4 +29,19 @@ export async function encodedOnce(
   }
   signal.throwIfAborted()
   return rows
+}
+
+/** Answers that can never be at a time are a mistake of the request: to try again would not help. */
+function checkRoom(model: Model, prompts: number, n: number): void {
+  try {
+    model.checkRoom(prompts * n)
+  } catch (error) {
+    const { most } = toTongueforgeError(error).details
+    if (typeof most !== 'number' || prompts * n <= most) throw error
+    const param = n > 1 ? 'n' : 'prompt'
+    throw new RequestError(
+      `${param}: expected at most ${most} answers to a request, as many as may run and wait, received ${prompts * n}`,
+      { status: 400, code: 'invalid_value', param },
+    )
+  }
 }

@@ -17,7 +17,10 @@ describe('the prompts of a request', () => {
   before(async () => {
     model = await loadModel(await chatModel(root), { threads: 1, serving: { sequences: 4, queue: 4 } })
     server = await served({ models: { tiny: model } })
-    const { tokenizer } = await model.text()
+    await watch(model)
+  })
+  const watch = async (loaded) => {
+    const { tokenizer } = await loaded.text()
     for (const name of ['encode', 'encodeBatch']) {
       const encode = tokenizer[name].bind(tokenizer)
       tokenizer[name] = async (texts, options) => {
@@ -26,7 +29,7 @@ describe('the prompts of a request', () => {
         return encode(texts, options)
       }
     }
-  })
+  }
   beforeEach(() => encoded.splice(0))
   after(async () => {
     await server.close()
@@ -59,20 +62,48 @@ describe('the prompts of a request', () => {
   })
 
   test('are not encoded where their answers find no place, which the figures count', async () => {
-    const before = model.stats().refused
+    const folder = await chatModel(root, 'long', { positions: 2 ** 14 })
+    const busy = await loadModel(folder, { threads: 1, serving: { sequences: 4, queue: 4 } })
+    const own = await served({ models: { tiny: busy } })
+    await watch(busy)
+    const stop = new AbortController()
+    const options = { maxNewTokens: 16_000, stopIds: [], signal: stop.signal }
+    const running = busy.generateIds([[1]], options).catch((error) => error)
+    while (busy.stats().running === 0) await sleep(1)
     for (const [path, body] of [
-      ['/v1/completions', { prompt: [`the ${WORD}`, `a ${WORD}`, WORD], n: 3 }],
-      ['/v1/chat/completions', { messages, n: 9, stream: true }],
+      ['/v1/completions', { prompt: [`the ${WORD}`, `a ${WORD}`], n: 4 }],
+      ['/v1/chat/completions', { messages, n: 8, stream: true }],
     ]) {
-      const { status, headers, json } = await ask(path, body)
+      const { status, headers, json } = await asked(own.url, path, { body: { max_tokens: 2, ...body } })
       assert.deepEqual([status, headers.get('retry-after'), json.error.code], [503, '1', 'queue_full'])
       assert.equal(
         json.error.message,
-        'Expected at most 8 requests at a time (4 that run, 4 that wait), received 9 more',
+        'Expected at most 8 requests at a time (4 that run, 4 that wait), received 8 more',
       )
     }
-    assert.deepEqual([encoded, model.stats().refused - before], [[], 18])
-    assert.deepEqual([model.stats().running, model.stats().waiting], [0, 0])
+    assert.deepEqual([encoded, busy.stats().refused], [[], 16])
+    stop.abort(new Error('enough'))
+    assert.equal((await running).message, 'enough')
+    await own.close()
+    await busy.dispose()
+  })
+
+  test('are not encoded where their answers can never be at a time, which no later try would change', async () => {
+    for (const [path, body, param] of [
+      ['/v1/completions', { prompt: [`the ${WORD}`, `a ${WORD}`, WORD], n: 3 }, 'n'],
+      ['/v1/completions', { prompt: Array(9).fill(WORD) }, 'prompt'],
+      ['/v1/chat/completions', { messages, n: 9, stream: true }, 'n'],
+    ]) {
+      const { status, headers, json } = await ask(path, body)
+      assert.deepEqual([status, headers.get('retry-after')], [400, null])
+      assert.deepEqual(json.error, {
+        message: `${param}: expected at most 8 answers to a request, as many as may run and wait, received 9`,
+        type: 'invalid_request_error',
+        param,
+        code: 'invalid_value',
+      })
+    }
+    assert.deepEqual([encoded, model.stats().running, model.stats().waiting], [[], 0, 0])
   })
 
   test('are no longer encoded, nor answered, when their client has left', async () => {

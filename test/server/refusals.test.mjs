@@ -115,6 +115,40 @@ describe('a request that cannot be answered', () => {
     assert.equal(text.choices.length, 1)
   })
 
+  test('as its model has no tokenizer, is told so; an encoder takes ids', async () => {
+    const [bare, encoder] = [await chatModel(root, 'bare'), join(root, 'bare-encoder')]
+    await writeTinyEncoder(encoder)
+    for (const folder of [bare, encoder]) await rm(join(folder, 'tokenizer.json'))
+    const own = await served({ models: { bare, encoder }, load: { threads: 1 } })
+    const answers = []
+    for (const [path, body] of [
+      completions({ model: 'bare', prompt: [1, 2] }),
+      completions({ model: 'bare' }),
+      chat({ model: 'bare' }),
+      embeddings(),
+      embeddings({ input: [2, 5, 3] }),
+    ])
+      answers.push(await asked(own.url, path, { body }))
+    await own.close()
+    const ofIds = answers.pop()
+    assert.deepEqual([ofIds.status, ofIds.json.data?.length], [200, 1])
+    for (const [i, message] of [
+      "model: 'bare' has no tokenizer: answers are text, also those to token ids",
+      "model: 'bare' has no tokenizer: answers are text, also those to token ids",
+      "model: 'bare' has no tokenizer: it reads and writes no text",
+      "model: 'encoder' has no tokenizer: give token ids as input",
+    ].entries()) {
+      const { status, json } = answers[i]
+      assert.equal(status, 400)
+      assert.deepEqual(json.error, {
+        message,
+        type: 'invalid_request_error',
+        param: 'model',
+        code: 'unsupported_model',
+      })
+    }
+  })
+
   test('as a file of the server is broken, is told that the server failed, and nothing of the disk', async () => {
     const [base, talker, target] = await Promise.all(
       ['base', 'talker', 'target'].map((name, i) => chatModel(root, name, { seed: i + 1 })),

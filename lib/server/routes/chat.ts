@@ -14,6 +14,7 @@ import { RequestError } from '../errors'
 import { chatLogprobs } from '../logprobs'
 import { longest, samplingOf } from '../sampling'
 import { heading, type StreamShape } from '../stream'
+import { textOf } from '../texts'
 import { usageOf } from '../usage'
 
 export function chatRoute(app: FastifyInstance, context: Context): void {
@@ -22,7 +23,7 @@ export function chatRoute(app: FastifyInstance, context: Context): void {
     checkTogether(asked)
     const { id: name, model } = context.models.decoder(asked.model)
     const signal = signalOf(reply, context)
-    const { tokenizer, template } = await model.text()
+    const { tokenizer, template } = await textOf(name, model, 'it reads and writes no text')
     if (!template) throw withoutTemplate(name)
     const { seed, ...sampling } = samplingOf(asked)
     const maxNewTokens = longest(asked.max_completion_tokens ?? asked.max_tokens, context.settings.maxTokens)

@@ -12,7 +12,7 @@ import { type Context, signalOf } from '../context'
 import { textLogprobs } from '../logprobs'
 import { longest, samplingOf } from '../sampling'
 import { heading, type StreamShape } from '../stream'
-import { listOf } from '../texts'
+import { listOf, textOf } from '../texts'
 import { usageOf } from '../usage'
 
 const DEFAULT_TOKENS = 16
@@ -22,7 +22,7 @@ export function completionsRoute(app: FastifyInstance, context: Context): void {
     const asked = checkConfig(completionsSchema, request.body, 'request')
     const { id: name, model } = context.models.decoder(asked.model)
     const signal = signalOf(reply, context)
-    const { tokenizer } = await model.text()
+    const { tokenizer } = await textOf(name, model, 'answers are text, also those to token ids')
     const { seed, ...sampling } = samplingOf(asked)
     const maxNewTokens = longest(asked.max_tokens ?? DEFAULT_TOKENS, context.settings.maxTokens)
     const options = { ...sampling, maxNewTokens, logprobs: asked.logprobs ?? undefined }

@@ -5,7 +5,7 @@ import { embeddingsSchema } from '../../config/requests/embeddings'
 import type { Encoder } from '../../verbs/encoder'
 import { type Context, signalOf } from '../context'
 import { RequestError, toRequestError } from '../errors'
-import { isIds, listOf, type Texts } from '../texts'
+import { isIds, listOf, type Texts, textOf } from '../texts'
 import { Turns } from '../turns'
 
 /** A call runs on all threads of its encoder: more at a time would only take more memory. */
@@ -20,7 +20,7 @@ export function embeddingsRoute(app: FastifyInstance, context: Context): void {
     checkDimensions(asked.dimensions, model.spec.hidden_size)
     const signal = signalOf(reply, context)
     try {
-      const rows = await idsOf(model, asked.input)
+      const rows = await idsOf(name, model, asked.input)
       const vectors = await turns.run(() => model.embedIds(rows, { pooling, normalize, signal }))
       const written = asked.encoding_format === 'base64' ? base64 : (vector: Float32Array) => [...vector]
       const tokens = rows.reduce((total, { length }) => total + length, 0)
@@ -36,10 +36,11 @@ export function embeddingsRoute(app: FastifyInstance, context: Context): void {
   })
 }
 
-async function idsOf(model: Encoder, input: Texts): Promise<ArrayLike<number>[]> {
+async function idsOf(name: string, model: Encoder, input: Texts): Promise<ArrayLike<number>[]> {
   const all = listOf(input)
   if (all.every(isIds)) return all
-  return (await model.text()).tokenizer.encodeBatch(all as string[])
+  const { tokenizer } = await textOf(name, model, 'give token ids as input')
+  return tokenizer.encodeBatch(all as string[])
 }
 
 function checkDimensions(asked: number | null | undefined, dimensions: number): void {

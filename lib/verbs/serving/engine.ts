@@ -134,17 +134,27 @@ export class Engine {
     return { ...stats, refused: stats.refused + this.#refused }
   }
 
-  /** Throws ERR_QUEUE_FULL, in the words of the native side, where so many requests more would find no place. */
+  /**
+   * Throws ERR_QUEUE_FULL, in the words of the native side, where so many requests more would find no place. `most` of its
+   * details: as many as ever may be.
+   */
   checkRoom(requests: number): void {
     const { running, waiting } = this.stats()
     const { sequences, queue } = this.settings
-    if (running + waiting + requests <= sequences + queue) return
+    const most = sequences + queue
+    if (running + waiting + requests <= most) return
     this.#refused += requests
     throw new TongueforgeError(
       'ERR_QUEUE_FULL',
-      `Expected at most ${sequences + queue} requests at a time (${sequences} that run, ${queue} that wait), ` +
+      `Expected at most ${most} requests at a time (${sequences} that run, ${queue} that wait), ` +
         `received ${requests === 1 ? 'one' : requests} more`,
-      { hint: 'Try again when some have ended, or load the model with a larger `queue`.' },
+      {
+        hint:
+          requests <= most
+            ? 'Try again when some have ended, or load the model with a larger `queue`.'
+            : 'They never fit: ask for fewer at a time, or load the model with a larger `queue`.',
+        details: { most, received: requests },
+      },
     )
   }
 
