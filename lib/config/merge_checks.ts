@@ -189,9 +189,12 @@ function checkSlice(
     )
   const base = slice.base_model ?? config.base_model
   if (method.base === 'required' && base === undefined) refuseBase(config, 'base_model', refuse)
-  const models = slice.sources.map(({ model }) => model)
-  const own = { base: slice.base_model, key: `${key}.base_model`, models, list: `${key}.sources` }
-  checkListed(config, own, method, refuse)
+  if (method.base === 'none' && slice.base_model !== undefined)
+    refuse(
+      `${key}.base_model`,
+      `expected none, as ${config.merge_method} has no base, received ${slice.base_model}`,
+      'Leave it out; base_model of the whole merge gives config.json.',
+    )
   const others = slice.sources.filter(({ model }) => method.base === 'none' || model !== base)
   checkCount(config, others.length, `${key}.sources`, method, refuse)
 }

@@ -17,8 +17,8 @@ export interface Context {
 }
 
 /**
- * Aborted when the client leaves before it has the whole answer, or when the server waits no longer. A signal of each request alone: those that AbortSignal.any makes of one that
- * lives on stay in its memory (Node 20).
+ * Aborted when the client leaves before it has the whole answer, or when the server waits no longer. A signal of each
+ * request alone: those that AbortSignal.any makes of one that lives on stay in its memory (Node 20).
  */
 export function signalOf(reply: FastifyReply, { running }: Pick<Context, 'running'>): AbortSignal {
   const end = new AbortController()

@@ -146,12 +146,17 @@ function shardsOf(files: readonly string[]): string[] {
   })
   if (parts.length === 0) return [files[0]!]
   const [{ file, total }] = parts as [(typeof parts)[number]]
-  const other = parts.find((part) => part.total !== total || part.number >= total)
+  const other = parts.find((part) => part.total !== total)
   if (other !== undefined) throw otherParts(file, other.file)
+  // Some count from 1.
+  const numbers = new Set(parts.map(({ number }) => number))
+  const first = numbers.has(total) && !numbers.has(0) ? 1 : 0
+  const beyond = parts.find(({ number }) => number >= first + total)
+  if (beyond !== undefined) throw noSuchPart(beyond.file, total)
   // Of one that is there packed, too, the first.
   const byNumber = new Map([...parts].reverse().map((part) => [part.number, part.file]))
-  const found = Array.from({ length: total }, (_, i) => byNumber.get(i))
-  const missing = found.flatMap((one, i) => (one === undefined ? [partOf(file, i)] : []))
+  const found = Array.from({ length: total }, (_, i) => byNumber.get(first + i))
+  const missing = found.flatMap((one, i) => (one === undefined ? [partOf(file, first + i)] : []))
   if (missing.length > 0) throw partsMissing(missing, total)
   return found as string[]
 }
@@ -178,6 +183,12 @@ const otherParts = (file: string, other: string) =>
   new TongueforgeError('ERR_DATA', `${other}: expected parts of one split, found ${file} beside it`, {
     hint: 'Take the files of an earlier download away.',
     details: { files: [file, other] },
+  })
+
+const noSuchPart = (file: string, total: number) =>
+  new TongueforgeError('ERR_DATA', `${file}: expected a part of ${total}, numbered from 0 or from 1`, {
+    hint: 'Was it renamed? Parts are called as the dataset calls them.',
+    details: { file },
   })
 
 async function notFound(

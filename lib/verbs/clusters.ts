@@ -42,7 +42,7 @@ export async function clusters(
   checkOptions('clusters', options)
   const { overwrite = false, dryRun = false, overrides = [] } = options
   const config = await readClustersConfig(source, overrides)
-  const inputs = inputsOf(config)
+  const inputs = await inputsOf(config)
   await runJob('checkOutput', { out: config.out, overwrite, inputs })
   const features = await openFeatures(config)
   try {
@@ -56,9 +56,9 @@ export async function clusters(
   }
 }
 
-const inputsOf = ({ model, out, data, label_only }: ClustersConfig): string[] => [
+const inputsOf = async ({ model, out, data, label_only }: ClustersConfig): Promise<string[]> => [
   ...[model ?? []].flat(),
-  ...pathsWithin(out, pathsIn([data, label_only])),
+  ...(await pathsWithin(out, pathsIn([data, label_only]))),
 ]
 
 async function run(

@@ -46,7 +46,7 @@ export async function probe(
   const { overwrite = false, dryRun = false, overrides = [], signal, onWarning } = options
   const { file, raw } = await readGiven(source, overrides)
   const config = checkConfig(probeSchema, raw, file)
-  const inputs = [config.model, ...pathsWithin(config.out, pathsIn(config.probes))]
+  const inputs = [config.model, ...(await pathsWithin(config.out, pathsIn(config.probes)))]
   await runJob('checkOutput', { out: config.out, overwrite, inputs })
   const model = await openProbed(config)
   try {

@@ -135,7 +135,7 @@ async function checkBest(config: SweepConfig, overwrite: boolean): Promise<void>
       },
     )
   }
-  const inputs = [...modelsOf(config), ...pathsWithin(out, dataOf(config))]
+  const inputs = [...modelsOf(config), ...(await pathsWithin(out, dataOf(config)))]
   await runJob('checkOutput', { out, overwrite, inputs })
 }
 

@@ -1,6 +1,6 @@
 // Where the documents of each task lie and how their records look: on the hub, and as their authors published them.
 import assert from 'node:assert/strict'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -137,7 +137,7 @@ test('a split of which parts are missing is refused, by their names; so are part
   part(3, 3)
   await assert.rejects(found(), {
     code: 'ERR_DATA',
-    message: /00003-of-00003\.jsonl: expected parts of one split/,
+    message: /00003-of-00003\.jsonl: expected a part of 3, numbered from 0 or from 1$/,
   })
   rmSync(join(folder, 'validation-00003-of-00003.jsonl'))
   part(0, 2)
@@ -147,6 +147,11 @@ test('a split of which parts are missing is refused, by their names; so are part
     message: /expected parts of one split, found .* beside it/,
     hint: /earlier download/,
   })
+  for (const name of readdirSync(folder)) rmSync(join(folder, name))
+  part(2, 2)
+  await assert.rejects(found(), { code: 'ERR_NOT_FOUND', message: /00001-of-00002\.jsonl: .* found 1$/ })
+  part(1, 2)
+  assert.deepEqual(await found(), [{ part: 1 }, { part: 2 }], 'some count from 1')
   const many = join(data, 'many/hellaswag')
   mkdirSync(many, { recursive: true })
   writeFileSync(join(many, 'validation-00002-of-90000.jsonl'), line({}))

@@ -1,9 +1,10 @@
 // Merges by config on whole model folders: values against arithmetic done here, and the files of the result.
 import assert from 'node:assert/strict'
-import { cpSync, readdirSync } from 'node:fs'
+import { cpSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { compress, mergeAdapter } from 'tongueforge'
+import { decoderSpec } from '#lib/checkpoint/model_config'
 import { MERGE_METHODS } from '#lib/config/merge_methods'
 import { runJob } from '#lib/native'
 import { clone } from '../helpers/cli.mjs'
@@ -200,6 +201,28 @@ test('layers take their kind of attention along', async () => {
   const config = json(folder, 'config.json')
   assert.deepEqual(config.layer_types, [types[count - 1], types[0]])
   await runs(folder)
+})
+
+test('of models that are merged layer by layer the base, or the first, says which layers have a window', async () => {
+  const sliding = join(clone, 'test/golden/decoder/qwen2_sliding_window')
+  const plain = join(root, 'qwen-plain')
+  cpSync(sliding, plain, { recursive: true })
+  const { layer_types: _, ...config } = json(sliding, 'config.json')
+  const full = { ...config, use_sliding_window: false, sliding_window: null }
+  writeFileSync(join(plain, 'config.json'), JSON.stringify(full))
+  const kinds = (folder) => {
+    const { layers } = decoderSpec(json(folder, 'config.json'))
+    return layers.map(({ window }) => window)
+  }
+  assert.ok(kinds(sliding).some((window) => window > 0))
+  for (const [base_model, other] of [
+    [sliding, plain],
+    [plain, sliding],
+  ]) {
+    const config = { merge_method: 'task_arithmetic', base_model, parameters: { weight: 1 } }
+    const { out: folder } = await run({ ...config, models: [{ model: other }] })
+    assert.deepEqual(kinds(folder), kinds(base_model))
+  }
 })
 
 test('a tied and an untied model give an untied one, tied ones a tied one', async () => {

@@ -3,7 +3,7 @@ import type { LayerSpec } from '../../checkpoint/layers'
 import type { DecoderSpec } from '../../checkpoint/model_config'
 import { otherSize } from '../../checkpoint/spec_differences'
 import type { MergeModel } from './references'
-import { membersOf, type PlannedSlice } from './slices'
+import type { PlannedSlice } from './slices'
 
 /** What a result has once, whatever its layers are made of. */
 const ONCE = ['hidden_size', 'head_dim', 'attention_bias', 'o_bias', 'mlp_bias'] as const
@@ -26,7 +26,8 @@ export function resultLayers(
 ): LayerSpec[] {
   return slices.flatMap((slice) =>
     Array.from({ length: slice.layers }, (_, i) => {
-      const [own, ...others] = membersOf(slice).map(({ model, first }) => ({
+      const owned = [...(slice.base ? [slice.base] : []), ...slice.sources]
+      const [own, ...others] = owned.map(({ model, first }) => ({
         name: `layer ${first + i} of ${model}`,
         layer: specOf(model).layers[first + i]!,
       }))

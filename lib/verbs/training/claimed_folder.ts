@@ -9,6 +9,7 @@ import { Team } from '../../distributed/team'
 import { TongueforgeError } from '../../errors'
 import { readdir, realpath } from '../../files'
 import { mkdir, rename, replaceFile, rm, rmdir } from '../../writes'
+import { pathsWithin } from './read_paths'
 import { LOCK_FILE, lockRun, type RunLock } from './run_lock'
 
 /** What may be done with a run that is already there. */
@@ -156,12 +157,9 @@ export class ClaimedFolder<Config extends { out: string } = { out: string }> {
 
   /** Throws ERR_USAGE where one of them lies in the folder, which is there. */
   protected async checkApart(inputs: readonly (string | undefined)[]): Promise<void> {
-    const place = (await realpath(this.path)) + sep
-    for (const input of inputs) {
-      if (input === undefined) continue
-      const real = (await realpath(input).catch(() => resolve(input))) + sep
-      if (real.startsWith(place)) throw inputInside(this.path, input)
-    }
+    const named = inputs.filter((input) => input !== undefined)
+    const [inside] = await pathsWithin(this.path, named)
+    if (inside !== undefined) throw inputInside(this.path, inside)
   }
 
   // A model folder is copied and hashed whole: a run must not grow in it.
