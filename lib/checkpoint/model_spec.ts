@@ -37,6 +37,17 @@ export const hasTiedHead = (spec: ModelSpec): boolean => spec.kind !== 'speech' 
 export const mostPositions = (spec: ModelSpec): number =>
   spec.kind === 'speech' ? Number.POSITIVE_INFINITY : spec.max_positions
 
+/**
+ * To how many positions a decoder may write on: where rotary positions are stretched, as far as they reach, though
+ * config.json may tell of the trained ones alone. As native/models/positions.h has it.
+ */
+export function positionsToWrite({ max_positions, rope }: DecoderSpec): number {
+  const stretches = ['linear', 'dynamic', 'yarn'].includes(rope.kind)
+  return stretches
+    ? Math.max(max_positions, Math.floor(rope.factor * rope.original_max_positions))
+    : max_positions
+}
+
 /** The linear layers of a block, in the order of the forward pass. */
 export function linearsOf(spec: ModelSpec, layer: LayerSpec): LayerLinear[] {
   if (spec.kind === 'encoder') return encoderLinears(spec, layer)

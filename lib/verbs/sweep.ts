@@ -26,6 +26,7 @@ import { placeOfMetrics, type SweepReport, sweepReport, writeReport } from './sw
 import { coordinate, goldenSection, grid, type Landscape } from './sweep/search'
 import { ClaimedFolder, CONFIG_FILE } from './training/claimed_folder'
 import { pathsWithin } from './training/read_paths'
+import { keepTime, localTime, timeOf } from './training/template_time'
 
 export type { SweepPoint } from './sweep/points'
 export type { JudgedPoint, SweepReport } from './sweep/report'
@@ -86,7 +87,8 @@ async function runSweep(
   const replacesBest = overwrite || (resume && (await wroteBest(config)))
   await checkBest(config, replacesBest)
   const models = await openSweepModels(config)
-  const plan = await planSweep(config, models, { signal, onWarning: warn })
+  const began = (resume ? await timeOf(folder.path) : undefined) ?? localTime()
+  const plan = await planSweep(config, models, { signal, onWarning: warn, now: new Date(began) })
   try {
     if (options.dryRun) return planReport(plan, warn)
     checkSweepMemory(plan.memory, config, warn)
@@ -96,6 +98,7 @@ async function runSweep(
       const book = new PointBook(folder.path, placeOfMetrics(folder.path), hash)
       await book.open()
       await folder.writeConfig()
+      if (plan.asksForTime) await keepTime(folder, began)
       return sweepIn(folder, { plan, book, hash, options, replacesBest, ...context })
     })
   } finally {

@@ -1,5 +1,4 @@
 /** Training: load -> plan -> run -> save -> report. The loop is training/session.ts, the step is native. */
-import { jsonText } from '../checkpoint/write_folder'
 import { checkOptions } from '../config/call_options'
 import type { TrainConfig } from '../config/train'
 import type { Environment } from '../distributed/rendezvous'
@@ -26,7 +25,7 @@ import { keepBest, resultKind } from './training/selection'
 import { Session } from './training/session'
 import { Speed } from './training/speed'
 import type { PreparationProgress } from './training/starting_model'
-import { localTime, TIME_FILE, timeOf } from './training/template_time'
+import { keepTime, localTime, timeOf } from './training/template_time'
 import { checkSameData, checkTeam, joinTeam, onDevice } from './training/together'
 import { Trainer } from './training/trainer'
 
@@ -242,8 +241,7 @@ async function prepare(
   if (replaces) await folder.clear()
   await checkRoom(plan, checkpoints)
   await folder.writeConfig()
-  if (plan.text?.template?.times.length)
-    await folder.write(TIME_FILE, jsonText({ version: 1, local_time: began }))
+  if (plan.text?.template?.times.length) await keepTime(folder, began)
   await plan.perplexity?.keep(folder.path)
 }
 

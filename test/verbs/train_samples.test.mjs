@@ -1,6 +1,6 @@
 // What the model in training says at each evaluation: of the weights at hand, without a trace in the training.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { loadModel } from 'tongueforge'
@@ -254,6 +254,13 @@ describe('samples', () => {
         hint: 'The model has 256 positions: leave it out, or shorten it.',
       },
     )
+    const stretched = `${model}-stretched`
+    cpSync(model, stretched, { recursive: true })
+    const rope_scaling = { rope_type: 'linear', factor: 2 }
+    const file = join(stretched, 'config.json')
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), rope_scaling }))
+    const long = { prompts: ['the '.repeat(300)], chat: false }
+    await run(config({ model: stretched }, long), { dryRun: true })
     await fails(
       {},
       { prompts: [] },

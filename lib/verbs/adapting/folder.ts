@@ -84,6 +84,7 @@ function inputsOf(config: AdaptConfig): (string | undefined)[] {
   const sources = [config.corpus, config.instructions, config.preferences, ...Object.values(config.held_out)]
   return [
     ...[chat, base, evaluate.data, ...taskFiles(evaluate.tasks)],
+    ...Object.values(evaluate.scorers ?? {}).map((scorer) => scorer?.model),
     ...pathsIn([sources, evaluate, training, objectives, arms, vocabulary, compress]),
   ]
 }

@@ -24,6 +24,8 @@ export interface SweepPlan {
   parameters: ParameterDescription[]
   aims: Aim[]
   objectives: Objective[]
+  /** Whether the chat template writes the time: that of the first session counts. */
+  asksForTime: boolean
   /** Points that the search asks for at most. */
   points: number
   /** Along each dimension. */
@@ -118,7 +120,7 @@ export async function openSweepModels(config: SweepConfig): Promise<GraftModels>
 export async function planSweep(
   config: SweepConfig,
   models: GraftModels,
-  options: OpenOptions,
+  { now, ...options }: OpenOptions & { now: Date },
 ): Promise<SweepPlan> {
   const alignment = await alignModels(models)
   const inputs = await nativeInputs(models, { residual: false }, alignment)
@@ -128,9 +130,12 @@ export async function planSweep(
   const line = lineOf(config)
   const points = countPoints(config, dimensions.names.length, line)
   const memory = await memoryOf(config, models, spec, parameters)
-  const objectives = await openObjectives(config, await textOfGraft(models, alignment), options)
+  const { template, ...text } = await textOfGraft(models, alignment)
+  const stopped = template?.stopped(now)
+  const objectives = await openObjectives(config, { ...text, template: stopped }, options)
   return {
     ...{ config, models, inputs, dimensions, parameters, objectives, points, line, memory },
+    asksForTime: (stopped?.times.length ?? 0) > 0,
     aims: aimsOf(config),
   }
 }

@@ -1,6 +1,6 @@
 /** What the model in training says to some prompts, and how often it comes to an end by itself. */
 import { describeValue } from '../../checkpoint/json_file'
-import { type ModelSpec, mostPositions } from '../../checkpoint/model_spec'
+import { type ModelSpec, mostPositions, positionsToWrite } from '../../checkpoint/model_spec'
 import type { SamplesConfig } from '../../config/samples'
 import { TongueforgeError } from '../../errors'
 import { stopped } from '../../tasks/measures/answers'
@@ -41,11 +41,12 @@ export async function planSamples(
 ): Promise<SamplesPlan> {
   const texts = typeof config.prompts === 'string' ? await promptsOf(config.prompts) : config.prompts
   const chat = config.chat ?? text.template !== undefined
+  const positions = spec.kind === 'decoder' ? positionsToWrite(spec) : mostPositions(spec)
   const prompts = []
   for (const prompt of texts) {
     const ids = chat ? await chatIds(prompt, config, text) : await text.tokenizer.encodePrompt(prompt)
     if (ids.length === 0) throw noTokens(prompt)
-    if (ids.length >= mostPositions(spec)) throw noRoom(prompt, ids.length, mostPositions(spec))
+    if (ids.length >= positions) throw noRoom(prompt, ids.length, positions)
     prompts.push({ text: prompt, ids })
   }
   return { config, chat, prompts }

@@ -1,7 +1,9 @@
 /** The time that chat templates write: of a run's first session, so that each one that goes on has the same documents. */
 import { join } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
+import { jsonText } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
+import type { ClaimedFolder } from './claimed_folder'
 
 /** In the run folder of a model whose template asks for the time. */
 export const TIME_FILE = 'template_time.json'
@@ -10,6 +12,10 @@ export const TIME_FILE = 'template_time.json'
 export function localTime(now = new Date()): string {
   return new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
 }
+
+/** Keeps what a run began with in its folder, for the sessions that go on with it. */
+export const keepTime = (folder: Pick<ClaimedFolder, 'write'>, began: string): Promise<void> =>
+  folder.write(TIME_FILE, jsonText({ version: 1, local_time: began }))
 
 /** What the run in a folder began with, if it kept that. Throws ERR_CHECKPOINT for a file that says no time. */
 export async function timeOf(folder: string): Promise<string | undefined> {

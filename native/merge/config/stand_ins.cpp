@@ -6,6 +6,11 @@
 #include "merge/source.h"
 
 namespace tongueforge::merge {
+namespace {
+
+constexpr uint64_t kRowsAtOnce = 256;  // an adapter's first factor is read for each stretch
+
+}  // namespace
 
 void StandIns::read(int64_t row, size_t row_elements, float* to, Workspace& workspace,
                     PieceSums& sums) const {
@@ -26,7 +31,7 @@ void StandIns::read(int64_t row, size_t row_elements, float* to, Workspace& work
       continue;
     }
     const auto owner = static_cast<size_t>(owner_models[i]);
-    read_row(owner, static_cast<uint64_t>(owner_rows[i]), row_elements, to, workspace, sums);
+    read_rows(owner, {static_cast<uint64_t>(owner_rows[i]), 1}, row_elements, to, workspace, sums);
     for (size_t j = 0; j < row_elements; ++j) total[j] += static_cast<double>(to[j]);
   }
   if (end - begin < 2) return;  // one owner's row stands in `to` as it is
@@ -34,12 +39,13 @@ void StandIns::read(int64_t row, size_t row_elements, float* to, Workspace& work
   for (size_t j = 0; j < row_elements; ++j) to[j] = static_cast<float>(total[j] / num_owners);
 }
 
-void StandIns::read_row(size_t model, uint64_t row, size_t row_elements, float* to, Workspace& workspace,
-                        PieceSums& sums) const {
+void StandIns::read_rows(size_t model, Rows rows, size_t row_elements, float* to, Workspace& workspace,
+                         PieceSums& sums) const {
   const ModelTensor& tensor = tensors_[model];
-  char* const raw = workspace.buffer(0, row_elements * sizeof(float));
-  sums.bytes_read += Source(tensor.weight).read_floats(row * row_elements, row_elements, to, raw);
-  add_product(tensor, row_elements, static_cast<int64_t>(row), 1, to, workspace, sums);
+  const uint64_t count = rows.count * row_elements;
+  char* const raw = workspace.buffer(0, count * sizeof(float));
+  sums.bytes_read += Source(tensor.weight).read_floats(rows.first * row_elements, count, to, raw);
+  add_product(tensor, row_elements, static_cast<int64_t>(rows.first), rows.count, to, workspace, sums);
 }
 
 const std::vector<double>& StandIns::mean_of(size_t model, size_t row_elements, Workspace& workspace) const {
@@ -47,12 +53,15 @@ const std::vector<double>& StandIns::mean_of(size_t model, size_t row_elements, 
   std::call_once(mean.once, [&] {
     const uint64_t num_rows = Source(tensors_[model].weight).num_elements() / row_elements;
     std::vector<double> total(row_elements);
-    std::vector<float> row(row_elements);
+    std::vector<float> values(kRowsAtOnce * row_elements);
     PieceSums ignored;
-    for (uint64_t i = 0; i < num_rows; ++i) {
+    for (uint64_t first = 0; first < num_rows; first += kRowsAtOnce) {
       workspace.check();
-      read_row(model, i, row_elements, row.data(), workspace, ignored);
-      for (size_t j = 0; j < row_elements; ++j) total[j] += static_cast<double>(row[j]);
+      const uint64_t count = std::min(kRowsAtOnce, num_rows - first);
+      read_rows(model, {first, count}, row_elements, values.data(), workspace, ignored);
+      for (uint64_t row = 0; row < count; ++row)
+        for (size_t j = 0; j < row_elements; ++j)
+          total[j] += static_cast<double>(values[row * row_elements + j]);
     }
     for (double& value : total) value /= static_cast<double>(num_rows);
     mean.values = std::move(total);

@@ -39,9 +39,13 @@ class StandIns {
   /// Of all rows of a model's tensor; read once for all threads, and so in nobody's sums.
   const std::vector<double>& mean_of(size_t model, size_t row_elements, Workspace& workspace) const;
 
-  /// A row of a model's tensor, as its own result would have it.
-  void read_row(size_t model, uint64_t row, size_t row_elements, float* to, Workspace& workspace,
-                PieceSums& sums) const;
+  struct Rows {
+    uint64_t first, count;
+  };
+
+  /// Rows of a model's tensor, as its own result would have them.
+  void read_rows(size_t model, Rows rows, size_t row_elements, float* to, Workspace& workspace,
+                 PieceSums& sums) const;
 
   std::shared_ptr<const StandInTable> table_;
   std::vector<ModelTensor> tensors_;
