@@ -48,7 +48,7 @@ describe('adapt', () => {
       { objectives: { dpo: { dpo: { reference: file } } } },
       { arms: [{ arm: 'cp', objectives: { cp: { eval: { data: [{ path: file }] } } } }] },
       { evaluate: { ...given.evaluate, tasks: [join(out, 'own.yaml')] } },
-      { evaluate: { ...given.evaluate, scorers: { toxicity: { model: out } } } },
+      { evaluate: { ...given.evaluate, scorers: { toxicity: { model: out, label: 'x' } } } },
       { vocabulary: { tokens: 2, data: [{ path: file }] } },
     ])
       await assert.rejects(adapt(configOf({ out, ...reads }), { overwrite: true }).result, {
