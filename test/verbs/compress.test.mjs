@@ -68,21 +68,6 @@ describe('compress', () => {
     assert.equal(report.stages[2].bytes, bytes)
   })
 
-  test('a pipeline that goes on with other macs_tokens counts what is finished again', async () => {
-    const prune = { method: 'prune', sparsity: 0.5, criterion: 'magnitude' }
-    const rows = { method: 'rows', keep: 96 }
-    const { out } = await compressed({ stages: [prune], macs_tokens: 512 })
-    const on = { out, macs_tokens: 16 }
-    const { report } = await compress(configOf({ ...on, stages: [prune, rows] }), { resume: true }).result
-    const fresh = await compressed({ stages: [prune, rows], macs_tokens: 16 })
-    const macsOf = ({ stages }) => stages.map(({ macs }) => macs)
-    assert.deepEqual(macsOf(report), macsOf(fresh.report))
-    assert.deepEqual(
-      macsOf(report).map(({ tokens }) => tokens),
-      [16, 16, 16],
-    )
-  })
-
   test('a run folder in the model that is read is refused, to be overwritten or not', async () => {
     for (const overwrite of [false, true])
       for (const [model, out] of [

@@ -26,8 +26,7 @@ export function withoutTokenizer(models: readonly EmbeddingOf[], texts: readonly
 
 /**
  * One vocabulary for all models of one tokenizer.json; for those without, that of the target, which is the first, or else
- * the first that there is. Throws
- * ERR_VOCABULARY where one would have to be guessed, and what Vocabulary.of throws.
+ * the first that there is. Throws ERR_VOCABULARY where one would have to be guessed, and what Vocabulary.of throws.
  */
 export async function vocabulariesOf(
   models: readonly EmbeddingOf[],
