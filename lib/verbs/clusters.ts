@@ -69,7 +69,8 @@ async function run(
   working: Working,
 ): Promise<ClustersReport> {
   const start = performance.now()
-  const model = features.files && (await recordWhole('model', features.files, signalOf(working)))
+  const signal = working.signal ?? new AbortController().signal
+  const model = features.files && (await recordWhole('model', features.files, signal))
   const identity = model ? hashed([plan.identity, canonicalJson(model.content)]) : plan.identity
   const before = await resumeLearnt(staged, identity)
   const learnt = before ?? (await learn(staged, config, { ...plan, identity }, features, working))
@@ -82,8 +83,6 @@ async function run(
   await save(staged, config, features, { report, model: model?.input })
   return report
 }
-
-const signalOf = ({ signal }: Working) => signal ?? new AbortController().signal
 
 const hashed = (texts: readonly string[]) => createHash('sha256').update(texts.join(' ')).digest('hex')
 
