@@ -179,19 +179,13 @@ export {
 } from './verbs/language'
 export type { Delta } from './verbs/live/deltas'
 export type { LiveGraftOptions, LiveGraftReport } from './verbs/live/graft'
+export { loadDecoder } from './verbs/load_decoder'
 export type { Loaded as LoadedModel } from './verbs/load_model'
 export { loadModel } from './verbs/load_model'
+export type { LoadOptions } from './verbs/load_options'
 export { measureSpeed, type Seconds, type SpeedOptions, type SpeedReport } from './verbs/measure'
 export { type MergeOptions, type MergeReport, merge } from './verbs/merge'
-export type { IdOptions } from './verbs/model'
-export {
-  type Likelihood,
-  type LikelihoodRequest,
-  type LoadOptions,
-  loadDecoder,
-  type Model,
-  type Score,
-} from './verbs/model'
+export type { IdOptions, Likelihood, LikelihoodRequest, Model, Score } from './verbs/model'
 export { type AttachedRun, type AttachOptions, attach } from './verbs/own_process/attach'
 export { type TrainOptions, train } from './verbs/own_process/train'
 export {

@@ -17,8 +17,8 @@ import { openSounds, openTexts, type ReadingOptions } from './attending/document
 import { readPrunedRun } from './attending/pruned_run'
 import { type AttentionReport, reportOf } from './attending/report'
 import { meanShapes } from './attending/shapes'
+import type { LoadOptions } from './load_options'
 import { loadedEncoder } from './loaded_encoder'
-import type { LoadOptions } from './model'
 
 export type { AttentionHead, AttentionReport, HeadCorrelation, PruningOrder } from './attending/report'
 export type { HeadShape } from './attending/shapes'

@@ -12,8 +12,8 @@ import { Random } from '../text/random'
 import type { Tokenizer } from '../text/tokenizer'
 import { HeldHandle, type RunOnHandle } from './held_handle'
 import { int32Rows } from './id_rows'
+import type { LoadOptions } from './load_options'
 import { type LoadedEncoder, loadedEncoder } from './loaded_encoder'
-import type { LoadOptions } from './model'
 
 export interface TextsDone {
   done: number

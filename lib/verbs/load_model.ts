@@ -3,7 +3,9 @@ import { openModelFolder } from '../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../checkpoint/model_spec'
 import { checkOptions } from '../config/call_options'
 import { type Encoder, loadEncoder } from './encoder'
-import { type LoadOptions, loadDecoder, type Model } from './model'
+import { loadDecoder } from './load_decoder'
+import type { LoadOptions } from './load_options'
+import type { Model } from './model'
 import { loadSpeechEncoder, type SpeechEncoder } from './speech_encoder'
 
 export type Loaded = Model | Encoder | SpeechEncoder

@@ -4,7 +4,7 @@ import type { SpeechSpec } from '../checkpoint/speech_config'
 import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type Handle, native, runJob } from '../native'
-import type { LoadOptions } from './model'
+import type { LoadOptions } from './load_options'
 import { type TimedLayers, timedLayers } from './timed_layers'
 import type { Unread } from './unread_tensors'
 

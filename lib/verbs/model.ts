@@ -1,21 +1,17 @@
 /** A model in memory: it generates, chats, scores and takes grafts. Many calls may run on it at once. */
 import { join } from 'node:path'
-import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
-import { type DecoderSpec, decoderSpec } from '../checkpoint/model_config'
-import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
+import type { DecoderSpec } from '../checkpoint/model_config'
+import type { ModelFolder } from '../checkpoint/model_folder'
 import { quantised } from '../checkpoint/quantization_config'
 import { checkOptions, numberOption } from '../config/call_options'
-import { engineSettings, type ServingOptions } from '../config/serving'
 import { TongueforgeError } from '../errors'
 import { access } from '../files'
 import {
-  type ByteProgress,
   type CountProgress,
   type EngineStats,
   type Handle,
   type JobCallbacks,
   type NativeJobs,
-  native,
   type PackedLayer,
   runJob,
   type SparseLayer,
@@ -35,40 +31,13 @@ import {
 import { firstTargetOf, firstTargetsOf, int32Rows, stopRow } from './id_rows'
 import { checkDelta, type Delta } from './live/deltas'
 import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
+import { LiveWeights } from './live/weights'
 import { chatIds, promptIds } from './prompts'
 import type { Run } from './run'
 import { RunningCalls } from './running_calls'
 import { answersOf } from './serving/answers'
-import { Engine, type Usage } from './serving/engine'
-import { type LayerChoices, type TimedLayers, timedLayers } from './timed_layers'
-
-/** How a model is loaded: where it computes, in which numbers, and whether it serves many. */
-export interface LoadOptions {
-  /** cpu (default), cuda, or cuda:N: one GPU, in a build for CUDA. Throws ERR_DEVICE where there is none. */
-  device?: string | undefined
-  /** Of weights and arithmetic; default: float32. */
-  dtype?: 'float32' | 'bfloat16' | 'float16' | (string & {}) | undefined
-  /** CPU threads; default: libtorch's own choice. */
-  threads?: number | undefined
-  /** Folder of a LoRA adapter as PEFT writes it, or run folder of one: applied unmerged. */
-  adapter?: string | undefined
-  /** auto: pruned layers multiply only what is not zero, where timing each says that it is faster; default: never. */
-  sparse?: LayerChoices['sparse']
-  /**
-   * Of a quantised model in bfloat16. auto: layers multiply their whole numbers, where timing each says that it is
-   * faster; packed: all that can, and their weights leave memory; default: dense.
-   */
-  quantized?: LayerChoices['quantized']
-  /**
-   * For servers: generate and chat answer many requests at the same time, in steps that all of them share, from one
-   * cache. true: with the defaults. docs/serving.md
-   */
-  serving?: boolean | ServingOptions | undefined
-  /** Stops it, which rejects with the signal's reason. */
-  signal?: AbortSignal | undefined
-  /** Hears how far it is. */
-  onProgress?: ((progress: ByteProgress) => void) | undefined
-}
+import type { Engine, Usage } from './serving/engine'
+import type { TimedLayers } from './timed_layers'
 
 /** How well a model knows a text: natural logarithms over the predicted tokens. */
 export interface Score {
@@ -101,41 +70,10 @@ export interface IdOptions extends Omit<GenerateOptions, 'stop' | 'standalone'> 
   onUsage?: ((usage: { row: number } & Usage) => void) | undefined
 }
 
-/** Loads the folder of a model that writes text, or the result of a run folder. */
-export async function loadDecoder(folder: string, given: LoadOptions = {}): Promise<Model> {
-  checkOptions('loadDecoder', given)
-  const { device = 'cpu', dtype = 'float32', threads = 0, serving = false, signal, onProgress } = given
-  const { adapter, sparse, quantized } = given
-  const settings = serving === false ? undefined : engineSettings(serving === true ? {} : serving)
-  const files = await openModelFolder(folder)
-  const spec = decoderSpec(files.config, files.configFile, { quantized: true })
-  const options = { folder: files.path, spec, dtype, device, threads }
-  const added = adapter === undefined ? undefined : await openAdapter(adapter)
-  const handle = await runJob('loadModel', options, { signal, onProgress })
-  try {
-    if (added) await putAdapter(handle, added)
-    const timed = await timedLayers(handle, { sparse, quantized }, { threads, signal })
-    const engine = settings && (await Engine.make(handle, settings, threads))
-    return new Model(files, spec, handle, threads, timed, engine)
-  } catch (error) {
-    native().dispose(handle)
-    throw error
-  }
-}
-
-async function putAdapter(model: Handle, { modules, weights }: AdapterFolder): Promise<void> {
-  await runJob('attachAdapter', { model, adapters: modules, dropout: 0, seed: 0 })
-  await runJob('loadAdapter', { model, path: weights })
-}
-
 /** A loaded model that writes text. Many calls may run on it at a time; `dispose` frees it. */
 export class Model {
   readonly #calls = new RunningCalls('model')
-  readonly #target: Handle
-  /** What calls run on: the target, or what a graft has made of it. */
-  #weights: Handle
-  /** The last change of weights, done or not: they come one after another. */
-  #swap: Promise<unknown> = Promise.resolve()
+  readonly #weights: LiveWeights
   #text: Promise<ModelText> | undefined
   #hasTokenizer: Promise<boolean> | undefined
   #gone: Promise<void> | undefined
@@ -156,8 +94,7 @@ export class Model {
   ) {
     this.sparse = timed.sparse
     this.packed = timed.packed
-    this.#target = handle
-    this.#weights = handle
+    this.#weights = new LiveWeights(handle, engine)
   }
 
   /** The folder's tokenizer, chat template and stop ids, loaded at their first use. Throws ERR_TOKENIZER. */
@@ -283,16 +220,17 @@ export class Model {
     return this.#swapping(async () => {
       if (this.spec.quantization) throw quantised(this.files.configFile)
       const start = performance.now()
-      const target = { folder: this.files, spec: this.spec, handle: this.#target, threads: this.threads }
+      const { files: folder, spec, threads } = this
+      const target = { folder, spec, handle: this.#weights.loaded, threads }
       const { model, ...report } = await graftedModel(target, delta, options)
-      this.#use(model)
+      this.#weights.use(model)
       return { ...report, seconds: (performance.now() - start) / 1000 }
     })
   }
 
   /** Takes the graft off: the weights are those that were loaded, bit for bit. */
   ungraft(): Promise<void> {
-    return this.#swapping(async () => this.#use(this.#target))
+    return this.#swapping(async () => this.#weights.use(this.#weights.loaded))
   }
 
   /** Frees the weights once running calls have ended. */
@@ -304,8 +242,7 @@ export class Model {
   async #dispose(): Promise<void> {
     await this.#calls.end()
     await this.engine?.dispose()
-    this.#free(this.#target)
-    native().dispose(this.#target)
+    this.#weights.dispose()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -352,29 +289,13 @@ export class Model {
     options: Omit<NativeJobs[Name][0], 'model' | 'threads'>,
     callbacks: JobCallbacks<CountProgress> = {},
   ): Promise<NativeJobs[Name][1]> {
-    const call = { ...options, model: this.#weights, threads: this.threads } as NativeJobs[Name][0]
+    const call = { ...options, model: this.#weights.now, threads: this.threads } as NativeJobs[Name][0]
     return runJob(name, call, callbacks)
-  }
-
-  /** Running calls share in the weights, and free those that are used no more when they end. */
-  #use(weights: Handle): void {
-    this.engine?.use(weights)
-    this.#free(weights)
-  }
-
-  #free(weights: Handle): void {
-    const before = this.#weights
-    this.#weights = weights
-    if (before !== this.#target) native().dispose(before)
   }
 
   /** One change of weights after another. */
   #swapping<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#calls.run(() => {
-      const swap = this.#swap.then(work)
-      this.#swap = swap.catch(() => {})
-      return swap
-    })
+    return this.#calls.run(() => this.#weights.change(work))
   }
 }
 

@@ -8,8 +8,8 @@ import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { CountProgress, JobCallbacks, SparseLayer } from '../native'
 import { HeldHandle, type RunOnHandle } from './held_handle'
+import type { LoadOptions } from './load_options'
 import { type LoadedEncoder, loadedEncoder } from './loaded_encoder'
-import type { LoadOptions } from './model'
 
 /** A layer by its number: 0 is what goes into the first block, n what the n-th gives; `last`: what the model gives. */
 export type SpeechLayer = number | 'last'
