@@ -385,63 +385,6 @@ describe('inscp', () => {
     })
   })
 
-  describe('ends of turns', () => {
-    const heardIn = async (changes) => {
-      const heard = []
-      const done = await run(config({ steps: 1, ...changes }), { onWarning: (line) => heard.push(line) })
-      return { ...done, heard: heard.join('\n') }
-    }
-
-    test('that are no targets are told of', async () => {
-      assert.equal((await heardIn({})).heard, '')
-      const { heard } = await heardIn({ inscp: { loss: 'body' } })
-      assert.match(heard, /^no end-of-turn token is learnt in \d+ rows: .* \(inscp\.loss: body\)$/)
-    })
-
-    test('that a template lacks are told of by the token that is put there', async () => {
-      const open = await writeTinyModel(join(root, 'open'))
-      const template = readFileSync(join(open, 'chat_template.jinja'), 'utf8')
-      writeFileSync(join(open, 'chat_template.jinja'), template.replace("'<eot>'", "''"))
-      const files = json(open, 'tokenizer_config.json')
-      writeFileSync(join(open, 'tokenizer_config.json'), JSON.stringify({ ...files, eos_token: '<eot>' }))
-      const { heard, report } = await heardIn({ model: open })
-      assert.match(
-        heard,
-        /closes the assistant's turn without an end-of-turn token: <eot> is put after every/,
-      )
-      assert.doesNotMatch(heard, /is learnt in/)
-      assert.equal(report.plan.data.tokens, sum(byHand.map(({ tokens }) => tokens - 1)))
-      // Conversations are taken as the template writes them.
-      const chats = join(root, 'chats.jsonl')
-      writeFileSync(
-        chats,
-        `${JSON.stringify({ prompt: 'what is bad ?', response: 'the police is bad .' })}\n`,
-      )
-      const sft = await heardIn({ objective: 'sft', model: open, data: [{ path: chats, format: 'pairs' }] })
-      assert.match(
-        sft.heard,
-        /^no end-of-turn token is learnt in 1 rows: the model will not learn from them to stop$/,
-      )
-    })
-
-    test('stand in generation_config.json beside those that were there', async () => {
-      const eot = tokenId('<eot>')
-      const { out } = await heardIn({})
-      assert.equal(json(out, 'model', 'generation_config.json').eos_token_id, eot)
-      const two = await writeTinyModel(join(root, 'two'))
-      const own = { eos_token_id: 0, bos_token_id: 1, temperature: 0.6 }
-      writeFileSync(join(two, 'generation_config.json'), JSON.stringify(own))
-      const chat = await heardIn({ model: two })
-      assert.deepEqual(json(chat.out, 'model', 'generation_config.json'), { ...own, eos_token_id: [0, eot] })
-      const plain = await heardIn({ model: two, objective: 'cp' })
-      assert.deepEqual(json(plain.out, 'model', 'generation_config.json'), own, 'cp teaches no end of turn')
-      const both = '{ "eos_token_id": [0, 4] }'
-      writeFileSync(join(two, 'generation_config.json'), both)
-      const kept = await heardIn({ model: two })
-      assert.equal(readFileSync(join(kept.out, 'model', 'generation_config.json'), 'utf8'), both)
-    })
-  })
-
   test('nothing half written is left in the cache', () => {
     assert.ok(readdirSync(join(root, 'cache', 'log_probs')).every((name) => /^[0-9a-f]{64}\.bin$/.test(name)))
   })
