@@ -2,7 +2,7 @@
 import { type MergeConfig, mergeSchema } from './merge'
 import { MERGE_METHODS, type MergeMethod, type MethodParameter } from './merge_methods'
 import { numbersOf, type ParameterTable, type ParameterValue } from './merge_parameters'
-import { checkConfig, configError, suggestion } from './parse'
+import { checkConfig, configError, keyError, suggestion } from './parse'
 
 /** Keys of other programs of mergekit, and why they are no merge of this kind. */
 const REFUSED: Record<string, string> = {
@@ -30,7 +30,7 @@ export function checkMergeConfig(raw: unknown, file: string): MergeConfig {
   refuseOtherPrograms(raw, file)
   const config = checkConfig(mergeSchema, raw, file)
   const refuse: Refuse = (key, problem, hint) => {
-    throw configError(file, `${key}: ${problem}`, { key, hint })
+    throw keyError(file, key, problem, hint)
   }
   exactlyOne(config, 'models', 'slices', refuse)
   if (config.tokenizer !== undefined && config.tokenizer_source !== undefined)

@@ -232,6 +232,10 @@ export function configError(
   })
 }
 
+/** The same of one key, with what to do. */
+export const keyError = (file: string, key: string, problem: string, hint?: string): TongueforgeError =>
+  configError(file, `${key}: ${problem}`, { hint, key })
+
 /** "Did you mean ...", else what is known. */
 export function suggestion(word: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined

@@ -3,6 +3,7 @@ import { checkSpace } from '../../checkpoint/disk_space'
 import { openModelFolder } from '../../checkpoint/model_folder'
 import type { CompressConfig } from '../../config/compress'
 import { countParameters } from '../../counting/parameters'
+import { readTrainConfig } from '../training/config'
 import {
   checkpointBytes,
   largestBlockBytes,
@@ -12,7 +13,6 @@ import {
   type TrainPlan,
 } from '../training/memory'
 import { advice, checkFits, type MemoryNeed } from '../training/memory_room'
-import { readTrainConfig } from '../training/plan'
 import { planTeaching } from '../training/teaching'
 import { planTrained } from '../training/trained'
 import { foretoldFigures } from './figures'

@@ -2,7 +2,7 @@
 import { isAbsolute, join } from 'node:path'
 import type { EvaluateConfig } from '../../config/evaluate'
 import type { JudgeConfig } from '../../config/judge'
-import { configError } from '../../config/parse'
+import { configError, keyError } from '../../config/parse'
 import { TongueforgeError, toTongueforgeError } from '../../errors'
 import { stat } from '../../files'
 import { type Answers, type OpenQuestion, openQuestion, readAnswers } from '../../tasks/judging/answers'
@@ -167,8 +167,7 @@ function baselineOf(
   if (baseline !== undefined && !models.includes(baseline) && /\.jsonl?$/.test(baseline))
     return { file: baseline }
   const model = baseline ?? models[0]!
-  const refused = (problem: string, hint: string) =>
-    configError(file, `judge.baseline: ${problem}`, { hint, key: 'judge.baseline' })
+  const refused = (problem: string, hint: string) => keyError(file, 'judge.baseline', problem, hint)
   if (!models.includes(model))
     throw refused(
       `expected a model or a file of answers, *.jsonl, received ${model}`,

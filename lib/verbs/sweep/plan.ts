@@ -1,8 +1,8 @@
 /** Everything that is known before the first point: config, models, rows, dimensions, memory, how many points. */
 import type { DecoderSpec } from '../../checkpoint/model_config'
-import { checkConfig, readGiven } from '../../config/parse'
+import { checkConfig, keyError, readGiven } from '../../config/parse'
 import { type SweepConfig, sweepSchema } from '../../config/sweep'
-import { TongueforgeError, throwFirst } from '../../errors'
+import { throwFirst } from '../../errors'
 import { type GraftInputs, type ParameterDescription, runJob } from '../../native'
 import type { Alignment } from '../../text/alignment/align'
 import { checkDescent } from '../grafting/descent'
@@ -43,20 +43,21 @@ export async function readSweepConfig(
   checkVector(config, file)
   checkObjectives(config, file)
   if (config.search === 'golden_section' && config.by !== 'global') {
-    throw problem(
+    throw keyError(
       file,
       'search',
       `expected grid or coordinate with by: ${config.by}, received golden_section`,
-      {
-        hint: 'A golden section finds one number. coordinate makes one along each scale in turn.',
-      },
+      'A golden section finds one number. coordinate makes one along each scale in turn.',
     )
   }
   const { least, most } = ends(config)
   if (config.search === 'golden_section' && least === most) {
-    throw problem(file, 'scales', 'expected two different ends for golden_section, received one scale', {
-      hint: 'scales: { from: 0, to: 1.2 }',
-    })
+    throw keyError(
+      file,
+      'scales',
+      'expected two different ends for golden_section, received one scale',
+      'scales: { from: 0, to: 1.2 }',
+    )
   }
   return config
 }
@@ -65,13 +66,11 @@ function checkVector({ base, chat, delta }: SweepConfig, file: string): void {
   const [both, neither] = [base !== undefined && chat !== undefined, base === undefined && chat === undefined]
   if (delta === undefined ? both : neither) return
   const given = Object.entries({ base, chat, delta }).flatMap(([key, value]) => (value ? [key] : []))
-  throw problem(
+  throw keyError(
     file,
     'delta',
     `expected base and chat, or delta, received ${given.join(', ') || 'neither'}`,
-    {
-      hint: 'The vector is chat - base of two models, or a folder that delta extract has made of them.',
-    },
+    'The vector is chat - base of two models, or a folder that delta extract has made of them.',
   )
 }
 
@@ -79,18 +78,20 @@ function checkObjectives({ objectives }: SweepConfig, file: string): void {
   const names = objectives.map(({ name }) => name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) {
-    throw problem(file, 'objectives', `expected a name of its own for each, received ${twice} twice`, {
-      hint: 'Their values are told by name.',
-    })
+    throw keyError(
+      file,
+      'objectives',
+      `expected a name of its own for each, received ${twice} twice`,
+      'Their values are told by name.',
+    )
   }
   if (aimsOf({ objectives }).some(({ weight }) => weight > 0)) return
-  throw problem(file, 'objectives', 'expected one to be made small, and each has a limit or weight 0', {
-    hint: 'Leave the limit of one of them out, or give it a weight as well.',
-  })
-}
-
-function problem(file: string, key: string, message: string, { hint }: { hint: string }): TongueforgeError {
-  return new TongueforgeError('ERR_CONFIG', `${file}: ${key}: ${message}`, { hint, details: { file, key } })
+  throw keyError(
+    file,
+    'objectives',
+    'expected one to be made small, and each has a limit or weight 0',
+    'Leave the limit of one of them out, or give it a weight as well.',
+  )
 }
 
 export const aimsOf = ({ objectives }: Pick<SweepConfig, 'objectives'>): Aim[] =>
@@ -202,12 +203,10 @@ function countPoints(config: SweepConfig, dimensions: number, line: Line): numbe
   }
   const count = counts[config.search]
   if (count <= config.max_points) return count
-  throw problem(
+  throw keyError(
     'config',
     'max_points',
     `expected at most ${config.max_points} points, and the search could need ${count}`,
-    {
-      hint: 'Try fewer scales, search: coordinate, or raise max_points.',
-    },
+    'Try fewer scales, search: coordinate, or raise max_points.',
   )
 }

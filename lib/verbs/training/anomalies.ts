@@ -1,6 +1,6 @@
 /** What is wrong with an update, and what the config says to do about it: decided from the saved state alone. */
+import { keyError } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
-import { TongueforgeError } from '../../errors'
 import type { RunState } from './state'
 
 /** Why an update was not taken: a loss or gradient that is no number, or a jump. */
@@ -141,23 +141,21 @@ export function checkAnomalyKeys(config: TrainConfig, file: string): void {
   if (!mayRollBack(config)) return
   const { every } = config.checkpoint
   if (every === 0)
-    throw wrong(file, 'checkpoint.every', 'expected a number from 1 for a rollback, received 0')
+    throw keyError(
+      file,
+      'checkpoint.every',
+      'expected a number from 1 for a rollback, received 0',
+      'A rollback goes back to a checkpoint: checkpoint: { every: 100 }.',
+    )
   const { back, skip } = config.anomaly.rollback
   if (skip !== undefined && skip < back + every) {
-    throw wrong(
+    throw keyError(
       file,
       'anomaly.rollback.skip',
       `expected at least back + checkpoint.every = ${back + every}, received ${skip}`,
       'Else the batch that was met would come again.',
     )
   }
-}
-
-function wrong(file: string, key: string, problem: string, hint?: string): TongueforgeError {
-  return new TongueforgeError('ERR_CONFIG', `${file}: ${key}: ${problem}`, {
-    hint: hint ?? 'A rollback goes back to a checkpoint: checkpoint: { every: 100 }.',
-    details: { file, key },
-  })
 }
 
 function median(values: readonly number[]): number {

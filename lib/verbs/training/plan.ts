@@ -4,15 +4,10 @@ import { openAdapter } from '../../checkpoint/adapter_folder'
 import { dtypeKey } from '../../checkpoint/dtype_key'
 import { type ModelFolder, openModelFolder, openTokenizerFolder } from '../../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../../checkpoint/model_spec'
-import { isSpeechConfig } from '../../checkpoint/speech_config'
-import { checkConfig, readGiven } from '../../config/parse'
-import { type TrainConfig, trainSchema } from '../../config/train'
+import type { TrainConfig } from '../../config/train'
 import { countParameters } from '../../counting/parameters'
-import { TongueforgeError } from '../../errors'
 import type { ModelText } from '../../text/model_text'
-import { objectives } from '../../text/objectives'
 import type { Tokens } from '../../text/tokens'
-import { checkAnomalyKeys } from './anomalies'
 import type { LoadOptions, TrainingData } from './data'
 import type { DataStatistics } from './data_statistics'
 import type { Identity, RunInputs } from './identity'
@@ -21,7 +16,6 @@ import { checkKind, withTrainedHead } from './model_kind'
 import { Perplexity, type PerplexityOptions } from './perplexity'
 import {
   checkPool,
-  checkPruning,
   type PruneSchedule,
   type PruningSummary,
   pruneSchedule,
@@ -29,13 +23,10 @@ import {
 } from './prune_schedule'
 import { openReading } from './reading'
 import { planSamples, type SamplesPlan } from './samples'
-import { checkSchedule } from './schedule'
-import { checkSelection } from './selection'
 import { startingPoint } from './starting_model'
 import { planStudent, type StudentPlan } from './student'
 import {
   checkSameTokens,
-  checkTeachingKeys,
   planTeaching,
   summariseTeaching,
   type Teaching,
@@ -95,97 +86,6 @@ export interface PlanSummary {
   teaching?: TeachingSummary
   /** Of a narrower student of `distil`: blocks of the teacher that it has, and its width. */
   student?: { layers: number[]; hidden_size: number }
-}
-
-/** Reads and checks a config: a YAML file or an object, then overrides. Throws ERR_CONFIG, ERR_NOT_FOUND, ERR_USAGE. */
-export async function readTrainConfig(
-  source: string | object,
-  overrides: readonly string[],
-): Promise<TrainConfig> {
-  const { file, raw } = await readGiven(source, overrides)
-  const config = checkConfig(trainSchema, raw, file)
-  checkStart(config, file)
-  const hears = config.init !== undefined && isSpeechConfig(config.init)
-  if (config.init !== undefined && !hears && config.tokenizer === undefined && config.teacher === undefined) {
-    throw new TongueforgeError('ERR_CONFIG', `${file}: expected tokenizer beside init, received none`, {
-      hint: 'tokenizer: FOLDER names the folder with tokenizer.json.',
-      details: { file, key: 'tokenizer' },
-    })
-  }
-  checkSelection(config, file)
-  checkAdapterKeys(config, file)
-  checkInscpKeys(config, file)
-  checkAnomalyKeys(config, file)
-  checkSchedule(config, file)
-  checkLossKeys(config, file)
-  checkPruning(config, file)
-  checkTeachingKeys(config, file)
-  return config
-}
-
-function checkStart(config: TrainConfig, file: string): void {
-  const given = (['model', 'init', 'student'] as const).filter((key) => config[key] !== undefined)
-  if (given.length === 1) return
-  const starts = config.objective === 'distil' ? 'one of model, init and student' : 'either model or init'
-  throw new TongueforgeError(
-    'ERR_CONFIG',
-    `${file}: expected ${starts}, received ${given.join(' and ') || 'none'}`,
-    {
-      hint:
-        'model: FOLDER starts from a model, init: { ...keys of config.json } from random weights' +
-        (config.objective === 'distil' ? ', student: { first: 6 } from a part of the teacher.' : '.'),
-      details: { file, key: 'model' },
-    },
-  )
-}
-
-const problemIn = (file: string) => (key: string, message: string, hint: string) =>
-  new TongueforgeError('ERR_CONFIG', `${file}: ${key}: ${message}`, { hint, details: { file, key } })
-
-function checkInscpKeys({ init, inscp }: TrainConfig, file: string): void {
-  if (inscp.max_perplexity === undefined) return
-  if (init !== undefined) {
-    throw problemIn(file)(
-      'inscp.max_perplexity',
-      'expected model beside it, received init',
-      'Random weights know no text. Measure by a model that has learned: model: FOLDER.',
-    )
-  }
-  if (inscp.perplexity_sample !== undefined) {
-    throw problemIn(file)(
-      'inscp.perplexity_sample',
-      'expected nothing beside max_perplexity',
-      'A filter measures every document. Leave perplexity_sample out.',
-    )
-  }
-}
-
-// A preference loss is over whole answers, and has a reference to hold the model; a teacher holds it too.
-function checkLossKeys({ objective, z_loss }: TrainConfig, file: string): void {
-  if (z_loss === 0 || (objective !== 'distil' && objectives[objective].loss !== 'preference')) return
-  throw problemIn(file)(
-    'z_loss',
-    `expected 0 with objective ${objective}, received ${z_loss}`,
-    'z_loss belongs to the losses over tokens: cp, inscp, sft and masked.',
-  )
-}
-
-function checkAdapterKeys(config: TrainConfig, file: string): void {
-  if (config.lora && !config.model) {
-    throw problemIn(file)(
-      'lora',
-      `expected model beside it, received ${config.init ? 'init' : 'student'}`,
-      'Adapters go on a model that has learned.',
-    )
-  }
-  if (config.adapter !== undefined && !config.lora) {
-    throw problemIn(file)(
-      'adapter',
-      'expected lora beside it, received none',
-      'lora: {} goes on training the adapter. To train the model with it merged in, first: ' +
-        `tongueforge adapter merge --model ${config.model} --adapter ${config.adapter} --out MERGED`,
-    )
-  }
 }
 
 /** Opens the folders that a config names; what is in them is read later. Throws ERR_NOT_FOUND. */

@@ -1,4 +1,5 @@
 /** When weights are pruned, and how many: everything that is known before the first update. */
+import { keyError } from '../../config/parse'
 import type { Pruning } from '../../config/pruning'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
@@ -173,8 +174,7 @@ export function checkPool(
 
 /** Throws ERR_CONFIG for what contradicts itself: times that do not fit, zeros of a model that there is none of. */
 export function checkPruning(config: TrainConfig, file: string): void {
-  const wrong = (key: string, problem: string, hint: string) =>
-    new TongueforgeError('ERR_CONFIG', `${file}: ${key}: ${problem}`, { hint, details: { file, key } })
+  const wrong = (key: string, problem: string, hint: string) => keyError(file, key, problem, hint)
   const { pruning, keep_zeros, lora, steps } = config
   if (keep_zeros && config.init)
     throw wrong(

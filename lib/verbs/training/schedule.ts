@@ -1,5 +1,5 @@
+import { keyError } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
-import { TongueforgeError } from '../../errors'
 
 type Scheduled = Pick<TrainConfig, 'optimizer' | 'schedule' | 'steps'>
 
@@ -42,12 +42,10 @@ export function checkSchedule(config: TrainConfig, file: string): void {
   const room = steps - schedule.warmup
   const updates = decayUpdates(config)
   if (schedule.kind !== 'wsd' || updates <= room) return
-  throw new TongueforgeError(
-    'ERR_CONFIG',
-    `${file}: schedule.decay: expected at most steps - warmup = ${room} updates, received ${updates}`,
-    {
-      hint: 'Lower schedule.decay or schedule.warmup, or train longer.',
-      details: { file, key: 'schedule.decay' },
-    },
+  throw keyError(
+    file,
+    'schedule.decay',
+    `expected at most steps - warmup = ${room} updates, received ${updates}`,
+    'Lower schedule.decay or schedule.warmup, or train longer.',
   )
 }

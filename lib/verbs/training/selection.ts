@@ -1,6 +1,6 @@
 /** Which weights a run ends with, and when looking further is no use: both told by the held-out loss. */
+import { keyError } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
-import { TongueforgeError } from '../../errors'
 import type { Evaluation } from './state'
 
 /** `best` where the config says so, or stops early. */
@@ -54,8 +54,10 @@ export function checkSelection(config: TrainConfig, file: string): void {
   const asks = isSelective(config) || keepBest(config) > 0
   if (!asks || config.eval !== undefined) return
   const key = config.result === 'best' ? 'result' : 'checkpoint.keep_best'
-  throw new TongueforgeError('ERR_CONFIG', `${file}: ${key}: expected eval beside it, received none`, {
-    hint: 'eval: { data: [{ path: FILE }] } measures the held-out loss that tells the best.',
-    details: { file, key },
-  })
+  throw keyError(
+    file,
+    key,
+    'expected eval beside it, received none',
+    'eval: { data: [{ path: FILE }] } measures the held-out loss that tells the best.',
+  )
 }

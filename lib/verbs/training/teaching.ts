@@ -1,6 +1,7 @@
 /** What learning from a teacher needs beside data: the teacher, checked against its student, and the loss's settings. */
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../../checkpoint/model_spec'
+import { keyError } from '../../config/parse'
 import type { TrainConfig } from '../../config/train'
 import { countParameters } from '../../counting/parameters'
 import { TongueforgeError } from '../../errors'
@@ -129,7 +130,7 @@ export const summariseTeaching = ({ teacher, spec, dtype }: Teaching): TeachingS
 export function checkTeachingKeys(config: TrainConfig, file: string): void {
   const { objective, teacher, student } = config
   const refuse = (key: string, message: string, hint: string) => {
-    throw new TongueforgeError('ERR_CONFIG', `${file}: ${key}: ${message}`, { hint, details: { file, key } })
+    throw keyError(file, key, message, hint)
   }
   if (objective === 'distil' && teacher === undefined)
     refuse(

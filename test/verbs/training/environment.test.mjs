@@ -1,9 +1,10 @@
 // What is said where a resumed run cannot be the same to the bit, and what does not make it another run.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readTrainConfig } from '#lib/verbs/training/config'
 import { environment, inexactness } from '#lib/verbs/training/environment'
 import { identify } from '#lib/verbs/training/identity'
-import { openInputs, readTrainConfig } from '#lib/verbs/training/plan'
+import { openInputs } from '#lib/verbs/training/plan'
 import { temporaryFolder } from '../../helpers/folders.mjs'
 import { tinyTraining } from '../../helpers/tiny_training.mjs'
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { readTrainConfig } from '#lib/verbs/training/plan'
+import { readTrainConfig } from '#lib/verbs/training/config'
 import {
   checkPruning,
   cubicTargets,
