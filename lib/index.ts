@@ -206,7 +206,7 @@ export {
   type ReportResult,
   report,
 } from './verbs/report'
-export type { ConfiguredOptions, LabelledProgress, Run } from './verbs/run'
+export type { ConfiguredOptions, DryRun, FullRun, LabelledProgress, Run } from './verbs/run'
 export type { ChosenToken, TokenLogprob, Usage as TokenUsage } from './verbs/serving/engine'
 export {
   type HiddenStatesOptions,

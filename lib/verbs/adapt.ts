@@ -18,7 +18,7 @@ import { type AdaptReport, reportOf } from './adapting/report'
 import { type AdaptEvent, type AdaptProgress, type Session, StageRunner } from './adapting/run'
 import { writeTextTasks } from './adapting/texts'
 import { report } from './report'
-import { type ConfiguredOptions, type Run, type RunContext, startRun } from './run'
+import { type ConfiguredOptions, type DryRun, type FullRun, type Run, type RunContext, startRun } from './run'
 
 export type { AdaptPlanReport, ForetoldAdaptStage } from './adapting/foretell'
 export type { Candidate, Pick } from './adapting/pick'
@@ -32,7 +32,7 @@ export interface AdaptOptions extends ConfiguredOptions<AdaptProgress> {
 }
 
 /** An adaptation: iterate over its events, await its `result`. */
-export type AdaptRun = Run<AdaptEvent, AdaptReport | AdaptPlanReport>
+export type AdaptRun<Report = AdaptReport | AdaptPlanReport> = Run<AdaptEvent, Report>
 
 /**
  * Adapts a chat model to a language as a YAML file or an object says (docs/adapt.md). Same machine, build and config: the
@@ -40,6 +40,11 @@ export type AdaptRun = Run<AdaptEvent, AdaptReport | AdaptPlanReport>
  * `picked` is null and there is no model. Throws ERR_CONFIG that names the arm, ERR_DATA, ERR_TEMPLATE, ERR_EXISTS,
  * ERR_BUSY, ERR_NO_SPACE, and what the verbs of its stages throw.
  */
+export function adapt(config: string | object, options?: FullRun<AdaptOptions>): AdaptRun<AdaptReport>
+/** What it would do: nothing is done. */
+export function adapt(config: string | object, options: DryRun<AdaptOptions>): AdaptRun<AdaptPlanReport>
+/** Either, as the options say. */
+export function adapt(config: string | object, options?: AdaptOptions): AdaptRun
 export function adapt(config: string | object, options: AdaptOptions = {}): AdaptRun {
   return startRun('adapt', options, (context) => runAdaptation(config, options, context))
 }

@@ -22,7 +22,15 @@ import {
 import { publish } from './compressing/publish'
 import { type CompressReport, type ForetoldStage, reportOf } from './compressing/report'
 import type { Shape } from './compressing/stage'
-import { type ConfiguredOptions, type LabelledProgress, type Run, type RunContext, startRun } from './run'
+import {
+  type ConfiguredOptions,
+  type DryRun,
+  type FullRun,
+  type LabelledProgress,
+  type Run,
+  type RunContext,
+  startRun,
+} from './run'
 import { checkSound } from './training/model_kind'
 import { type ModelReader, openReader } from './training/model_reader'
 
@@ -40,11 +48,11 @@ export interface CompressOptions extends ConfiguredOptions<CompressProgress> {
 export type CompressProgress = LabelledProgress
 
 /** What a compression ends with. */
-export interface CompressResult {
+export interface CompressResult<Report = CompressReport | CompressPlanReport> {
   /** The model folder, or for a dry run where it would be. */
   model: string
   /** As in report.json; of a dry run what is foretold. */
-  report: CompressReport | CompressPlanReport
+  report: Report
 }
 
 /** What each stage of a compression would leave, and what the run takes. */
@@ -62,13 +70,27 @@ export interface CompressPlanReport {
 }
 
 /** A compression: iterate over its events, await its `result`. */
-export type CompressRun = Run<CompressEvent, CompressResult>
+export type CompressRun<Report = CompressReport | CompressPlanReport> = Run<
+  CompressEvent,
+  CompressResult<Report>
+>
 
 /**
  * Compresses a model as a YAML file or an object says (docs/compress.md). Same machine, build and config: the same
  * bytes, also when it was stopped and resumed. Iterate over the events, await `result`. Throws ERR_CONFIG, ERR_DATA,
  * ERR_EXISTS, ERR_BUSY, ERR_CHECKPOINT, ERR_NO_SPACE, ERR_OUT_OF_MEMORY, and what training throws.
  */
+export function compress(
+  config: string | object,
+  options?: FullRun<CompressOptions>,
+): CompressRun<CompressReport>
+/** What it would do: nothing is done. */
+export function compress(
+  config: string | object,
+  options: DryRun<CompressOptions>,
+): CompressRun<CompressPlanReport>
+/** Either, as the options say. */
+export function compress(config: string | object, options?: CompressOptions): CompressRun
 export function compress(config: string | object, options: CompressOptions = {}): CompressRun {
   return startRun('compress', options, (context) => runCompress(config, options, context))
 }

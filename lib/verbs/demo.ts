@@ -18,7 +18,7 @@ import { cp, mkdir } from '../writes'
 import { type AdaptReport, adapt } from './adapt'
 import { type DemoRow, tableOf } from './demo/table'
 import { report } from './report'
-import { type TrainReport, train } from './train'
+import { train } from './train'
 
 export type { DemoRow } from './demo/table'
 
@@ -118,7 +118,7 @@ class Demo {
     for await (const { step: done, steps: total, loss } of run)
       onProgress?.({ label: `training ${name}`, done, total, note: `loss ${loss.toFixed(3)}` })
     const { model, report } = await run.result
-    const { plan, seconds } = report as TrainReport
+    const { plan, seconds } = report
     this.parameters = plan.parameters
     this.trainingSeconds += seconds
     await this.take(name, model)
@@ -135,7 +135,7 @@ class Demo {
           total: told.steps,
           note: `loss ${told.loss.toFixed(3)}`,
         })
-    const adapted = (await run.result) as AdaptReport
+    const adapted = await run.result
     const trainings = adapted.stages.filter(({ verb }) => verb === 'train')
     this.trainingSeconds += trainings.reduce((sum, { seconds }) => sum + seconds, 0)
     for (const { name, result } of adapted.arms)

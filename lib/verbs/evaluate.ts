@@ -25,7 +25,14 @@ import { measuredAnswers } from './evaluating/written'
 import { type JudgedAnswers, judgeAnswers } from './judging/judge'
 import { loadDecoder } from './load_decoder'
 import type { Model } from './model'
-import { type ConfiguredOptions, type LabelledProgress, type Run, startRun } from './run'
+import {
+  type ConfiguredOptions,
+  type DryRun,
+  type FullRun,
+  type LabelledProgress,
+  type Run,
+  startRun,
+} from './run'
 import { ClaimedFolder } from './training/claimed_folder'
 import { numerics } from './training/environment'
 import { taskFiles } from './training/read_paths'
@@ -50,13 +57,24 @@ export interface EvaluatePlanReport {
 }
 
 /** An evaluation: iterate over its tasks, await its `result`. */
-export type EvaluateRun = Run<TaskRecord, EvaluateReport | EvaluatePlanReport>
+export type EvaluateRun<Report = EvaluateReport | EvaluatePlanReport> = Run<TaskRecord, Report>
 
 /**
  * Measures models on tasks with given answers, and the perplexity of texts, as lm-evaluation-harness does it; as a YAML
  * file or an object says. Several models share the data and are compared with the first. Iterate over what is found,
  * await `result`. Throws ERR_CONFIG, ERR_NOT_FOUND, ERR_DATA, ERR_TEMPLATE, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE.
  */
+export function evaluate(
+  config: string | object,
+  options?: FullRun<EvaluateOptions>,
+): EvaluateRun<EvaluateReport>
+/** What it would do: nothing is done. */
+export function evaluate(
+  config: string | object,
+  options: DryRun<EvaluateOptions>,
+): EvaluateRun<EvaluatePlanReport>
+/** Either, as the options say. */
+export function evaluate(config: string | object, options?: EvaluateOptions): EvaluateRun
 export function evaluate(config: string | object, options: EvaluateOptions = {}): EvaluateRun {
   return startRun('evaluate', options, (context) => runEvaluation(config, { ...options, ...context }))
 }

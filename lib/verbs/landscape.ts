@@ -20,7 +20,15 @@ import { type PointPlace, type PointRecord, PointRecords } from './landscaping/r
 import { type LandscapeReport, reportOf } from './landscaping/report'
 import { type MeasuredRow, measuredRow, measureFor } from './landscaping/row'
 import { rowsOf } from './landscaping/table'
-import { type ConfiguredOptions, type LabelledProgress, type Run, type RunContext, startRun } from './run'
+import {
+  type ConfiguredOptions,
+  type DryRun,
+  type FullRun,
+  type LabelledProgress,
+  type Run,
+  type RunContext,
+  startRun,
+} from './run'
 import { ClaimedFolder } from './training/claimed_folder'
 import { pathsIn } from './training/read_paths'
 
@@ -41,13 +49,24 @@ export interface LandscapePlanReport {
 }
 
 /** A landscape: iterate over its points, await its `result`. */
-export type LandscapeRun = Run<PointRecord, LandscapeReport | LandscapePlanReport>
+export type LandscapeRun<Report = LandscapeReport | LandscapePlanReport> = Run<PointRecord, Report>
 
 /**
  * Compresses a model in many ways, as a YAML file or an object says, and holds quality against parameters, bytes, MACs
  * and time (docs/landscape.md). A point that fails is told and does not stop the others. Iterate over the points, await
  * `result`. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE.
  */
+export function landscape(
+  config: string | object,
+  options?: FullRun<LandscapeOptions>,
+): LandscapeRun<LandscapeReport>
+/** What it would do: nothing is done. */
+export function landscape(
+  config: string | object,
+  options: DryRun<LandscapeOptions>,
+): LandscapeRun<LandscapePlanReport>
+/** Either, as the options say. */
+export function landscape(config: string | object, options?: LandscapeOptions): LandscapeRun
 export function landscape(config: string | object, options: LandscapeOptions = {}): LandscapeRun {
   return startRun('landscape', options, (context) => runLandscape(config, options, context))
 }

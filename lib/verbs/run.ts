@@ -103,6 +103,12 @@ export interface ConfiguredOptions<Progress> {
   onProgress?: ((progress: Progress) => void) | undefined
 }
 
+/** Options of a run that does its work. */
+export type FullRun<Options> = Options & { dryRun?: false | undefined }
+
+/** Options of a run that only tells what it would do. */
+export type DryRun<Options> = Options & { dryRun: true }
+
 /** Work that goes on, for a bar. */
 export interface LabelledProgress {
   label: string

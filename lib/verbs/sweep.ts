@@ -7,7 +7,7 @@ import type { SweepConfig } from '../config/sweep'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, runJob } from '../native'
 import { graft } from './graft'
-import { type ConfiguredOptions, type Run, type RunContext, startRun } from './run'
+import { type ConfiguredOptions, type DryRun, type FullRun, type Run, type RunContext, startRun } from './run'
 import { named } from './sweep/dimensions'
 import { inputsHash } from './sweep/identity'
 import { isBetter, judge, type Verdict } from './sweep/judge'
@@ -61,13 +61,18 @@ export interface SweepPlanReport extends SweepMemory {
 }
 
 /** A sweep: iterate over its points, await its `result`. */
-export type SweepRun = Run<SweepPoint, SweepReport | SweepPlanReport>
+export type SweepRun<Report = SweepReport | SweepPlanReport> = Run<SweepPoint, Report>
 
 /**
  * Measures a target with a chat vector at several scales, as a YAML file or an object says (docs/sweep.md). Models are
  * read once; nothing is written but the record. Iterate over the points, await `result`. Throws ERR_CONFIG, ERR_DATA,
  * ERR_EXISTS, ERR_BUSY, ERR_CHECKPOINT, ERR_OUT_OF_MEMORY, and what graft throws of models that do not fit together.
  */
+export function sweep(config: string | object, options?: FullRun<SweepOptions>): SweepRun<SweepReport>
+/** What it would do: nothing is done. */
+export function sweep(config: string | object, options: DryRun<SweepOptions>): SweepRun<SweepPlanReport>
+/** Either, as the options say. */
+export function sweep(config: string | object, options?: SweepOptions): SweepRun
 export function sweep(config: string | object, options: SweepOptions = {}): SweepRun {
   return startRun('sweep', options, (context) => runSweep(config, options, context))
 }

@@ -3,7 +3,7 @@ import { checkOptions } from '../config/call_options'
 import type { TrainConfig } from '../config/train'
 import type { Environment } from '../distributed/rendezvous'
 import type { Team } from '../distributed/team'
-import { Run, type RunContext, type RunOptions, signalOf } from './run'
+import { type DryRun, type FullRun, Run, type RunContext, type RunOptions, signalOf } from './run'
 import { mayRollBack, rollbackTarget } from './training/anomalies'
 import { type Checkpoint, Checkpoints, type SavedRun } from './training/checkpoints'
 import { readTrainConfig } from './training/config'
@@ -65,25 +65,25 @@ export interface TrainStep extends Metrics {
 }
 
 /** What a training ends with. */
-export interface TrainResult {
+export interface TrainResult<Report = TrainReport | DryRunReport> {
   /** The model folder, or for a dry run where it would be; the one trained on where `lora.merge` is false. */
   model: string
   /** Of a run with `lora`: its adapter, in PEFT's format. */
   adapter?: string
   /** As in report.json; of a dry run what is foretold. */
-  report: TrainReport | DryRunReport
+  report: Report
 }
 
 /** Late readers miss old steps, not new ones: metrics.jsonl has them all. */
 const KEPT_STEPS = 1000
 
 /** A training run: iterate over its steps, await its `result`. */
-export class TrainRun extends Run<TrainStep, TrainResult> {
+export class TrainRun<Report = TrainReport | DryRunReport> extends Run<TrainStep, TrainResult<Report>> {
   /** The newest checkpoint that this run has published or started from. */
   readonly latest: { checkpoint: Checkpoint | undefined }
 
   constructor(
-    body: (context: TrainContext) => Promise<TrainResult>,
+    body: (context: TrainContext) => Promise<TrainResult<Report>>,
     { signal, capacity = KEPT_STEPS }: RunOptions = {},
   ) {
     const latest: TrainRun['latest'] = { checkpoint: undefined }
@@ -97,6 +97,17 @@ export class TrainRun extends Run<TrainStep, TrainResult> {
  * Same machine, build and config: the same bytes, also when it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE, ERR_OUT_OF_MEMORY,
  * ERR_NON_FINITE, ERR_SPIKE, ERR_DISTRIBUTED and what loading throws.
  */
+export function train(
+  config: string | object,
+  options?: FullRun<TrainOptions> & { showBatch?: false | undefined },
+): TrainRun<TrainReport>
+/** What it would do: nothing is done. */
+export function train(
+  config: string | object,
+  options: DryRun<TrainOptions> | (TrainOptions & { showBatch: true }),
+): TrainRun<DryRunReport>
+/** Either, as the options say. */
+export function train(config: string | object, options?: TrainOptions): TrainRun
 export function train(config: string | object, options: TrainOptions = {}): TrainRun {
   return new TrainRun((context) => runTraining(config, options, context), { signal: signalOf(options) })
 }

@@ -3,5 +3,7 @@ import tongueforge = require('tongueforge')
 
 import { expectTypeOf } from 'expect-type'
 
-expectTypeOf(tongueforge.train).parameter(1).toEqualTypeOf<tongueforge.TrainOptions | undefined>()
+expectTypeOf(
+  tongueforge.train('c.yaml', {} as tongueforge.TrainOptions),
+).toEqualTypeOf<tongueforge.TrainRun>()
 expectTypeOf(new tongueforge.TongueforgeError('ERR_USAGE', 'text').code).toBeString()

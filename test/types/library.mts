@@ -10,12 +10,14 @@ import tongueforge, {
   compress,
   type DryRunReport,
   type Encoder,
+  type EvaluateReport,
   type EvaluateRun,
   evaluate,
   type GeneratedPiece,
   type Generation,
   type GraftReport,
   graft,
+  landscape,
   loadEncoder,
   loadModel,
   type Message,
@@ -24,6 +26,7 @@ import tongueforge, {
   type Run,
   type SpeechEncoder,
   stats,
+  sweep,
   TongueforgeError,
   type TrainReport,
   type TrainRun,
@@ -67,13 +70,13 @@ expectTypeOf(model.dispose).returns.resolves.toBeVoid()
 }
 
 const run = train('config.yaml', { overrides: ['steps=3'], resume: true, ownProcess: false })
-expectTypeOf(run).toEqualTypeOf<TrainRun>()
+expectTypeOf(run).toEqualTypeOf<TrainRun<TrainReport>>()
 for await (const step of run) {
   expectTypeOf(step).toEqualTypeOf<TrainStep>()
   expectTypeOf(step.loss).toBeNumber()
   expectTypeOf(step.eval_loss).toEqualTypeOf<number | undefined>()
 }
-expectTypeOf((await run.result).report).toEqualTypeOf<TrainReport | DryRunReport>()
+expectTypeOf((await run.result).report).toEqualTypeOf<TrainReport>()
 expectTypeOf(run.latest.checkpoint?.step).toEqualTypeOf<number | undefined>()
 // @ts-expect-error a config is a path or an object
 train(3)
@@ -83,10 +86,18 @@ expectTypeOf(attach('runs/german', { after: 12 })).toEqualTypeOf<AttachedRun>()
 expectTypeOf<AttachedRun>().toExtend<TrainRun>()
 expectTypeOf<AttachedRun['stop']>().returns.resolves.toBeVoid()
 
-expectTypeOf((await compress('c.yaml').result).report).toExtend<CompressReport | { dry_run: true }>()
-expectTypeOf(evaluate({ models: ['m'] })).toEqualTypeOf<EvaluateRun>()
-const adapted = await adapt('adapt.yaml').result
-if (!('dry_run' in adapted)) expectTypeOf(adapted).toEqualTypeOf<AdaptReport>()
+// What is only foretold has its own type, and both where that is not known before.
+declare const dryRun: boolean
+expectTypeOf(train('c.yaml', { dryRun: true })).toEqualTypeOf<TrainRun<DryRunReport>>()
+expectTypeOf(train('c.yaml', { showBatch: true })).toEqualTypeOf<TrainRun<DryRunReport>>()
+expectTypeOf(train('c.yaml', { dryRun })).toEqualTypeOf<TrainRun>()
+expectTypeOf((await compress('c.yaml').result).report).toEqualTypeOf<CompressReport>()
+expectTypeOf((await compress('c.yaml', { dryRun: true }).result).report.dry_run).toEqualTypeOf<true>()
+expectTypeOf(evaluate({ models: ['m'] })).toEqualTypeOf<EvaluateRun<EvaluateReport>>()
+expectTypeOf(evaluate({ models: ['m'] }, { dryRun })).toEqualTypeOf<EvaluateRun>()
+expectTypeOf(await adapt('adapt.yaml').result).toEqualTypeOf<AdaptReport>()
+expectTypeOf((await sweep('sweep.yaml', { resume: true }).result).best).toExtend<object | null>()
+expectTypeOf((await landscape('l.yaml', { dryRun: true }).result).dry_run).toEqualTypeOf<true>()
 
 expectTypeOf(graft).returns.resolves.toEqualTypeOf<GraftReport>()
 void graft({ target: 't', base: 'b', chat: 'c', scale: { attention: 0.5, mlp: [0.1, 0.9] }, out: 'o' })

@@ -51,7 +51,7 @@ export async function runTraining(
   try {
     for await (const step of run) onStep(step)
     const { model: folder, report } = await run.result
-    return { folder, figures: figuresOf(report as TrainReport), seconds: (report as TrainReport).seconds }
+    return { folder, figures: figuresOf(report), seconds: report.seconds }
   } catch (error) {
     if (run.latest.checkpoint) onKept()
     throw error

@@ -3,7 +3,14 @@ import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { checkOptions } from '../../config/call_options'
 import { signalOf } from '../run'
-import { type TrainContext, type TrainOptions, type TrainResult, TrainRun, type TrainStep } from '../train'
+import {
+  type TrainContext,
+  type TrainOptions,
+  type TrainReport,
+  type TrainResult,
+  TrainRun,
+  type TrainStep,
+} from '../train'
 import { EVENTS_FILE } from '../training/claimed_folder'
 import { readHolder } from '../training/run_lock'
 import { cannotStop, nothingToFollow, outOfSight } from './endings'
@@ -24,7 +31,7 @@ export interface AttachOptions extends Pick<TrainOptions, 'onWarning' | 'onNote'
 const PACE = 20 // ms
 
 /** A run of another process: as a TrainRun, but its signal, or leaving its loop, only lets go of it. */
-export class AttachedRun extends TrainRun {
+export class AttachedRun extends TrainRun<TrainReport> {
   readonly #folder: string
 
   constructor(folder: string, options: AttachOptions) {
@@ -64,7 +71,7 @@ async function followRun(
   folder: string,
   options: AttachOptions,
   { emit, signal, latest }: TrainContext,
-): Promise<TrainResult> {
+): Promise<TrainResult<TrainReport>> {
   checkOptions('attach', options)
   const { verb, process: its } = await beginning(folder)
   const letGo = new AbortController()
@@ -88,7 +95,7 @@ async function followRun(
   signal.throwIfAborted()
   if (isFirst) await earlier(Number.POSITIVE_INFINITY)
   if (!hearing.isOver && whereabouts(its) === 'elsewhere') throw outOfSight(folder, its)
-  return hearing.ended({ pid: its.pid, log: undefined }) as TrainResult
+  return hearing.ended({ pid: its.pid, log: undefined }) as TrainResult<TrainReport>
 }
 
 /** Leaves out the steps up to one; what is taken again after a rollback is told. */

@@ -1,8 +1,15 @@
 /** Training as a server calls it: in a process of its own, which a crash of native code ends in place of this one. */
 import { checkOptions } from '../../config/call_options'
 import { rendezvous } from '../../distributed/rendezvous'
-import { signalOf } from '../run'
-import { type TrainOptions as HereOptions, type TrainResult, TrainRun, train as trainHere } from '../train'
+import { type DryRun, type FullRun, signalOf } from '../run'
+import {
+  type DryRunReport,
+  type TrainOptions as HereOptions,
+  type TrainReport,
+  type TrainResult,
+  TrainRun,
+  train as trainHere,
+} from '../train'
 import { type Audience, Hearing } from './hearing'
 import { HostProcess } from './spawn'
 import type { SentOptions } from './verbs'
@@ -22,6 +29,17 @@ export interface TrainOptions extends HereOptions {
  * ERR_NON_FINITE, ERR_SPIKE, ERR_DISTRIBUTED, ERR_PROCESS where its process was killed or crashed, and what loading
  * throws.
  */
+export function train(
+  config: string | object,
+  options?: FullRun<TrainOptions> & { showBatch?: false | undefined },
+): TrainRun<TrainReport>
+/** What it would do: nothing is done. */
+export function train(
+  config: string | object,
+  options: DryRun<TrainOptions> | (TrainOptions & { showBatch: true }),
+): TrainRun<DryRunReport>
+/** Either, as the options say. */
+export function train(config: string | object, options?: TrainOptions): TrainRun
 export function train(config: string | object, options: TrainOptions = {}): TrainRun {
   const { ownProcess = true, ...others } = { ...options }
   if (!ownProcess || isOneOfMany(others)) return trainHere(config, others)

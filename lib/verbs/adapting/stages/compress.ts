@@ -1,6 +1,6 @@
 /** The picked model made smaller, by the verb `compress`. */
 import type { CompressConfig } from '../../../config/compress'
-import { type CompressPlanReport, type CompressReport, compress } from '../../compress'
+import { compress } from '../../compress'
 import { readCompressConfig, sourcesOf } from '../../compressing/config'
 import { recordSources } from '../../training/identity'
 import { again } from '../again'
@@ -16,7 +16,7 @@ const stage: StageKind<CompressConfig & { given: object }> = {
   },
   content: async (config, reading) => (await recordSources('data', sourcesOf(config), reading)).content,
   async needs({ given }, signal) {
-    const report = (await compress(given, { dryRun: true, signal }).result).report as CompressPlanReport
+    const report = (await compress(given, { dryRun: true, signal }).result).report
     const { disk_bytes, memory_bytes, memory_stage, stages } = report
     const model_bytes = stages.findLast(({ bytes }) => bytes !== undefined)?.bytes ?? 0
     const advice = `It is stage ${memory_stage} of compress that needs it.`
@@ -26,7 +26,7 @@ const stage: StageKind<CompressConfig & { given: object }> = {
     again({ out }, async (how) => {
       const run = compress(given, { ...how, signal, onWarning, onProgress, onKept })
       for await (const told of run) if (told.event === 'step') onStep(told)
-      const { stages, loads_in, seconds } = (await run.result).report as CompressReport
+      const { stages, loads_in, seconds } = (await run.result).report
       const { parameters, bytes } = stages.at(-1)!
       return { figures: { parameters: { ...parameters }, bytes, loads_in }, seconds }
     }),

@@ -5,7 +5,7 @@ import type { EvaluateConfig } from '../../../config/evaluate'
 import { countParameters, DTYPE_BYTES } from '../../../counting/parameters'
 import { listedOnce } from '../../../tasks/data'
 import { chooseTasks } from '../../../tasks/registry'
-import { type EvaluatePlanReport, type EvaluateReport, evaluate } from '../../evaluate'
+import { evaluate } from '../../evaluate'
 import { decisive, identityOfTask } from '../../evaluating/identities'
 import { openTask } from '../../evaluating/open_task'
 import { readEvaluateConfig } from '../../evaluating/plan'
@@ -36,7 +36,7 @@ const stage: StageKind<EvaluateConfig> = {
   run: (config, { signal, onWarning, onProgress, onKept }) =>
     again(config, async (how) => {
       const run = evaluate(config, { ...how, signal, onWarning, onProgress, onKept })
-      const report = (await run.result) as EvaluateReport
+      const report = await run.result
       return {
         figures: { tasks: config.tasks.length, numbers: report.results.length },
         seconds: report.seconds,
@@ -68,7 +68,7 @@ async function needs(config: EvaluateConfig): Promise<StageNeeds> {
 }
 
 async function workload(config: EvaluateConfig, signal: AbortSignal): Promise<StageWorkload> {
-  const report = (await evaluate(config, { dryRun: true, signal }).result) as EvaluatePlanReport
+  const report = await evaluate(config, { dryRun: true, signal }).result
   const tokens = report.tasks.reduce((sum, task) => sum + task.tokens, 0)
   const spec = await specOf(config)
   const { threads, device } = config

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { SweepConfig } from '../../../config/sweep'
 import { countParameters } from '../../../counting/parameters'
 import { prepareGraft } from '../../graft'
-import { type SweepPlanReport, type SweepReport, sweep } from '../../sweep'
+import { sweep } from '../../sweep'
 import { sweepMemory } from '../../sweep/memory'
 import { readSweepConfig, vectorOf } from '../../sweep/plan'
 import { forwardFlops } from '../../training/flops'
@@ -33,7 +33,7 @@ const stage: StageKind<SweepConfig> = {
     again(config, async (how) => {
       const run = sweep(config, { ...how, signal, onWarning, onProgress })
       for await (const _ of run) onKept()
-      const { best_scale, best, points, within_limits, seconds } = (await run.result) as SweepReport
+      const { best_scale, best, points, within_limits, seconds } = await run.result
       if (!within_limits) onWarning('no scale is within all limits: the one nearest to them is taken')
       return { figures: { scale: best_scale, values: best.values, points: points.length }, seconds }
     }),
@@ -61,7 +61,7 @@ async function needs(config: SweepConfig): Promise<StageNeeds> {
 }
 
 async function workload(config: SweepConfig, signal: AbortSignal): Promise<StageWorkload> {
-  const { points, rows } = (await sweep(config, { dryRun: true, signal }).result) as SweepPlanReport
+  const { points, rows } = await sweep(config, { dryRun: true, signal }).result
   const { sequence_length, dtype, threads } = config
   const tokens = points * sequence_length * Object.values(rows).reduce((sum, count) => sum + count, 0)
   const { spec } = (await graftOf(config)).models.target

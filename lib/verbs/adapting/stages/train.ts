@@ -4,7 +4,7 @@ import type { TrainConfig } from '../../../config/train'
 import { countParameters, DTYPE_BYTES } from '../../../counting/parameters'
 import { inscpFrame, requireTemplate } from '../../../text/inscp_frame'
 import type { ModelText } from '../../../text/model_text'
-import { type DryRunReport, type TrainReport, type TrainRun, train } from '../../train'
+import { train } from '../../train'
 import { readTrainConfig } from '../../training/config'
 import { decisiveKeys, recordSources } from '../../training/identity'
 import { checkpointBytes, peakBytes } from '../../training/memory'
@@ -66,7 +66,7 @@ function checkTemplate({ objective, inscp }: TrainConfig, text: ModelText): void
 async function workload(config: TrainConfig, signal: AbortSignal): Promise<StageWorkload> {
   const inscp = { ...config.inscp, max_perplexity: undefined }
   const { report } = await train({ ...config, inscp }, { dryRun: true, signal }).result
-  const { tokens, seconds } = (report as DryRunReport).plan
+  const { tokens, seconds } = report.plan
   return { tokens, seconds }
 }
 
@@ -74,10 +74,10 @@ async function trained(config: TrainConfig, how: object, work: StageWork): Promi
   const { signal, onWarning, onProgress, onStep, onKept } = work
   // Not one of several that train together: those are started for a verb of their own.
   const told = { signal, onWarning, onNote: onWarning, onProgress, environment: {} }
-  const run: TrainRun = train(config, { ...how, ...told })
+  const run = train(config, { ...how, ...told })
   try {
     for await (const step of run) onStep(step)
-    const report = (await run.result).report as TrainReport
+    const report = (await run.result).report
     const { objective, result_step, loss, eval_loss, tokens, seconds } = report
     const held = eval_loss === undefined ? {} : { eval_loss }
     return { figures: { objective, updates: result_step, loss, ...held, tokens }, seconds }
