@@ -15,6 +15,9 @@ elseif(NOT LIBTORCH_CUDA)
 endif()
 
 include(CheckLanguage)
+if(NOT CMAKE_CUDA_COMPILER) # CMake would remember that there was none
+  unset(CMAKE_CUDA_COMPILER CACHE)
+endif()
 check_language(CUDA)
 if(NOT CMAKE_CUDA_COMPILER)
   set(no_nvcc "No nvcc on the PATH, nor in CUDACXX or CMAKE_CUDA_COMPILER")

@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import {
   capture,
   compile,
+  compilerJobs,
   filesUnder,
   isMain,
   makeFolders,
@@ -118,7 +119,7 @@ export async function buildProgram(name) {
       await capture('cmake', ['-S', SOURCES, '-B', folder, '-DFUZZ_ENGINE=OFF'], {
         failure: `CMake could not configure ${name}`,
       })
-      const args = ['--build', folder, '--target', name, '--parallel', String(availableParallelism())]
+      const args = ['--build', folder, '--target', name, '--parallel', String(compilerJobs())]
       await capture('cmake', args, { failure: `${name} could not be built` })
     },
   })

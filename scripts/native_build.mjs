@@ -1,9 +1,8 @@
 // The native build through cmake-js: configure where its inputs changed, then let Ninja (or make) decide what is stale.
-// A stamp over the contents of all sources saves even that question when nothing changed.
+// A stamp over the contents of all sources and of what came of them saves even that question when nothing changed.
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, totalmem } from 'node:os'
-import { delimiter, join } from 'node:path'
-import { capture, fingerprint, makeFolders, readIfThere, root, StepError } from './steps.mjs'
+import { delimiter, dirname, join } from 'node:path'
+import { capture, compilerJobs, fingerprint, makeFolders, readIfThere, root, StepError } from './steps.mjs'
 
 const SOURCES = ['CMakeLists.txt', 'cmake', 'native', 'third_party', 'test/native', 'test/fuzz']
 
@@ -28,22 +27,22 @@ export function addonOf(options) {
 }
 
 export function nativeUpToDate(options) {
-  return readIfThere(stampFile(options)) === stamp(options) && existsSync(join(root, addonOf(options)))
+  if (!existsSync(join(root, addonOf(options)))) return false
+  return readIfThere(stampFile(options)) === inputs(options) + outputs(options)
 }
 
 /** Configures where needed and builds. Returns a note for the step's line. */
 export async function buildNative(options, report) {
   checkTools(options)
   const folder = buildFolder(options)
-  const before = stamp(options) // taken first: an edit during the build makes the next run build again
+  const before = inputs(options) // taken first: an edit during the build makes the next run build again
   rmSync(stampFile(options), { force: true })
   dropForeignCache(folder)
   makeFolders(join(root, folder))
-  await configure(options)
-  const output = await compile(options, report)
+  const output = (await configure(options)) + (await compile(options, report))
   writeFileSync(join(root, folder, 'build.log'), output)
-  writeFileSync(stampFile(options), before)
-  const warnings = output.match(/\bwarning: /g)?.length
+  writeFileSync(stampFile(options), before + outputs(options))
+  const warnings = output.match(/^CMake Warning.* at |\bwarning: /gm)?.length
   return warnings && `${warnings} warning${warnings > 1 ? 's' : ''} (${folder}/build.log)`
 }
 
@@ -51,34 +50,51 @@ function stampFile(options) {
   return join(root, buildFolder(options), '.stamp')
 }
 
-function stamp({ libtorch, debug, sanitize, cuda }) {
-  const packages = JSON.parse(readIfThere(join(root, 'package.json'))).devDependencies
-  const headers = [packages['node-addon-api'], packages['node-api-headers'], packages['cmake-js']]
+function inputs({ libtorch, debug, sanitize, cuda }) {
+  const { version, devDependencies: packages } = JSON.parse(readIfThere(join(root, 'package.json')))
   return fingerprint(
     SOURCES,
+    version,
     libtorch.path,
     libtorch.version,
     debug,
     sanitize,
     cuda,
     process.arch,
-    ...headers,
+    process.env.CXX,
+    libtorch.cuda && nvcc(),
+    packages['node-addon-api'],
+    packages['node-api-headers'],
+    packages['cmake-js'],
   )
 }
 
+// Ninja may have been run without us, on sources that are gone again.
+function outputs(options) {
+  const addon = addonOf(options)
+  return fingerprint([addon, `${dirname(addon)}/tongueforge.json`, `${buildFolder(options)}/native_tests`])
+}
+
 async function configure(options) {
-  const args = [...cmakeJs(options), `--CDLIBTORCH=${options.libtorch.path}`]
+  const args = [...cmakeJs('configure', options), `--CDLIBTORCH=${options.libtorch.path}`]
   if (options.sanitize) args.push(`--CDTONGUEFORGE_SANITIZE=${options.sanitize}`)
   if (options.cuda) args.push('--CDTONGUEFORGE_CUDA=ON', `--CDCMAKE_CUDA_COMPILER=${nvcc()}`)
-  await capture(process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'configure', ...args], {
-    failure: 'CMake could not configure the native build',
-  })
+  const failure = 'CMake could not configure the native build'
+  const output = await capture(process.execPath, args, { failure })
+  for (const warning of cmakeWarnings(output)) process.stderr.write(`\n${warning}\n`)
+  return output
+}
+
+// Those of CMake files with their text, which is indented; CMake also warns of options that no file asks for.
+function cmakeWarnings(output) {
+  const found = output.match(/^CMake Warning.* at .*:\n(?: {2}.*\n|\n(?= {2}))*/gm) ?? []
+  return found.map((text) => text.trimEnd())
 }
 
 async function compile(options, report) {
-  const args = [...cmakeJs(options), '--parallel', String(jobs())]
+  const args = [...cmakeJs('build', options), '--parallel', String(compilerJobs())]
   let percent = 0
-  return capture(process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'build', ...args], {
+  return capture(process.execPath, args, {
     failure: 'the native build failed',
     onLine: (line) => {
       if (options.verbose) process.stderr.write(`\n${line}`)
@@ -95,20 +111,16 @@ async function compile(options, report) {
   })
 }
 
-function cmakeJs(options) {
+function cmakeJs(verb, options) {
   return [
+    'node_modules/cmake-js/bin/cmake-js',
+    verb,
     '--out',
     join(root, buildFolder(options)),
     ...(options.debug ? ['--debug'] : []),
     '--log-level',
     'error',
   ]
-}
-
-// A compiler job of ours takes up to 1.5 GB: more jobs than fit would make the machine swap.
-function jobs() {
-  const wanted = Number(process.env.CMAKE_BUILD_PARALLEL_LEVEL)
-  return wanted || Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 1.5e9)))
 }
 
 // From the first failure on, without the lines of progress: what a reader wants to see of a broken build.
@@ -118,13 +130,15 @@ function firstFailure(output) {
   return lines.slice(Math.max(0, start), Math.max(0, start) + 80).join('\n')
 }
 
-// CMake refuses a build folder that another tool or another place of the project made.
+// CMake refuses a build folder that another tool or another place of the project made, and keeps the compiler it has.
 function dropForeignCache(folder) {
   const cache = readIfThere(join(root, folder, 'CMakeCache.txt'))
   if (!cache) return
   const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(cache)?.[1]
   const generator = /^CMAKE_GENERATOR:INTERNAL=(.*)$/m.exec(cache)?.[1]
-  if (home === root && generator === (has('ninja') ? 'Ninja' : 'Unix Makefiles')) return
+  const compiler = /^TONGUEFORGE_CXX:STRING=(.*)$/m.exec(cache)?.[1] ?? ''
+  const sameTool = generator === (has('ninja') ? 'Ninja' : 'Unix Makefiles')
+  if (home === root && sameTool && compiler === (process.env.CXX ?? '')) return
   for (const name of [
     'CMakeCache.txt',
     'CMakeFiles',

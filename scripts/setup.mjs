@@ -30,6 +30,8 @@ export async function setUp(build = {}) {
 
 /** Those before the native build; resolves with the libtorch to build with. */
 export async function setUpLibtorch(build = {}) {
+  const [major] = process.versions.node.split('.')
+  if (major < 20) throw new StepError(`expected Node 20 or newer, received ${process.version}`)
   await step('dependencies', { doing: 'npm ci', upToDate: dependenciesUpToDate, run: installDependencies })
   await step('TypeScript', { doing: 'compiling lib/', upToDate: typescriptUpToDate, run: compileTypescript })
   let libtorch
@@ -74,25 +76,30 @@ async function installDependencies() {
 
 const STAMP = join(root, 'dist', '.stamp')
 
-function typescriptStamp() {
+function typescriptInputs() {
   return fingerprint(
     ['lib', 'tsconfig.json'],
     JSON.parse(readIfThere(join(root, 'package.json'))).devDependencies.typescript,
   )
 }
 
+// `npx tsc` may have been run without us, on sources that are gone again.
+function typescriptOutputs() {
+  return fingerprint(filesUnder('dist', (file) => !file.endsWith('/.stamp')))
+}
+
 function typescriptUpToDate() {
-  return readIfThere(STAMP) === typescriptStamp()
+  return readIfThere(STAMP) === typescriptInputs() + typescriptOutputs()
 }
 
 async function compileTypescript() {
-  const stamp = typescriptStamp() // taken first: an edit during the compilation makes the next run compile again
+  const before = typescriptInputs() // taken first: an edit during the compilation makes the next run compile again
   await capture(process.execPath, ['node_modules/typescript/bin/tsc'], {
     failure: 'TypeScript found errors in lib/',
   })
   dropOrphans()
   markExecutable()
-  writeFileSync(STAMP, stamp)
+  writeFileSync(STAMP, before + typescriptOutputs())
 }
 
 // What a renamed or deleted source left in dist/ would still be found by require.
@@ -132,9 +139,5 @@ function describe({ version, cuda, path, source }) {
 }
 
 if (isMain(import.meta)) {
-  await runScript(async () => {
-    const [major] = process.versions.node.split('.')
-    if (major < 20) throw new StepError(`expected Node 20 or newer, received ${process.version}`)
-    await setUp()
-  })
+  await runScript(() => setUp())
 }

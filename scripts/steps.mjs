@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -112,9 +112,15 @@ export function capture(command, args, { onLine = () => {}, failure, hint, ...op
   })
 }
 
-/** Builds what CMake has configured in a folder, a compiler a core; `report` hears how many of its steps are done. */
+/** Compilers at a time. One of ours takes up to 1.5 GB: more of them than fit would make the machine swap. */
+export function compilerJobs() {
+  const wanted = Number(process.env.CMAKE_BUILD_PARALLEL_LEVEL)
+  return wanted || Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 1.5e9)))
+}
+
+/** Builds what CMake has configured in a folder; `report` hears how many of its steps are done. */
 export function compile(folder, { failure, report }) {
-  return capture('cmake', ['--build', folder, '--parallel', String(availableParallelism())], {
+  return capture('cmake', ['--build', folder, '--parallel', String(compilerJobs())], {
     failure,
     onLine: (line) => {
       const at = /^\[(\d+)\/(\d+)\]/.exec(line)
