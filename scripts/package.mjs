@@ -5,39 +5,41 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { brokenAddon, brokenRules, brokenSbom, brokenTexts } from './packaging/inspect.mjs'
+import { brokenAddon, brokenRules, brokenSbom, brokenTexts, buildPlaces } from './packaging/inspect.mjs'
 import { stageMainPackage } from './packaging/main_package.mjs'
 import { pack, plainModes } from './packaging/pack.mjs'
-import { stagePlatformPackage } from './packaging/platform_package.mjs'
+import { recordOf, stagePlatformPackage } from './packaging/platform_package.mjs'
 import { mainSbom, SBOM_FILE } from './packaging/sbom.mjs'
 import { setUp } from './setup.mjs'
 import { isMain, makeFolders, root, runScript, StepError } from './steps.mjs'
 
 /** Makes both packages of what is built; answers with what npm says of each, and its manifest. Throws on a broken rule. */
 export async function makePackages(out, build = {}) {
+  const places = buildPlaces(recordOf(build))
   rmSync(out, { recursive: true, force: true })
   makeFolders(out)
-  const main = await finished('main', join(out, 'main'), out, async (folder) => {
+  const main = await finished('main', { out, places }, async (folder) => {
     const manifest = stageMainPackage(folder)
     const sbom = await mainSbom(manifest)
     writeFileSync(join(folder, SBOM_FILE), `${JSON.stringify(sbom, null, 2)}\n`)
     return manifest
   })
-  const platform = await finished('platform', join(out, 'platform'), out, (folder) =>
+  const platform = await finished('platform', { out, places }, (folder) =>
     stagePlatformPackage(folder, build),
   )
   return { main, platform }
 }
 
-async function finished(kind, folder, out, stage) {
+async function finished(kind, { out, places }, stage) {
+  const folder = join(out, kind)
   const manifest = await stage(folder)
   plainModes(folder)
   const packed = await pack(folder, out)
   const broken = [
     ...brokenRules(kind, manifest, packed),
-    ...brokenTexts(folder),
+    ...brokenTexts(folder, places),
     ...(await brokenSbom(JSON.parse(readFileSync(join(folder, SBOM_FILE), 'utf8')))),
-    ...(kind === 'platform' && process.platform === 'linux' ? brokenAddon(folder) : []),
+    ...(kind === 'platform' && process.platform === 'linux' ? brokenAddon(folder, places) : []),
   ]
   if (broken.length === 0) return { ...packed, manifest, folder }
   throw new StepError(`the package ${manifest.name} is not fit to be given away`, {

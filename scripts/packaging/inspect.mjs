@@ -37,7 +37,7 @@ export async function brokenSbom(sbom) {
 }
 
 /** Rules broken by the addon of a staged platform package. `places`: folders of the machine that built it. */
-export function brokenAddon(folder, places = buildPlaces()) {
+export function brokenAddon(folder, places) {
   const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.node'))
   if (files.length !== 1) return [`expected one addon, found ${files.length}`]
   const bytes = readFileSync(join(folder, files[0]))
@@ -56,7 +56,7 @@ export function brokenAddon(folder, places = buildPlaces()) {
 }
 
 /** Files of a staged package that tell of the machine that made it; addons are looked at by brokenAddon. */
-export function brokenTexts(folder, places = buildPlaces()) {
+export function brokenTexts(folder, places) {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.name.endsWith('.node'))
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
@@ -67,8 +67,7 @@ export function brokenTexts(folder, places = buildPlaces()) {
     })
 }
 
-/** Folders of this machine that a build could leave in a binary. */
-export function buildPlaces() {
-  const record = readFileSync(join(root, 'build', 'Release', 'tongueforge.json'), 'utf8')
-  return [root, homedir(), JSON.parse(record).torch_path, '/tmp/'].map((place) => place.replace(/\/?$/, '/'))
+/** Folders of this machine that a build with this record could leave in a binary. */
+export function buildPlaces({ torch_path }) {
+  return [root, homedir(), torch_path, '/tmp/'].map((place) => place.replace(/\/?$/, '/'))
 }

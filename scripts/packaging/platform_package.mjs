@@ -21,7 +21,7 @@ const require = createRequire(import.meta.url)
 export async function stagePlatformPackage(folder, build = {}) {
   rmSync(folder, { recursive: true, force: true })
   makeFolders(folder)
-  const record = JSON.parse(readFileSync(recordOf(build), 'utf8'))
+  const record = recordOf(build)
   const row = rowOf(record)
   const addon = await prebuild(folder, build, row)
   hidePaths(addon)
@@ -59,8 +59,18 @@ function licensesOf(parts) {
   ].join('\n')
 }
 
-function recordOf(build) {
-  return join(root, addonOf(build), '..', 'tongueforge.json')
+/** What a build tells of its addon, which is of the version of the main package. */
+export function recordOf(build) {
+  const record = JSON.parse(readFileSync(join(root, addonOf(build), '..', 'tongueforge.json'), 'utf8'))
+  expectOwnVersion(record)
+  return record
+}
+
+/** Throws where a built addon is of another version than the main package, which would refuse it. */
+export function expectOwnVersion({ version }, main = mainManifest()) {
+  if (version === main.version) return
+  const message = `expected an addon of version ${main.version}, as in package.json, received ${version}`
+  throw new StepError(message, { hint: 'npm run build, with --cuda for the one in build/cuda' })
 }
 
 /** The row of the table of prebuilt packages that a build makes. */
@@ -134,15 +144,20 @@ export function mainManifest() {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 }
 
-function pageOf({ name, description }, { torch_version, requires }) {
+/** README.md of a package, by its manifest and what is told of its addon. */
+export function pageOf({ name, description }, { torch_version, requires, cuda }) {
+  const coming = cuda
+    ? `It goes beside tongueforge, by name (\`npm install ${name}\`), and is loaded before the one that came along.`
+    : 'It comes along with `npm install tongueforge`, which loads it.'
+  const setup = `npx tongueforge setup${cuda ? ' --cuda' : ''}`
   const needs = requires.glibc
     ? `It needs glibc ${requires.glibc} and a libstdc++ with GLIBCXX_${requires.libstdcxx}, or newer.\n`
     : ''
   return `# ${name}
 
-${description} It comes along with \`npm install tongueforge\`, which loads it.
+${description} ${coming}
 
-libtorch ${torch_version} is not in it: \`npx tongueforge setup\` fetches it. ${needs}`
+libtorch ${torch_version} is not in it: \`${setup}\` fetches it. ${needs}`
 }
 
 function writeJson(file, value) {

@@ -8,8 +8,15 @@ import { PREBUILT_PACKAGES, packageName } from '#lib/addon/prebuilt'
 import { isOlder } from '#lib/addon/system'
 import { newest, readElf } from '../../scripts/packaging/elf.mjs'
 import { hidePaths, toldFolders } from '../../scripts/packaging/hide_paths.mjs'
-import { brokenAddon, brokenRules, brokenSbom, brokenTexts } from '../../scripts/packaging/inspect.mjs'
+import {
+  brokenAddon,
+  brokenRules,
+  brokenSbom,
+  brokenTexts,
+  buildPlaces,
+} from '../../scripts/packaging/inspect.mjs'
 import { nativeParts } from '../../scripts/packaging/native_parts.mjs'
+import { expectOwnVersion, pageOf } from '../../scripts/packaging/platform_package.mjs'
 import { platformSbom } from '../../scripts/packaging/sbom.mjs'
 import { clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
@@ -143,6 +150,30 @@ test('an addon that is linked to what no row tells of has no bill of materials',
     message: /libssl\.so\.3/,
     hint: /native_parts\.mjs/,
   })
+})
+
+test('an addon of another version than the main package is not packed beside it', () => {
+  expectOwnVersion({ version: '2.0.0' }, { version: '2.0.0' })
+  assert.throws(() => expectOwnVersion({ version: '1.0.0' }, { version: '2.0.0' }), {
+    message: 'expected an addon of version 2.0.0, as in package.json, received 1.0.0',
+    hint: /npm run build/,
+  })
+})
+
+test('the folders that a package may not tell of are those of the build that it is made of', () => {
+  const places = buildPlaces({ torch_path: '/of/the/cuda/build/torch' })
+  assert.ok(places.includes('/of/the/cuda/build/torch/'))
+  assert.ok(places.includes(`${clone}/`))
+})
+
+test('the page of a package says how it is had: along with the main one, or for CUDA by name', () => {
+  const manifest = { name: '@tongueforge/x', description: 'The native part.' }
+  const facts = { torch_version: '2.13.0', requires: {} }
+  assert.match(pageOf(manifest, { ...facts, cuda: false }), /comes along with `npm install tongueforge`/)
+  const page = pageOf(manifest, { ...facts, cuda: true })
+  assert.match(page, /`npm install @tongueforge\/x`/)
+  assert.match(page, /`npx tongueforge setup --cuda` fetches it/)
+  assert.doesNotMatch(page, /comes along/)
 })
 
 test('prebuilt packages have names of their own', () => {
