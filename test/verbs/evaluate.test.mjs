@@ -169,6 +169,17 @@ describe('evaluate', () => {
     }
   })
 
+  test('documents with line separators of Unicode, at which Node 24 splits lines, are compared as all others', async () => {
+    const own = writeTinyTasks(join(root, 'separated'))
+    const file = join(root, 'separated/test.jsonl')
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll('"question":"', '"question":"a\u2028b\u2029c '))
+    const given = config({ models: [model, other], tasks: [own.tiny] })
+    const { results } = await evaluate(given).result
+    assert.equal(results.filter(({ difference }) => difference !== undefined).length, 2)
+    const [{ doc }] = await readSamples(samplesFile(given.out, 'second', 'tiny'))
+    assert.match(doc.question, /^a\u2028b\u2029c /)
+  })
+
   test('of perplexities those are told that the task names, in its order', async () => {
     const file = join(root, 'tasks/tiny_named.yaml')
     const named =

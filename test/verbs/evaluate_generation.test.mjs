@@ -1,6 +1,6 @@
 // Tasks whose answers the model writes: what it is asked, how its answers end, what is kept of them.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { evaluate, loadModel } from 'tongueforge'
@@ -227,6 +227,17 @@ describe('tasks of generation', () => {
         readFileSync(samplesFile(given.out, 'first', task), 'utf8'),
         readFileSync(samplesFile(whole.out, 'first', task), 'utf8'),
       )
+  })
+
+  test('answers of documents with line separators of Unicode, at which Node 24 splits lines, are kept', async () => {
+    const docs = tinyQuestions(2).map(({ question }) => ({ question: `${question}\u2028\u2029` }))
+    const given = config(taskFile({ docs }))
+    await evaluate(given).result
+    rmSync(join(given.out, 'results.jsonl'))
+    const heard = []
+    const onProgress = ({ label }) => heard.push(label)
+    assert.equal((await evaluate(given, { resume: true, onProgress }).result).measured, 1)
+    assert.deepEqual(heard, [], 'nothing is written again')
   })
 
   test('models are compared by document, and progress counts tokens up to the most that may come', async () => {

@@ -2,9 +2,8 @@
  * Answers on the disk as soon as a task has all of them, before they are measured: what writes them takes hours, and
  * measuring them another way, or again after a scorer failed, does not need the model. Until then: partial_answers.ts.
  */
-import { createReadStream } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { readLines } from '../../text/lines'
 import { mkdir, replaceFile } from '../../writes'
 import type { Turn } from './answer'
 
@@ -22,9 +21,8 @@ export async function readAnswers({ file, hash }: KeptAnswers): Promise<Turn[][]
   const all: Turn[][] = []
   let whole: number | undefined
   try {
-    const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })
-    for await (const line of lines) {
-      const read = JSON.parse(line)
+    for await (const { text } of readLines(file, { maxBytes: Number.POSITIVE_INFINITY })) {
+      const read = JSON.parse(text)
       if (whole === undefined) {
         if (read.answers_sha256 !== hash) return undefined
         whole = read.documents

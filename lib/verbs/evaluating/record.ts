@@ -1,10 +1,9 @@
 /** What was found of each model on each task: a line of results.jsonl, beside the samples that it was made from. */
-import { createReadStream } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { ioError } from '../../checkpoint/json_file'
 import { mean, stderrOfMean } from '../../tasks/metrics'
 import type { Task } from '../../tasks/task'
+import { readLines } from '../../text/lines'
 import { mkdir, replaceFile } from '../../writes'
 import { StepLines } from '../training/step_lines'
 import { answersFile } from './kept_answers'
@@ -135,8 +134,8 @@ export async function readAllSamples(files: readonly string[], read = readSample
 export async function readSamples(file: string): Promise<Sample[]> {
   const samples: Sample[] = []
   try {
-    const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })
-    for await (const line of lines) samples.push(JSON.parse(line) as Sample)
+    for await (const { text } of readLines(file, { maxBytes: Number.POSITIVE_INFINITY }))
+      samples.push(JSON.parse(text) as Sample)
   } catch (error) {
     throw ioError(file, error as NodeJS.ErrnoException)
   }
