@@ -1,6 +1,6 @@
 /** ARC (Clark et al. 2018, arXiv 1803.05457): questions of school science. The answers are read, not their letters. */
 import { acc, accNorm } from './metrics'
-import { field, texts } from './records'
+import { field, layoutError, texts } from './records'
 import type { ChoiceTask, Doc, Question } from './task'
 
 const arc = (name: string, config: string, about: string): ChoiceTask => ({
@@ -25,10 +25,15 @@ function question(doc: Doc): Question {
   const asked = typeof doc.question === 'string' ? doc : (field(doc, 'question', 'object') as Doc)
   const choices = Array.isArray(asked.choices) ? columnsOf(asked.choices) : field(asked, 'choices', 'object')
   const { text, label } = choices as Doc
+  const answers = texts(text, 'choices.text')
+  const labels = texts(label, 'choices.label')
+  const gold = labels.indexOf(String(doc.answerKey))
+  if (answers[gold] === undefined)
+    throw layoutError('answerKey', `one of ${labels.join(', ')}`, doc.answerKey)
   return {
     context: `Question: ${asked === doc ? doc.question : field(asked, 'stem', 'string')}\nAnswer:`,
-    answers: texts(text, 'choices.text'),
-    gold: texts(label, 'choices.label').indexOf(String(doc.answerKey)),
+    answers,
+    gold,
   }
 }
 

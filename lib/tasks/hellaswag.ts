@@ -22,10 +22,11 @@ export const HELLASWAG: ChoiceTask = {
 
 function question(doc: Doc): Question {
   const scene = `${textOf(doc, 'ctx_a')} ${capitalize(textOf(doc, 'ctx_b'))}`
+  const answers = texts(doc.endings, 'endings').map(cleaned)
   return {
     context: cleaned(`${textOf(doc, 'activity_label')}: ${scene}`),
-    answers: texts(doc.endings, 'endings').map(cleaned),
-    gold: placeOf(doc, 'label'),
+    answers,
+    gold: placeOf(doc, 'label', 0, answers.length - 1),
   }
 }
 

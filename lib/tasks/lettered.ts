@@ -20,7 +20,7 @@ export function lettered(doc: Doc, ask: string): Question {
 }
 
 function goldOf(answer: unknown): number {
-  const place = typeof answer === 'string' ? LETTERS.indexOf(answer as 'A') : Number(answer)
+  const place = typeof answer === 'number' ? answer : LETTERS.indexOf(answer as 'A')
   if (LETTERS[place] !== undefined) return place
   throw layoutError('answer', 'A, B, C, D, or 0 to 3', answer)
 }

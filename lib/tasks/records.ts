@@ -27,8 +27,9 @@ export function texts(value: unknown, key: string): string[] {
 }
 
 /** A place that stands as a number or as its digits. */
-export function placeOf(doc: Doc, key: string): number {
-  const place = typeof doc[key] === 'string' ? Number(doc[key]) : doc[key]
-  if (typeof place === 'number' && Number.isInteger(place) && doc[key] !== '') return place
-  throw layoutError(key, 'a whole number', doc[key])
+export function placeOf(doc: Doc, key: string, first: number, last: number): number {
+  const value = doc[key]
+  const place = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  if (typeof place === 'number' && Number.isInteger(place) && place >= first && place <= last) return place
+  throw layoutError(key, `a whole number from ${first} to ${last}`, value)
 }

@@ -40,7 +40,10 @@ function question(doc: Doc, { doc_to_text }: FixedTexts, key: string): Question 
   const labels = (Array.isArray(targets.labels) ? targets.labels : Object.values(targets)).map(Number)
   if (labels.length !== answers.length) throw layoutError(`${key}.labels`, 'a label for each choice', labels)
   const right = labels.flatMap((label, i) => (label === 1 ? [i] : []))
-  return { context: doc_to_text!.render(doc), answers, gold: key === 'mc1_targets' ? 0 : right }
+  if (right.length === 0) throw layoutError(`${key}.labels`, 'a label 1', labels)
+  // By its label: keys of a table that are digits come before all others, wherever they stood.
+  const gold = key === 'mc1_targets' ? right[0]! : right
+  return { context: doc_to_text!.render(doc), answers, gold }
 }
 
 export const TRUTHFULQA = [

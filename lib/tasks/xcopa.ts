@@ -47,6 +47,6 @@ function question(doc: Doc, connectors: Readonly<Record<string, string>>): Quest
   return {
     context: `${withoutLast(strip(textOf(doc, 'premise')))} ${connectors[asked]}`,
     answers: [lowerFirst(textOf(doc, 'choice1')), lowerFirst(textOf(doc, 'choice2'))],
-    gold: placeOf(doc, 'label'),
+    gold: placeOf(doc, 'label', 0, 1),
   }
 }

@@ -190,6 +190,9 @@ test('TruthfulQA, of the hub and as published', async () => {
     assert.deepEqual(await asked('truthfulqa_mc1', path, content), { ...expected, gold: 0 })
     assert.deepEqual(await asked('truthfulqa_mc2', path, content), { ...expected, gold: [0, 2] })
   }
+  const digits = '[{ "question": "How many?", "mc1_targets": { "Twelve": 1, "7": 0 } }]'
+  const { answers, gold } = await asked('truthfulqa_mc1', 'TruthfulQA/mc_task.json', digits)
+  assert.equal(answers[gold], 'Twelve')
 })
 
 test('WinoGrande and XCOPA, of the hub and as published', async () => {
@@ -293,10 +296,30 @@ test('a record of another layout is refused by the field and what stands there',
       { question: 'q', choices: ['a', 'b', 'c', 'd'], answer: 4 },
       /answer: expected A, B, C, D, or 0 to 3/,
     ],
+    ...[null, false, true, [], ['B'], '1', 1.5].map((answer) => [
+      'mmlu_anatomy',
+      { question: 'q', choices: ['a', 'b', 'c', 'd'], answer },
+      /answer: expected A, B, C, D, or 0 to 3/,
+    ]),
+    ...[undefined, null, 'C', 'A,B'].map((answerKey) => [
+      'arc_easy',
+      { question: 'Why?', choices: { text: ['so', 'no'], label: ['A', 'B'] }, answerKey },
+      /answerKey: expected one of A, B, received/,
+    ]),
+    ...[' ', '0x1', -1, 2, '2', null, true].map((label) => [
+      'hellaswag',
+      { activity_label: 'x', ctx_a: 'a', ctx_b: 'b', endings: ['c', 'd'], label },
+      /label: expected a whole number from 0 to 1, received/,
+    ]),
     [
       'truthfulqa_mc1',
       { question: 'q', mc1_targets: { choices: ['a'], labels: [] } },
       /a label for each choice/,
+    ],
+    [
+      'truthfulqa_mc1',
+      { question: 'q', mc1_targets: { choices: ['a'], labels: [0] } },
+      /mc1_targets\.labels: expected a label 1, received \[0\]/,
     ],
     ['winogrande', { sentence: 'no blank', answer: '1' }, /sentence: expected a text with a blank _/],
     [
