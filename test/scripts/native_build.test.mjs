@@ -66,6 +66,13 @@ test('a build that fails leaves the addon of before with its own record', BUILD,
   assert.deepEqual([record(small).torch_version, record(small).torch_path], ['2.14.0', newer.path])
 })
 
+test('a libtorch in a folder with a quote in its name is recorded', BUILD, () => {
+  const small = smallClone()
+  const quoted = small.addTorch('a "quoted" folder/torch', {})
+  assert.equal(build(small, quoted).upToDate, true)
+  assert.equal(record(small).torch_path, quoted.path)
+})
+
 test('what ninja built of sources that are gone again is not up to date', BUILD, () => {
   const small = smallClone()
   build(small)
