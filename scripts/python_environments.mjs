@@ -1,5 +1,6 @@
 // Pinned Python environments in build/, each made once: programs that our results are compared with.
-// TONGUEFORGE_TORCH_INDEX names a further package index to take torch from, PYTHON the interpreter (3.10 or newer).
+// TONGUEFORGE_TORCH_INDEX names a further package index to take torch from, PYTHON the interpreter (3.10 or newer). Where the
+// variable of an environment names an interpreter, none is made, and the tests get that one.
 import { rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import {
@@ -16,21 +17,25 @@ import {
 
 const BASE_PYTHON = process.env.PYTHON ?? 'python3'
 const pythonOf = ({ folder }) => join(root, folder, 'bin/python')
+/** An interpreter that the caller names for an environment; then none is made. */
+const named = ({ variable }) => process.env[variable] || undefined
 
 /**
- * Makes those of `environments` that are not there. One is {name, folder, requirements: [file to install, files that
+ * Makes those of `environments` that are neither there nor named. One is {name, folder, requirements: [file to install, files that
  * it names], variable: what tells the tests its interpreter}.
  */
 export async function prepareEnvironments(environments) {
+  const wanted = environments.filter((environment) => !named(environment))
+  if (wanted.length === 0) return
   const version = (await pythonVersion()).trim()
-  for (const environment of environments) await prepare(environment, version)
+  for (const environment of wanted) await prepare(environment, version)
 }
 
 /** Runs the tests of a folder, each environment's interpreter in its variable; resolves with their exit code. */
 export function runTestsWith(environments, folder, runnerArguments = []) {
   const files = filesUnder(folder, (file) => file.endsWith('.test.mjs'))
   if (files.length === 0) throw new StepError(`expected *.test.mjs in ${folder}, found none`)
-  const pythons = environments.map((environment) => [environment.variable, pythonOf(environment)])
+  const pythons = environments.map((one) => [one.variable, named(one) ?? pythonOf(one)])
   const env = { ...process.env, ...Object.fromEntries(pythons) }
   return hand(process.execPath, ['--test', ...runnerArguments, ...files], { env })
 }

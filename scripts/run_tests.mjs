@@ -8,12 +8,14 @@ import { filesUnder, hand, root, StepError } from './steps.mjs'
 /** Tests against installed programs: npm run test:parity, npm run test:mergekit, npm run test:browser. */
 const LIVE_PEERS = ['test/parity/', 'test/mergekit/', 'test/browser/']
 
-/** The test files under some folders whose path holds one of the wanted words (all, without words). */
+/** The test files under some folders whose path holds one of the wanted words (all, without words); throws where none does. */
 export function testFiles(folders, wanted = []) {
-  return folders
+  const files = folders
     .flatMap((folder) => filesUnder(folder, (file) => file.endsWith('.test.mjs')))
     .filter((file) => !LIVE_PEERS.some((folder) => file.startsWith(folder)))
     .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)))
+  if (files.length === 0) throw new StepError(`no test file matches ${wanted.join(' ')}`)
+  return files
 }
 
 /** Runs the native tests of a kind of build; resolves with what failed: '' where nothing did. */

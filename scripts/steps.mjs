@@ -3,8 +3,8 @@
 // Plain Node without dependencies: this runs before npm ci.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { availableParallelism, totalmem } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { availableParallelism, constants, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -18,6 +18,14 @@ export class StepError extends Error {
   constructor(message, { hint, output } = {}) {
     super(message)
     Object.assign(this, { hint, output })
+  }
+}
+
+/** A signal came while a command ran: `runScript` ends with this code, and nothing further is begun. */
+class Stopped extends Error {
+  constructor(exitCode) {
+    super('stopped')
+    this.exitCode = exitCode
   }
 }
 
@@ -129,7 +137,10 @@ export function compile(folder, { failure, report }) {
   })
 }
 
-/** Runs a command on this terminal, with Ctrl-C left to it; resolves with its exit code. `onOutput` hears it as well. */
+/**
+ * Runs a command on this terminal, with Ctrl-C left to it; resolves with its exit code, but throws where a signal came: what
+ * was to follow does not. `onOutput` hears it as well.
+ */
 export function hand(command, args, { onOutput, ...options } = {}) {
   return new Promise((done, reject) => {
     const stdio = ['inherit', onOutput ? 'pipe' : 'inherit', 'inherit']
@@ -138,14 +149,19 @@ export function hand(command, args, { onOutput, ...options } = {}) {
       process.stdout.write(chunk)
       onOutput(chunk)
     })
-    const ignore = () => {} // the terminal sends Ctrl-C to the child as well: it decides how to end
-    const forward = () => child.kill('SIGTERM')
-    process.on('SIGINT', ignore).on('SIGTERM', forward)
+    let received
+    const hear = (signal) => {
+      received = signal
+      if (signal === 'SIGTERM') child.kill(signal) // Ctrl-C the terminal sends to the child as well: it decides how to end
+    }
+    process.on('SIGINT', hear).on('SIGTERM', hear)
     child.on('error', reject)
-    child.on('close', (code, signal) => {
-      process.off('SIGINT', ignore).off('SIGTERM', forward)
-      done(code ?? (signal === 'SIGINT' ? 130 : 1))
-    })
+    const end = (code) => {
+      process.off('SIGINT', hear).off('SIGTERM', hear)
+      if (received) return reject(new Stopped(code || 128 + constants.signals[received]))
+      done(code ?? 1)
+    }
+    child.on('close', (code) => setImmediate(end, code)) // its end may be told before the signal that both received
   })
 }
 
@@ -197,14 +213,17 @@ export async function runScript(body) {
   try {
     process.exitCode = (await body()) ?? 0
   } catch (error) {
+    process.exitCode = error.exitCode ?? 1
+    if (error instanceof Stopped) return
     if (error.output) screen.write(`\n${error.output.trimEnd()}\n`)
     screen.write(`\nerror: ${error instanceof StepError || error.code ? error.message : error.stack}\n`)
     if (error.hint) screen.write(`  hint: ${error.hint}\n`)
-    process.exitCode = 1
   }
 }
 
 /** Whether this file is the script that was started, not an import of another one. */
 export function isMain(meta) {
-  return process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(meta.url)
+  const started = process.argv[1]
+  // By whatever links it was named: the address of a module has none.
+  return started !== undefined && existsSync(started) && realpathSync(started) === fileURLToPath(meta.url)
 }

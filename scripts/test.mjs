@@ -2,13 +2,12 @@
 // `--` choose test files by a part of their path (`npm test -- packing`); then the native tests are left out.
 import { runNativeTests, runNodeTests, testFiles } from './run_tests.mjs'
 import { setUp } from './setup.mjs'
-import { runScript, StepError } from './steps.mjs'
+import { runScript } from './steps.mjs'
 
 await runScript(async () => {
   await setUp()
   const wanted = process.argv.slice(2)
   const files = testFiles(['test'], wanted)
-  if (files.length === 0) throw new StepError(`no test file matches ${wanted.join(' ')}`)
   const failures = wanted.length > 0 ? '' : await runNativeTests()
   const node = await runNodeTests(files, { TONGUEFORGE_STRESS: 'quick' })
   if (failures === '') return node

@@ -26,10 +26,11 @@ const THREADS = 'build/thread'
 const NOT_UNDER_THREAD = ['-sfe=*core/value_test*', '-tce=a value that is no number*']
 
 /** Throws unless each of these, broken on purpose, is reported. `before`: what the program is started by. */
-function expectReports(found, program, before = []) {
+export function expectReports(found, program, before = []) {
   for (const [name, words] of Object.entries(found)) {
     const [command, ...args] = [...before, program, '--break', name]
-    const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' })
+    const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
+    if (error) throw new StepError(`${command} could not be started: ${error.message}`)
     if (status !== 0 && stderr.includes(words)) continue
     const what = `${program} --break ${name}: expected a report of "${words}", it ended with ${status}`
     throw new StepError(what, { output: stderr })
