@@ -75,7 +75,17 @@ test('lib: an import goes down', () => {
     ['text', 'audio', 'counting', 'checkpoint', 'config', 'distributed'],
     ['native'],
   ]
-  const bottom = ['libtorch', 'addon', 'setup', 'libtorch_folders', 'version', 'errors', 'files', 'writes']
+  const bottom = [
+    'libtorch',
+    'addon',
+    'setup',
+    'libtorch_folders',
+    'version',
+    'errors',
+    'files',
+    'writes',
+    'work_paths',
+  ]
   const floorOf = (path) => {
     const part = path.split('/')[1].replace(/\.ts$/, '')
     const floor = floors.findIndex((names) => names.includes(part))

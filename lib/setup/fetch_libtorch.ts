@@ -1,15 +1,15 @@
 // Fetches libtorch as the wheel of torch: download with pip, unpack, check against the wheel's own list of hashes,
 // publish by one rename. Nothing of the user's Python environments is touched, and no code of the wheel is run.
 //
-// All work happens in `.tmp-<process id>-*` inside the cache: a run that was killed leaves no half libtorch, and the
+// All work happens in a folder of its own inside the cache: a run that was killed leaves no half libtorch, and the
 // next one removes what it left. Two runs at once both work; the first rename wins and the other takes its result.
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { TongueforgeError } from '../errors'
-import { readdir, statfs } from '../files'
+import { statfs } from '../files'
 import { missingCuda } from '../libtorch'
 import { cacheFolder, FETCHED_VERSION, type Libtorch, readLibtorch } from '../libtorch_folders'
-import { mkdir, mkdtemp, rename, rm } from '../writes'
+import { workFolder } from '../work_paths'
+import { rename, rm } from '../writes'
 import { downloadWheels, unpackWheels } from './pip'
 import { canResume, downloadResumably } from './resumable'
 import { cudaRequirements, verifyLibraries } from './wheel'
@@ -35,9 +35,7 @@ export interface FetchOptions {
 /** Fetches libtorch into the cache. Throws ERR_LIBTORCH, ERR_NO_SPACE, ERR_IO; leaves the cache as it was on failure. */
 export async function fetchLibtorch(options: FetchOptions = {}): Promise<Libtorch> {
   const cache = cacheFolder()
-  await mkdir(cache, { recursive: true })
-  await removeLeftovers(cache)
-  const work = await mkdtemp(join(cache, `.tmp-${process.pid}-`))
+  const work = await workFolder(cache)
   try {
     await fetchInto(work, options)
     return await publish(join(work, 'site'), join(cache, folderName(options)))
@@ -112,12 +110,4 @@ async function publish(site: string, place: string): Promise<Libtorch> {
     await rm(place, { recursive: true, force: true }) // what lay there is no libtorch: someone deleted half of it
   }
   throw new TongueforgeError('ERR_IO', `cannot publish libtorch at ${place}`, { details: { path: place } })
-}
-
-/** Removes the work folders of runs that are no more. */
-export async function removeLeftovers(cache: string): Promise<void> {
-  for (const name of await readdir(cache)) {
-    const owner = /^\.tmp-(\d+)-/.exec(name)?.[1]
-    if (owner && !existsSync(`/proc/${owner}`)) await rm(join(cache, name), { recursive: true, force: true })
-  }
 }

@@ -17,7 +17,7 @@ import {
   SUPPORTED_VERSIONS,
 } from '../libtorch_folders'
 import { mkdir, rm, symlink } from '../writes'
-import { type FetchOptions, fetchLibtorch, removeLeftovers } from './fetch_libtorch'
+import { type FetchOptions, fetchLibtorch } from './fetch_libtorch'
 
 /**
  * Finds a libtorch (with `cuda`: one that has CUDA), else fetches it into the cache. Where a prebuilt addon is installed
@@ -95,13 +95,12 @@ async function link(found: Libtorch, { cuda }: FetchOptions): Promise<Libtorch> 
   return { ...found, path: join(place, 'torch') }
 }
 
-/** Removes every libtorch, what was tried on them, and all encoded data from the cache; answers with the folders removed. */
+/** Removes every libtorch, also unfinished ones, what was tried on them, and all encoded data from the cache; answers with the folders removed. */
 export async function cleanCache(): Promise<string[]> {
   const cache = cacheFolder()
   if (!existsSync(cache)) return []
-  await removeLeftovers(cache)
   const places = (await readdir(cache))
-    .filter((name) => name.startsWith('libtorch-') || ['data', 'downloads', 'trials'].includes(name))
+    .filter((name) => /^(libtorch-|\.tmp-)/.test(name) || ['data', 'downloads', 'trials'].includes(name))
     .map((name) => join(cache, name))
   for (const place of places) await rm(place, { recursive: true, force: true })
   return places

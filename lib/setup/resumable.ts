@@ -7,6 +7,7 @@ import { basename, join } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { readdir } from '../files'
 import { cacheFolder } from '../libtorch_folders'
+import { isGone, OWNER, thisOwner } from '../work_paths'
 import { mkdir, rename, rm } from '../writes'
 import type { FetchOptions } from './fetch_libtorch'
 import { noSpace, python } from './pip'
@@ -154,14 +155,16 @@ function unclaimed(sha256: string): string {
   return join(cacheFolder(), 'downloads', `${sha256}.part`)
 }
 
+const PART = new RegExp(`^(\\w+)\\.part(?:\\.${OWNER})?$`)
+
 /** A place for what arrives, with what an earlier process got of it: the name of a part is whose it is. */
 async function claimPart(sha256: string): Promise<string> {
   const folder = join(cacheFolder(), 'downloads')
   await mkdir(folder, { recursive: true })
-  const own = `${unclaimed(sha256)}.${process.pid}`
+  const own = `${unclaimed(sha256)}.${thisOwner()}`
   for (const name of await readdir(folder)) {
-    const [, hash, owner] = /^(\w+)\.part(?:\.(\d+))?$/.exec(name) ?? []
-    if (hash !== sha256 || (owner && existsSync(`/proc/${owner}`))) continue
+    const [, hash, machine, pid] = PART.exec(name) ?? []
+    if (hash !== sha256 || (machine && pid && !isGone(machine, pid))) continue
     await rename(join(folder, name), own).catch(() => {}) // another process may have been faster
     if (existsSync(own)) break
   }

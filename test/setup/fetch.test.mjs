@@ -1,11 +1,12 @@
 // The whole way of a wheel into the cache, with real pip and small wheels made here: no network is asked.
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { beforeEach, test } from 'node:test'
 import { cacheFolder } from '#lib/libtorch_folders'
 import { cleanCache, libtorchFrom } from '#lib/setup/index'
 import { pipFailure } from '#lib/setup/pip'
+import { workFolder } from '#lib/work_paths'
 import { emptyFolder } from '../helpers/cli.mjs'
 import { makeWheel, torchFiles } from '../helpers/wheels.mjs'
 
@@ -110,11 +111,17 @@ test('an aborted fetch rejects with the reason and leaves nothing', async () => 
   assert.deepEqual(readdirSync(cacheFolder()), [])
 })
 
-test('what a killed fetch left is removed by the next one', async () => {
-  mkdirSync(join(cacheFolder(), '.tmp-999999999-abc'), { recursive: true })
+test('what a killed fetch left is removed by the next one; what one in another container makes, by cleaning alone', async () => {
+  const ours = basename(await workFolder(cacheFolder()))
+  const dead = ours.replace(`-${process.pid}-`, '-999999999-')
+  // A container of this name: its processes have numbers that mean nothing here.
+  const theirs = dead.replace(/^\.tmp-[0-9a-f]{12}/, '.tmp-0123456789ab')
+  for (const name of [dead, theirs]) mkdirSync(join(cacheFolder(), name))
   const wheels = emptyFolder()
   makeWheel(wheels, 'torch', '2.13.0', torchFiles())
   await libtorchFrom(wheels)
+  assert.deepEqual(leftovers().sort(), [ours, theirs].sort())
+  await cleanCache()
   assert.deepEqual(leftovers(), [])
 })
 

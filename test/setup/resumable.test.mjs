@@ -9,6 +9,7 @@ import { basename, join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { cacheFolder } from '#lib/libtorch_folders'
 import { downloadResumably, downloadWheel, reportedWheels, tellsWithoutDownload } from '#lib/setup/resumable'
+import { thisOwner } from '#lib/work_paths'
 import { emptyFolder } from '../helpers/cli.mjs'
 import { makeWheel, torchFiles } from '../helpers/wheels.mjs'
 
@@ -89,13 +90,15 @@ test('where nothing more comes it says so, and the next set-up goes on', async (
 
 test('what a killed set-up got is gone on with; what a running one writes is left alone', async () => {
   mkdirSync(join(cacheFolder(), 'downloads'), { recursive: true })
-  const part = (owner) => join(cacheFolder(), 'downloads', `${sha256}.part.${owner}`)
-  writeFileSync(part(1), 'of process 1, which runs')
-  writeFileSync(part(999999999), bytes.subarray(0, 2e6))
+  const ours = thisOwner().replace(/-\d+$/, '-1') // process 1 runs
+  const dead = ours.replace(/-1$/, '-999999999')
+  const theirs = dead.replace(/^\w+/, '0123456789ab') // of another container: it may well run there
+  for (const owner of [ours, dead, theirs])
+    writeFileSync(join(cacheFolder(), 'downloads', `${sha256}.part.${owner}`), bytes.subarray(0, 2e6))
   const { file } = await download()
   assert.deepEqual(began, [2e6])
   assert.ok(readFileSync(file).equals(bytes))
-  assert.deepEqual(parts(), [`${sha256}.part.1`])
+  assert.deepEqual(parts(), [ours, theirs].map((owner) => `${sha256}.part.${owner}`).sort())
 })
 
 test('a wheel of another hash than the index tells is refused, and no part of it kept', async () => {

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { sha256 } from '../../checkpoint/hashing'
 import { ioError } from '../../checkpoint/json_file'
 import { readFile, realpath, stat } from '../../files'
+import { workPath } from '../../work_paths'
 import { mkdir, replaceFile } from '../../writes'
-import { workPath } from './place'
 
 /** What a file system says of a file; equal stamps are taken for equal content, as git does. */
 export interface Stamp {

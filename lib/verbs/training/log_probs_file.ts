@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto'
 import { dirname } from 'node:path'
 import { readFile } from '../../files'
-import { workPath } from '../../text/cache/place'
 import { pause } from '../../text/pause'
+import { workPath } from '../../work_paths'
 import { replaceFile, writeFailed } from '../../writes'
 
 /** By the number of the document in its source; a document that stands in no row has 0 and 0. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { workPath } from '#lib/text/cache/place'
 import { readLogProbs, writeLogProbs } from '#lib/verbs/training/log_probs_file'
+import { workPath } from '#lib/work_paths'
 import { temporaryFolder } from '../../helpers/folders.mjs'
 
 const said = { sums: Float64Array.of(-1.5, -0.25, 0), counts: Float64Array.of(3, 1, 0) }
