@@ -1,7 +1,7 @@
 // Folders of libtorch: where they may lie, and what they say of themselves. Nothing here loads a library or runs code of
 // a wheel.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { TongueforgeError } from './errors'
@@ -28,6 +28,16 @@ export interface Libtorch {
 export function cacheFolder(): string {
   const { TONGUEFORGE_CACHE, XDG_CACHE_HOME } = process.env
   return resolve(TONGUEFORGE_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'tongueforge'))
+}
+
+/** The same, where it is a folder or is not there yet. Throws ERR_IO. */
+export function usableCacheFolder(): string {
+  const cache = cacheFolder()
+  if (!existsSync(cache) || statSync(cache).isDirectory()) return cache
+  throw new TongueforgeError('ERR_IO', `${cache}: expected a folder for the cache, received a file`, {
+    hint: 'set TONGUEFORGE_CACHE to a folder, there or to be made',
+    details: { path: cache },
+  })
 }
 
 /** The libtorch that LIBTORCH names. Throws ERR_LIBTORCH where it names none, or one of another version. */
@@ -81,7 +91,7 @@ export function pythonLibtorch(): Libtorch | undefined {
 
 /** All that the set-up fetched, or linked; the version that it fetches goes first. */
 export function cachedLibtorchs(): Libtorch[] {
-  const cache = cacheFolder()
+  const cache = usableCacheFolder()
   if (!existsSync(cache)) return []
   const names = readdirSync(cache).filter((name) => name.startsWith('libtorch-'))
   const fetched = `libtorch-${FETCHED_VERSION}`

@@ -26,6 +26,7 @@ export default defineVerb<Values>({
   examples: ['setup', 'setup --from downloads/', 'setup --cuda'],
   async run(_args, { from, clean, cuda }, io) {
     if (clean && from) throw usageError('expected one of --clean and --from, received both')
+    if (from === '') throw usageError('--from: expected a folder, received an empty text')
     if (clean && cuda) throw usageError('expected one of --clean and --cuda, received both')
     if (clean) return sayRemoved(await cleanCache(), io)
     const options = {

@@ -4,10 +4,11 @@
 // All work happens in a folder of its own inside the cache: a run that was killed leaves no half libtorch, and the
 // next one removes what it left. Two runs at once both work; the first rename wins and the other takes its result.
 import { join } from 'node:path'
+import { checkGlibc, LIBTORCH_GLIBC } from '../addon/system'
 import { TongueforgeError } from '../errors'
 import { statfs } from '../files'
 import { missingCuda } from '../libtorch'
-import { cacheFolder, FETCHED_VERSION, type Libtorch, readLibtorch } from '../libtorch_folders'
+import { FETCHED_VERSION, type Libtorch, readLibtorch, usableCacheFolder } from '../libtorch_folders'
 import { workFolder } from '../work_paths'
 import { rename, rm } from '../writes'
 import { downloadWheels, unpackWheels } from './pip'
@@ -32,9 +33,10 @@ export interface FetchOptions {
   cuda?: boolean | undefined
 }
 
-/** Fetches libtorch into the cache. Throws ERR_LIBTORCH, ERR_NO_SPACE, ERR_IO; leaves the cache as it was on failure. */
+/** Fetches libtorch into the cache. Throws ERR_PLATFORM, ERR_LIBTORCH, ERR_NO_SPACE, ERR_IO; leaves the cache as it was on failure. */
 export async function fetchLibtorch(options: FetchOptions = {}): Promise<Libtorch> {
-  const cache = cacheFolder()
+  checkGlibc(LIBTORCH_GLIBC, 'libtorch')
+  const cache = usableCacheFolder()
   const work = await workFolder(cache)
   try {
     await fetchInto(work, options)

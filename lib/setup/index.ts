@@ -1,13 +1,13 @@
 // Puts a libtorch where the addon and the build find it, or says that one is there already.
 import { existsSync } from 'node:fs'
-import { join, resolve, sep } from 'node:path'
-import { findAddon } from '../addon/find'
+import { dirname, join, resolve, sep } from 'node:path'
+import { findAddon, inClone, missingAddon } from '../addon/find'
 import type { AddonFile } from '../addon/record'
 import { checkPlatform } from '../addon/system'
 import { tryOut } from '../addon/trial'
 import { TongueforgeError } from '../errors'
-import { readdir, realpath } from '../files'
-import { checkFit, findCudaLibtorch, findLibtorch, missingCuda } from '../libtorch'
+import { readdir, realpath, stat } from '../files'
+import { checkFit, checkPackage, findCudaLibtorch, findLibtorch, missingCuda } from '../libtorch'
 import {
   cacheFolder,
   isSupported,
@@ -15,6 +15,7 @@ import {
   minorVersion,
   readLibtorch,
   SUPPORTED_VERSIONS,
+  usableCacheFolder,
 } from '../libtorch_folders'
 import { mkdir, rm, symlink } from '../writes'
 import { type FetchOptions, fetchLibtorch } from './fetch_libtorch'
@@ -33,10 +34,13 @@ export async function ensureLibtorch(options: FetchOptions = {}): Promise<Libtor
   return tried(addon, fits ? found : await fetchLibtorch({ ...options, version: wanted }))
 }
 
-// A clone builds its addon for the libtorch that there is; a prebuilt one is what it is.
+/** Undefined in a clone, which builds its addon for the libtorch that there is. Throws ERR_ADDON, ERR_PLATFORM. */
 function prebuiltAddon(): AddonFile | undefined {
   const addon = findAddon()
-  return addon?.package ? addon : undefined
+  if (!addon && !inClone()) throw missingAddon() // no libtorch would help
+  if (!addon?.package) return undefined
+  checkPackage(addon)
+  return addon
 }
 
 function tried(addon: AddonFile, libtorch: Libtorch): Libtorch {
@@ -58,7 +62,7 @@ export async function libtorchFrom(folder: string, options: FetchOptions = {}): 
     if (addon) tried(addon, found) // before the link: a cache keeps what fits
     return link(found, options)
   }
-  const names = existsSync(folder) ? await readdir(folder) : []
+  const names = await namesIn(folder)
   if (names.some((name) => /^torch-.*\.whl$/.test(name))) {
     const fetched = await fetchLibtorch({
       ...options,
@@ -75,6 +79,16 @@ export async function libtorchFrom(folder: string, options: FetchOptions = {}): 
       details: { path: folder },
     },
   )
+}
+
+/** None of a folder that is not there. Throws ERR_NOT_FOUND for a file. */
+async function namesIn(folder: string): Promise<string[]> {
+  if (!existsSync(folder)) return []
+  if ((await stat(folder)).isDirectory()) return readdir(folder)
+  throw new TongueforgeError('ERR_NOT_FOUND', `--from: expected a folder, received the file ${folder}`, {
+    hint: `npx tongueforge setup --from ${dirname(folder)}`,
+    details: { path: folder },
+  })
 }
 
 async function link(found: Libtorch, { cuda }: FetchOptions): Promise<Libtorch> {
@@ -97,7 +111,7 @@ async function link(found: Libtorch, { cuda }: FetchOptions): Promise<Libtorch> 
 
 /** Removes every libtorch, also unfinished ones, what was tried on them, and all encoded data from the cache; answers with the folders removed. */
 export async function cleanCache(): Promise<string[]> {
-  const cache = cacheFolder()
+  const cache = usableCacheFolder()
   if (!existsSync(cache)) return []
   const places = (await readdir(cache))
     .filter((name) => /^(libtorch-|\.tmp-)/.test(name) || ['data', 'downloads', 'trials'].includes(name))

@@ -22,6 +22,7 @@ const MISTAKES = [
     "required option '--out <folder>' not specified",
   ],
   [['setup', '--cuda', '--clean'], 'expected one of --clean and --cuda, received both'],
+  [['setup', '--from', ''], '--from: expected a folder, received an empty text'],
   [['inspect', 'a', 'b'], 'too many arguments'],
   [['delta', 'make'], "<action>: expected extract, apply, inspect, received 'make'"],
   [['delta', 'apply', '--rank', '3'], '--rank: not an option of delta apply'],

@@ -4,7 +4,16 @@
 // Node by a module that the test loads first.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { before, beforeEach, describe, test } from 'node:test'
 import { packageName, packagesFor } from '#lib/addon/prebuilt'
@@ -52,17 +61,21 @@ describe('a prebuilt addon', { skip: row ? false : 'no package is built for this
     return JSON.parse(out)
   }
 
-  /** What the first call gets that needs the addon: {} or the error. */
-  function firstCall(options) {
+  /** What a call gets, by code of a promise: {} or the error. */
+  function outcome(call, options) {
     return printed(
-      `try { require(${inPackage('native.js')}).native(); console.log('{}') }
-       catch ({ code, message, hint }) { console.log(JSON.stringify({ code, message, hint })) }`,
+      `(async () => ${call})().then(() => console.log('{}'),
+        ({ code, message, hint }) => console.log(JSON.stringify({ code, message, hint })))`,
       options,
     )
   }
 
-  async function refused(code, message, hint, variables) {
-    const error = await firstCall(variables)
+  /** The first call that needs the addon. */
+  const firstCall = (options) => outcome(`void require(${inPackage('native.js')}).native()`, options)
+  const setUp = (options) => outcome(`require(${inPackage('setup/index.js')}).ensureLibtorch()`, options)
+
+  async function refused(code, message, hint, variables, attempt = firstCall) {
+    const error = await attempt(variables)
     assert.equal(error.code, code, error.message)
     assert.match(error.message, message)
     assert.match(error.hint, hint)
@@ -203,6 +216,17 @@ describe('a prebuilt addon', { skip: row ? false : 'no package is built for this
     writeFileSync(join(other, 'package.json'), '{}')
     await refused('ERR_ADDON', /found only @tongueforge\/darwin-arm64-torch2\.13$/, install)
     rmSync(other, { recursive: true })
+  })
+
+  test('that is missing, or of another version, or cannot be had, ends a set-up before it fetches', async () => {
+    const nothing = { LIBTORCH: '' }
+    alterRecord(addon, { version: '0.0.9' })
+    await refused('ERR_ADDON', /^expected .*, received 0\.0\.9$/, install, nothing, setUp)
+    rmSync(installed, { recursive: true })
+    await refused('ERR_ADDON', /found no such package$/, install, nothing, setUp)
+    const musl = { ...nothing, preload: `process.report.getReport = () => ({ header: {} })` }
+    await refused('ERR_PLATFORM', /another C library/, /Debian images of Node/, musl, setUp)
+    assert.equal(existsSync(cache), false)
   })
 
   test('without its file is told so', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { beforeEach, test } from 'node:test'
-import { cacheFolder } from '#lib/libtorch_folders'
+import { cachedLibtorchs, cacheFolder } from '#lib/libtorch_folders'
 import { cleanCache, libtorchFrom } from '#lib/setup/index'
 import { pipFailure } from '#lib/setup/pip'
 import { workFolder } from '#lib/work_paths'
@@ -153,6 +153,36 @@ test('a libtorch that lies in the cache, or that the cache links to, may be name
     assert.deepEqual(await libtorchFrom(from), fetched)
     assert.equal(readlinkSync(fetched.path), join(elsewhere, 'torch'), from)
   }
+})
+
+test('a machine without glibc, or a file where the cache would be, is told before anything is fetched', async () => {
+  const wheels = emptyFolder()
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles())
+  const { getReport } = process.report
+  process.report.getReport = () => ({ header: {} })
+  await assert.rejects(libtorchFrom(wheels), {
+    code: 'ERR_PLATFORM',
+    message: 'expected glibc 2.28 or newer, which libtorch needs, received another C library (musl?)',
+  })
+  process.report.getReport = getReport
+  assert.equal(existsSync(cacheFolder()), false)
+  writeFileSync(cacheFolder(), '')
+  for (const attempt of [() => libtorchFrom(wheels), cleanCache, async () => cachedLibtorchs()])
+    await assert.rejects(attempt, {
+      code: 'ERR_IO',
+      message: `${cacheFolder()}: expected a folder for the cache, received a file`,
+      hint: 'set TONGUEFORGE_CACHE to a folder, there or to be made',
+    })
+})
+
+test('a wheel itself is refused, and its folder named', async () => {
+  const wheels = emptyFolder()
+  const wheel = makeWheel(wheels, 'torch', '2.13.0', torchFiles())
+  await assert.rejects(libtorchFrom(wheel), {
+    code: 'ERR_NOT_FOUND',
+    message: `--from: expected a folder, received the file ${wheel}`,
+    hint: `npx tongueforge setup --from ${wheels}`,
+  })
 })
 
 test('a folder without wheel or libtorch is refused', async () => {
