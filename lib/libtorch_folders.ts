@@ -11,7 +11,8 @@ export const SUPPORTED_VERSIONS = ['2.11', '2.13', '2.14']
 /** The version that the set-up fetches where none is found. */
 export const FETCHED_VERSION = '2.13.0'
 
-/** PyTorch's package index of CUDA builds that have that version. */
+/** PyTorch's package indexes that have that version, of builds for the CPU and with CUDA. */
+export const CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
 export const CUDA_INDEX = 'https://download.pytorch.org/whl/cu130'
 
 export interface Libtorch {

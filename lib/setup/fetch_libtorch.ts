@@ -2,8 +2,9 @@
 // publish by one rename. Nothing of the user's Python environments is touched, and no code of the wheel is run.
 //
 // All work happens in a folder of its own inside the cache: a run that was killed leaves no half libtorch, and the
-// next one removes what it left. Two runs at once both work; the first rename wins and the other takes its result.
-import { join } from 'node:path'
+// next one removes what it left. Two runs at once both work; the first rename wins and the other takes its result, unless
+// wheels were named.
+import { dirname, join } from 'node:path'
 import { checkGlibc, LIBTORCH_GLIBC } from '../addon/system'
 import { TongueforgeError } from '../errors'
 import { statfs } from '../files'
@@ -31,6 +32,8 @@ export interface FetchOptions {
   version?: string | undefined
   /** Only a build with CUDA will do; it gets a folder of its own beside one for the CPU. */
   cuda?: boolean | undefined
+  /** Throws where what was fetched will not do: it is asked before the cache has it. */
+  check?: ((libtorch: Libtorch) => void) | undefined
 }
 
 /** Fetches libtorch into the cache. Throws ERR_PLATFORM, ERR_LIBTORCH, ERR_NO_SPACE, ERR_IO; leaves the cache as it was on failure. */
@@ -39,8 +42,8 @@ export async function fetchLibtorch(options: FetchOptions = {}): Promise<Libtorc
   const cache = usableCacheFolder()
   const work = await workFolder(cache)
   try {
-    await fetchInto(work, options)
-    return await publish(join(work, 'site'), join(cache, folderName(options)))
+    const made = await fetchInto(work, options)
+    return await publish(made, join(cache, folderName(options)), options)
   } finally {
     await rm(work, { recursive: true, force: true })
   }
@@ -50,13 +53,15 @@ function folderName({ cuda, version = FETCHED_VERSION }: FetchOptions): string {
   return `libtorch-${version}${cuda ? '-cuda' : ''}`
 }
 
-async function fetchInto(work: string, options: FetchOptions): Promise<void> {
+async function fetchInto(work: string, options: FetchOptions): Promise<Libtorch> {
   const site = join(work, 'site')
   await needSpace(work, 1.5, 'libtorch')
   await addWheels(work, [`torch==${options.version ?? FETCHED_VERSION}`], { ...options, dependencies: false })
   const found = readLibtorch(site, 'cache')
-  const cuda = found?.cuda
-  if (options.cuda && !cuda) throw missingCuda(found ? [{ ...found, path: wheelsOrigin(options) }] : [])
+  if (!found) throw noLibtorch(options)
+  const { cuda } = found
+  if (options.cuda && !cuda) throw missingCuda([{ ...found, path: wheelsOrigin(options) }])
+  options.check?.(found)
   if (cuda) {
     // A CUDA build does not even load for the CPU without CUDA's own libraries; it looks for them in ../../nvidia.
     await needSpace(work, 10, `libtorch with CUDA ${cuda}`)
@@ -64,6 +69,17 @@ async function fetchInto(work: string, options: FetchOptions): Promise<void> {
   }
   options.onProgress?.({ step: 'checking the libraries' })
   await verifyLibraries(site)
+  return found
+}
+
+function noLibtorch(options: FetchOptions): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_LIBTORCH',
+    `${wheelsOrigin(options)}: its wheel of torch holds no libtorch`,
+    {
+      hint: 'npx tongueforge setup --from FOLDER takes another one',
+    },
+  )
 }
 
 function wheelsOrigin({ wheels }: FetchOptions): string {
@@ -100,16 +116,25 @@ async function needSpace(folder: string, gigabytes: number, what: string): Promi
   )
 }
 
-async function publish(site: string, place: string): Promise<Libtorch> {
+/** Puts what was made in its place. A libtorch that lies there stays, unless the new one was named: then it goes. */
+async function publish(made: Libtorch, place: string, { wheels }: FetchOptions): Promise<Libtorch> {
+  const site = dirname(made.path)
   for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      await rename(site, place)
-    } catch (error) {
-      if (!['ENOTEMPTY', 'EEXIST'].includes(String((error as TongueforgeError).details.errno))) throw error
-    }
+    if (await moved(site, place, ['ENOTEMPTY', 'EEXIST'])) return { ...made, path: join(place, 'torch') }
     const found = readLibtorch(join(place, 'torch'), 'cache')
-    if (found) return found
-    await rm(place, { recursive: true, force: true }) // what lay there is no libtorch: someone deleted half of it
+    if (found && !wheels) return found
+    await moved(place, `${site}-before-${attempt}`, ['ENOENT']) // it goes with the work folder
   }
   throw new TongueforgeError('ERR_IO', `cannot publish libtorch at ${place}`, { details: { path: place } })
+}
+
+/** Renames; false for what another process may have made of the place. */
+async function moved(from: string, to: string, expected: string[]): Promise<boolean> {
+  try {
+    await rename(from, to)
+    return true
+  } catch (error) {
+    if (expected.includes(String((error as TongueforgeError).details.errno))) return false
+    throw error
+  }
 }

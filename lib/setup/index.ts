@@ -19,6 +19,7 @@ import {
 } from '../libtorch_folders'
 import { mkdir, rm, symlink } from '../writes'
 import { type FetchOptions, fetchLibtorch } from './fetch_libtorch'
+import { downloadHint, isTorchWheel, versionAmong } from './wheels_folder'
 
 /**
  * Finds a libtorch (with `cuda`: one that has CUDA), else fetches it into the cache. Where a prebuilt addon is installed
@@ -31,7 +32,10 @@ export async function ensureLibtorch(options: FetchOptions = {}): Promise<Libtor
   const found = options.cuda ? findCudaLibtorch(addon?.record) : findLibtorch(addon?.record)
   if (!addon) return found ?? (await fetchLibtorch(options))
   const fits = found && (found.source === 'LIBTORCH' || minorVersion(found.version) === minorVersion(wanted!))
-  return tried(addon, fits ? found : await fetchLibtorch({ ...options, version: wanted }))
+  return tried(
+    addon,
+    fits ? found : await fetchLibtorch({ ...options, version: wanted, check: fitting(addon) }),
+  )
 }
 
 /** Undefined in a clone, which builds its addon for the libtorch that there is. Throws ERR_ADDON, ERR_PLATFORM. */
@@ -43,6 +47,8 @@ function prebuiltAddon(): AddonFile | undefined {
   return addon
 }
 
+const fitting = (addon: AddonFile) => (libtorch: Libtorch) => checkFit(addon, libtorch)
+
 function tried(addon: AddonFile, libtorch: Libtorch): Libtorch {
   checkFit(addon, libtorch)
   tryOut(addon, libtorch)
@@ -51,7 +57,7 @@ function tried(addon: AddonFile, libtorch: Libtorch): Libtorch {
 
 /**
  * Fills the cache from a folder instead of a package index: one that holds wheels of torch (unpacked into the
- * cache), or a libtorch itself (linked, so it has to stay where it is).
+ * cache), or a libtorch itself (linked, so it has to stay where it is). What the cache had of that version is replaced.
  */
 export async function libtorchFrom(folder: string, options: FetchOptions = {}): Promise<Libtorch> {
   checkPlatform()
@@ -63,21 +69,16 @@ export async function libtorchFrom(folder: string, options: FetchOptions = {}): 
     return link(found, options)
   }
   const names = await namesIn(folder)
-  if (names.some((name) => /^torch-.*\.whl$/.test(name))) {
-    const fetched = await fetchLibtorch({
-      ...options,
-      wheels: resolve(folder),
-      version: addon?.record.torch_version,
-    })
+  if (names.some(isTorchWheel)) {
+    const version = versionAmong(names, addon?.record.torch_version)
+    const check = addon && fitting(addon)
+    const fetched = await fetchLibtorch({ ...options, wheels: resolve(folder), version, check })
     return addon ? tried(addon, fetched) : fetched
   }
   throw new TongueforgeError(
     'ERR_NOT_FOUND',
     `--from: expected a folder with a libtorch (lib/libtorch_cpu.so) or a wheel of torch, received ${folder}`,
-    {
-      hint: 'pip download --no-deps torch, on a machine with a network, makes such a folder',
-      details: { path: folder },
-    },
+    { hint: downloadHint(addon?.record.torch_version), details: { path: folder } },
   )
 }
 

@@ -6,6 +6,7 @@ import { TongueforgeError } from '../errors'
 import { readdir, stat } from '../files'
 import { mkdir } from '../writes'
 import type { FetchOptions } from './fetch_libtorch'
+import { downloadHint } from './wheels_folder'
 
 const WITHOUT_PIP = 'set LIBTORCH to an unpacked libtorch, or use: npx tongueforge setup --from FOLDER'
 
@@ -29,7 +30,7 @@ export async function downloadWheels(
       TMPDIR: folder,
       ...(options.wheels && { PIP_CONFIG_FILE: devNull }), // the wheels of that folder, no others
     })
-    if (code !== 0) throw pipFailure(text, requirements)
+    if (code !== 0) throw pipFailure(text, requirements, await givenWheels(options))
   } finally {
     watch.stop()
   }
@@ -37,7 +38,7 @@ export async function downloadWheels(
 
 /** Unpacks every wheel of a folder into a site folder, as an installation would lay them out. */
 export async function unpackWheels(folder: string, site: string, signal?: AbortSignal): Promise<void> {
-  const wheels = (await readdir(folder)).filter((name) => name.endsWith('.whl'))
+  const wheels = (await readdir(folder)).filter(isWheel)
   for (const wheel of wheels) {
     const { code, text } = await python(['-m', 'zipfile', '-e', join(folder, wheel), site], undefined, signal)
     if (code === 0) continue
@@ -77,7 +78,7 @@ function watchDownload(
 async function wheelBytes(folder: string): Promise<number> {
   const sizes = new Map<string, number>()
   for (const path of await readdir(folder, { recursive: true, encoding: 'utf8' })) {
-    if (!path.endsWith('.whl')) continue
+    if (!isWheel(path)) continue
     const { size } = await stat(join(folder, path))
     sizes.set(basename(path), Math.max(size, sizes.get(basename(path)) ?? 0))
   }
@@ -136,8 +137,25 @@ export function noSpace(text: string): TongueforgeError {
 const OFFLINE =
   /NewConnectionError|NameResolutionError|Temporary failure in name resolution|ConnectTimeout|ReadTimeout|timed out|Network is unreachable|Connection (refused|reset|broken)|ProxyError|SSLError/
 
-/** What went wrong, from what pip said: one clear error for each of the usual causes. Exported for its test. */
-export function pipFailure(text: string, requirements: string[]): TongueforgeError {
+interface GivenWheels {
+  folder: string
+  names: string[]
+  /** The version of torch that is to be taken from them. */
+  version?: string | undefined
+}
+
+async function givenWheels({ wheels, version }: FetchOptions): Promise<GivenWheels | undefined> {
+  if (wheels === undefined) return undefined
+  return { folder: wheels, names: (await readdir(wheels)).filter(isWheel), version }
+}
+
+const isWheel = (name: string) => name.endsWith('.whl')
+
+/**
+ * What went wrong, from what pip said: one clear error for each of the usual causes. `given`: wheels that it had to take,
+ * no index. Exported for its test.
+ */
+export function pipFailure(text: string, requirements: string[], given?: GivenWheels): TongueforgeError {
   const what = requirements.join(', ')
   if (/No module named pip/.test(text)) {
     return new TongueforgeError('ERR_LIBTORCH', 'fetching libtorch needs pip, which python3 does not have', {
@@ -152,6 +170,8 @@ export function pipFailure(text: string, requirements: string[]): TongueforgeErr
     })
   }
   if (/No matching distribution|Could not find a version/.test(text)) {
+    const missing = /No matching distribution found for (.+)$/m.exec(text)?.[1] ?? what
+    if (given) return lacking(missing, given, lastLine(text))
     return new TongueforgeError(
       'ERR_LIBTORCH',
       `the package index has no wheel of ${what} for this Python and machine`,
@@ -164,6 +184,14 @@ export function pipFailure(text: string, requirements: string[]): TongueforgeErr
   return new TongueforgeError('ERR_LIBTORCH', `pip could not download ${what}: ${lastLine(text)}`, {
     hint: WITHOUT_PIP,
   })
+}
+
+function lacking(what: string, { folder, names, version }: GivenWheels, pip: string): TongueforgeError {
+  return new TongueforgeError(
+    'ERR_LIBTORCH',
+    `${folder} has no wheel of ${what} for this Python and machine; it holds ${names.join(', ')}`,
+    { hint: downloadHint(version), details: { path: folder, pip } },
+  )
 }
 
 function lastLine(text: string): string {

@@ -32,9 +32,9 @@ export function makeWheel(target, name, version, files, { requires = [], recorde
 }
 
 /** What the set-up looks at in a wheel of torch. */
-export function torchFiles(cuda) {
+export function torchFiles(cuda, version = '2.13.0') {
   return {
-    'torch/version.py': `__version__ = '2.13.0'\ncuda: Optional[str] = ${cuda ? `'${cuda}'` : 'None'}\n`,
+    'torch/version.py': `__version__ = '${version}'\ncuda: Optional[str] = ${cuda ? `'${cuda}'` : 'None'}\n`,
     'torch/lib/libtorch_cpu.so': 'not really a library',
     'torch/lib/libgomp.so.1': 'nor this',
   }

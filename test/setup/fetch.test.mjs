@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { beforeEach, test } from 'node:test'
-import { cachedLibtorchs, cacheFolder } from '#lib/libtorch_folders'
+import { cachedLibtorchs, cacheFolder, readLibtorch } from '#lib/libtorch_folders'
+import { fetchLibtorch } from '#lib/setup/fetch_libtorch'
 import { cleanCache, libtorchFrom } from '#lib/setup/index'
 import { pipFailure } from '#lib/setup/pip'
+import { versionAmong } from '#lib/setup/wheels_folder'
 import { workFolder } from '#lib/work_paths'
 import { emptyFolder } from '../helpers/cli.mjs'
 import { makeWheel, torchFiles } from '../helpers/wheels.mjs'
@@ -89,6 +91,70 @@ test('a library that differs from its recorded hash is refused, and the cache st
   await assert.rejects(libtorchFrom(wheels), {
     code: 'ERR_LIBTORCH',
     message: /libgomp\.so\.1: expected SHA-256 \S+, received \S+/,
+  })
+  assert.deepEqual(readdirSync(cacheFolder()), [])
+})
+
+test('a CUDA build without the CUDA libraries is told with what the folder holds, and how to fill it', async () => {
+  const wheels = emptyFolder()
+  const requires = ['nvidia-runtime==13.0; platform_system == "Linux"']
+  makeWheel(wheels, 'torch', '2.13.0', torchFiles('13.0'), { requires })
+  await assert.rejects(libtorchFrom(wheels), ({ code, message, hint }) => {
+    assert.equal(code, 'ERR_LIBTORCH')
+    assert.equal(
+      message,
+      `${wheels} has no wheel of nvidia-runtime==13.0 for this Python and machine; it holds torch-2.13.0-py3-none-any.whl`,
+    )
+    assert.match(
+      hint,
+      /pip download torch==2\.13\.0 --dest downloads --no-deps --index-url https:\S+\/cpu \(for the CPU\)/,
+    )
+    return true
+  })
+  assert.deepEqual(readdirSync(cacheFolder()), [])
+})
+
+test('of wheels the version is taken that would be fetched, else the newest that fits', async () => {
+  const names = (...versions) => versions.map((one) => `torch-${one}-cp311-cp311-manylinux_2_28_x86_64.whl`)
+  assert.equal(versionAmong(names('2.11.0', '2.13.0+cpu', '2.14.1')), '2.13.0')
+  assert.equal(versionAmong(names('2.11.0', '2.14.2', '2.14.10', '2.15.0')), '2.14.10')
+  assert.equal(versionAmong(names('2.13.0', '2.14.0'), '2.14.1'), '2.14.0')
+  assert.throws(() => versionAmong([...names('2.13.0'), 'torchaudio-2.14.0.whl'], '2.14.0'), {
+    code: 'ERR_LIBTORCH',
+    message: '--from: expected a wheel of torch 2.14, found 2.13.0',
+    hint: /pip download torch==2\.14\.0 /,
+  })
+  const wheels = emptyFolder()
+  makeWheel(wheels, 'torch', '2.14.0', torchFiles(undefined, '2.14.0'))
+  const { path, version } = await libtorchFrom(wheels)
+  assert.deepEqual([path, version], [join(cacheFolder(), 'libtorch-2.14.0', 'torch'), '2.14.0'])
+})
+
+test('wheels that are named replace the libtorch in the cache, unless they will not do', async () => {
+  const [cpu, cuda] = [emptyFolder(), emptyFolder()]
+  makeWheel(cpu, 'torch', '2.13.0', torchFiles())
+  makeWheel(cuda, 'torch', '2.13.0', torchFiles('13.0'), { requires: ['nvidia-runtime==13.0'] })
+  makeWheel(cuda, 'nvidia-runtime', '13.0', { 'nvidia/cu13/lib/libcudart.so.13': 'cuda' })
+  const first = await libtorchFrom(cpu)
+  const second = await libtorchFrom(cuda)
+  assert.deepEqual(second, { ...first, cuda: '13.0' })
+  assert.deepEqual(readLibtorch(first.path, 'cache'), second)
+  assert.ok(existsSync(join(second.path, '../nvidia/cu13/lib/libcudart.so.13')))
+  const unfit = new Error('unfit')
+  const check = () => {
+    throw unfit
+  }
+  await assert.rejects(fetchLibtorch({ wheels: cpu, check }), unfit)
+  assert.deepEqual(readLibtorch(first.path, 'cache'), second)
+  assert.deepEqual(readdirSync(cacheFolder()), ['libtorch-2.13.0'])
+})
+
+test('a wheel of torch that holds no libtorch is told, and the cache stays as it was', async () => {
+  const wheels = emptyFolder()
+  makeWheel(wheels, 'torch', '2.13.0', { 'torch/version.py': "__version__ = '2.13.0'\n" })
+  await assert.rejects(libtorchFrom(wheels), {
+    code: 'ERR_LIBTORCH',
+    message: `${wheels}: its wheel of torch holds no libtorch`,
   })
   assert.deepEqual(readdirSync(cacheFolder()), [])
 })
