@@ -29,9 +29,9 @@ export async function runNativeTests(options = {}) {
   let failures = await failuresOf(program, [])
   // Kernels choose their instructions at run time: those that this machine would not choose are asked for.
   for (const level of ['any', 'avx2']) {
-    process.stdout.write(`\nnative tests of merge kernels, instructions: ${level}\n`)
+    process.stdout.write(`\nnative tests of kernels, instructions: ${level}\n`)
     const env = { ...process.env, TONGUEFORGE_INSTRUCTIONS: level }
-    failures += await failuresOf(program, ['--source-file=*merge*kernel*'], { env })
+    failures += await failuresOf(program, ['--source-file=*merge*kernel*,*native/kernels/*,*native/nn/*'], { env })
   }
   return failures
 }

@@ -34,7 +34,9 @@ class Batch {
     cache_ = std::move(filled.cache);
     auto logits_BV = filled.logits_BV;
     for (int64_t count = 1; count <= most_new; count++) {
-      const auto next_B1 = choose(logits_BV.cpu().contiguous());
+      const auto on_host = logits_BV.cpu().contiguous();
+      logits_BV.reset();  // memory of the recorded step, which may be recorded anew (kernels/graph.h)
+      const auto next_B1 = choose(on_host);
       if (sequences_.size() == 0 || count == most_new) return;
       job_.check();
       logits_BV = continued(next_B1);

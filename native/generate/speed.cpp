@@ -34,9 +34,9 @@ models::Rows random_row(const models::Model& model, int64_t length) {
   return {ids_BT, at::zeros_like(ids_BT)};
 }
 
-// A GPU is given work and done with it later.
+// A GPU is given work and done with it later. Its other streams are none of ours: one may be recorded.
 void wait_for(at::Device device) {
-  if (device.is_cuda()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+  if (device.is_cuda()) c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
 }
 
 void time_pass(const models::Model& model, const models::Rows& rows, const Job& job, Speed& speed) {

@@ -3,6 +3,7 @@
 #include <c10/core/CachingDeviceAllocator.h>
 
 #include "kernels/aten.h"
+#include "kernels/recording_lock.h"
 
 namespace tongueforge::kernels {
 namespace {
@@ -30,7 +31,9 @@ void begin_peak(at::Device device) {
 }
 
 void release_kept(at::Device device) {
-  if (device.is_cuda()) allocator_of(device).emptyCache();
+  if (!device.is_cuda()) return;
+  const std::lock_guard alone(recording_mutex());
+  allocator_of(device).emptyCache();
 }
 
 }  // namespace tongueforge::kernels

@@ -28,8 +28,8 @@ class Graph {
   /// before what it is given from now on.
   void rehearse(const std::function<void()>& body);
   /// Records the body, backward passes included. Nothing of it runs. What it throws is passed on, and the
-  /// graph is as before. To record another body, make another graph. Where gradients are recorded, no other
-  /// thread may use the GPU meanwhile.
+  /// graph is as before. To record another body, make another graph. Threads that record wait for each other;
+  /// where gradients are recorded, no other thread may use the GPU meanwhile.
   void capture(const std::function<void()>& body);
   bool is_captured() const;
   /// Starts all that was recorded on the current stream.

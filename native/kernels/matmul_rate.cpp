@@ -12,9 +12,9 @@ namespace tongueforge::kernels {
 
 namespace {
 
-// A GPU is given work and done with it later.
+// A GPU is given work and done with it later. Its other streams are none of ours: one may be recorded.
 void wait_for(c10::Device device) {
-  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "core/instructions.h"
+
 #define TONGUEFORGE_INLINED __attribute__((always_inline))
 #define TONGUEFORGE_INLINE inline TONGUEFORGE_INLINED
 
@@ -176,19 +178,14 @@ template <class Loop>
 __attribute__((target("avx2,fma"))) void run_avx2(const Loop& loop) {
   loop(Width<32>{});
 }
-inline bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-}
-inline bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #endif
 
-/// Runs loop(Width<bytes>) in the widest registers of this machine.
+/// Runs loop(Width<bytes>) in the widest registers that instructions() allows.
 template <class Loop>
 void vectorised(const Loop& loop) {
 #if defined(__x86_64__)
-  if (has_avx512()) return run_avx512(loop);
-  if (has_avx2()) return run_avx2(loop);
+  if (instructions() == Instructions::Avx512) return run_avx512(loop);
+  if (instructions() == Instructions::Avx2) return run_avx2(loop);
 #endif
   loop(Width<16>{});
 }

@@ -3,6 +3,8 @@
 
 #include <c10/core/CachingDeviceAllocator.h>
 
+#include <future>
+
 #include "core/error.h"
 #include "doctest.h"
 #include "generate/greedy.h"
@@ -163,14 +165,42 @@ TEST_CASE("cuda: the memory that recorded steps had for themselves is given back
   const auto kept = [] {
     return c10::getDeviceAllocator(at::kCUDA)->getDeviceStats(0).reserved_bytes[0].current;
   };
-  for (const double temperature : {0.0, 1.0}) {
-    CAPTURE(temperature);
-    generate::GenerateOptions options{.max_new_tokens = 40, .sampling = {.temperature = temperature}};
-    const auto generate = [&] { generate::generate(*model, {{1, 2, 3}, {4, 5}}, options, job); };
+  // Sampled sequences that end at several times, and more tokens than the cache has room for at first, have
+  // the step recorded anew while its logits are at hand.
+  const std::vector<generate::GenerateOptions> cases = {
+      {.max_new_tokens = 40},
+      {.max_new_tokens = 40, .sampling = {.temperature = 1}},
+      {.max_new_tokens = 40, .stop_ids = {0, 1, 2}, .sampling = {.temperature = 1}},
+      {.max_new_tokens = 300, .sampling = {.temperature = 1}},
+  };
+  for (const auto& options : cases) {
+    CAPTURE(options.max_new_tokens);
+    CAPTURE(options.stop_ids.size());
+    CAPTURE(options.sampling.temperature);
+    const auto generate = [&] { generate::generate(*model, {{1, 2, 3}, {4, 5, 1}, {4, 5}}, options, job); };
     // A recording takes the next of 32 streams, and the allocator keeps memory for each of them.
     for (int i = 0; i < 40; i++) generate();
     const auto before = kept();
     for (int i = 0; i < 5; i++) generate();
     CHECK(kept() == before);
   }
+}
+
+TEST_CASE("cuda: several threads generate at a time, each as if it were alone") {
+  const auto device = test::gpu();
+  if (!device) return;
+  const auto model = test::tiny_decoder(spec_of(0));
+  models::move_to(*model, *device);
+  SilentJob job;
+  const generate::GenerateOptions options{.max_new_tokens = 300, .sampling = {.temperature = 1, .seed = 3}};
+  const auto alone = ids_of(generate::generate(*model, {{1, 2, 3}}, options, job));
+  std::vector<std::future<bool>> threads;
+  for (int i = 0; i < 8; i++)
+    threads.push_back(std::async(std::launch::async, [&] {
+      SilentJob own;
+      for (int round = 0; round < 10; round++)
+        if (ids_of(generate::generate(*model, {{1, 2, 3}}, options, own)) != alone) return false;
+      return true;
+    }));
+  for (auto& thread : threads) CHECK(thread.get());  // throws what the thread has thrown
 }

@@ -99,3 +99,20 @@ TEST_CASE("a fused op on cuda and its backward pass can be recorded, and a repla
     CHECK(same_bytes(recorded.gradients, eager.gradients));
   });
 }
+
+TEST_CASE("a recording on cuda that fails passes its error on, and another one can be made") {
+  const auto device = cuda_device();
+  if (!device) return;
+  const at::NoGradGuard no_grad;
+  const auto x = at::ones({4}, *device);
+  kernels::Graph graph(*device);
+  graph.rehearse([&] { x.add_(1); });
+  CHECK_THROWS_WITH_AS(graph.capture([&] { throw std::runtime_error("ours"); }), "ours", std::runtime_error);
+  CHECK_FALSE(graph.is_captured());
+  CHECK_THROWS_AS(graph.capture([&] { x.item(); }), c10::Error);  // waits for the GPU
+  CHECK_FALSE(graph.is_captured());
+  kernels::Graph another(*device);
+  another.capture([&] { x.add_(1); });
+  another.replay();
+  CHECK(at::equal(x.cpu(), at::full({4}, 3)));
+}
