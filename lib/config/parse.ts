@@ -22,14 +22,14 @@ export async function readYaml(file: string): Promise<unknown> {
       'ERR_NOT_FOUND',
       `${file}: expected a config file, and there is nothing of that name`,
       {
-        hint: 'Check the path; recipes/ holds configs to start from.',
+        hint: 'Check the path; recipes/ of the package holds configs to start from.',
         details: { file },
       },
     )
   }
   if (!entry.isFile()) {
     throw configError(file, 'expected a config file, received a folder or device', {
-      hint: 'Give the YAML file; recipes/ holds configs to start from.',
+      hint: 'Give the YAML file; recipes/ of the package holds configs to start from.',
     })
   }
   return parseYaml(await readTextFile(file, { code: 'ERR_CONFIG', maxBytes: MAX_CONFIG_BYTES }), file)

@@ -111,7 +111,7 @@ describe('a refused config', () => {
     await assert.rejects(readYaml(folder), {
       code: 'ERR_CONFIG',
       message: `${folder}: expected a config file, received a folder or device`,
-      hint: 'Give the YAML file; recipes/ holds configs to start from.',
+      hint: 'Give the YAML file; recipes/ of the package holds configs to start from.',
     })
   })
 })

@@ -28,6 +28,13 @@ test('every error code of the code has a row on the page of errors, and no other
   assert.deepEqual(listed, [...used].sort())
 })
 
+test('files that the pages name are there', () => {
+  const folders = 'bench|cmake|docs|examples|lib|native|prebuilds|recipes|scripts|test|typedoc'
+  for (const page of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...pages()])
+    for (const [, path] of read(page).matchAll(new RegExp(`\`((?:${folders})/[\\w./-]+)\``, 'g')))
+      assert.ok(/[A-Z]{4}/.test(path) || existsSync(join(root, path)), `${page}: ${path}`)
+})
+
 test('links between the pages lead somewhere, to a heading where they name one', () => {
   const all = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...pages()]
   const headings = (page) => new Set(anchorsOf(read(page)).map(([, anchor]) => anchor))
