@@ -73,12 +73,17 @@ const isSameMinor = (one: string, other: string) => minorVersion(one) === minorV
 export function missingCuda(
   found = [pythonLibtorch(), ...cachedLibtorchs()].filter((one) => one !== undefined),
 ): TongueforgeError {
+  const wanted = 'the site-packages/torch of a torch with CUDA'
+  const named = found.some(({ source }) => source === 'LIBTORCH')
+  const fetch = `TONGUEFORGE_TORCH_INDEX=${CUDA_INDEX} npx tongueforge setup --cuda`
   const received = found.map(({ version, path, source }) => `${version} for the CPU (${source}: ${path})`)
   return new TongueforgeError(
     'ERR_LIBTORCH',
     `--cuda: expected a libtorch with CUDA, found ${received.join(' and ') || 'none'}`,
     {
-      hint: `set LIBTORCH to the site-packages/torch of a torch with CUDA; or fetch one: TONGUEFORGE_TORCH_INDEX=${CUDA_INDEX} npx tongueforge setup --cuda`,
+      hint: named
+        ? `point LIBTORCH at ${wanted}; or unset it, and fetch one: ${fetch}`
+        : `set LIBTORCH to ${wanted}; or fetch one: ${fetch}`,
       details: { found: found.map(({ path }) => path) },
     },
   )
@@ -138,9 +143,7 @@ export function checkFit(addon: AddonFile, libtorch: Libtorch): void {
       {
         hint: own
           ? `npm run build makes an addon for ${libtorch.version}; or set LIBTORCH to a libtorch ${minorVersion(built)}`
-          : libtorch.source === 'LIBTORCH'
-            ? `unset LIBTORCH, or point it at a libtorch ${minorVersion(built)}; npx tongueforge setup fetches one`
-            : `npx tongueforge setup fetches ${built}`,
+          : fetchHint(libtorch, `a libtorch ${minorVersion(built)}`, 'npx tongueforge setup'),
         details,
       },
     )
@@ -152,11 +155,21 @@ export function checkFit(addon: AddonFile, libtorch: Libtorch): void {
       {
         hint: own
           ? 'set LIBTORCH to a libtorch with CUDA; or npm run build makes an addon for the CPU'
-          : 'npx tongueforge setup --cuda fetches one with CUDA',
+          : fetchHint(
+              libtorch,
+              `a libtorch ${minorVersion(built)} with CUDA`,
+              'npx tongueforge setup --cuda',
+            ),
         details,
       },
     )
   }
+}
+
+// What LIBTORCH names is obeyed or refused: beside it nothing is fetched.
+function fetchHint({ source }: Libtorch, wanted: string, command: string): string {
+  const fetches = `${command} fetches ${wanted}`
+  return source === 'LIBTORCH' ? `point LIBTORCH at ${wanted}; or unset it: ${fetches}` : fetches
 }
 
 /** ERR_LIBTORCH: nowhere a libtorch of a supported version. */

@@ -1,6 +1,8 @@
 // What the loader of the system says when a library does not load, as one clear error each.
+import { join } from 'node:path'
 import { TongueforgeError } from '../errors'
 import type { Libtorch } from '../libtorch_folders'
+import { anotherLibtorch } from './another_libtorch'
 import { inClone, installCommand } from './find'
 import type { AddonFile } from './record'
 import { checkGlibc, glibcVersion, LIBTORCH_GLIBC } from './system'
@@ -74,33 +76,35 @@ function unlikeLibtorch([, symbol = '']: RegExpExecArray, loading: Loading): Ton
     'ERR_LIBTORCH',
     `the addon was built with libtorch ${addon.record.torch_version}; the one in ${libtorch.path} calls itself ${libtorch.version}, but lacks what it needs: ${symbol}`,
     {
-      hint: addon.package ? 'npx tongueforge setup --clean, then npx tongueforge setup' : 'npm run build',
+      hint: addon.package ? anotherLibtorch(libtorch) : 'npm run build',
       details: detailsOf(loading),
     },
   )
 }
 
-function damaged([said = '']: RegExpExecArray, loading: Loading): TongueforgeError {
+function damaged({ 0: said, input }: RegExpExecArray, loading: Loading): TongueforgeError {
+  const { libtorch } = loading
+  if (input.includes(join(libtorch.path, 'lib'))) {
+    return new TongueforgeError('ERR_LIBTORCH', `libtorch ${libtorch.version} is damaged: ${input}`, {
+      hint: anotherLibtorch(libtorch),
+      details: detailsOf(loading),
+    })
+  }
   return new TongueforgeError('ERR_ADDON', `a native library is damaged, or of another machine: ${said}`, {
     hint: againCommand(loading.addon),
     details: detailsOf(loading),
   })
 }
 
-function missingLibrary([said, library = '']: RegExpExecArray, loading: Loading): TongueforgeError {
+function missingLibrary(match: RegExpExecArray, loading: Loading): TongueforgeError {
+  const [, library = ''] = match
   // What the loader says of a file that is there, but made for another processor.
-  if (library === loading.addon.path) return damaged([said] as unknown as RegExpExecArray, loading)
-  const { cuda, version, path } = loading.libtorch
+  if (library === loading.addon.path) return damaged(match, loading)
+  const { version, path } = loading.libtorch
   return new TongueforgeError(
     'ERR_LIBTORCH',
     `libtorch ${version} in ${path} needs the library ${library}, which was not found`,
-    {
-      hint:
-        cuda === null
-          ? 'npx tongueforge setup --clean, then npx tongueforge setup'
-          : `npx tongueforge setup fetches a libtorch with the libraries of CUDA that it needs`,
-      details: { ...detailsOf(loading), library },
-    },
+    { hint: anotherLibtorch(loading.libtorch), details: { ...detailsOf(loading), library } },
   )
 }
 

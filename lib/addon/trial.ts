@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { TongueforgeError } from '../errors'
 import { cacheFolder, type Libtorch } from '../libtorch_folders'
 import { makeFoldersNow } from '../writes'
+import { anotherLibtorch } from './another_libtorch'
 import { againCommand, loadFailure } from './load_failure'
 import type { AddonFile } from './record'
 import { checkGlibc, glibcVersion, processor } from './system'
@@ -88,7 +89,7 @@ function crashed(signal: string, addon: AddonFile, libtorch: Libtorch): Tonguefo
     )
   }
   return new TongueforgeError('ERR_ADDON', `loading the addon crashed a trial process (${signal})`, {
-    hint: `${againCommand(addon)}; if it stays so, npx tongueforge setup --clean and npx tongueforge setup fetch libtorch anew`,
+    hint: `${againCommand(addon)}; if it stays so: ${anotherLibtorch(libtorch)}`,
     details,
   })
 }

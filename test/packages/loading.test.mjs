@@ -260,14 +260,19 @@ describe('a prebuilt addon', { skip: row ? false : 'no package is built for this
     await refused(
       'ERR_LIBTORCH',
       /^the addon was built with libtorch 2\.13\.0, but libtorch 2\.11\.0 was found \(LIBTORCH\)$/,
-      /^unset LIBTORCH, or point it at a libtorch 2\.13; npx tongueforge setup fetches one$/,
+      /^point LIBTORCH at a libtorch 2\.13; or unset it: npx tongueforge setup fetches a libtorch 2\.13$/,
       { LIBTORCH: other },
     )
     mkdirSync(cache)
     renameSync(other, join(cache, 'libtorch-2.11.0'))
-    await refused('ERR_LIBTORCH', /was found \(cache\)$/, /^npx tongueforge setup fetches 2\.13\.0$/, {
-      LIBTORCH: '',
-    })
+    await refused(
+      'ERR_LIBTORCH',
+      /was found \(cache\)$/,
+      /^npx tongueforge setup fetches a libtorch 2\.13$/,
+      {
+        LIBTORCH: '',
+      },
+    )
   })
 
   test('refuses a libtorch that is not whole', async () => {
@@ -276,9 +281,16 @@ describe('a prebuilt addon', { skip: row ? false : 'no package is built for this
     await refused(
       'ERR_LIBTORCH',
       /needs the library .*libtorch\.so, which was not found$/,
-      /^npx tongueforge setup --clean/,
+      /^unset LIBTORCH, or point it at a whole libtorch 2\.13$/,
       { LIBTORCH: half },
     )
+    writeFileSync(join(half, 'torch', 'lib', 'libtorch.so'), 'no library')
+    await refused('ERR_LIBTORCH', /^libtorch 2\.13\.0 is damaged: .*libtorch\.so: /, /^unset LIBTORCH/, {
+      LIBTORCH: half,
+    })
+    mkdirSync(cache, { recursive: true })
+    renameSync(half, join(cache, 'libtorch-2.13.0'))
+    await refused('ERR_LIBTORCH', /is damaged/, /^npx tongueforge setup --clean, then/, { LIBTORCH: '' })
   })
 
   function fakeLibtorch(place, version) {

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, test } from 'node:test'
+import { anotherLibtorch } from '#lib/addon/another_libtorch'
 import { checkFit, findCudaLibtorch, findLibtorch, missingCuda } from '#lib/libtorch'
 import {
   cachedLibtorchs,
@@ -86,10 +87,17 @@ test('in the cache the version that the set-up fetches goes first', () => {
 test('an addon for CUDA does not fall back to a libtorch for the CPU', () => {
   const record = { version: '0.1.0', torch_version: '2.13.0', torch_path: '', cuda: true }
   const libtorch = { path: '', version: '2.13.0+cpu', cuda: null, source: 'cache' }
-  assert.throws(() => checkFit({ path: '', record }, libtorch), {
-    code: 'ERR_LIBTORCH',
-    message: /built for CUDA/,
-  })
+  const refused = (addon, found, hint) =>
+    assert.throws(() => checkFit(addon, found), { code: 'ERR_LIBTORCH', message: /built for CUDA/, hint })
+  refused({ path: '', record }, libtorch, /^set LIBTORCH to a libtorch with CUDA; or npm run build/)
+  const installed = { path: '', record, package: 'one' }
+  const fetches = 'npx tongueforge setup --cuda fetches a libtorch 2.13 with CUDA'
+  refused(installed, libtorch, fetches)
+  refused(
+    installed,
+    { ...libtorch, source: 'LIBTORCH' },
+    `point LIBTORCH at a libtorch 2.13 with CUDA; or unset it: ${fetches}`,
+  )
 })
 
 test('a build for CUDA passes over libtorchs for the CPU, and takes one of the cache that has CUDA', () => {
@@ -144,7 +152,28 @@ test('a build for CUDA refuses a LIBTORCH for the CPU', () => {
   assert.throws(findCudaLibtorch, {
     code: 'ERR_LIBTORCH',
     message: /found 2\.11\.0\+cpu for the CPU \(LIBTORCH: /,
+    hint: /^point LIBTORCH at .* with CUDA; or unset it, and fetch one: TONGUEFORGE_TORCH_INDEX=/,
   })
+})
+
+test('the way to another libtorch depends on where the one that will not do came from', () => {
+  const cached = join(cacheFolder(), 'libtorch-2.13.0', 'torch')
+  const way = (source, path = '/torch', cuda = null) =>
+    anotherLibtorch({ source, path, version: '2.13.0+cpu', cuda })
+  assert.equal(way('LIBTORCH', cached), 'unset LIBTORCH, or point it at a whole libtorch 2.13')
+  assert.equal(
+    way('LIBTORCH', '/torch', '13.0'),
+    'unset LIBTORCH, or point it at a whole libtorch 2.13 with the libraries of CUDA 13.0 that it needs',
+  )
+  assert.match(
+    way('python'),
+    /^install torch anew .*--force-reinstall torch==2\.13\.0\), or set LIBTORCH to a whole/,
+  )
+  const clean = 'npx tongueforge setup --clean, then npx tongueforge setup'
+  assert.equal(way('cache', cached), clean)
+  assert.equal(way('cache', cached, '13.0'), `${clean} --cuda`)
+  assert.equal(way('build', cached), clean)
+  assert.equal(way('build'), 'set LIBTORCH to a whole libtorch 2.13')
 })
 
 test('npm run build -- --cuda ends with that error, and builds nothing', () => {
@@ -156,7 +185,7 @@ test('npm run build -- --cuda ends with that error, and builds nothing', () => {
   assert.equal(status, 1)
   assert.match(
     stderr,
-    /error: --cuda: expected a libtorch with CUDA, found 2\.11\.0\+cpu .*\n {2}hint: set LIBTORCH/,
+    /error: --cuda: expected a libtorch with CUDA, found 2\.11\.0\+cpu .*\n {2}hint: point LIBTORCH/,
   )
   assert.doesNotMatch(stderr, /native build/)
 })
