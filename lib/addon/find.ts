@@ -88,7 +88,7 @@ function missingPackage(): TongueforgeError {
     'ERR_ADDON',
     `expected the prebuilt addon for ${here} in the package ${name}, found ${installedInstead(name, others)}`,
     {
-      hint: `${installCommand(name)} (npm leaves it out with --omit=optional, and where node_modules was copied from another machine)`,
+      hint: `${reinstallCommand(name)} (npm leaves it out with --omit=optional, and where node_modules was copied from another machine)`,
       details: { package: name, found: others },
     },
   )
@@ -97,6 +97,12 @@ function missingPackage(): TongueforgeError {
 function installedInstead(name: string, others: readonly string[]): string {
   if (others.includes(name)) return 'none in it'
   return others.length > 0 ? `only ${others.join(', ')}` : 'no such package'
+}
+
+/** What has it unpacked anew, also where it is there: npm, even with --force, does nothing for a version that it finds. */
+export function reinstallCommand(name: string): string {
+  const folder = installedFolder(name)
+  return folder === undefined ? installCommand(name) : `rm -r ${folder}, then ${installCommand(name)}`
 }
 
 /** What installs the prebuilt package that belongs to this version. */

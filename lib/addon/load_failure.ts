@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { TongueforgeError } from '../errors'
 import type { Libtorch } from '../libtorch_folders'
 import { anotherLibtorch } from './another_libtorch'
-import { inClone, installCommand } from './find'
+import { inClone, reinstallCommand } from './find'
 import type { AddonFile } from './record'
 import { checkGlibc, glibcVersion, LIBTORCH_GLIBC } from './system'
 
@@ -40,7 +40,7 @@ export function loadFailure(said: string, loading: Loading, cause?: unknown): To
 
 /** What makes or fetches the addon anew. */
 export function againCommand(addon: AddonFile): string {
-  if (addon.package) return `${installCommand(addon.package)} --force`
+  if (addon.package) return reinstallCommand(addon.package)
   return inClone() ? 'npm run build' : 'unset TONGUEFORGE_ADDON'
 }
 

@@ -82,6 +82,7 @@ describe('a prebuilt addon', { skip: row ? false : 'no package is built for this
   }
 
   const install = new RegExp(`^npm install ${name}@${VERSION}`)
+  const again = new RegExp(`^rm -r \\S+/node_modules/${name}, then npm install ${name}@${VERSION}`)
   const nothingIsStarted = `require('child_process').spawnSync = () => { throw new Error('a process was started') }`
 
   test('is tried once in a process of its own, and then no more', async () => {
@@ -134,35 +135,31 @@ describe('a prebuilt addon', { skip: row ? false : 'no package is built for this
 
   test('that crashes while it loads is told, and ends no process', onX64, async () => {
     alterAddon(addon, crash(wild))
-    await refused('ERR_ADDON', /^loading the addon crashed a trial process \(SIGSEGV\)$/, install)
+    await refused('ERR_ADDON', /^loading the addon crashed a trial process \(SIGSEGV\)$/, again)
   })
 
   test('that never ends loading is given up', onX64, async () => {
     alterAddon(addon, crash(endless))
     const impatient = `const processes = require('child_process'), { spawnSync } = processes
       processes.spawnSync = (file, args, options) => spawnSync(file, args, { ...options, timeout: 1500 })`
-    await refused('ERR_ADDON', /did not end within/, install, { preload: impatient })
+    await refused('ERR_ADDON', /did not end within/, again, { preload: impatient })
   })
 
   test('of other bytes than its package tells is refused', async () => {
     alterAddon(addon, (bytes) => bytes.fill(0, 1e6, 1e6 + 512))
     alterRecord(addon, { sha256: 'f'.repeat(64) })
-    await refused(
-      'ERR_ADDON',
-      /tongueforge\.glibc\.node: expected SHA-256 f+, received [0-9a-f]{64}$/,
-      install,
-    )
+    await refused('ERR_ADDON', /tongueforge\.glibc\.node: expected SHA-256 f+, received [0-9a-f]{64}$/, again)
   })
 
   test('cut short is refused', async () => {
     writeFileSync(addon, readFileSync(addon).subarray(0, 1000))
     alterAddon(addon, () => {})
-    await refused('ERR_ADDON', /file too short|crashed a trial process \(SIGBUS\)/, install)
+    await refused('ERR_ADDON', /file too short|crashed a trial process \(SIGBUS\)/, again)
   })
 
   test('of another machine is refused', async () => {
     alterAddon(addon, (bytes) => bytes.writeUInt16LE(row.arch === 'x64' ? 183 : 62, 18))
-    await refused('ERR_ADDON', /^a native library is damaged, or of another machine: /, install)
+    await refused('ERR_ADDON', /^a native library is damaged, or of another machine: /, again)
   })
 
   const rename = (from, to) => (bytes) => {
@@ -231,7 +228,7 @@ describe('a prebuilt addon', { skip: row ? false : 'no package is built for this
 
   test('without its file is told so', async () => {
     rmSync(addon)
-    await refused('ERR_ADDON', new RegExp(`in the package ${name}, found none in it$`), install)
+    await refused('ERR_ADDON', new RegExp(`in the package ${name}, found none in it$`), again)
   })
 
   test('on another system, processor or C library says what there is', async () => {
