@@ -131,6 +131,7 @@ export {
   type EmbedOptions,
   type Encoder,
   type Filling,
+  type FillOptions,
   loadEncoder,
   type MaskedLossOptions,
   type TextsDone,
@@ -185,7 +186,15 @@ export { loadModel } from './verbs/load_model'
 export type { LoadOptions } from './verbs/load_options'
 export { measureSpeed, type Seconds, type SpeedOptions, type SpeedReport } from './verbs/measure'
 export { type MergeOptions, type MergeReport, merge } from './verbs/merge'
-export type { IdOptions, Likelihood, LikelihoodRequest, Model, Score } from './verbs/model'
+export type {
+  IdOptions,
+  Likelihood,
+  LikelihoodOptions,
+  LikelihoodRequest,
+  Model,
+  Score,
+  ScoreOptions,
+} from './verbs/model'
 export { type AttachedRun, type AttachOptions, attach } from './verbs/own_process/attach'
 export { type TrainOptions, train } from './verbs/own_process/train'
 export {

@@ -1,7 +1,7 @@
 /** The utterances of folders, patterns and manifests, their heads read and checked. */
 import { relative, sep } from 'node:path'
 import type { AudioSource, RowsWhere } from '../config/audio'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import { type FileKind, findFiles } from '../text/find_files'
 import { Skipped } from '../text/skipped'
@@ -38,6 +38,8 @@ export interface ListAudioOptions {
   onProgress?: ((progress: { done: number; total: number }) => void) | undefined
 }
 
+const OPTIONS: Kinds<ListAudioOptions> = { ...LISTENERS, leastSeconds: 'any', onWarning: 'function' }
+
 /** A source with little said. */
 export type AudioSourceLike = Pick<AudioSource, 'path'> & Partial<AudioSource>
 
@@ -50,7 +52,7 @@ export async function listAudio(
   sources: readonly AudioSourceLike[],
   options: ListAudioOptions = {},
 ): Promise<AudioList> {
-  checkOptions('listAudio', options)
+  checkOptions('listAudio', options, OPTIONS)
   if (!Array.isArray(sources))
     throw new TongueforgeError(
       'ERR_USAGE',

@@ -1,5 +1,5 @@
 /** Sound files: what they hold, from their heads alone, and their samples. */
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds } from '../config/call_options'
 import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { SoundDescription } from '../native'
@@ -35,13 +35,15 @@ export interface ReadAudioOptions {
   signal?: AbortSignal | undefined
 }
 
+const READ: Kinds<ReadAudioOptions> = { first: 'any', count: 'any', signal: 'signal' }
+
 /**
  * The samples of a file, mixed down to one channel, at the file's own rate. Throws ERR_NOT_FOUND, ERR_IO, ERR_AUDIO with
  * file and reason for what is no sound file, of a codec that is not read, cut off or empty; ERR_USAGE for a range that it
  * has not.
  */
 export async function readAudio(path: string, options: ReadAudioOptions = {}): Promise<Audio> {
-  checkOptions('readAudio', options)
+  checkOptions('readAudio', options, READ)
   const { first = 0, count, signal } = options
   checkPlace('first', first)
   if (count !== undefined) checkPlace('count', count)
@@ -68,7 +70,7 @@ export interface AudioInfoOptions {
 
 /** From the head of a file alone. Throws as readAudio does. */
 export async function audioInfo(path: string, options: AudioInfoOptions = {}): Promise<AudioInfo> {
-  checkOptions('audioInfo', options)
+  checkOptions('audioInfo', options, { signal: 'signal' })
   const { signal } = options
   const [info] = await audioInfos([path], { signal })
   if (info instanceof TongueforgeError) throw info

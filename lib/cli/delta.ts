@@ -151,7 +151,8 @@ async function extract(values: Values, io: Io): Promise<void> {
     chat: values.chat!,
     out: values.out!,
   }
-  const report = await resumable((onKept) => extractDelta(options, { ...listening(io, 'delta'), onKept }))
+  const { onWarning: _, ...heard } = listening(io, 'delta') // it has nothing to warn of
+  const report = await resumable((onKept) => extractDelta(options, { ...heard, onKept }))
   const { tensors, ...facts } = report
   show(io, report, facts, tensors)
 }

@@ -1,7 +1,7 @@
 /** A server of its own: load -> make -> listen; then requests until it is closed. */
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
-import { checkOptions } from '../config/call_options'
+import { checkIsOptions } from '../config/call_options'
 import { checkConfig } from '../config/parse'
 import { serveSchema } from '../config/serve'
 import { TongueforgeError } from '../errors'
@@ -36,7 +36,7 @@ const cors = (): typeof import('@fastify/cors') => require('@fastify/cors')
 
 /** Serves models over HTTP. Throws what loadModel throws, ERR_CONFIG, and ERR_IO where it cannot listen. */
 export async function serve(options: ServeOptions): Promise<Server> {
-  checkOptions('serve', options)
+  checkIsOptions('serve', options)
   const { models, deltas, load, ...rest } = options
   const { host, port, cors: origins, drainSeconds, ...settings } = checkConfig(serveSchema, rest, 'serve')
   const app = framework().fastify({

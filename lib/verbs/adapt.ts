@@ -18,7 +18,15 @@ import { type AdaptReport, reportOf } from './adapting/report'
 import { type AdaptEvent, type AdaptProgress, type Session, StageRunner } from './adapting/run'
 import { writeTextTasks } from './adapting/texts'
 import { report } from './report'
-import { type ConfiguredOptions, type DryRun, type FullRun, type Run, type RunContext, startRun } from './run'
+import {
+  type ConfiguredOptions,
+  type DryRun,
+  type FullRun,
+  RESUMABLE,
+  type Run,
+  type RunContext,
+  startRun,
+} from './run'
 
 export type { AdaptPlanReport, ForetoldAdaptStage } from './adapting/foretell'
 export type { Candidate, Pick } from './adapting/pick'
@@ -46,7 +54,7 @@ export function adapt(config: string | object, options: DryRun<AdaptOptions>): A
 /** Either, as the options say. */
 export function adapt(config: string | object, options?: AdaptOptions): AdaptRun
 export function adapt(config: string | object, options: AdaptOptions = {}): AdaptRun {
-  return startRun('adapt', options, (context) => runAdaptation(config, options, context))
+  return startRun('adapt', options, RESUMABLE, (context) => runAdaptation(config, options, context))
 }
 
 type Context = RunContext<AdaptEvent>

@@ -13,7 +13,7 @@ import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { provenance, recordInput, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { carryOver, writeJson, writeText } from '../checkpoint/write_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { toYaml } from '../config/parse'
 import { throwFirst } from '../errors'
 import { type AdapterMergeInputs, type AdapterMergeStatistics, type ByteProgress, runJob } from '../native'
@@ -35,6 +35,14 @@ export interface MergeAdapterOptions {
 export interface MergeAdapterCallbacks {
   signal?: AbortSignal | undefined
   onProgress?: ((progress: ByteProgress) => void) | undefined
+}
+
+const OPTIONS: Kinds<MergeAdapterOptions> = {
+  model: 'needed',
+  adapter: 'needed',
+  out: 'needed',
+  overwrite: 'flag',
+  dryRun: 'flag',
 }
 
 /** What merging an adapter has changed. */
@@ -71,9 +79,9 @@ export async function mergeAdapter(
   options: MergeAdapterOptions,
   callbacks: MergeAdapterCallbacks = {},
 ): Promise<MergeAdapterReport> {
-  checkOptions('mergeAdapter', options, ['model', 'adapter', 'out'])
-  checkOptions('mergeAdapter', callbacks)
-  const { overwrite = false, dryRun = false } = options
+  checkOptions('mergeAdapter', options, OPTIONS)
+  checkOptions('mergeAdapter', callbacks, LISTENERS)
+  const { overwrite = false, dryRun } = options
   const inputs = await load(options)
   const folders = [inputs.model.path, inputs.adapter.path]
   await runJob('checkOutput', { out: options.out, overwrite, inputs: folders })
@@ -81,7 +89,7 @@ export async function mergeAdapter(
   throwFirst(problems)
   await checkSpace(resolve(options.out), plan.bytes_to_write, 'the merged model')
   const modules = inputs.adapter.modules.length
-  const report: MergeAdapterReport = { out: resolve(options.out), dry_run: dryRun, modules, ...plan }
+  const report: MergeAdapterReport = { out: resolve(options.out), dry_run: dryRun ?? false, modules, ...plan }
   if (dryRun) return report
 
   const stage = { overwrite, inputs: folders, signal: callbacks.signal }

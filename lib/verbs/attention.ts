@@ -8,7 +8,7 @@ import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { modelSpec } from '../checkpoint/model_spec'
 import type { SpeechSpec } from '../checkpoint/speech_config'
 import { soundAttentionSchema, textAttentionSchema } from '../config/attention'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, JOB_LISTENERS, type Kinds } from '../config/call_options'
 import { checkConfig } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type CountProgress, type JobCallbacks, native } from '../native'
@@ -40,13 +40,25 @@ export interface AttentionOptions
   onWarning?: ((message: string) => void) | undefined
 }
 
+const OPTIONS: Kinds<AttentionOptions> = {
+  ...JOB_LISTENERS,
+  device: 'text',
+  dtype: 'text',
+  threads: 'threads',
+  data: 'any',
+  pruned: 'any',
+  limit: 'any',
+  seed: 'any',
+  onWarning: 'function',
+}
+
 /**
  * The shape of attention of every head of a speech or text encoder, on the mean over documents, each at its own length.
  * The same bytes on the same machine. Throws ERR_MODEL_CONFIG for a decoder, ERR_CONFIG, ERR_NOT_FOUND, ERR_AUDIO, ERR_DATA
  * for data without places that look, or for a run that began with another model, ERR_NON_FINITE.
  */
 export async function attention(folder: string, options: AttentionOptions): Promise<AttentionReport> {
-  checkOptions('attention', options)
+  checkOptions('attention', options, OPTIONS)
   const { data, pruned, limit, seed, device, dtype, threads = 0, ...callbacks } = options
   const list = data && [data].flat().map((one) => (typeof one === 'string' ? { path: one } : one))
   const given = { data: list, pruned, limit, seed }

@@ -19,7 +19,7 @@ import {
   planReport,
   reportOf,
 } from './clustering/report'
-import type { ConfiguredOptions, LabelledProgress } from './run'
+import { type ConfiguredOptions, type LabelledProgress, RESUMABLE } from './run'
 import { canonicalJson, recordWhole } from './training/identity'
 import { pathsIn, pathsWithin } from './training/read_paths'
 
@@ -39,7 +39,7 @@ export async function clusters(
   source: string | object,
   options: ClustersOptions = {},
 ): Promise<ClustersReport | ClustersPlanReport> {
-  checkOptions('clusters', options)
+  checkOptions('clusters', options, RESUMABLE)
   const { overwrite = false, dryRun = false, overrides = [] } = options
   const config = await readClustersConfig(source, overrides)
   const inputs = await inputsOf(config)

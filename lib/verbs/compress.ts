@@ -27,6 +27,7 @@ import {
   type DryRun,
   type FullRun,
   type LabelledProgress,
+  RESUMABLE,
   type Run,
   type RunContext,
   startRun,
@@ -92,7 +93,7 @@ export function compress(
 /** Either, as the options say. */
 export function compress(config: string | object, options?: CompressOptions): CompressRun
 export function compress(config: string | object, options: CompressOptions = {}): CompressRun {
-  return startRun('compress', options, (context) => runCompress(config, options, context))
+  return startRun('compress', options, RESUMABLE, (context) => runCompress(config, options, context))
 }
 
 type Context = RunContext<CompressEvent>

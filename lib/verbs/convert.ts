@@ -9,7 +9,7 @@ import { provenance } from '../checkpoint/provenance'
 import { isSpeechConfig } from '../checkpoint/speech_config'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { carryOver, MAX_SHARD_BYTES, writeJson, writeText } from '../checkpoint/write_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { toYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, type ConvertStatistics, type Handle, native, runJob } from '../native'
@@ -37,6 +37,16 @@ export interface ConvertCallbacks {
   onProgress?: ((progress: ByteProgress) => void) | undefined
   onWarning?: ((message: string) => void) | undefined
 }
+
+const OPTIONS: Kinds<ConvertOptions> = {
+  file: 'needed',
+  out: 'needed',
+  statistics: 'text',
+  overwrite: 'flag',
+  dryRun: 'flag',
+}
+
+const CALLBACKS: Kinds<ConvertCallbacks> = { ...LISTENERS, onWarning: 'function' }
 
 /** What a conversion has read and written. */
 export interface ConvertReport extends ConversionFacts, Partial<ConvertStatistics> {
@@ -67,8 +77,8 @@ export async function convert(
   options: ConvertOptions,
   callbacks: ConvertCallbacks = {},
 ): Promise<ConvertReport> {
-  checkOptions('convert', options, ['file', 'out'])
-  checkOptions('convert', callbacks)
+  checkOptions('convert', options, OPTIONS)
+  checkOptions('convert', callbacks, CALLBACKS)
   const { out, overwrite = false } = options
   const { signal } = callbacks
   const files = await sourceFiles(options.file, signal)

@@ -1,7 +1,7 @@
 /** A difference that lies in a folder, added to a model: a graft without base and chat model. */
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds } from '../config/call_options'
 import type { Scale } from '../config/scales'
-import { type GraftCallbacks, type GraftReport, graft } from './graft'
+import { CALLBACKS, type GraftCallbacks, type GraftReport, graft } from './graft'
 
 /** Which delta to add to which model. */
 export interface ApplyDeltaOptions {
@@ -25,6 +25,18 @@ export interface ApplyDeltaOptions {
   dryRun?: boolean | undefined
 }
 
+const OPTIONS: Kinds<ApplyDeltaOptions> = {
+  target: 'text',
+  delta: 'needed',
+  scale: 'any',
+  force: 'flag',
+  out: 'needed',
+  overwrite: 'flag',
+  resume: 'flag',
+  threads: 'threads',
+  dryRun: 'flag',
+}
+
 /**
  * Adds a delta to a model: what `graft` does with the models that it was extracted from, but for what its format has lost.
  * Throws ERR_WRONG_BASE, ERR_DELTA, and what `graft` throws.
@@ -33,7 +45,8 @@ export async function applyDelta(
   options: ApplyDeltaOptions,
   callbacks: GraftCallbacks = {},
 ): Promise<GraftReport> {
-  checkOptions('applyDelta', options, ['delta'])
+  checkOptions('applyDelta', options, OPTIONS)
+  checkOptions('applyDelta', callbacks, CALLBACKS)
   const { target, delta, scale, ...rest } = options
   return graft({ target, vectors: [{ delta, scale }], ...rest }, callbacks)
 }

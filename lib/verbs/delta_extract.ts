@@ -6,7 +6,7 @@ import { writeModelCard } from '../checkpoint/model_card'
 import { type InputRecord, provenance, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { type DeltaConfig, type DeltaFormat, deltaSchema, KEYS_OF_FORMATS } from '../config/delta'
 import { checkConfig, toYaml } from '../config/parse'
 import { TongueforgeError, throwFirst } from '../errors'
@@ -54,6 +54,23 @@ export interface DeltaCallbacks {
   onKept?: (() => void) | undefined
 }
 
+const OPTIONS: Kinds<ExtractDeltaOptions> = {
+  base: 'needed',
+  chat: 'needed',
+  out: 'needed',
+  format: 'any',
+  density: 'any',
+  rank: 'any',
+  energy: 'any',
+  factorDtype: 'any',
+  group: 'any',
+  overwrite: 'flag',
+  resume: 'flag',
+  dryRun: 'flag',
+}
+
+const CALLBACKS: Kinds<DeltaCallbacks> = { ...LISTENERS, onKept: 'function' }
+
 /** What is in the delta, and how far it is from the exact difference. */
 export interface ExtractDeltaReport extends Partial<DeltaFigures> {
   /** The folder, as a full path. */
@@ -89,9 +106,9 @@ export async function extractDelta(
   options: ExtractDeltaOptions,
   callbacks: DeltaCallbacks = {},
 ): Promise<ExtractDeltaReport> {
-  checkOptions('extractDelta', options, ['base', 'chat', 'out'])
-  checkOptions('extractDelta', callbacks)
-  const { out, overwrite = false, resume = false, dryRun = false } = options
+  checkOptions('extractDelta', options, OPTIONS)
+  checkOptions('extractDelta', callbacks, CALLBACKS)
+  const { out, overwrite = false, resume = false, dryRun } = options
   const { signal, onKept } = callbacks
   const settings = checkSettings(options)
   const models = await load(options)
@@ -104,7 +121,7 @@ export async function extractDelta(
   await checkSpace(out, plan.bytes_to_write, 'the delta')
   const report: ExtractDeltaReport = {
     out: resolve(out),
-    dry_run: dryRun,
+    dry_run: dryRun ?? false,
     settings,
     tensors_to_write: plan.tensors,
     bytes_to_write: plan.bytes_to_write,

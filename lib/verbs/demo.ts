@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson } from '../checkpoint/write_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { adaptConfig } from '../world/adaptation'
 import { type Claim, readClaims } from '../world/claims'
 import { writeDatasets } from '../world/datasets'
@@ -42,6 +42,8 @@ export interface DemoOptions {
   onProgress?: ((progress: DemoProgress) => void) | undefined
 }
 
+const OPTIONS: Kinds<DemoOptions> = { ...LISTENERS, out: 'text', seed: 'any', overwrite: 'flag' }
+
 /** What the demo has made, and whether its claims hold. */
 export interface DemoResult {
   /** The folder of the demo. */
@@ -63,7 +65,7 @@ export interface DemoResult {
 
 /** Runs the demo; models lie in OUT/NAME, the adaptation in OUT/adapted, the page is OUT/report.html. */
 export async function demo(options: DemoOptions = {}): Promise<DemoResult> {
-  checkOptions('demo', options)
+  checkOptions('demo', options, OPTIONS)
   return new Demo(options).run()
 }
 

@@ -2,7 +2,7 @@
 import type { EncoderSpec } from '../checkpoint/encoder_config'
 import { checkLabelNames, encoderSpec } from '../checkpoint/encoder_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
-import { checkOptions, flagOption, numberOption, wordOption } from '../config/call_options'
+import { checkOptions, JOB_LISTENERS, type Kinds, numberOption, wordOption } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import type { JobCallbacks, PackedLayer, SparseLayer } from '../native'
 import { IGNORE } from '../text/conversation'
@@ -12,7 +12,7 @@ import { Random } from '../text/random'
 import type { Tokenizer } from '../text/tokenizer'
 import { HeldHandle, type RunOnHandle } from './held_handle'
 import { int32Rows } from './id_rows'
-import type { LoadOptions } from './load_options'
+import { LOAD_OPTIONS, type LoadOptions } from './load_options'
 import { type LoadedEncoder, loadedEncoder } from './loaded_encoder'
 
 export interface TextsDone {
@@ -49,14 +49,30 @@ export interface Filling {
   candidates: { token: string; id: number; probability: number }[]
 }
 
+export interface FillOptions extends TextsOptions {
+  /** Words for each mask token; default: 5. */
+  topK?: number | undefined
+}
+
 export interface MaskedLossOptions extends JobCallbacks<TextsDone>, Partial<MaskingShares> {
   /** Of what is hidden; default: 1. */
   seed?: number | undefined
 }
 
+const TEXTS: Kinds<TextsOptions> = { ...JOB_LISTENERS, truncate: 'flag' }
+const EMBED: Kinds<EmbedOptions> = { ...TEXTS, pooling: 'any', normalize: 'flag' }
+const FILL: Kinds<FillOptions> = { ...TEXTS, topK: 'any' }
+const MASKED_LOSS: Kinds<MaskedLossOptions> = {
+  ...JOB_LISTENERS,
+  seed: 'any',
+  probability: 'any',
+  mask: 'any',
+  random: 'any',
+}
+
 /** Loads the folder of a text encoder, or the result of a run folder. */
 export async function loadEncoder(folder: string, options: LoadOptions = {}): Promise<Encoder> {
-  checkOptions('loadEncoder', options)
+  checkOptions('loadEncoder', options, LOAD_OPTIONS)
   const files = await openModelFolder(folder)
   const spec = encoderSpec(files.config, files.configFile, { quantized: true })
   checkLabelNames(spec, files.configFile)
@@ -111,7 +127,7 @@ export class Encoder {
   /** The label of each text. Throws ERR_MODEL_CONFIG for a model without a classification head. */
   async classify(texts: string | readonly string[], options: TextsOptions = {}): Promise<Classification[]> {
     return this.#model.call(async (run) => {
-      checkOptions('classify', options)
+      checkOptions('classify', options, TEXTS)
       const logits = await this.#classify(run, await this.#encode(texts, options), options)
       return logits.map((row) => this.#classification(row))
     })
@@ -123,7 +139,7 @@ export class Encoder {
     callbacks: JobCallbacks<TextsDone> = {},
   ): Promise<Float32Array[]> {
     return this.#model.call(async (run) => {
-      checkOptions('classifyIds', callbacks)
+      checkOptions('classifyIds', callbacks, JOB_LISTENERS)
       return this.#classify(run, int32Rows(rows), callbacks)
     })
   }
@@ -132,18 +148,14 @@ export class Encoder {
    * What may stand at each mask token of a text, the `topK` (default 5) likeliest, the likeliest first. Throws
    * ERR_MODEL_CONFIG, ERR_DATA.
    */
-  async fillMask(text: string, options: TextsOptions & { topK?: number } = {}): Promise<Filling[]> {
+  async fillMask(text: string, options: FillOptions = {}): Promise<Filling[]> {
     return this.#model.call(async (run) => {
-      checkOptions('fillMask', options)
+      checkOptions('fillMask', options, FILL)
       return this.#fillMask(run, text, options)
     })
   }
 
-  async #fillMask(
-    run: RunOnHandle,
-    text: string,
-    { topK = 5, ...options }: TextsOptions & { topK?: number },
-  ): Promise<Filling[]> {
+  async #fillMask(run: RunOnHandle, text: string, { topK = 5, ...options }: FillOptions): Promise<Filling[]> {
     const top_k = numberOption('topK', topK, { least: 1, most: 2 ** 30, whole: true })
     const { tokenizer, maskTokenId: mask_id } = await this.text()
     maskingOf(await this.text())
@@ -178,7 +190,7 @@ export class Encoder {
     options: MaskedLossOptions = {},
   ): Promise<{ loss: number; tokens: number }> {
     return this.#model.call(async (run) => {
-      checkOptions('maskedLoss', options)
+      checkOptions('maskedLoss', options, MASKED_LOSS)
       return this.#maskedLoss(run, rows, options)
     })
   }
@@ -234,11 +246,7 @@ export class Encoder {
     return vectors(await run('classify', { rows, threads: this.threads }, callbacks as JobCallbacks))
   }
 
-  async #encode(
-    texts: string | readonly string[],
-    { truncate = false }: TextsOptions,
-  ): Promise<Int32Array[]> {
-    flagOption('truncate', truncate)
+  async #encode(texts: string | readonly string[], { truncate }: TextsOptions): Promise<Int32Array[]> {
     const { tokenizer } = await this.text()
     const rows = await tokenizer.encodeBatch([texts].flat())
     return truncate ? cutToFit(rows, tokenizer, this.spec) : rows
@@ -260,11 +268,11 @@ export class Encoder {
 }
 
 function embedSettings(options: EmbedOptions) {
-  checkOptions('embed', options)
-  const { pooling = 'mean', normalize = false, ...callbacks } = options
+  checkOptions('embed', options, EMBED)
+  const { pooling = 'mean', normalize, ...callbacks } = options
   return {
     pooling: wordOption('pooling', pooling, ['mean', 'cls']),
-    normalize: flagOption('normalize', normalize),
+    normalize: normalize ?? false,
     callbacks,
   }
 }

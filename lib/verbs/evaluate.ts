@@ -30,6 +30,7 @@ import {
   type DryRun,
   type FullRun,
   type LabelledProgress,
+  RESUMABLE,
   type Run,
   startRun,
 } from './run'
@@ -76,7 +77,9 @@ export function evaluate(
 /** Either, as the options say. */
 export function evaluate(config: string | object, options?: EvaluateOptions): EvaluateRun
 export function evaluate(config: string | object, options: EvaluateOptions = {}): EvaluateRun {
-  return startRun('evaluate', options, (context) => runEvaluation(config, { ...options, ...context }))
+  return startRun('evaluate', options, RESUMABLE, (context) =>
+    runEvaluation(config, { ...options, ...context }),
+  )
 }
 
 interface Work extends EvaluateOptions {

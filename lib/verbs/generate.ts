@@ -1,5 +1,5 @@
 /** From tokens to text as it comes: stop strings, streaming, speed. */
-import { numberOption } from '../config/call_options'
+import { type Kinds, numberOption } from '../config/call_options'
 import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { NativeJobs, SamplingSettings } from '../native'
@@ -36,6 +36,22 @@ export interface GenerateOptions {
   /** Hears of every token as it comes. */
   onToken?: ((token: { row: number } & ChosenToken) => void) | undefined
 }
+
+/** Of all that make tokens. Numbers have their ranges below. */
+export const SAMPLING: Kinds<Omit<GenerateOptions, 'stop' | 'standalone'>> = {
+  maxNewTokens: 'any',
+  temperature: 'any',
+  topK: 'any',
+  topP: 'any',
+  minP: 'any',
+  repetitionPenalty: 'any',
+  seed: 'any',
+  logprobs: 'any',
+  signal: 'signal',
+  onToken: 'function',
+}
+
+const OPTIONS: Kinds<GenerateOptions> = { ...SAMPLING, stop: 'any', standalone: 'flag' }
 
 /** What has been added to an answer since the last piece: text once it is whole, ids at once. */
 export interface GeneratedPiece {
@@ -144,6 +160,8 @@ export function generatedIds(rows: NativeJobs['generate'][1]): GeneratedIds[] {
 
 /** What a text is made with: the model, and its ways of counting a call and of continuing ids within one. */
 export interface Writer {
+  /** An answer of `chat` stands alone. */
+  verb: 'generate' | 'chat'
   model: Model
   call<Result>(work: () => Promise<Result>): Promise<Result>
   generateIds(prompts: readonly Int32Array[], options: IdOptions): Promise<GeneratedIds[]>
@@ -158,7 +176,7 @@ export function generateText(
   promptIds: () => Promise<Int32Array>,
   options: GenerateOptions,
 ): Run<GeneratedPiece, Generation> {
-  return startRun('generate', options, ({ emit, signal }) =>
+  return startRun(writer.verb, options, OPTIONS, ({ emit, signal }) =>
     writer.call(async () => new TextGeneration(writer, options, emit).run(promptIds, signal)),
   )
 }
@@ -183,10 +201,10 @@ class TextGeneration {
   }
 
   async run(promptIds: () => Promise<Int32Array>, signal: AbortSignal): Promise<Generation> {
-    const { model } = this.writer
+    const { model, verb } = this.writer
     const prompt = await promptIds()
     if (await model.hasTokenizer()) {
-      const context = this.options.standalone ? [] : prompt
+      const context = verb === 'chat' || this.options.standalone ? [] : prompt
       this.#decoder = (await model.text()).tokenizer.stream({ context })
     }
     const finishReason = await this.#generate(prompt, signal)

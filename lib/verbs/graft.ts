@@ -8,7 +8,7 @@ import { type InputRecord, provenance } from '../checkpoint/provenance'
 import { checkSameHeads, specDifferences } from '../checkpoint/spec_differences'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { type GraftConfig, graftSchema } from '../config/graft'
 import { checkConfig, toYaml } from '../config/parse'
 import type { Scale } from '../config/scales'
@@ -83,6 +83,28 @@ export interface GraftCallbacks {
   onKept?: (() => void) | undefined
 }
 
+const OPTIONS: Kinds<GraftOptions> = {
+  target: 'text',
+  base: 'text',
+  chat: 'text',
+  scale: 'any',
+  vectors: 'any',
+  sparsify: 'any',
+  residual: 'flag',
+  force: 'flag',
+  out: 'needed',
+  overwrite: 'flag',
+  resume: 'flag',
+  threads: 'threads',
+  dryRun: 'flag',
+}
+
+export const CALLBACKS: Kinds<GraftCallbacks> = {
+  ...LISTENERS,
+  onWarning: 'function',
+  onKept: 'function',
+}
+
 /** What a graft has changed, or with `dryRun` would: tensors, bytes, the vocabulary, norms by kind of module. */
 export interface GraftReport extends Partial<GraftStatistics> {
   /** The model folder, as a full path. */
@@ -134,13 +156,13 @@ interface Prepared {
  * is written.
  */
 export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {}): Promise<GraftReport> {
-  checkOptions('graft', options, ['out'])
-  checkOptions('graft', callbacks)
-  const { out, overwrite = false, resume = false, threads = 0, dryRun = false } = options
+  checkOptions('graft', options, OPTIONS)
+  checkOptions('graft', callbacks, CALLBACKS)
+  const { out, overwrite = false, resume = false, threads = 0, dryRun } = options
   const prepared = await prepareGraft(graftConfig(options))
   const inputs = allInputs(prepared.models).map(({ path }) => path)
   await runJob('checkOutput', { out, overwrite, inputs })
-  const report = await planReport(prepared, options.out, dryRun)
+  const report = await planReport(prepared, options.out, dryRun ?? false)
   for (const warning of report.warnings) callbacks.onWarning?.(warning)
   if (dryRun) return report
 
@@ -173,8 +195,8 @@ export function graftConfig(options: GraftOptions): GraftConfig {
     withoutUndefined({
       target,
       vectors: vectors?.map(withoutUndefined) ?? [withoutUndefined({ base, chat, scale })],
-      residual,
-      force,
+      residual: residual ?? undefined,
+      force: force ?? undefined,
       sparsify: sparsify && withoutUndefined(sparsify),
     }),
     'graft',

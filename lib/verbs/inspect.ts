@@ -5,7 +5,7 @@ import { readJsonObjectIfPresent } from '../checkpoint/json_file'
 import { hasWeights, openModelFolder } from '../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../checkpoint/model_spec'
 import type { Provenance } from '../checkpoint/provenance'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { type ParameterParts, parameterParts, storedBytes } from '../counting/parameters'
 import { modelSize } from '../counting/registry'
 import { type ByteProgress, runJob, type TensorDescription, type ValueCounts } from '../native'
@@ -29,6 +29,14 @@ export interface InspectOptions {
   signal?: AbortSignal | undefined
   /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
+}
+
+const OPTIONS: Kinds<InspectOptions> = {
+  ...LISTENERS,
+  scan: 'flag',
+  macs: 'flag',
+  tokens: 'any',
+  seconds: 'any',
 }
 
 /** What a model folder holds: parameters, bytes, tensors, and what was asked for beside them. */
@@ -61,7 +69,7 @@ export interface Inspection {
  * without weights will do. Throws ERR_USAGE for `macs` without a length.
  */
 export async function inspect(folder: string, options: InspectOptions = {}): Promise<Inspection> {
-  checkOptions('inspect', options)
+  checkOptions('inspect', options, OPTIONS)
   const { scan = false } = options
   const model = await openModelFolder(folder)
   const spec = modelSpec(model.config, model.configFile, { quantized: true })

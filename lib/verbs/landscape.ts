@@ -25,6 +25,7 @@ import {
   type DryRun,
   type FullRun,
   type LabelledProgress,
+  RESUMABLE,
   type Run,
   type RunContext,
   startRun,
@@ -68,7 +69,7 @@ export function landscape(
 /** Either, as the options say. */
 export function landscape(config: string | object, options?: LandscapeOptions): LandscapeRun
 export function landscape(config: string | object, options: LandscapeOptions = {}): LandscapeRun {
-  return startRun('landscape', options, (context) => runLandscape(config, options, context))
+  return startRun('landscape', options, RESUMABLE, (context) => runLandscape(config, options, context))
 }
 
 type Context = RunContext<PointRecord>

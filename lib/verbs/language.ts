@@ -1,5 +1,5 @@
 /** Which language texts are in: by the detector that comes along, or by a model of fastText's such as lid.176. */
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds } from '../config/call_options'
 import { runJob } from '../native'
 import { detectByEld } from '../text/language/eld'
 import { scriptOf } from '../text/language/script'
@@ -12,6 +12,8 @@ export interface LanguageOptions {
   /** Stops it, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined
 }
+
+const OPTIONS: Kinds<LanguageOptions> = { model: 'text', signal: 'signal' }
 
 /** The language and the script of a text, and how well they fit it. */
 export interface IdentifiedLanguage {
@@ -48,8 +50,10 @@ export class LanguageIdentifier {
   /** The language of each text, in their order. Rejects with `signal.reason`, or ERR_DISPOSED. */
   async identify(
     texts: readonly string[],
-    { signal }: { signal?: AbortSignal | undefined } = {},
+    options: { signal?: AbortSignal | undefined } = {},
   ): Promise<IdentifiedLanguage[]> {
+    checkOptions('identify', options, { signal: 'signal' })
+    const { signal } = options
     if (!this.held) return identified(texts, detectByEld, signal)
     return this.held.call((run) => identified(texts, byFastText(run), signal))
   }
@@ -66,7 +70,7 @@ export class LanguageIdentifier {
 
 /** Throws ERR_FASTTEXT for a file that is no such model, ERR_NOT_FOUND, ERR_IO. */
 export async function loadLanguageIdentifier(options: LanguageOptions = {}): Promise<LanguageIdentifier> {
-  checkOptions('loadLanguageIdentifier', options)
+  checkOptions('loadLanguageIdentifier', options, OPTIONS)
   const { model, signal } = options
   signal?.throwIfAborted()
   if (model === undefined) return new LanguageIdentifier(undefined)

@@ -5,14 +5,14 @@ import { openModelFolder } from '../checkpoint/model_folder'
 import { checkOptions } from '../config/call_options'
 import { engineSettings } from '../config/serving'
 import { type Handle, native, runJob } from '../native'
-import type { LoadOptions } from './load_options'
+import { LOAD_OPTIONS, type LoadOptions } from './load_options'
 import { Model } from './model'
 import { Engine } from './serving/engine'
 import { timedLayers } from './timed_layers'
 
 /** Loads the folder of a model that writes text, or the result of a run folder. */
 export async function loadDecoder(folder: string, given: LoadOptions = {}): Promise<Model> {
-  checkOptions('loadDecoder', given)
+  checkOptions('loadDecoder', given, LOAD_OPTIONS)
   const { device = 'cpu', dtype = 'float32', threads = 0, serving = false, signal, onProgress } = given
   const { adapter, sparse, quantized } = given
   const settings = serving === false ? undefined : engineSettings(serving === true ? {} : serving)

@@ -4,7 +4,7 @@ import { type ModelSpec, modelSpec } from '../checkpoint/model_spec'
 import { checkOptions } from '../config/call_options'
 import { type Encoder, loadEncoder } from './encoder'
 import { loadDecoder } from './load_decoder'
-import type { LoadOptions } from './load_options'
+import { LOAD_OPTIONS, type LoadOptions } from './load_options'
 import type { Model } from './model'
 import { loadSpeechEncoder, type SpeechEncoder } from './speech_encoder'
 
@@ -24,7 +24,7 @@ export async function loadModel<Kind extends Loaded = Model>(
   folder: string,
   options: LoadOptions = {},
 ): Promise<Kind> {
-  checkOptions('loadModel', options)
+  checkOptions('loadModel', options, LOAD_OPTIONS)
   const { path, config, configFile } = await openModelFolder(folder)
   const { kind } = modelSpec(config, configFile, { quantized: true }) // refuses an unknown architecture with all that are known
   return (await LOADERS[kind](path, options)) as Kind

@@ -1,3 +1,4 @@
+import { type Kinds, LISTENERS } from '../config/call_options'
 import type { ServingOptions } from '../config/serving'
 import type { ByteProgress } from '../native'
 import type { LayerChoices } from './timed_layers'
@@ -28,4 +29,15 @@ export interface LoadOptions {
   signal?: AbortSignal | undefined
   /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
+}
+
+export const LOAD_OPTIONS: Kinds<LoadOptions> = {
+  ...LISTENERS,
+  device: 'text',
+  dtype: 'text',
+  threads: 'threads',
+  adapter: 'text',
+  sparse: 'any',
+  quantized: 'any',
+  serving: 'any',
 }

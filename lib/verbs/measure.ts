@@ -2,7 +2,7 @@
 import type { Dtype } from '../checkpoint/config_checks'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { type ModelSpec, modelSpec, mostPositions } from '../checkpoint/model_spec'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { positionsOf } from '../counting/macs'
 import { modelSize } from '../counting/registry'
 import { TongueforgeError } from '../errors'
@@ -32,6 +32,20 @@ export interface SpeedOptions extends LayerChoices {
   signal?: AbortSignal | undefined
   /** Hears how far it is. */
   onProgress?: ((progress: CountProgress) => void) | undefined
+}
+
+const OPTIONS: Kinds<SpeedOptions> = {
+  ...LISTENERS,
+  sparse: 'any',
+  quantized: 'any',
+  tokens: 'any',
+  clipSeconds: 'any',
+  newTokens: 'any',
+  device: 'text',
+  threads: 'threads',
+  dtype: 'text',
+  runs: 'any',
+  seconds: 'any',
 }
 
 /** The least disturbed run, and the one in the middle. */
@@ -78,7 +92,7 @@ const WARM_UP = 5
  * Throws ERR_USAGE for lengths that are none or of another kind of model, and for more tokens than it has positions.
  */
 export async function measureSpeed(folder: string, options: SpeedOptions = {}): Promise<SpeedReport> {
-  checkOptions('measureSpeed', options)
+  checkOptions('measureSpeed', options, OPTIONS)
   const {
     newTokens = 32,
     device = 'cpu',

@@ -11,7 +11,7 @@ import { writeModelCard } from '../checkpoint/model_card'
 import { type InputRecord, provenance, recordInput, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import type { MergeConfig } from '../config/merge'
 import { checkMergeConfig } from '../config/merge_checks'
 import { readYaml, toYaml } from '../config/parse'
@@ -42,6 +42,17 @@ export interface MergeOptions {
   onWarning?: ((message: string) => void) | undefined
   /** Called where an interrupted merge has left something to go on with. */
   onKept?: (() => void) | undefined
+}
+
+const OPTIONS: Kinds<MergeOptions> = {
+  ...LISTENERS,
+  out: 'needed',
+  overwrite: 'flag',
+  resume: 'flag',
+  dryRun: 'flag',
+  threads: 'threads',
+  onWarning: 'function',
+  onKept: 'function',
 }
 
 /** What a merge has made, or with `dryRun` would. */
@@ -110,13 +121,13 @@ export interface PreparedMerge {
  * anything is written.
  */
 export async function merge(config: string | object, options: MergeOptions): Promise<MergeReport> {
-  checkOptions('merge', options, ['out'])
-  const { out, overwrite = false, resume = false, dryRun = false, threads = 0 } = options
+  checkOptions('merge', options, OPTIONS)
+  const { out, overwrite = false, resume = false, dryRun, threads = 0 } = options
   const { signal, onProgress, onWarning, onKept } = options
   const prepared = await prepareMerge(config)
   const inputs = foldersOf(prepared.models)
   await runJob('checkOutput', { out, overwrite, inputs })
-  const report = await planReport(prepared, resolve(out), dryRun)
+  const report = await planReport(prepared, resolve(out), dryRun ?? false)
   for (const warning of report.warnings) onWarning?.(warning)
   if (dryRun) return report
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { DecoderSpec } from '../checkpoint/model_config'
 import type { ModelFolder } from '../checkpoint/model_folder'
 import { quantised } from '../checkpoint/quantization_config'
-import { checkOptions, numberOption } from '../config/call_options'
+import { checkOptions, JOB_LISTENERS, type Kinds, numberOption } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import { access } from '../files'
 import {
@@ -25,12 +25,13 @@ import {
   type Generation,
   generatedIds,
   generateText,
+  SAMPLING,
   samplingSettings,
   type Writer,
 } from './generate'
 import { firstTargetOf, firstTargetsOf, int32Rows, stopRow } from './id_rows'
 import { checkDelta, type Delta } from './live/deltas'
-import { graftedModel, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
+import { graftedModel, LIVE_GRAFT, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
 import { LiveWeights } from './live/weights'
 import { chatIds, promptIds } from './prompts'
 import type { Run } from './run'
@@ -62,6 +63,16 @@ export interface Likelihood {
   is_greedy: boolean
 }
 
+export interface ScoreOptions extends JobCallbacks {
+  /** Index of the first token of each row that counts; default: 1. */
+  firstTarget?: number | undefined
+}
+
+export interface LikelihoodOptions extends JobCallbacks<CountProgress> {
+  /** Tokens that go through the model at once; default: by the device. */
+  batchTokens?: number | undefined
+}
+
 /** Options of the calls that take token ids. */
 export interface IdOptions extends Omit<GenerateOptions, 'stop' | 'standalone'> {
   /** Ids that end a sequence; default: those of the model folder. */
@@ -69,6 +80,10 @@ export interface IdOptions extends Omit<GenerateOptions, 'stop' | 'standalone'> 
   /** Of a model that serves: what a prompt and its answer took. */
   onUsage?: ((usage: { row: number } & Usage) => void) | undefined
 }
+
+const ID_OPTIONS: Kinds<IdOptions> = { ...SAMPLING, stopIds: 'any', onUsage: 'function' }
+const SCORE_IDS: Kinds<ScoreOptions> = { ...JOB_LISTENERS, firstTarget: 'any' }
+const LIKELIHOODS: Kinds<LikelihoodOptions> = { ...JOB_LISTENERS, batchTokens: 'any' }
 
 /** A loaded model that writes text. Many calls may run on it at a time; `dispose` frees it. */
 export class Model {
@@ -108,18 +123,18 @@ export class Model {
     prompt: string | ArrayLike<number>,
     options: GenerateOptions = {},
   ): Run<GeneratedPiece, Generation> {
-    return this.#write(() => promptIds(this, prompt), options)
+    return this.#write('generate', () => promptIds(this, prompt), options)
   }
 
   /** Answers the last turn of a conversation, in the model's own chat template. */
   chat(messages: readonly Message[], options: GenerateOptions = {}): Run<GeneratedPiece, Generation> {
-    return this.#write(() => chatIds(this, messages), { ...options, standalone: true })
+    return this.#write('chat', () => chatIds(this, messages), options)
   }
 
   /** Log-likelihood of a text, through a sliding window where it is longer than the model's context. */
   async score(text: string, options: JobCallbacks = {}): Promise<Score> {
     return this.#calls.run(async () => {
-      checkOptions('score', options)
+      checkOptions('score', options, JOB_LISTENERS)
       const ids = await (await this.text()).tokenizer.encode(text)
       if (ids.length < 2) throw tooShort(ids.length)
       const [score] = await this.#score([ids], 1, options)
@@ -133,10 +148,10 @@ export class Model {
    */
   async scoreIds(
     rows: readonly ArrayLike<number>[],
-    options: JobCallbacks & { firstTarget?: number } = {},
+    options: ScoreOptions = {},
   ): Promise<{ tokens: number; nll: number }[]> {
     return this.#calls.run(async () => {
-      checkOptions('scoreIds', options)
+      checkOptions('scoreIds', options, SCORE_IDS)
       const { firstTarget = 1, ...callbacks } = options
       return this.#score(int32Rows(rows), firstTargetOf(rows, firstTarget), callbacks)
     })
@@ -149,10 +164,10 @@ export class Model {
    */
   async likelihoods(
     requests: readonly LikelihoodRequest[],
-    options: JobCallbacks<CountProgress> & { batchTokens?: number | undefined } = {},
+    options: LikelihoodOptions = {},
   ): Promise<Likelihood[]> {
     return this.#calls.run(async () => {
-      checkOptions('likelihoods', options)
+      checkOptions('likelihoods', options, LIKELIHOODS)
       const { batchTokens = 0, ...callbacks } = options
       const batch_tokens = numberOption('batchTokens', batchTokens, { least: 0, most: 2 ** 30, whole: true })
       const rows = int32Rows(requests.map(({ ids }) => ids))
@@ -172,7 +187,7 @@ export class Model {
   /** Continues token sequences; those of equal length run as one batch. Row i samples with seed + i. */
   async generateIds(prompts: readonly ArrayLike<number>[], options: IdOptions = {}): Promise<GeneratedIds[]> {
     return this.#calls.run(async () => {
-      checkOptions('generateIds', options)
+      checkOptions('generateIds', options, ID_OPTIONS)
       return this.#generate(prompts, options)
     })
   }
@@ -215,7 +230,7 @@ export class Model {
    * Tokenizer and template stay. Stopped or failed, it leaves the weights as they were.
    */
   async graft(delta: Delta, options: LiveGraftOptions = {}): Promise<LiveGraftReport> {
-    checkOptions('graft', options)
+    checkOptions('graft', options, LIVE_GRAFT)
     checkDelta(delta)
     return this.#swapping(async () => {
       if (this.spec.quantization) throw quantised(this.files.configFile)
@@ -249,9 +264,13 @@ export class Model {
     return this.dispose()
   }
 
-  #write(promptIds: () => Promise<Int32Array>, options: GenerateOptions): Run<GeneratedPiece, Generation> {
+  #write(
+    verb: Writer['verb'],
+    promptIds: () => Promise<Int32Array>,
+    options: GenerateOptions,
+  ): Run<GeneratedPiece, Generation> {
     const writer: Writer = {
-      model: this,
+      ...{ verb, model: this },
       call: (work) => this.#calls.run(work),
       generateIds: (prompts, options) => this.#generate(prompts, options),
     }

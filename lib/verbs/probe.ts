@@ -20,7 +20,7 @@ import { hashProbes } from './probing/identity'
 import { headNames, ProbeJournal } from './probing/journal'
 import { type PlannedProbe, type ProbePlan, planProbes } from './probing/plan'
 import { type ProbePlanReport, type ProbeReport, planReport, reportOf } from './probing/report'
-import type { ConfiguredOptions, LabelledProgress } from './run'
+import { type ConfiguredOptions, type LabelledProgress, RESUMABLE } from './run'
 import { canonicalJson, recordWhole } from './training/identity'
 import { pathsIn, pathsWithin } from './training/read_paths'
 
@@ -42,7 +42,7 @@ export async function probe(
   source: string | object,
   options: ProbeOptions = {},
 ): Promise<ProbeReport | ProbePlanReport> {
-  checkOptions('probe', options)
+  checkOptions('probe', options, RESUMABLE)
   const { overwrite = false, dryRun = false, overrides = [], signal, onWarning } = options
   const { file, raw } = await readGiven(source, overrides)
   const config = checkConfig(probeSchema, raw, file)

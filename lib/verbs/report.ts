@@ -1,6 +1,6 @@
 /** One page from the folders of runs: load -> plan -> run -> save -> report. Each kind of run is a file in reporting/kinds/. */
 import { jsonText } from '../checkpoint/write_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { type Attachment, attachmentsOf, type Block } from '../report/blocks'
 import { type Chapter, type Document, documentHtml } from '../report/document'
 import { VERSION } from '../version'
@@ -20,6 +20,8 @@ export interface ReportOptions {
   signal?: AbortSignal | undefined
   onProgress?: ((progress: { label: string; done: number; total: number }) => void) | undefined
 }
+
+const OPTIONS: Kinds<ReportOptions> = { ...LISTENERS, out: 'needed', title: 'text', overwrite: 'flag' }
 
 /** A run as a report tells of it. */
 export interface ReportedRun {
@@ -53,7 +55,7 @@ export interface ReportResult extends ReportContent {
  * ERR_USAGE, ERR_NOT_FOUND, ERR_DATA for a folder that is no run of tongueforge, ERR_EXISTS, ERR_NO_SPACE, ERR_IO.
  */
 export async function report(folders: readonly string[], options: ReportOptions): Promise<ReportResult> {
-  checkOptions('report', options, ['out'])
+  checkOptions('report', options, OPTIONS)
   const { out, overwrite = false, signal, onProgress } = options
   signal?.throwIfAborted()
   const place = await checkedPlace(out, overwrite)

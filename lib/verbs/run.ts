@@ -1,5 +1,5 @@
 /** A long piece of work seen from outside: its items by `for await`, its end by `.result`. */
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds } from '../config/call_options'
 
 export interface RunOptions {
   signal?: AbortSignal | undefined
@@ -63,13 +63,14 @@ export class Run<Item, Result> implements AsyncIterable<Item> {
 }
 
 /** The run of a verb: what is wrong with its options is a failure of the run, like all that comes later. */
-export function startRun<Item, Result>(
+export function startRun<Item, Result, Options extends Pick<RunOptions, 'signal'>>(
   verb: string,
-  options: Pick<RunOptions, 'signal'>,
+  options: Options,
+  kinds: Kinds<Options>,
   body: (context: RunContext<Item>) => Promise<Result>,
 ): Run<Item, Result> {
   const checked = async (context: RunContext<Item>) => {
-    checkOptions(verb, options)
+    checkOptions(verb, options, kinds)
     return body(context)
   }
   return new Run((emit, signal) => checked({ emit, signal }), { signal: signalOf(options) })
@@ -101,6 +102,22 @@ export interface ConfiguredOptions<Progress> {
   onWarning?: ((message: string) => void) | undefined
   /** Hears of the work as it goes on. */
   onProgress?: ((progress: Progress) => void) | undefined
+}
+
+export const CONFIGURED: Kinds<ConfiguredOptions<never>> = {
+  overrides: 'any',
+  dryRun: 'flag',
+  resume: 'flag',
+  overwrite: 'flag',
+  signal: 'signal',
+  onWarning: 'function',
+  onProgress: 'function',
+}
+
+/** Of those that can be gone on with. */
+export const RESUMABLE: Kinds<ConfiguredOptions<never> & { onKept?: (() => void) | undefined }> = {
+  ...CONFIGURED,
+  onKept: 'function',
 }
 
 /** Options of a run that does its work. */

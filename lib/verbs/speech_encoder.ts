@@ -3,12 +3,12 @@ import { FrontEnd } from '../audio/front_end'
 import { type Audio, readAudio } from '../audio/read'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { type SpeechSpec, speechSpec } from '../checkpoint/speech_config'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, JOB_LISTENERS, type Kinds } from '../config/call_options'
 import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { CountProgress, JobCallbacks, SparseLayer } from '../native'
 import { HeldHandle, type RunOnHandle } from './held_handle'
-import type { LoadOptions } from './load_options'
+import { LOAD_OPTIONS, type LoadOptions } from './load_options'
 import { type LoadedEncoder, loadedEncoder } from './loaded_encoder'
 
 /** A layer by its number: 0 is what goes into the first block, n what the n-th gives; `last`: what the model gives. */
@@ -25,6 +25,12 @@ export interface HiddenStatesOptions extends JobCallbacks<CountProgress> {
   hidden?: readonly Int32Array[] | undefined
 }
 
+const HIDDEN_STATES: Kinds<HiddenStatesOptions> = {
+  ...JOB_LISTENERS,
+  layers: 'any',
+  hidden: 'any',
+}
+
 /** Of one sound. */
 export interface SoundStates {
   /** Points in time: T. */
@@ -35,7 +41,7 @@ export interface SoundStates {
 
 /** Loads the folder of a speech encoder, or the result of a run folder. */
 export async function loadSpeechEncoder(folder: string, options: LoadOptions = {}): Promise<SpeechEncoder> {
-  checkOptions('loadSpeechEncoder', options)
+  checkOptions('loadSpeechEncoder', options, LOAD_OPTIONS)
   const files = await openModelFolder(folder)
   const spec = speechSpec(files.config, files.configFile)
   return new SpeechEncoder(files, spec, await loadedEncoder(files.path, spec, options))
@@ -74,7 +80,7 @@ export class SpeechEncoder {
     options: HiddenStatesOptions = {},
   ): Promise<SoundStates[]> {
     return this.#model.call(async (run) => {
-      checkOptions('hiddenStates', options)
+      checkOptions('hiddenStates', options, HIDDEN_STATES)
       return this.#hiddenStates(run, given, options)
     })
   }

@@ -7,7 +7,15 @@ import type { SweepConfig } from '../config/sweep'
 import { TongueforgeError } from '../errors'
 import { type ByteProgress, runJob } from '../native'
 import { graft } from './graft'
-import { type ConfiguredOptions, type DryRun, type FullRun, type Run, type RunContext, startRun } from './run'
+import {
+  CONFIGURED,
+  type ConfiguredOptions,
+  type DryRun,
+  type FullRun,
+  type Run,
+  type RunContext,
+  startRun,
+} from './run'
 import { named } from './sweep/dimensions'
 import { inputsHash } from './sweep/identity'
 import { isBetter, judge, type Verdict } from './sweep/judge'
@@ -74,7 +82,7 @@ export function sweep(config: string | object, options: DryRun<SweepOptions>): S
 /** Either, as the options say. */
 export function sweep(config: string | object, options?: SweepOptions): SweepRun
 export function sweep(config: string | object, options: SweepOptions = {}): SweepRun {
-  return startRun('sweep', options, (context) => runSweep(config, options, context))
+  return startRun('sweep', options, CONFIGURED, (context) => runSweep(config, options, context))
 }
 
 type Context = RunContext<SweepPoint>

@@ -1,5 +1,5 @@
 /** Training: load -> plan -> run -> save -> report. The loop is training/session.ts, the step is native. */
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds } from '../config/call_options'
 import type { TrainConfig } from '../config/train'
 import type { Environment } from '../distributed/rendezvous'
 import type { Team } from '../distributed/team'
@@ -56,6 +56,19 @@ export interface TrainOptions {
   onProgress?: ((progress: PreparationProgress) => void) | undefined
   /** Tells whether this process is one of several that train together (docs/distributed.md); default: process.env. */
   environment?: Environment | undefined
+}
+
+export const OPTIONS: Kinds<TrainOptions> = {
+  overrides: 'any',
+  dryRun: 'flag',
+  showBatch: 'flag',
+  resume: 'flag',
+  overwrite: 'flag',
+  signal: 'signal',
+  onWarning: 'function',
+  onNote: 'function',
+  onProgress: 'function',
+  environment: 'any',
 }
 
 /** One update, as metrics.jsonl has it, and how many there will be. */
@@ -122,7 +135,7 @@ async function runTraining(
   options: TrainOptions,
   context: TrainContext,
 ): Promise<TrainResult> {
-  checkOptions('train', options)
+  checkOptions('train', options, OPTIONS)
   const config = await readTrainConfig(source, options.overrides ?? [])
   if (options.dryRun || options.showBatch) return planOnly(config, options, context)
   const team = await joinTeam(config, options, context.signal)

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { readProvenance } from '../checkpoint/provenance'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { readYaml } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { ByteProgress, StreamCheck } from '../native'
@@ -21,6 +21,8 @@ export interface VerifyOptions {
   /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
+
+const OPTIONS: Kinds<VerifyOptions> = { ...LISTENERS, chunks: 'any', seed: 'any' }
 
 /** Whether a result is what its record says. */
 export interface Verification extends Partial<StreamCheck> {
@@ -41,7 +43,7 @@ const ALL = 2 ** 52
  * ERR_NOT_FOUND for a folder without provenance.json, ERR_CONFIG, and what opening the inputs throws.
  */
 export async function verify(folder: string, options: VerifyOptions = {}): Promise<Verification> {
-  checkOptions('verify', options)
+  checkOptions('verify', options, OPTIONS)
   const { chunks = 64, seed = 0, signal, onProgress } = options
   checkCount(chunks)
   const model = await openModelFolder(folder)

@@ -8,7 +8,7 @@ import { writeModelCard } from '../checkpoint/model_card'
 import { provenance, recordModel } from '../checkpoint/provenance'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { toYaml } from '../config/parse'
 import { type ByteProgress, type RowExtensionInputs, runJob } from '../native'
 import { type Inputs, load } from './vocabulary/inputs'
@@ -25,6 +25,26 @@ export type { ExtendVocabularyReport } from './vocabulary/report'
 const ARITHMETIC =
   'new rows: mean of the rows of their pieces in double; one rounding to the dtype of the row'
 
+const OPTIONS: Kinds<ExtendVocabularyOptions> = {
+  model: 'needed',
+  out: 'needed',
+  data: 'any',
+  heldOut: 'any',
+  tokens: 'any',
+  coverage: 'any',
+  minCount: 'any',
+  maxTokenLength: 'any',
+  specialTokens: 'any',
+  chatTemplate: 'any',
+  eosToken: 'any',
+  padToMultipleOf: 'any',
+  threads: 'any',
+  overwrite: 'flag',
+  dryRun: 'flag',
+}
+
+const CALLBACKS: Kinds<ExtendVocabularyCallbacks> = { ...LISTENERS, onWarning: 'function' }
+
 /**
  * Gives a model more tokens: tokenizer.json, embedding and head grow, everything else stays byte for byte. Throws
  * ERR_TOKENIZER for a tokenizer that is no BPE, ERR_VOCABULARY where nothing can be added or a check fails, ERR_CONFIG,
@@ -35,8 +55,8 @@ export async function extendVocabulary(
   options: ExtendVocabularyOptions,
   callbacks: ExtendVocabularyCallbacks = {},
 ): Promise<ExtendVocabularyReport> {
-  checkOptions('extendVocabulary', options, ['model', 'out'])
-  checkOptions('extendVocabulary', callbacks)
+  checkOptions('extendVocabulary', options, OPTIONS)
+  checkOptions('extendVocabulary', callbacks, CALLBACKS)
   const start = performance.now()
   const { overwrite = false, dryRun = false } = options
   const inputs = await load(options)

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson } from '../checkpoint/write_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
 import { runJob } from '../native'
 import { Tokenizer } from '../text/tokenizer'
 import { save, tokenizerFile } from './vocabulary/fresh/files'
@@ -15,6 +15,26 @@ export type { TrainVocabularyCallbacks, TrainVocabularyProgress } from './vocabu
 export type { TrainVocabularyOptions } from './vocabulary/fresh/options'
 export type { TrainVocabularyReport } from './vocabulary/fresh/report'
 
+const OPTIONS: Kinds<TrainVocabularyOptions> = {
+  data: 'any',
+  out: 'needed',
+  size: 'any',
+  minCount: 'any',
+  maxTokenLength: 'any',
+  coverage: 'any',
+  specialTokens: 'any',
+  bosToken: 'any',
+  eosToken: 'any',
+  padToken: 'any',
+  chatTemplate: 'any',
+  like: 'any',
+  threads: 'any',
+  overwrite: 'flag',
+  dryRun: 'flag',
+}
+
+const CALLBACKS: Kinds<TrainVocabularyCallbacks> = { ...LISTENERS, onWarning: 'function' }
+
 /**
  * Makes a folder with a byte-level BPE tokenizer that `transformers` and every verb of ours loads. Throws ERR_CONFIG,
  * ERR_DATA, ERR_NOT_FOUND, ERR_TOKENIZER for a `like` of another kind, ERR_TEMPLATE, ERR_EXISTS: before anything is
@@ -24,10 +44,10 @@ export async function trainVocabulary(
   options: TrainVocabularyOptions,
   callbacks: TrainVocabularyCallbacks = {},
 ): Promise<TrainVocabularyReport> {
-  checkOptions('trainVocabulary', options, ['out'])
-  checkOptions('trainVocabulary', callbacks)
+  checkOptions('trainVocabulary', options, OPTIONS)
+  checkOptions('trainVocabulary', callbacks, CALLBACKS)
   const start = performance.now()
-  const { overwrite = false, dryRun = false } = options
+  const { overwrite = false, dryRun } = options
   const plan = await planTraining(options)
   const inputs = [...Object.values(plan.files).flat(), ...(plan.like ? [plan.like.path] : [])]
   await runJob('checkOutput', { out: plan.config.out, overwrite, inputs })
@@ -37,7 +57,7 @@ export async function trainVocabulary(
   const tokenizer = Tokenizer.fromJson(json)
   const report: TrainVocabularyReport = {
     out: resolve(plan.config.out),
-    dry_run: dryRun,
+    dry_run: dryRun ?? false,
     ...figures(plan, counted, learnt),
     round_trip: await roundTrip(tokenizer, texts, callbacks.signal),
     examples: examples(tokenizer, plan, learnt),

@@ -55,7 +55,7 @@ test('the calls below are all that there are', () => {
 })
 
 for (const [given, received] of [
-  ['folder', '"folder"'],
+  ['folder', "'folder'"],
   [null, 'nothing'],
   [7, '7'],
   [['folder'], '["folder"]'],
@@ -87,7 +87,7 @@ test('a key in the style of a config is told from an option', async () => {
 test('a signal that is none is refused', async () => {
   const { code, message, hint } = await failure('compress', { signal: 'stop' })
   assert.equal(code, 'ERR_USAGE')
-  assert.equal(message, 'compress: signal: expected an AbortSignal, received "stop"')
+  assert.equal(message, "compress: signal: expected an AbortSignal, received 'stop'")
   assert.equal(hint, 'Write { signal: controller.signal }.')
 })
 
@@ -101,9 +101,77 @@ test('a call without the folder that it writes says which key holds it', async (
   assert.match((await failure('convert', { file: 3 })).message, /^convert: file: expected text, received 3$/)
 })
 
+/** What a call cannot do without. */
+const NEEDED = {
+  applyDelta: { delta: 'delta', out: 'out' },
+  convert: { file: 'file', out: 'out' },
+  extendVocabulary: { model: 'model', out: 'out' },
+  extractDelta: { base: 'base', chat: 'chat', out: 'out' },
+  graft: { out: 'out' },
+  merge: { out: 'out' },
+  mergeAdapter: { model: 'model', adapter: 'adapter', out: 'out' },
+  report: { out: 'out.html' },
+  trainVocabulary: { out: 'out' },
+}
+
+const RUN = ['dryRun', 'resume', 'overwrite']
+const FLAGS = {
+  ...{ adapt: RUN, clusters: RUN, compress: RUN, evaluate: RUN, landscape: RUN, merge: RUN, probe: RUN },
+  ...{ sweep: RUN, train: [...RUN, 'showBatch', 'ownProcess'], extractDelta: RUN },
+  graft: [...RUN, 'force', 'residual'],
+  applyDelta: [...RUN, 'force'],
+  convert: ['dryRun', 'overwrite'],
+  mergeAdapter: ['dryRun', 'overwrite'],
+  trainVocabulary: ['dryRun', 'overwrite'],
+  extendVocabulary: ['dryRun', 'overwrite'],
+  demo: ['overwrite'],
+  report: ['overwrite'],
+  inspect: ['scan', 'macs'],
+}
+
+test('what is no flag is not taken for one', async () => {
+  for (const [name, flags] of Object.entries(FLAGS))
+    for (const flag of flags)
+      for (const [value, received] of [
+        ['false', "'false'"],
+        [0, '0'],
+        [{}, '{}'],
+      ]) {
+        const { code, message } = await failure(name, { ...NEEDED[name], [flag]: value })
+        assert.deepEqual(
+          [code, message],
+          ['ERR_USAGE', `${name}: ${flag}: expected true or false, received ${received}`],
+        )
+      }
+})
+
+test('an option that a call does not know is refused, with the one that may be meant', async () => {
+  for (const name of Object.keys(CALLS)) {
+    if (name === 'serve') continue // its schema does
+    const { code, message, hint } = await failure(name, { ...NEEDED[name], bogus: 1 })
+    assert.deepEqual([code, message], ['ERR_USAGE', `${name}: bogus: unknown option`])
+    assert.match(hint, /^Known keys: \w+/)
+  }
+  const meant = async (name, key) => (await failure(name, { ...NEEDED[name], [key]: true })).hint
+  for (const name of Object.keys(FLAGS).filter((name) => FLAGS[name].includes('dryRun')))
+    assert.equal(await meant(name, 'dryrun'), "Did you mean 'dryRun'?", name)
+  assert.equal(await meant('loadModel', 'devise'), "Did you mean 'device'?")
+  assert.equal(await meant('verify', 'chunk'), "Did you mean 'chunks'?")
+  const { code } = await failure('inspect', { bogus: undefined })
+  assert.equal(code, 'ERR_NOT_FOUND') // of the folder
+})
+
+test('options are not taken from the place of callbacks', async () => {
+  const call = tongueforge.graft(
+    { target: 'target', base: 'base', chat: 'chat', out: 'out' },
+    { dryRun: true },
+  )
+  await assert.rejects(call, { code: 'ERR_USAGE', message: 'graft: dryRun: unknown option' })
+})
+
 test('callbacks are looked at like options', async () => {
   await assert.rejects(tongueforge.graft({ out: 'out' }, 'folder'), {
     code: 'ERR_USAGE',
-    message: 'graft: expected an object of options, received "folder"',
+    message: "graft: expected an object of options, received 'folder'",
   })
 })

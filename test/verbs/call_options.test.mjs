@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { loadModel } from 'tongueforge'
+import { graft, inspect, loadLanguageIdentifier, loadModel } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { encoderConfig, idOf, writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
@@ -34,7 +34,7 @@ describe('options of calls on', () => {
       })
   }
   const NO_OBJECTS = [null, 5, 'x', []]
-  const NO_FLAGS = ['no', 0, null]
+  const NO_FLAGS = ['no', 0, {}]
 
   test('an encoder: pooling, normalize, truncate, topK, what is hidden', async () => {
     const { encoder: model, classifier } = models
@@ -48,14 +48,14 @@ describe('options of calls on', () => {
     await refused(
       (normalize) => model.embed('the', { normalize }),
       NO_FLAGS,
-      /^normalize: expected true or false/,
+      /^embed: normalize: expected true or false/,
     )
     await refused(
       (truncate) => model.embed('the', { truncate }),
       NO_FLAGS,
-      /^truncate: expected true or false/,
+      /^embed: truncate: expected true or false/,
     )
-    await refused((truncate) => classifier.classify('the', { truncate }), NO_FLAGS, /^truncate: /)
+    await refused((truncate) => classifier.classify('the', { truncate }), NO_FLAGS, /^classify: truncate: /)
     const fill = (topK) => model.fillMask('the [MASK]', { topK })
     await refused(fill, [-1, 0, 2.5, Number.NaN, 'x', '3', null], /^topK: expected a whole number from 1 to/)
     assert.equal((await fill(1e6))[0].candidates.length, model.spec.vocab_size)
@@ -129,6 +129,16 @@ describe('options of calls on', () => {
     )
     const delta = { base: join(root, 'decoder'), chat: join(root, 'decoder') }
     await refused(
+      (force) => model.graft({ base: 'base', chat: 'chat' }, { force }),
+      NO_FLAGS,
+      /^graft: force: expected true or false/,
+    )
+    await refused(
+      (standalone) => model.generate(row, { standalone }).result,
+      NO_FLAGS,
+      /^generate: standalone: expected true or false/,
+    )
+    await refused(
       (delta) => model.graft(delta),
       [null, undefined, 5, {}, { base: 'x' }, []],
       /^delta: expected the folder/,
@@ -144,5 +154,49 @@ describe('options of calls on', () => {
     await refused((options) => model.likelihoods([], options), NO_OBJECTS, /^likelihoods: expected/)
     const sample = (temperature) => model.generateIds([row], { temperature })
     await refused(sample, ['0.5', null, [], true], /^temperature: expected a number from 0 to 100/)
+  })
+  test('all models: what a call does not know, and a listener that is none', async () => {
+    const { encoder, classifier, decoder, speech } = models
+    const row = [1, 5, 9]
+    const delta = { base: join(root, 'decoder'), chat: join(root, 'decoder') }
+    const calls = {
+      embed: (options) => encoder.embed('the', options),
+      fillMask: (options) => encoder.fillMask('the [MASK]', options),
+      maskedLoss: (options) => encoder.maskedLoss([row], options),
+      classify: (options) => classifier.classify('the', options),
+      classifyIds: (options) => classifier.classifyIds([row], options),
+      hiddenStates: (options) => speech.hiddenStates([noise(12, 1)], options),
+      score: (options) => decoder.score('the police', options),
+      scoreIds: (options) => decoder.scoreIds([row], options),
+      likelihoods: (options) => decoder.likelihoods([{ ids: row, firstTarget: 1 }], options),
+      generateIds: (options) => decoder.generateIds([row], options),
+      generate: (options) => decoder.generate(row, options).result,
+      chat: (options) => decoder.chat([{ role: 'user', content: 'the' }], options).result,
+      graft: (options) => decoder.graft(delta, options),
+      identify: async (options) => (await loadLanguageIdentifier()).identify(['the'], options),
+    }
+    for (const [name, call] of Object.entries(calls)) {
+      const expected = (what) => new RegExp(`^${name}: ${what}`)
+      await refused(call, [{ bogus: 1 }], expected('bogus: unknown option$'))
+      await refused(call, NO_OBJECTS, expected('expected an object of options'))
+      const listener = { generate: 'onToken', generateIds: 'onToken', chat: 'onToken' }[name] ?? 'onProgress'
+      if (name !== 'identify')
+        await refused(
+          call,
+          [{ [listener]: 'x' }],
+          expected(`${listener}: expected a function, received 'x'$`),
+        )
+    }
+  })
+
+  test('flags and listeners that are null count as not given', async () => {
+    const { encoder } = models
+    const nothing = { normalize: null, truncate: null, onProgress: null }
+    assert.deepEqual(await encoder.embed('the', nothing), await encoder.embed('the'))
+    const folder = join(root, 'decoder')
+    assert.deepEqual(await inspect(folder, { scan: null, macs: null }), await inspect(folder))
+    const vector = { target: folder, base: folder, chat: folder, out: join(root, 'grafted') }
+    const made = await graft({ ...vector, dryRun: null, overwrite: null, resume: null, force: null })
+    assert.equal(made.dry_run, false)
   })
 })

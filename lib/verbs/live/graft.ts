@@ -1,4 +1,5 @@
 /** A graft in memory: the weights of a loaded model with a delta on them, as a model of its own. */
+import { type Kinds, LISTENERS } from '../../config/call_options'
 import type { Scale } from '../../config/scales'
 import { type ByteProgress, type GraftedModel, type Handle, native, runJob } from '../../native'
 import type { Described } from '../grafting/inputs'
@@ -16,6 +17,8 @@ export interface LiveGraftOptions {
   /** Hears how far it is. */
   onProgress?: ((progress: ByteProgress) => void) | undefined
 }
+
+export const LIVE_GRAFT: Kinds<LiveGraftOptions> = { ...LISTENERS, scale: 'any', force: 'flag' }
 
 /** What a graft in memory has changed. */
 export interface LiveGraftReport {

@@ -1,7 +1,7 @@
 /** Follows a run that another process works on, or has worked on: what a server does once it is started again. */
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { checkOptions } from '../../config/call_options'
+import { checkOptions, type Kinds } from '../../config/call_options'
 import { signalOf } from '../run'
 import {
   type TrainContext,
@@ -26,6 +26,14 @@ export interface AttachOptions extends Pick<TrainOptions, 'onWarning' | 'onNote'
   after?: number | undefined
   /** Lets go of the run, which goes on; `stop` ends it. */
   signal?: AbortSignal | undefined
+}
+
+const OPTIONS: Kinds<AttachOptions> = {
+  onWarning: 'function',
+  onNote: 'function',
+  onProgress: 'function',
+  after: 'any',
+  signal: 'signal',
 }
 
 const PACE = 20 // ms
@@ -72,7 +80,7 @@ async function followRun(
   options: AttachOptions,
   { emit, signal, latest }: TrainContext,
 ): Promise<TrainResult<TrainReport>> {
-  checkOptions('attach', options)
+  checkOptions('attach', options, OPTIONS)
   const { verb, process: its } = await beginning(folder)
   const letGo = new AbortController()
   const leave = AbortSignal.any([signal, letGo.signal])

@@ -1,9 +1,10 @@
 /** Training as a server calls it: in a process of its own, which a crash of native code ends in place of this one. */
-import { checkOptions } from '../../config/call_options'
+import { checkOptions, type Kinds } from '../../config/call_options'
 import { rendezvous } from '../../distributed/rendezvous'
 import { type DryRun, type FullRun, signalOf } from '../run'
 import {
   type DryRunReport,
+  OPTIONS as HERE,
   type TrainOptions as HereOptions,
   type TrainReport,
   type TrainResult,
@@ -23,6 +24,8 @@ export interface TrainOptions extends HereOptions {
   ownProcess?: boolean | undefined
 }
 
+const OPTIONS: Kinds<TrainOptions> = { ...HERE, ownProcess: 'flag' }
+
 /**
  * Trains as a YAML file or an object says (docs/train.md). Same machine, build and config: the same bytes, also when
  * it was stopped and resumed. Throws ERR_CONFIG, ERR_DATA, ERR_EXISTS, ERR_BUSY, ERR_NO_SPACE, ERR_OUT_OF_MEMORY,
@@ -41,8 +44,8 @@ export function train(
 /** Either, as the options say. */
 export function train(config: string | object, options?: TrainOptions): TrainRun
 export function train(config: string | object, options: TrainOptions = {}): TrainRun {
-  const { ownProcess = true, ...others } = { ...options }
-  if (!ownProcess || isOneOfMany(others)) return trainHere(config, others)
+  const { ownProcess, ...others } = { ...options }
+  if (ownProcess === false || isOneOfMany(others)) return trainHere(config, others)
   return new TrainRun((context) => trainThere(config, options, { ...options, ...context }), {
     signal: signalOf(options),
   })
@@ -61,7 +64,7 @@ async function trainThere(
   options: TrainOptions,
   audience: Audience & { signal: AbortSignal },
 ): Promise<TrainResult> {
-  checkOptions('train', options)
+  checkOptions('train', options, OPTIONS)
   const { signal } = audience
   signal.throwIfAborted()
   const child = HostProcess.start({ verb: 'train', source, options: sent(options) })
