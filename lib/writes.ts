@@ -200,12 +200,14 @@ async function removeTree(path: string): Promise<void> {
 export const rmdir = (path: string): Promise<void> => calls.rmdir(path).catch(removeFailed(path))
 
 /**
- * Deletes a folder so that none of it is taken for all: renamed to `.trash-NAME` beside its place first, which whoever
- * holds the folder around it next sweeps away, if this is cut short. Nothing where it is not there. Throws ERR_IO.
+ * Deletes a folder so that none of it is taken for all: renamed to `.trash-NAME` beside its place first, which the next
+ * call, or whoever holds the folder around it next, sweeps away, if this is cut short. Nothing where it is not there.
+ * Throws ERR_IO.
  */
 export async function discard(path: string): Promise<void> {
-  if (!fs.existsSync(path)) return
   const trash = join(dirname(path), `.trash-${basename(path)}`)
+  await rm(trash, { recursive: true, force: true })
+  if (!fs.existsSync(path)) return
   await rename(path, trash)
   await rm(trash, { recursive: true, force: true })
 }

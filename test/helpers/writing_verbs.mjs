@@ -293,7 +293,9 @@ export function notWhole({ kind, torn: tornOf = () => [] }, work, expected) {
 
 /** Files of a checkpoint that are not what its manifest says. */
 function tornFiles(checkpoint) {
-  const { files } = JSON.parse(readFileSync(join(checkpoint, 'manifest.json'), 'utf8'))
+  const manifest = join(checkpoint, 'manifest.json')
+  if (!existsSync(manifest)) return [manifest]
+  const { files } = JSON.parse(readFileSync(manifest, 'utf8'))
   const paths = files.map(({ name, sha256 }) => ({ path: join(checkpoint, name), sha256 }))
   return paths.filter(({ path, sha256 }) => hashOf(path) !== sha256).map(({ path }) => path)
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import type { AdaptConfig } from '../../config/adapt'
 import { readdir } from '../../files'
-import { rm } from '../../writes'
+import { discard, rm } from '../../writes'
 import { type Claim, ClaimedFolder } from '../training/claimed_folder'
 import { pathsIn, taskFiles } from '../training/read_paths'
 import { StageRecords } from './records'
@@ -58,14 +58,15 @@ export class AdaptFolder extends ClaimedFolder<AdaptConfig> {
 
   /** A training that has come to its end will not be gone on with. */
   async end(stage: string): Promise<void> {
-    await rm(join(this.place(stage), 'checkpoints'), { recursive: true, force: true })
+    await discard(join(this.place(stage), 'checkpoints'))
   }
 
   /** Deletes the model of a stage; what its verb tells of the work stays. */
   async forget(stage: string): Promise<void> {
     const place = this.place(stage)
-    const isModel = existsSync(join(place, 'config.json'))
-    const gone = isModel ? (await readdir(place)).filter((name) => !RECORD.has(name)) : ['model', 'adapter']
+    for (const name of ['model', 'adapter']) await discard(join(place, name))
+    if (!existsSync(join(place, 'config.json'))) return
+    const gone = (await readdir(place)).filter((name) => !RECORD.has(name))
     // What makes it a model goes last: who is stopped in between finds the rest of it the next time.
     gone.sort((a, b) => Number(a === 'config.json') - Number(b === 'config.json'))
     for (const name of gone) await rm(join(place, name), { recursive: true, force: true })

@@ -8,7 +8,7 @@ import { carryOver, writeJson, writeText } from '../../checkpoint/write_folder'
 import type { AdaptConfig } from '../../config/adapt'
 import { toYaml } from '../../config/parse'
 import { readdir } from '../../files'
-import { copyFile, link, rm } from '../../writes'
+import { copyFile, discard, link } from '../../writes'
 import { numerics } from '../training/environment'
 import { cardOf } from './card'
 import type { Contest } from './contest'
@@ -41,7 +41,7 @@ export async function publish({ plan, runner, folder }: Contest, report: AdaptRe
   ]
   for (const { stage, out, ...how } of results) {
     if (stage === undefined) {
-      await rm(out, { recursive: true, force: true })
+      await discard(out)
       continue
     }
     if (await folder.published(out, report.inputs_sha256)) continue

@@ -54,6 +54,7 @@ export class StageRunner {
     const { folder } = this.session
     const stage = this.stages.find((one) => one.name === name)!
     if (this.isDone(name) && (!STAGE_KINDS[stage.verb].makesModel || folder.hasModel(name))) {
+      await folder.end(name) // an end by force may have come before it
       this.session.onKept()
       return
     }

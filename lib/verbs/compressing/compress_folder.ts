@@ -46,15 +46,15 @@ export class CompressFolder extends ClaimedFolder<CompressConfig> {
     await makeFolder(this.stages)
     const begun = await this.#begun()
     if (begun?.stage === name && begun.inputs_sha256 === hash) return
-    await rm(this.place(name), { recursive: true, force: true })
+    await discard(this.place(name))
     await writeJson(this.stages, BEGUN, { stage: name, inputs_sha256: hash })
   }
 
   /** Once a stage is recorded, what its training would have been gone on with is deleted; other stages have none. */
   async end(name: string): Promise<void> {
     if ((await this.#begun())?.stage !== name) return
-    for (const gone of [join(this.place(name), 'checkpoints'), join(this.stages, BEGUN)])
-      await rm(gone, { recursive: true, force: true })
+    await discard(join(this.place(name), 'checkpoints'))
+    await rm(join(this.stages, BEGUN), { force: true })
   }
 
   /** Which training was begun, and for what; nothing where a kill has cut the marker short. */
@@ -66,7 +66,7 @@ export class CompressFolder extends ClaimedFolder<CompressConfig> {
   async forget(name: string): Promise<void> {
     const place = this.place(name)
     if (existsSync(join(place, 'config.json'))) return discard(place)
-    await rm(join(place, 'model'), { recursive: true, force: true })
+    await discard(join(place, 'model'))
   }
 
   /** Deletes the model of the last stage, once it is the result; and stages/, where nothing else is in it. */
