@@ -82,6 +82,7 @@ test('lib: an import goes down', () => {
     'libtorch_folders',
     'version',
     'errors',
+    'abort',
     'files',
     'writes',
     'work_paths',

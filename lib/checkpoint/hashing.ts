@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { abortWith } from '../abort'
 import { openRegular } from './regular_file'
 
 /** What is read in less time than a thread needs to start. */
@@ -64,12 +65,15 @@ export async function hashBeside<Hashes, Result>(
   signal?: AbortSignal,
 ): Promise<[Result, Hashes]> {
   const stop = new AbortController()
-  const hashes = hash(signal ? AbortSignal.any([signal, stop.signal]) : stop.signal)
+  const letGo = abortWith(stop, signal)
+  const hashes = hash(stop.signal)
   hashes.catch(() => {}) // waited for below, unless the work fails first
   try {
     return [await work(), await hashes]
   } catch (error) {
     stop.abort(error)
     throw error
+  } finally {
+    letGo()
   }
 }

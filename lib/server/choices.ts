@@ -1,4 +1,5 @@
 /** Several answers to one request, their pieces as they come. */
+import { abortWith } from '../abort'
 import type { GeneratedPiece, Generation } from '../verbs/generate'
 import { Run } from '../verbs/run'
 
@@ -27,9 +28,9 @@ export function choicesOf(
   }
   const body = async (emit: (event: ChoiceEvent) => void, signal: AbortSignal) => {
     const failed = new AbortController()
-    const either = AbortSignal.any([signal, failed.signal])
+    const letGo = abortWith(failed, signal)
     const answers = starts.map(async (start, index) => {
-      const run = start(either)
+      const run = start(failed.signal)
       for await (const piece of run) {
         begin()
         emit({ index, piece })
@@ -39,7 +40,7 @@ export function choicesOf(
       return generation
     })
     for (const one of answers) one.catch((error) => failed.abort(error)) // the first to fail tells the reason
-    return Promise.all(answers).finally(() => Promise.allSettled(answers))
+    return Promise.all(answers).finally(() => Promise.allSettled(answers).finally(letGo))
   }
   return new Run(body, { signal })
 }

@@ -1,4 +1,5 @@
 /** From tokens to text as it comes: stop strings, streaming, speed. */
+import { abortWith } from '../abort'
 import { type Kinds, numberOption } from '../config/call_options'
 import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
@@ -182,7 +183,7 @@ export function generateText(
 }
 
 class TextGeneration {
-  readonly #enough = new AbortController() // a stop string was found
+  readonly #enough = new AbortController() // a stop string was found, or the call is aborted
   readonly #stop: StopStrings
   readonly #ids: number[] = []
   readonly #logprobs: Logprob[] = []
@@ -222,9 +223,10 @@ class TextGeneration {
   }
 
   async #generate(prompt: Int32Array, signal: AbortSignal): Promise<'stop' | 'length'> {
+    const letGo = abortWith(this.#enough, signal)
     const options = {
       ...this.options,
-      signal: AbortSignal.any([signal, this.#enough.signal]),
+      signal: this.#enough.signal,
       onToken: (token: { row: number } & ChosenToken) => this.#take(token),
       onUsage: (usage: Usage) => {
         this.#usage = usage
@@ -236,6 +238,8 @@ class TextGeneration {
     } catch (error) {
       if (this.#stop.found && !signal.aborted) return 'stop'
       throw error
+    } finally {
+      letGo()
     }
   }
 

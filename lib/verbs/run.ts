@@ -1,4 +1,5 @@
 /** A long piece of work seen from outside: its items by `for await`, its end by `.result`. */
+import { abortWith } from '../abort'
 import { checkOptions, type Kinds } from '../config/call_options'
 
 export interface RunOptions {
@@ -25,8 +26,9 @@ export class Run<Item, Result> implements AsyncIterable<Item> {
     { signal, capacity = Number.POSITIVE_INFINITY }: RunOptions = {},
   ) {
     this.#capacity = capacity
-    const stop = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal
-    this.result = body((item) => this.#emit(item), stop).finally(() => {
+    const letGo = abortWith(this.#stop, signal)
+    this.result = body((item) => this.#emit(item), this.#stop.signal).finally(() => {
+      letGo()
       this.#ended = true
       this.#wakeAll()
     })

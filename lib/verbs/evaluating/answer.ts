@@ -1,4 +1,5 @@
 /** One model answers the conversations of a task: turn by turn, prompts of one length and one setting together. */
+import { abortWith } from '../../abort'
 import type { EvaluateConfig } from '../../config/evaluate'
 import type { Answer, Conversation, GenerationSettings } from '../../tasks/generation'
 import type { GenerationTask } from '../../tasks/task'
@@ -195,6 +196,7 @@ async function answered(
     settings.stop,
   )
   const enough = new AbortController()
+  const letGo = abortWith(enough, signal)
   const onToken = (token: { row: number; id: number }) => {
     progress.token()
     watch.take(token)
@@ -204,7 +206,7 @@ async function answered(
     ...{ temperature: settings.temperature, topK: settings.top_k, topP: settings.top_p },
     ...{ maxNewTokens: prompt.max_new_tokens, seed: settings.seed + number + turn * TURN_SEEDS },
     onToken,
-    signal: AbortSignal.any([enough.signal, ...(signal ? [signal] : [])]),
+    signal: enough.signal,
   }
   try {
     const found = await model.generateIds(
@@ -215,6 +217,8 @@ async function answered(
   } catch (error) {
     if (enough.signal.aborted && !signal?.aborted) return watch.answers()
     throw error
+  } finally {
+    letGo()
   }
 }
 

@@ -1,4 +1,5 @@
 /** What is missing of the judgments of one model on one task is asked for, several at a time. */
+import { abortWith } from '../../abort'
 import type { JudgeConfig } from '../../config/judge'
 import { TongueforgeError } from '../../errors'
 import type { JudgeClient } from './client'
@@ -27,16 +28,16 @@ export async function askForMissing(
   const missing = judgments.missing
   const refusals = new Refusals(missing.length)
   const failed = new AbortController()
-  const together = AbortSignal.any([signal, failed.signal])
+  const letGo = abortWith(failed, signal)
   const total = requests.length
   let next = 0
   let done = total - missing.length
   onProgress?.({ done, total })
   const work = async () => {
     while (next < missing.length) {
-      together.throwIfAborted()
+      failed.signal.throwIfAborted()
       const step = missing[next++]!
-      const reply = await client.ask(requests[step]!.prompt.messages, { signal: together, onWarning })
+      const reply = await client.ask(requests[step]!.prompt.messages, { signal: failed.signal, onWarning })
       await judgments.add(step, model, reply)
       onKept?.()
       onProgress?.({ done: ++done, total })
@@ -51,6 +52,7 @@ export async function askForMissing(
   )
   // All have ended before the first failure is told: nobody writes any more.
   const ended = await Promise.allSettled(workers)
+  letGo()
   signal.throwIfAborted()
   if (failed.signal.aborted) throw failed.signal.reason
   for (const one of ended) if (one.status === 'rejected') throw one.reason

@@ -1,6 +1,7 @@
 /** Follows a run that another process works on, or has worked on: what a server does once it is started again. */
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { abortWith } from '../../abort'
 import { checkOptions, type Kinds } from '../../config/call_options'
 import { signalOf } from '../run'
 import {
@@ -82,18 +83,18 @@ async function followRun(
 ): Promise<TrainResult<TrainReport>> {
   checkOptions('attach', options, OPTIONS)
   const { verb, process: its } = await beginning(folder)
-  const letGo = new AbortController()
-  const leave = AbortSignal.any([signal, letGo.signal])
+  const leave = new AbortController()
+  abortWith(leave, signal) // for good: it is the signal of this run alone
   const hearing = new Hearing({ ...options, emit: unknown(emit, options.after), signal, latest }, () =>
-    letGo.abort(),
+    leave.abort(),
   )
   const earlier = async (before: number) => {
     for (const item of await HOSTED[verb].earlier(folder, before)) hearing.hear({ event: 'item', item })
   }
   let isFirst = true
-  const alive = () => !leave.aborted && whereabouts(its) === 'alive'
-  for await (const event of follow(join(folder, EVENTS_FILE), { alive, signal: leave })) {
-    if (leave.aborted) break
+  const alive = () => !leave.signal.aborted && whereabouts(its) === 'alive'
+  for await (const event of follow(join(folder, EVENTS_FILE), { alive, signal: leave.signal })) {
+    if (leave.signal.aborted) break
     if (event.event === 'item' && isFirst) {
       isFirst = false
       await earlier((event.item as TrainStep).step)

@@ -1,19 +1,16 @@
 /** How long one attempt may take. */
+import { abortWith } from '../../abort'
 import { timeoutOf } from './timeout'
 
-/** Ends one attempt: with the signal of the whole, or late. Leaves nothing behind in that signal, which AbortSignal.any would. */
+/** Ends one attempt: with the signal of the whole, or late. */
 export class Watch {
   readonly #control = new AbortController()
-  readonly #stop = () => this.#control.abort(this.whole.reason)
+  readonly #letGo: () => void
   readonly #timer: NodeJS.Timeout
   late = false
 
-  constructor(
-    private readonly whole: AbortSignal,
-    seconds: number,
-  ) {
-    whole.addEventListener('abort', this.#stop)
-    if (whole.aborted) this.#stop()
+  constructor(whole: AbortSignal, seconds: number) {
+    this.#letGo = abortWith(this.#control, whole)
     const tooLong = () => {
       this.late = true
       this.#control.abort()
@@ -27,6 +24,6 @@ export class Watch {
 
   end(): void {
     clearTimeout(this.#timer)
-    this.whole.removeEventListener('abort', this.#stop)
+    this.#letGo()
   }
 }

@@ -1,5 +1,6 @@
 /** Scores from an endpoint: several requests side by side, each again where it failed for a moment. */
 import { createHash } from 'node:crypto'
+import { abortWith } from '../../abort'
 import type { ScorerConfig } from '../../config/scorers'
 import { apiKeyOf, checkAddress } from '../requesting/keys'
 import { asJson, type Endpoint, type Failure, isRefused, odd, posted, refusal } from '../requesting/post'
@@ -58,13 +59,13 @@ export class EndpointScorer implements Scorer {
     const starts = Array.from({ length: Math.ceil(texts.length / size) }, (_, i) => i * size)
     const scores = new Array<number | null>(texts.length).fill(null)
     const failed = new AbortController()
-    const together = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])])
+    const letGo = abortWith(failed, signal)
     let [next, done] = [0, 0]
     const work = async () => {
       while (next < starts.length) {
         const from = starts[next++]!
         const some = texts.slice(from, from + size)
-        const found = await this.#ask(some, { signal: together, onWarning })
+        const found = await this.#ask(some, { signal: failed.signal, onWarning })
         for (const [i, score] of found.entries()) scores[from + i] = score
         done += some.length
         onProgress?.({ done, total: texts.length })
@@ -74,6 +75,7 @@ export class EndpointScorer implements Scorer {
       work().catch((error) => failed.abort(error)),
     )
     await Promise.all(workers)
+    letGo()
     signal?.throwIfAborted()
     if (failed.signal.aborted) throw failed.signal.reason
     if (this.#refused !== undefined && scores.every((score) => score === null)) throw this.#refused.error

@@ -1,4 +1,5 @@
 /** Prompts that are asked of an engine together. */
+import { abortWith } from '../../abort'
 import type { RequestSettings } from '../../native'
 import { type GeneratedIds, type Logprob, logprobOf } from '../generate'
 import type { ChosenToken, Engine, Usage } from './engine'
@@ -17,7 +18,7 @@ export function answersOf(
   { signal, onToken, onUsage }: Listeners,
 ): Promise<GeneratedIds[]> {
   const failed = new AbortController()
-  const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
+  const letGo = abortWith(failed, signal)
   const answer = async (prompt: Int32Array, row: number): Promise<GeneratedIds> => {
     const ids: number[] = []
     const logprobs: Logprob[] = []
@@ -29,7 +30,7 @@ export function answersOf(
     }
     const request = { ...settings, prompt, seed: settings.seed + row }
     const { reason } = await engine.ask(request, {
-      signal: either,
+      signal: failed.signal,
       onToken: take,
       onUsage: (usage) => onUsage?.({ row, ...usage }),
     })
@@ -37,5 +38,5 @@ export function answersOf(
   }
   const answers = prompts.map((prompt, row) => answer(prompt, row))
   for (const one of answers) one.catch((error) => failed.abort(error)) // the first to fail tells the reason
-  return Promise.all(answers).finally(() => Promise.allSettled(answers))
+  return Promise.all(answers).finally(() => Promise.allSettled(answers).finally(letGo))
 }
