@@ -78,7 +78,9 @@ export const taskSchema = z.strictObject({
     .prefault({})
     .describe('`sampler`: `default` draws examples for each document, `first_n` takes the first.'),
   num_fewshot: count(0).optional().describe('Examples before a question; 0 holds whatever is asked for.'),
-  description: anyText().default('').describe('Stands before all else.'),
+  description: anyText()
+    .default('')
+    .describe('Stands before all else: a text, which may have {{ field }} in it, or a field of the record.'),
   doc_to_text: anyText()
     .default('')
     .describe(

@@ -23,6 +23,8 @@ export interface GenerationSettings {
 
 /** What a model is asked by one document. */
 export interface Conversation {
+  /** Stands before all else, where the document decides it. */
+  description?: string
   /** What stands before the first answer: turns of system, user and assistant, the last one the user's. */
   messages: readonly Message[]
   /** Questions with their answers that stand before it. */

@@ -38,7 +38,7 @@ export function pairsOf(
   options: PromptOptions = {},
 ): Pair[] {
   const before = [
-    ...systemTurn(task, texts, options),
+    ...systemTurn(question.description ?? task.description ?? texts.description, task, options),
     ...shots.flatMap((shot) => exampleTurns(task, exampleOf(shot))),
   ]
   const textOf = (context: string) =>
@@ -63,7 +63,7 @@ export function conversationText(
 ): string {
   const [first, ...others] = asked as [Message, ...Message[]]
   const turns: Turn[] = [
-    ...systemTurn(layout, {}, options),
+    ...systemTurn(layout.description, layout, options),
     ...examples.flatMap((example) => exampleTurns(layout, example)),
     { role: 'user', content: first.content, after: '' },
   ]
@@ -73,8 +73,7 @@ export function conversationText(
 const targetDelimiter = ({ target_delimiter = ' ' }: Layout) => target_delimiter
 const fewshotDelimiter = ({ fewshot_delimiter = '\n\n' }: Layout) => fewshot_delimiter
 
-function systemTurn(task: Layout, texts: FixedTexts, { system_instruction = '' }: PromptOptions): Turn[] {
-  const description = task.description ?? texts.description ?? ''
+function systemTurn(description = '', task: Layout, { system_instruction = '' }: PromptOptions): Turn[] {
   const between =
     system_instruction === '' ||
     description === '' ||

@@ -9,6 +9,8 @@ export type Doc = Readonly<Record<string, unknown>>
 
 /** One document as a question with given answers: the likeliest one is the model's. */
 export interface Question {
+  /** Stands before all else, where the document decides it. */
+  description?: string
   /** What stands before the answers; a text for each of them where the answer is part of it (WinoGrande). */
   context: string | readonly string[]
   /** Without the blank before them. */
@@ -71,6 +73,8 @@ interface TaskRow {
 interface PromptRow {
   /** Stands before all else; as a text of its own only where it is short, else among `texts`. */
   description?: string
+  /** In its place, where the document decides it. Throws ERR_DATA, ERR_TEMPLATE. */
+  descriptionOf?(doc: Doc): string
   /** Stands between a question and its answer, and between examples. */
   target_delimiter?: string
   fewshot_delimiter?: string

@@ -2,6 +2,7 @@
 import { configError, suggestion } from '../config/parse'
 import type { TaskConfig } from '../config/task'
 import { DocTemplate } from '../text/doc_template'
+import { layoutError } from './records'
 import type { Doc, Task } from './task'
 
 /** What a task of any kind has. */
@@ -15,6 +16,18 @@ export function reader(given: string, name: string): (doc: Doc) => unknown {
     if (Object.hasOwn(doc, given)) return doc[given]
     return isExpression ? template.value(doc) : template.render(doc)
   }
+}
+
+/** What stands before all else: a field of the record, or a template over it. */
+export function describer({ description: given }: TaskConfig, file: string) {
+  if (given === '') return {}
+  const template = new DocTemplate(given, `description of ${file}`)
+  const descriptionOf = (doc: Doc): string => {
+    const found = Object.hasOwn(doc, given) ? (doc[given] ?? '') : template.render(doc)
+    if (typeof found === 'string') return found
+    throw layoutError('description', 'a text', found)
+  }
+  return { descriptionOf }
 }
 
 /** Keys that say something to one output_type alone: elsewhere nobody would follow them. */

@@ -8,11 +8,11 @@ import { JUDGED_SETTINGS, settingsOfCategory } from './judging/conversation'
 import { MEASURES } from './measures/table'
 import { layoutError } from './records'
 import type { Doc, GenerationTask, Shots } from './task'
-import { chosen, type Row, reader } from './task_keys'
+import { chosen, describer, type Row, reader } from './task_keys'
 
 /** Throws ERR_CONFIG that names the key, ERR_TEMPLATE. */
 export function generationTask(row: Row, config: TaskConfig, shots: Shots, file: string): GenerationTask {
-  const { description, target_delimiter, fewshot_delimiter, num_fewshot } = config
+  const { target_delimiter, fewshot_delimiter, num_fewshot } = config
   const asked = config.judged
     ? turnsReader(config, file)
     : reader(config.doc_to_text, `doc_to_text of ${file}`)
@@ -20,7 +20,7 @@ export function generationTask(row: Row, config: TaskConfig, shots: Shots, file:
   const language = languageReader(config, file)
   return {
     ...{ ...row, kind: 'generation', generation: settingsOf(config), ...judgedOf(config, file) },
-    ...{ description, target_delimiter, fewshot_delimiter },
+    ...{ target_delimiter, fewshot_delimiter, ...describer(config, file) },
     ...(num_fewshot !== undefined && { num_fewshot }),
     // An example has to have its answer.
     ...(target && !config.judged && { shots }),

@@ -6,7 +6,7 @@ import { TongueforgeError } from '../errors'
 import { METRICS, PERPLEXITIES } from './metrics'
 import { layoutError, texts } from './records'
 import type { ChoiceTask, DataSource, Doc, RollingTask, Shots, Task } from './task'
-import { checkKeys, chosen, type Row, reader } from './task_keys'
+import { checkKeys, chosen, describer, type Row, reader } from './task_keys'
 import { generationTask } from './user_generation_task'
 
 /** Throws ERR_CONFIG that names the key, ERR_NOT_FOUND, ERR_TEMPLATE. */
@@ -51,9 +51,9 @@ function choiceTask(row: Row, config: TaskConfig, file: string, split: string): 
       : () => doc_to_choice
   if (doc_to_target === undefined) throw noTarget(file)
   const target = typeof doc_to_target === 'string' ? targetReader(doc_to_target, file) : () => doc_to_target
-  const { description, target_delimiter, fewshot_delimiter, num_fewshot } = config
+  const { target_delimiter, fewshot_delimiter, num_fewshot } = config
   return {
-    ...{ ...row, kind: 'choices', description, target_delimiter, fewshot_delimiter },
+    ...{ ...row, kind: 'choices', target_delimiter, fewshot_delimiter, ...describer(config, file) },
     ...(num_fewshot !== undefined && { num_fewshot }),
     shots: shotsOf(config, split),
     question: (doc) => {

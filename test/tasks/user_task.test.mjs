@@ -82,6 +82,26 @@ test('digits that a template makes are a place, as in the harness; those of a fi
   assert.deepEqual(task.question({ question: 'x', a: '[1]' }, {}).gold, [1])
 })
 
+test('what stands before all else is a field or a template over the document, as in the harness', async () => {
+  const described = async (keys, doc) => (await taskOf(keys)).task.descriptionOf?.(doc)
+  for (const output of [{}, { output_type: 'generate_until', doc_to_choice: undefined }]) {
+    const of = (description, doc) => described({ ...output, description }, doc)
+    assert.equal(await of('', {}), undefined)
+    assert.equal(await of('Say. \n', {}), 'Say. \n')
+    assert.equal(await of('About {{subject}}: \n\n', { subject: 'birds' }), 'About birds: \n\n')
+    assert.equal(await of('subject', { subject: 'birds{{x}}' }), 'birds{{x}}')
+    assert.equal(await of('subject', { subject: null }), '')
+    await assert.rejects(of('subject', { subject: 3 }), {
+      code: 'ERR_DATA',
+      message: /^description: expected a text/,
+    })
+    await assert.rejects(of('{{subject}}', {}), {
+      message: /description of .*: the record has no field subject/,
+    })
+    await assert.rejects(of('{{subject', {}), { code: 'ERR_TEMPLATE' })
+  }
+})
+
 test('files are beside the task file, whatever the folder that it is read from', async () => {
   const { task, file } = await taskOf({})
   const folder = join(file, '..')

@@ -83,6 +83,18 @@ describe('evaluate', () => {
     assert.equal((await readSamples(samplesFile(plain.out, 'first', 'tiny')))[0].context, sample.doc.question)
   })
 
+  test('the description is that of the document', async () => {
+    const task = join(root, 'tasks/described.yaml')
+    writeFileSync(
+      task,
+      `${readFileSync(files.tiny, 'utf8').replace('task: tiny', 'task: described')}description: "{{options[0]}}: "\n`,
+    )
+    const given = config({ tasks: [task], num_fewshot: 1 })
+    await evaluate(given).result
+    for (const { doc, context } of await readSamples(samplesFile(given.out, 'first', 'described')))
+      assert.ok(context.startsWith(`${doc.options[0]}: `), context)
+  })
+
   test('a run that is resumed measures what is missing or has changed, and nothing else', async () => {
     const given = config({ tasks: [files.tiny, files.tiny_pages] })
     const first = await evaluate(given).result

@@ -121,7 +121,12 @@ describe('tasks of generation', () => {
 
   test('examples stand before a question as the harness lays them out, or as turns', async () => {
     const task = taskFile({
-      ...{ doc_to_target: 'next', description: 'Say. ', fewshot_delimiter: '|', target_delimiter: '=' },
+      ...{
+        doc_to_target: 'next',
+        description: 'Say {{next[0]}}. ',
+        fewshot_delimiter: '|',
+        target_delimiter: '=',
+      },
       ...{ fewshot_split: 'test', fewshot_config: { sampler: 'first_n' } },
     })
     const plain = { generation: { chat_template: 'plain' }, num_fewshot: 2 }
@@ -129,14 +134,14 @@ describe('tasks of generation', () => {
     const [a, b, c] = samples.map(({ doc }) => doc)
     assert.equal(
       samples[2].turns[0].prompt,
-      `Say. ${a.question}=${a.next}|${b.question}=${b.next}|${c.question}`,
+      `Say ${c.next[0]}. ${a.question}=${a.next}|${b.question}=${b.next}|${c.question}`,
     )
     assert.equal(samples[0].turns[0].prompt.includes(a.next), false, 'a document is no example of itself')
     assert.equal(report.results[0].num_fewshot, 2)
     const turns = await ran(task, { num_fewshot: 1, fewshot_as_multiturn: true })
     const { template } = await model.text()
     const messages = [
-      { role: 'system', content: 'Say. ' },
+      { role: 'system', content: `Say ${c.next[0]}. ` },
       { role: 'user', content: a.question },
       { role: 'assistant', content: a.next },
       { role: 'user', content: c.question },

@@ -41,7 +41,8 @@ export class ConversationPrompts {
     const { system_instruction, fewshot_as_multiturn } = this.config
     const { messages, examples = [], later = [] } = conversation
     const systems = messages.filter(isSystem).map(({ content }) => content)
-    const layout = { ...task, description: task.description ?? systems.join('\n\n') }
+    const description = conversation.description ?? task.description ?? systems.join('\n\n')
+    const layout = { ...task, description }
     const more = answers.flatMap((content, i) => [
       { role: 'assistant', content },
       { role: 'user', content: later[i]! },

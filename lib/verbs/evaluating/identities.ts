@@ -117,8 +117,14 @@ function askedBy({ task, numbers, conversations }: OpenGenerationTask, config: E
   return {
     ...{ system_instruction, fewshot_as_multiturn, max_length, add_bos_token, dtype, device, chat_template },
     ...{ description, target_delimiter, fewshot_delimiter },
-    conversations: conversations.map(({ messages, examples, later, ...one }, i) => ({
-      ...{ messages, examples, later, ...(numbers[i] !== i && { number: numbers[i] }) },
+    conversations: conversations.map(({ description: own, messages, examples, later, ...one }, i) => ({
+      ...{
+        ...(own !== undefined && { description: own }),
+        messages,
+        examples,
+        later,
+        ...(numbers[i] !== i && { number: numbers[i] }),
+      },
       settings: settingsOf(task, { messages, ...one }, config),
     })),
   }

@@ -66,14 +66,15 @@ export async function openTask(
   if (task.kind === 'rolling') return { kind: 'rolling', task, docs, num_fewshot: 0, files }
   if (task.kind === 'generation') {
     const ask = (doc: Doc, what: string) => conversationOf(task, doc, what)
-    const alone = await mapPaced(docs, (doc, i) => ask(doc, `document ${numbers[i]}`), signal)
+    const askFirst = (doc: Doc, i: number) => described(task, doc, `document ${numbers[i]}`, ask)
+    const alone = await mapPaced(docs, askFirst, signal)
     const { shots, num_fewshot, files: pool } = await shotsOf(task, split, numbers, config, ask, signal, list)
     const conversations = alone.map((conversation, i) => withExamples(task, conversation, shots[i]!))
     return { kind: 'generation', task, docs, numbers, conversations, num_fewshot, files: [...files, ...pool] }
   }
   const { texts, file } = await fixedTexts(config.data, task)
   const ask = (doc: Doc, what: string) => questionOf(task, doc, texts, what)
-  const questions = await mapPaced(docs, (doc, i) => ask(doc, `document ${i}`), signal)
+  const questions = await mapPaced(docs, (doc, i) => described(task, doc, `document ${i}`, ask), signal)
   const { shots, num_fewshot, files: pool } = await shotsOf(task, split, numbers, config, ask, signal, list)
   for (const shot of shots.flat()) checkShot(task, shot)
   const read = [...files, ...pool, ...(file === undefined ? [] : [file])]
@@ -143,6 +144,18 @@ function conversationOf(task: GenerationTask, doc: Doc, what: string): Conversat
       throw new TongueforgeError('ERR_DATA', "expected a turn of the user's at the end, received none")
     return conversation
   })
+}
+
+/** With what stands before all else; examples have none. */
+function described<Asked>(
+  task: ChoiceTask | GenerationTask,
+  doc: Doc,
+  what: string,
+  ask: (doc: Doc, what: string) => Asked,
+): Asked {
+  const asked = ask(doc, what)
+  if (task.descriptionOf === undefined) return asked
+  return { ...asked, description: named(task, what, () => task.descriptionOf!(doc)) }
 }
 
 /** What goes wrong with a document is told with task and document. */
