@@ -7,8 +7,8 @@ type Charge = (units: number) => void
 /** Longest list that a template can count up with `range`. */
 const MAX_RANGE = 10_000
 
-/** The functions that templates expect beside the data, as transformers offers them. */
-export function defineGlobals(environment: Environment, charge: Charge, now: () => Date): void {
+/** What any template knows beside the data. */
+export function defineNames(environment: Environment, charge: Charge): void {
   for (const [name, value] of [
     ['true', true],
     ['false', false],
@@ -18,6 +18,11 @@ export function defineGlobals(environment: Environment, charge: Charge, now: () 
     environment.set(name[0]!.toUpperCase() + name.slice(1), value)
   }
   environment.set('range', (...bounds: unknown[]) => boundedRange(bounds, charge))
+}
+
+/** The functions that chat templates expect beside the data, as transformers offers them. */
+export function defineGlobals(environment: Environment, charge: Charge, now: () => Date): void {
+  defineNames(environment, charge)
   environment.set('strftime_now', (format: unknown) => {
     charge(200)
     return strftime(now(), String(format))

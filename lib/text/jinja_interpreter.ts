@@ -1,16 +1,19 @@
 import type { Environment } from '@huggingface/jinja'
 import { limitFault, TemplateFault } from './jinja_errors'
+import { printed, pythonText } from './jinja_printing'
 import {
   type Arguments,
   BaseInterpreter,
+  BooleanValue,
   type Call,
+  IntegerValue,
+  isEqual,
   itemsOf,
   ListValue,
   lengthOf,
   lookUp,
   type Node,
   occurrences,
-  printed,
   STRIP_ENDS,
   StringValue,
   strip,
@@ -18,7 +21,7 @@ import {
   textList,
   type Value,
 } from './jinja_values'
-import { SPACES } from './python_text'
+import { capitalize, length, SPACES, title, titleWords } from './python_text'
 
 // A chat template is a program that came with a model, so it runs on a budget. The interpreter of the library has
 // none; this one counts work, bounds every value, and looks at the few operations that can multiply text before they
@@ -50,6 +53,14 @@ const DATA_FACTOR = 4
  */
 export function workFor(messages: number, characters: number): number {
   return 100_000 + 1_000 * messages + characters / 2
+}
+
+/** White space and letters as Python knows them, not as JavaScript does. */
+const TEXT_METHODS: Readonly<Record<string, (text: string) => string>> = { capitalize, title }
+const TEXT_FILTERS: Readonly<Record<string, (text: string) => string>> = {
+  capitalize,
+  title: titleWords,
+  trim: (text) => strip(text, SPACES, STRIP_ENDS.strip!),
 }
 
 /** Runs one template once. Throws TemplateFault when a limit is passed. */
@@ -135,9 +146,24 @@ export class LimitedInterpreter extends BaseInterpreter {
         const value = super.evaluate(node, environment)
         return value.type === 'FunctionValue' ? this.guardMethod(node, value) : this.weighed(value)
       }
+      case 'BinaryExpression':
+        return this.weighed(this.evaluateOperator(node, environment))
       default:
         return this.weighed(super.evaluate(node, environment))
     }
+  }
+
+  /** Those that the library has as JavaScript does. */
+  private evaluateOperator(node: Node, environment: Environment): Value {
+    const operator = node.operator!.value
+    if (!['~', '==', '!='].includes(operator)) return super.evaluate(node, environment)
+    const [left, right] = [node.left, node.right].map((side) => this.evaluate(side, environment)) as [
+      Value,
+      Value,
+    ]
+    if (operator === '~') return new StringValue(pythonText(left) + pythonText(right))
+    this.charge(itemsOf(left) ? this.sizeOf(left) / ITEMS_A_UNIT : 0)
+    return new BooleanValue(isEqual(left, right) === (operator === '=='))
   }
 
   private evaluateLoop(node: Node, environment: Environment): Value {
@@ -158,11 +184,19 @@ export class LimitedInterpreter extends BaseInterpreter {
     return list
   }
 
-  override applyFilter(operand: Value, filter: Node & { callee?: Node }, environment: Environment): Value {
+  override applyFilter(operand: Value, filter: Node, environment: Environment): Value {
     this.subject = filter.callee ? { filter: String(filter.callee.value), operand } : undefined
-    // White space as Python knows it, not as JavaScript does.
-    if (filter.value === 'trim' && operand.type === 'StringValue')
-      return new StringValue(strip((operand as TextValue).value, SPACES, STRIP_ENDS.strip!))
+    const name = String((filter.callee ?? filter).value)
+    if (name === 'join' && Array.isArray(operand.value)) {
+      const texts = operand.value.map((one: Value) => new StringValue(pythonText(one)))
+      return super.applyFilter(new ListValue(texts), filter, environment)
+    }
+    if (name === 'string') return new StringValue(pythonText(operand))
+    if (operand.type === 'StringValue' && !filter.callee) {
+      const text = (operand as TextValue).value
+      if (name === 'length') return new IntegerValue(length(text))
+      if (Object.hasOwn(TEXT_FILTERS, name)) return new StringValue(TEXT_FILTERS[name]!(text))
+    }
     return super.applyFilter(operand, filter, environment)
   }
 
@@ -218,6 +252,7 @@ export class LimitedInterpreter extends BaseInterpreter {
       if (name === 'replace') this.checkReplace(text, args[0], args[1])
       if (name === 'split') this.charge(text.length / ITEMS_A_UNIT)
       const characters = args[0]?.type === 'StringValue' ? (args[0] as TextValue).value : SPACES
+      if (Object.hasOwn(TEXT_METHODS, name)) return new StringValue(TEXT_METHODS[name]!(text))
       if (Object.hasOwn(STRIP_ENDS, name)) return new StringValue(strip(text, characters, STRIP_ENDS[name]!))
       return call(args, scope)
     })
@@ -229,6 +264,8 @@ export class LimitedInterpreter extends BaseInterpreter {
       this.checkReplace((operand as TextValue).value, positional[0], positional[1])
     }
     if (filter === 'join') {
+      if (named.has('attribute'))
+        throw new TemplateFault('join takes no attribute: map(attribute=...) before it')
       this.checkLength(
         (operand.type === 'StringValue' ? this.sizeOf(operand) : itemsOf(operand)) *
           lengthOf(argument(0, 'separator')),

@@ -9,6 +9,14 @@ export interface Node {
   property?: { value?: unknown }
   iterable?: Node & { lhs?: Node }
   body?: Node[]
+  operator?: { value: string }
+  left?: Node
+  right?: Node
+  operand?: Node
+  /** Of a filter that is called, its name; of a test. */
+  callee?: Node
+  test?: Node
+  filter?: Node
 }
 export interface Value {
   type: string
@@ -30,7 +38,14 @@ interface Base {
 export const BaseInterpreter = Interpreter as unknown as new (environment: Environment) => Base
 export const StringValue = new Environment().set('text', '').constructor as new (text: string) => TextValue
 
+export const BooleanValue = new Environment().set('flag', true).constructor as new (flag: boolean) => Value
+export const IntegerValue = new Environment().set('number', 1).constructor as new (number: number) => Value
+
 export const ListValue = new Environment().set('list', []).constructor as new (items: Value[]) => Value
+
+export const ObjectValue = new Environment().set('table', {}).constructor as new (
+  entries: ReadonlyMap<string, Value>,
+) => Value
 
 const UndefinedValue = new Environment().set('nothing', undefined).constructor as new () => Value
 
@@ -48,16 +63,22 @@ export function textList(text: string): Value {
   return new ListValue(Array.from(text, (character) => new StringValue(character)))
 }
 
-/** Statements that write nothing, whatever they give. */
-const SILENT = new Set(['Set', 'Macro', 'Comment'])
-
-/** What a statement writes: Python's names for true, false and none, which the library has otherwise. */
-export function printed(value: Value | undefined, statement: Node): string {
-  if (value === undefined || value.type === 'UndefinedValue' || SILENT.has(statement.type)) return ''
-  if (value.type === 'NullValue') return 'None'
-  if (value.type === 'BooleanValue') return value.value ? 'True' : 'False'
-  return value.toString()
+/** `left == right` as Python has it: a text is no number, and lists and tables are compared by what is in them. */
+export function isEqual(left: Value, right: Value): boolean {
+  if (NUMERIC.has(left.type) && NUMERIC.has(right.type)) return Number(left.value) === Number(right.value)
+  if (left.type !== right.type) return false
+  const [one, other] = [left.value, right.value]
+  if (Array.isArray(one) && Array.isArray(other))
+    return one.length === other.length && one.every((part: Value, i) => isEqual(part, other[i]))
+  if (one instanceof Map && other instanceof Map)
+    return (
+      one.size === other.size &&
+      [...one].every(([key, part]) => other.has(key) && isEqual(part, other.get(key)))
+    )
+  return one === other
 }
+
+const NUMERIC = new Set(['IntegerValue', 'FloatValue', 'BooleanValue'])
 
 /** Number of elements of a list or table; 0 for the rest. */
 export function itemsOf({ value }: Value): number {

@@ -61,14 +61,26 @@ export function capitalize(text: string): string {
   const first = String.fromCodePoint(text.codePointAt(0) ?? 0)
   if (text === '') return text
   // The whole is made small at once: a small sigma depends on its neighbours.
-  return title(first) + text.toLowerCase().slice(first.toLowerCase().length)
+  return titled(first) + text.toLowerCase().slice(first.toLowerCase().length)
 }
 
-function title(character: string): string {
+function titled(character: string): string {
   const capitals = [...character.toUpperCase()]
   const first = capitals.findIndex((one) => one.toLowerCase() !== one) + 1
   return TITLES[character] ?? capitals.slice(0, first).join('') + capitals.slice(first).join('').toLowerCase()
 }
+
+/** `text.title()`: each run of letters by itself. */
+export const title = (text: string): string => text.replace(/\p{Cased}+/gu, capitalize)
+
+/** The filter `title` of Jinja: words, which begin behind blanks, dashes and opening brackets alone. */
+export const titleWords = (text: string): string =>
+  text.replace(WORDS, (word) => {
+    const first = String.fromCodePoint(word.codePointAt(0)!)
+    return first.toUpperCase() + word.slice(first.length).toLowerCase()
+  })
+
+const WORDS = new RegExp(`[^-({\\[<${SPACE}]+`, 'g')
 
 /** `text[0].lower() + text[1:]` */
 export function lowerFirst(text: string): string {
