@@ -120,7 +120,7 @@ export const ON_MODELS = {
   // Times, not some.
   speed: async (inputs) => ({
     once: async ({ signal } = {}) => {
-      const runs = { tokens: 16, newTokens: 4, runs: 2, warmUp: 1 }
+      const runs = { tokens: 16, newTokens: 4, runs: 2 }
       await measureSpeed(inputs.small, { ...runs, ...place(inputs), signal })
     },
   }),
