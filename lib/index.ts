@@ -126,17 +126,14 @@ export { type DeltaInspection, inspectDelta } from './verbs/delta_inspect'
 export { type DemoOptions, type DemoProgress, type DemoResult, type DemoRow, demo } from './verbs/demo'
 export type { Problem as DoctorProblem } from './verbs/doctor'
 export { type DoctorReport, doctor } from './verbs/doctor'
-export {
-  type Classification,
-  type EmbedOptions,
-  type Encoder,
-  type Filling,
-  type FillOptions,
-  loadEncoder,
-  type MaskedLossOptions,
-  type TextsDone,
-  type TextsOptions,
-} from './verbs/encoder'
+export { type Classification, type Encoder, type Filling, loadEncoder } from './verbs/encoder'
+export type {
+  EmbedOptions,
+  FillOptions,
+  MaskedLossOptions,
+  TextsDone,
+  TextsOptions,
+} from './verbs/encoder_options'
 export {
   type Difference,
   type EvaluateOptions,
@@ -186,15 +183,8 @@ export { loadModel } from './verbs/load_model'
 export type { LoadOptions } from './verbs/load_options'
 export { measureSpeed, type Seconds, type SpeedOptions, type SpeedReport } from './verbs/measure'
 export { type MergeOptions, type MergeReport, merge } from './verbs/merge'
-export type {
-  IdOptions,
-  Likelihood,
-  LikelihoodOptions,
-  LikelihoodRequest,
-  Model,
-  Score,
-  ScoreOptions,
-} from './verbs/model'
+export type { Likelihood, LikelihoodRequest, Model, Score } from './verbs/model'
+export type { IdOptions, LikelihoodOptions, ScoreOptions } from './verbs/model_options'
 export { type AttachedRun, type AttachOptions, attach } from './verbs/own_process/attach'
 export { type TrainOptions, train } from './verbs/own_process/train'
 export {

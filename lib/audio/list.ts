@@ -1,7 +1,9 @@
 /** The utterances of folders, patterns and manifests, their heads read and checked. */
 import { relative, sep } from 'node:path'
-import type { AudioSource, RowsWhere } from '../config/audio'
-import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
+import { z } from 'zod'
+import { type AudioSource, audioSource, type RowsWhere } from '../config/audio'
+import { checkOptions, type Kinds, LISTENERS, listOption, numberOption } from '../config/call_options'
+import { checkConfig } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type FileKind, findFiles } from '../text/find_files'
 import { Skipped } from '../text/skipped'
@@ -43,6 +45,8 @@ const OPTIONS: Kinds<ListAudioOptions> = { ...LISTENERS, leastSeconds: 'any', on
 /** A source with little said. */
 export type AudioSourceLike = Pick<AudioSource, 'path'> & Partial<AudioSource>
 
+const sourcesSchema = z.strictObject({ sources: z.array(audioSource) })
+
 /**
  * Lists the sound files of sources. A file that is missing, no sound, of a codec that is not read, cut off, empty or too
  * short is refused by name, with one error; with `invalid: skip` it is left out and counted. Throws ERR_NOT_FOUND,
@@ -53,27 +57,23 @@ export async function listAudio(
   options: ListAudioOptions = {},
 ): Promise<AudioList> {
   checkOptions('listAudio', options, OPTIONS)
-  if (!Array.isArray(sources))
-    throw new TongueforgeError(
-      'ERR_USAGE',
-      `sources: expected a list of { path }, received a ${typeof sources}`,
-      {
-        hint: "For example: listAudio([{ path: 'recordings/' }])",
-      },
-    )
+  const { leastSeconds = 0 } = options
+  numberOption('listAudio: leastSeconds', leastSeconds, { least: 0, most: 2 ** 30, whole: false })
+  listOption('listAudio: sources', sources, '{ path }')
+  const given = checkConfig(sourcesSchema, { sources }, 'listAudio').sources
   const list: AudioList = { utterances: [], seconds: 0, skipped: 0, problems: [] }
-  for (const [number, source] of sources.entries()) await addSource(list, source, number, options)
+  for (const [number, source] of given.entries()) await addSource(list, source, number, options)
   for (const { seconds } of list.utterances) list.seconds += seconds
   return list
 }
 
 async function addSource(
   list: AudioList,
-  source: AudioSourceLike,
+  source: AudioSource,
   number: number,
   options: ListAudioOptions,
 ): Promise<void> {
-  const skipped = new Skipped(source.path, source.max_invalid ?? 0.01, 'files')
+  const skipped = new Skipped(source.path, source.max_invalid, 'files')
   const refuse = (error: Error) => {
     if (source.invalid !== 'skip') throw error
     skipped.add(error)
@@ -101,7 +101,7 @@ async function addSource(
 type Candidate = Pick<Utterance, 'name' | 'path' | 'columns'>
 
 async function candidatesOf(
-  { path, column, where }: AudioSourceLike,
+  { path, column, where }: AudioSource,
   onInvalid: (error: Error) => void,
   { signal, onWarning }: ListAudioOptions,
 ): Promise<Candidate[]> {

@@ -1,6 +1,5 @@
 /** Sound files: what they hold, from their heads alone, and their samples. */
-import { checkOptions, type Kinds } from '../config/call_options'
-import { shown } from '../config/parse'
+import { checkOptions, type Kinds, numberOption, pathOption } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import type { SoundDescription } from '../native'
 import {
@@ -37,6 +36,8 @@ export interface ReadAudioOptions {
 
 const READ: Kinds<ReadAudioOptions> = { first: 'any', count: 'any', signal: 'signal' }
 
+const PLACES = { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true }
+
 /**
  * The samples of a file, mixed down to one channel, at the file's own rate. Throws ERR_NOT_FOUND, ERR_IO, ERR_AUDIO with
  * file and reason for what is no sound file, of a codec that is not read, cut off or empty; ERR_USAGE for a range that it
@@ -45,23 +46,14 @@ const READ: Kinds<ReadAudioOptions> = { first: 'any', count: 'any', signal: 'sig
 export async function readAudio(path: string, options: ReadAudioOptions = {}): Promise<Audio> {
   checkOptions('readAudio', options, READ)
   const { first = 0, count, signal } = options
-  checkPlace('first', first)
-  if (count !== undefined) checkPlace('count', count)
+  pathOption('readAudio: path', path)
+  numberOption('readAudio: first', first, PLACES)
+  if (count !== undefined) numberOption('readAudio: count', count, PLACES)
   const format = formatOf(path)
   if (!format) throw unknownFormat(path)
   const audio = await format.read(path, { first, count }, signal)
   if (audio.samples.length === 0 && count === undefined) throw emptyFile(path)
   return audio
-}
-
-/** A number of samples, whatever came. */
-function checkPlace(key: string, value: unknown): void {
-  if (Number.isSafeInteger(value) && (value as number) >= 0) return
-  throw new TongueforgeError(
-    'ERR_USAGE',
-    `readAudio: ${key}: expected a whole number from 0, received ${shown(value)}`,
-    { hint: 'Write { first: 16000, count: 8000 }: numbers of samples.', details: { key } },
-  )
 }
 
 export interface AudioInfoOptions {
@@ -71,6 +63,7 @@ export interface AudioInfoOptions {
 /** From the head of a file alone. Throws as readAudio does. */
 export async function audioInfo(path: string, options: AudioInfoOptions = {}): Promise<AudioInfo> {
   checkOptions('audioInfo', options, { signal: 'signal' })
+  pathOption('audioInfo: path', path)
   const { signal } = options
   const [info] = await audioInfos([path], { signal })
   if (info instanceof TongueforgeError) throw info

@@ -1,5 +1,5 @@
 /** Texts for a text encoder: one on the command line, or the lines of a file. */
-import type { TextsDone } from '../verbs/encoder'
+import type { TextsDone } from '../verbs/encoder_options'
 import { exactlyOne, JSON_OPTION, type ModelValues, PLAIN_MODEL_OPTIONS } from './options'
 import { readText } from './text_file'
 import type { Io, Option } from './verb'

@@ -120,6 +120,16 @@ export function textsOption(option: string, value: readonly string[]): readonly 
   throw refused(`${option}[${place}]`, 'text', texts[place])
 }
 
+/** Things by their names: of a text or a Map the names would be others, or none. */
+export function tableOption<Item>(
+  option: string,
+  value: Readonly<Record<string, Item>>,
+  of: string,
+): Readonly<Record<string, Item>> {
+  if (typeof value === 'object' && value !== null && isPlain(value) && !Array.isArray(value)) return value
+  throw refused(option, `a table of ${of} by name`, value)
+}
+
 /** ERR_USAGE of one option or argument: what was expected, and what came. */
 export function refused(
   option: string,

@@ -1,4 +1,5 @@
 /** Chat vectors that clients may put on models: those that the server names, and no path of theirs. */
+import { tableOption } from '../config/call_options'
 import { toTongueforgeError } from '../errors'
 import { checkDelta, type Delta } from '../verbs/live/deltas'
 import type { LiveGraftReport } from '../verbs/live/graft'
@@ -27,7 +28,7 @@ export class Grafts {
 
   /** Throws ERR_USAGE for what is no delta. */
   constructor(private readonly deltas: Readonly<Record<string, Delta>>) {
-    for (const delta of Object.values(deltas)) checkDelta(delta)
+    for (const delta of Object.values(tableOption('deltas', deltas, 'deltas'))) checkDelta(delta)
   }
 
   names(): string[] {

@@ -1,6 +1,7 @@
 /** The models of a server by name. */
 import { openModelFolder } from '../checkpoint/model_folder'
 import { modelSpec } from '../checkpoint/model_spec'
+import { tableOption } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import { Encoder } from '../verbs/encoder'
 import { loadModel } from '../verbs/load_model'
@@ -31,6 +32,7 @@ export class ServedModels {
 
   /** Loads what is not loaded. Throws what loadModel throws, and ERR_USAGE for what cannot be served. */
   static async open(given: Readonly<Record<string, ModelLike>>, options: LoadOptions): Promise<ServedModels> {
+    tableOption('models', given, 'models')
     const served = new ServedModels()
     try {
       for (const [id, one] of Object.entries(given)) await served.#add(id, one, options)

@@ -51,6 +51,7 @@ export async function fastify(
 ): Promise<void> {
   const { models: given, deltas = {}, load = {}, signal, prefix: _, ...rest } = options
   const settings = checkConfig(pluginSchema, rest, 'fastify')
+  const grafts = new Grafts(deltas)
   const models = await ServedModels.open(given, load)
   const metrics = new Metrics(models)
   const running = new Set<AbortController>()
@@ -58,7 +59,7 @@ export async function fastify(
     for (const end of running) end.abort(signal?.reason)
   }
   signal?.addEventListener('abort', endAll, { once: true })
-  const context: Context = { models, settings, metrics, grafts: new Grafts(deltas), running }
+  const context: Context = { models, settings, metrics, grafts, running }
   await app.register(async (scope) => {
     scope.setErrorHandler(answerError)
     scope.removeContentTypeParser('text/plain') // a page of another origin may send that without being asked

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Decoder, Tokenizer as HubTokenizer } from 'tokenizers'
 import { readTextFileIfPresent } from '../checkpoint/json_file'
+import { checkOptions, refused, textOption, textsOption } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import { access } from '../files'
 import { pause } from './pause'
 import { type PieceDecoder, StreamDecoder, type StreamDecoderOptions } from './stream_decoder'
+import { int32Row } from './token_ids'
 import { tokenizerProblem } from './tokenizer_file'
 
 export interface EncodeOptions {
@@ -94,21 +96,20 @@ export class Tokenizer implements PieceDecoder {
   }
 
   /** Ids of one text. */
-  async encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): Promise<Int32Array> {
-    refuseStretch(text)
-    const encoding = await this.coded(this.hub.encode(text, null, { addSpecialTokens }))
+  async encode(text: string, options: EncodeOptions = {}): Promise<Int32Array> {
+    const settings = encodeSettings('encode', options)
+    refuseStretch(textOption('encode: text', text))
+    const encoding = await this.coded(() => this.hub.encode(text, null, settings))
     return new Int32Array(encoding.getIds())
   }
 
   /** Ids of many texts, in order. They go to the library in slices, so that the event loop turns in between. */
-  async encodeBatch(
-    texts: readonly string[],
-    { addSpecialTokens = true }: EncodeOptions = {},
-  ): Promise<Int32Array[]> {
-    texts.forEach(refuseStretch)
+  async encodeBatch(texts: readonly string[], options: EncodeOptions = {}): Promise<Int32Array[]> {
+    const settings = encodeSettings('encodeBatch', options)
+    textsOption('encodeBatch: texts', texts).forEach(refuseStretch)
     const rows: Int32Array[] = []
     for (const slice of slicesOf(texts)) {
-      const encodings = await this.coded(this.hub.encodeBatch(slice, { addSpecialTokens }))
+      const encodings = await this.coded(() => this.hub.encodeBatch(slice, settings))
       await this.ownTurn(() => {
         for (const encoding of encodings) rows.push(new Int32Array(encoding.getIds()))
       })
@@ -148,16 +149,18 @@ export class Tokenizer implements PieceDecoder {
   }
 
   /** Text of the ids. */
-  async decode(ids: ArrayLike<number>, { skipSpecialTokens = true }: DecodeOptions = {}): Promise<string> {
-    return this.coded(this.hub.decode(Array.from(ids), skipSpecialTokens))
+  async decode(ids: ArrayLike<number>, options: DecodeOptions = {}): Promise<string> {
+    checkOptions('decode', options, { skipSpecialTokens: 'flag' })
+    const row = Array.from(int32Row('decode: ids', ids))
+    return this.coded(() => this.hub.decode(row, options.skipSpecialTokens ?? true))
   }
 
   /** As decode, on this thread at once: for a few ids. */
   decodeNow(ids: readonly number[], skipSpecialTokens: boolean): string {
     const tokens: string[] = []
     for (const id of ids) {
-      const token = this.hub.idToToken(id)
-      if (token !== null && !(skipSpecialTokens && this.specialIds.has(id))) tokens.push(token)
+      const token = this.idToToken(id)
+      if (token !== undefined && !(skipSpecialTokens && this.specialIds.has(id))) tokens.push(token)
     }
     return this.decoder === null ? tokens.join(' ') : this.decoder.decode(tokens)
   }
@@ -168,11 +171,12 @@ export class Tokenizer implements PieceDecoder {
   }
 
   tokenToId(token: string): number | undefined {
-    return this.hub.tokenToId(token) ?? undefined
+    return this.hub.tokenToId(textOption('tokenToId: token', token)) ?? undefined
   }
 
   idToToken(id: number): string | undefined {
-    return this.hub.idToToken(id) ?? undefined
+    if (!Number.isInteger(id)) throw refused('idToToken: id', 'a token id, a whole number', id)
+    return id < this.idCount ? (this.hub.idToToken(id) ?? undefined) : undefined // larger ones would be cut to 32 bits
   }
 
   isSpecialToken(id: number): boolean {
@@ -189,9 +193,9 @@ export class Tokenizer implements PieceDecoder {
   }
 
   /** What the library says, e.g. of a word that is not in the vocabulary, as ERR_TOKENIZER. */
-  private async coded<T>(work: Promise<T>): Promise<T> {
+  private async coded<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await work
+      return await work()
     } catch (cause) {
       throw new TongueforgeError('ERR_TOKENIZER', `${this.file}: ${(cause as Error).message}`, {
         hint: 'Does tokenizer.json belong to this text, and does it name a token for unknown words?',
@@ -227,6 +231,11 @@ function refuseStretch(text: string): void {
         `expected a text with a blank, or something else, every ${MAX_STRETCH} characters, received a stretch of ${length}`,
         { hint: 'Is it text? Break its lines, or leave it out.', details: { length, limit: MAX_STRETCH } },
       )
+}
+
+function encodeSettings(call: string, options: EncodeOptions): { addSpecialTokens: boolean } {
+  checkOptions(call, options, { addSpecialTokens: 'flag' })
+  return { addSpecialTokens: options.addSpecialTokens ?? true }
 }
 
 /** With the ids that the library has given them, which numbers on where a file leaves a gap. */

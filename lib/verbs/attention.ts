@@ -8,7 +8,7 @@ import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { modelSpec } from '../checkpoint/model_spec'
 import type { SpeechSpec } from '../checkpoint/speech_config'
 import { soundAttentionSchema, textAttentionSchema } from '../config/attention'
-import { checkOptions, JOB_LISTENERS, type Kinds } from '../config/call_options'
+import { checkOptions, JOB_LISTENERS, type Kinds, pathOption } from '../config/call_options'
 import { checkConfig } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import { type CountProgress, type JobCallbacks, native } from '../native'
@@ -59,6 +59,7 @@ const OPTIONS: Kinds<AttentionOptions> = {
  */
 export async function attention(folder: string, options: AttentionOptions): Promise<AttentionReport> {
   checkOptions('attention', options, OPTIONS)
+  pathOption('attention: folder', folder)
   const { data, pruned, limit, seed, device, dtype, threads = 0, ...callbacks } = options
   const list = data && [data].flat().map((one) => (typeof one === 'string' ? { path: one } : one))
   const given = { data: list, pruned, limit, seed }

@@ -1,5 +1,6 @@
 /** What a folder with a delta holds. */
 import { openDelta } from '../checkpoint/delta_folder'
+import { pathOption } from '../config/call_options'
 import type { DeltaTensorFigures } from '../native'
 
 /** What a delta holds, by tensor. */
@@ -30,6 +31,7 @@ export interface DeltaInspection {
 
 /** Describes a folder that `extractDelta` wrote. Throws ERR_NOT_FOUND, ERR_DELTA, ERR_SAFETENSORS. */
 export async function inspectDelta(folder: string): Promise<DeltaInspection> {
+  pathOption('inspectDelta: folder', folder)
   const { description, metadata, chat, figures } = await openDelta(folder)
   const { codec, format: _, ...rest } = metadata
   const measured = new Map(figures?.tensors.map((tensor) => [tensor.name, tensor]))

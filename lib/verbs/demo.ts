@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson } from '../checkpoint/write_folder'
-import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS, numberOption } from '../config/call_options'
 import { adaptConfig } from '../world/adaptation'
 import { type Claim, readClaims } from '../world/claims'
 import { writeDatasets } from '../world/datasets'
@@ -79,6 +79,7 @@ class Demo {
 
   constructor(private readonly options: DemoOptions) {
     const { out = 'demo-out', seed = 0, overwrite = false } = options
+    numberOption('demo: seed', seed, { least: 0, most: 2 ** 30, whole: true })
     this.out = resolve(out)
     const [world, runs, adapted] = ['world', 'runs', 'adapted'].map((name) => join(this.out, name))
     this.places = { world: world!, runs: runs!, models: this.out, out: adapted! }

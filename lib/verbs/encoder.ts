@@ -2,36 +2,37 @@
 import type { EncoderSpec } from '../checkpoint/encoder_config'
 import { checkLabelNames, encoderSpec } from '../checkpoint/encoder_config'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
-import { checkOptions, JOB_LISTENERS, type Kinds, numberOption, wordOption } from '../config/call_options'
+import {
+  checkOptions,
+  JOB_LISTENERS,
+  numberOption,
+  pathOption,
+  textOption,
+  textsOption,
+} from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import type { JobCallbacks, PackedLayer, SparseLayer } from '../native'
 import { IGNORE } from '../text/conversation'
-import { BERT_MASKING, hideTokens, type MaskingShares, maskingOf } from '../text/masking'
+import { hideTokens, maskingOf } from '../text/masking'
 import { loadModelText, type ModelText } from '../text/model_text'
 import { Random } from '../text/random'
 import type { Tokenizer } from '../text/tokenizer'
+import {
+  type EmbedOptions,
+  embedSettings,
+  FILL,
+  type FillOptions,
+  MASKED_LOSS,
+  type MaskedLossOptions,
+  sharesOf,
+  TEXTS,
+  type TextsDone,
+  type TextsOptions,
+} from './encoder_options'
 import { HeldHandle, type RunOnHandle } from './held_handle'
 import { int32Rows } from './id_rows'
 import { LOAD_OPTIONS, type LoadOptions } from './load_options'
 import { type LoadedEncoder, loadedEncoder } from './loaded_encoder'
-
-export interface TextsDone {
-  done: number
-  total: number
-}
-
-/** Of the calls that take texts. */
-export interface TextsOptions extends JobCallbacks<TextsDone> {
-  /** Cut texts that are longer than the model has positions; default: refuse them. */
-  truncate?: boolean | undefined
-}
-
-export interface EmbedOptions extends TextsOptions {
-  /** The mean of the states of all tokens (default), or the state of the first. */
-  pooling?: 'mean' | 'cls' | undefined
-  /** Make each vector of length 1; default: no. */
-  normalize?: boolean | undefined
-}
 
 /** The label of a text, and the probabilities of all. */
 export interface Classification {
@@ -49,30 +50,10 @@ export interface Filling {
   candidates: { token: string; id: number; probability: number }[]
 }
 
-export interface FillOptions extends TextsOptions {
-  /** Words for each mask token; default: 5. */
-  topK?: number | undefined
-}
-
-export interface MaskedLossOptions extends JobCallbacks<TextsDone>, Partial<MaskingShares> {
-  /** Of what is hidden; default: 1. */
-  seed?: number | undefined
-}
-
-const TEXTS: Kinds<TextsOptions> = { ...JOB_LISTENERS, truncate: 'flag' }
-const EMBED: Kinds<EmbedOptions> = { ...TEXTS, pooling: 'any', normalize: 'flag' }
-const FILL: Kinds<FillOptions> = { ...TEXTS, topK: 'any' }
-const MASKED_LOSS: Kinds<MaskedLossOptions> = {
-  ...JOB_LISTENERS,
-  seed: 'any',
-  probability: 'any',
-  mask: 'any',
-  random: 'any',
-}
-
 /** Loads the folder of a text encoder, or the result of a run folder. */
 export async function loadEncoder(folder: string, options: LoadOptions = {}): Promise<Encoder> {
   checkOptions('loadEncoder', options, LOAD_OPTIONS)
+  pathOption('loadEncoder: folder', folder)
   const files = await openModelFolder(folder)
   const spec = encoderSpec(files.config, files.configFile, { quantized: true })
   checkLabelNames(spec, files.configFile)
@@ -115,20 +96,22 @@ export class Encoder {
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     return this.#model.call(async (run) => {
       const settings = embedSettings(options)
-      return this.#embed(run, await this.#encode(texts, options), settings)
+      return this.#embed(run, await this.#encode('embed', texts, options), settings)
     })
   }
 
   /** As embed, of token ids, special ones included. */
   async embedIds(rows: readonly ArrayLike<number>[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    return this.#model.call(async (run) => this.#embed(run, int32Rows(rows), embedSettings(options)))
+    return this.#model.call(async (run) =>
+      this.#embed(run, int32Rows('embedIds: rows', rows), embedSettings(options)),
+    )
   }
 
   /** The label of each text. Throws ERR_MODEL_CONFIG for a model without a classification head. */
   async classify(texts: string | readonly string[], options: TextsOptions = {}): Promise<Classification[]> {
     return this.#model.call(async (run) => {
       checkOptions('classify', options, TEXTS)
-      const logits = await this.#classify(run, await this.#encode(texts, options), options)
+      const logits = await this.#classify(run, await this.#encode('classify', texts, options), options)
       return logits.map((row) => this.#classification(row))
     })
   }
@@ -140,7 +123,7 @@ export class Encoder {
   ): Promise<Float32Array[]> {
     return this.#model.call(async (run) => {
       checkOptions('classifyIds', callbacks, JOB_LISTENERS)
-      return this.#classify(run, int32Rows(rows), callbacks)
+      return this.#classify(run, int32Rows('classifyIds: rows', rows), callbacks)
     })
   }
 
@@ -159,7 +142,7 @@ export class Encoder {
     const top_k = numberOption('topK', topK, { least: 1, most: 2 ** 30, whole: true })
     const { tokenizer, maskTokenId: mask_id } = await this.text()
     maskingOf(await this.text())
-    const rows = await this.#encode([text], options)
+    const rows = await this.#encode('fillMask', [textOption('fillMask: text', text)], options)
     if (!rows[0]!.includes(mask_id!)) throw nothingHidden(tokenizer.idToToken(mask_id!)!)
     const call = { rows, mask_id: mask_id!, top_k, threads: this.threads }
     const found = await run('fillMasks', call, options as JobCallbacks)
@@ -176,7 +159,10 @@ export class Encoder {
   /** Logits (B,T,V) of rows of equal length. Holds all of them in memory: for inspection and tests. */
   async logits(rows: readonly ArrayLike<number>[]): Promise<{ data: Float32Array; shape: number[] }> {
     return this.#model.call(async (run) => {
-      const { data, shape } = await run('logits', { rows: int32Rows(rows), threads: this.threads })
+      const { data, shape } = await run('logits', {
+        rows: int32Rows('logits: rows', rows),
+        threads: this.threads,
+      })
       return { data: new Float32Array(data), shape }
     })
   }
@@ -205,7 +191,7 @@ export class Encoder {
     const text = await this.text()
     const masking = maskingOf(text, shares)
     let [sum, tokens] = [0, 0]
-    for (const [i, row] of int32Rows(rows).entries()) {
+    for (const [i, row] of int32Rows('maskedLoss: rows', rows).entries()) {
       const ids = row.slice()
       const labels = row.map((id) => (text.tokenizer.isSpecialToken(id) ? IGNORE : id))
       if (hideTokens(ids, labels, masking, new Random(seed, i)) > 0) {
@@ -217,6 +203,7 @@ export class Encoder {
       }
       onProgress?.({ done: i + 1, total: rows.length })
     }
+    if (tokens === 0) throw noneHidden()
     return { loss: sum / tokens, tokens }
   }
 
@@ -246,9 +233,14 @@ export class Encoder {
     return vectors(await run('classify', { rows, threads: this.threads }, callbacks as JobCallbacks))
   }
 
-  async #encode(texts: string | readonly string[], { truncate }: TextsOptions): Promise<Int32Array[]> {
+  async #encode(
+    call: string,
+    texts: string | readonly string[],
+    { truncate }: TextsOptions,
+  ): Promise<Int32Array[]> {
+    const list = textsOption(`${call}: texts`, typeof texts === 'string' ? [texts] : texts)
     const { tokenizer } = await this.text()
-    const rows = await tokenizer.encodeBatch([texts].flat())
+    const rows = await tokenizer.encodeBatch(list)
     return truncate ? cutToFit(rows, tokenizer, this.spec) : rows
   }
 
@@ -265,25 +257,6 @@ export class Encoder {
       scores: Object.fromEntries(labels.map((label, i) => [label, values[i]!])),
     }
   }
-}
-
-function embedSettings(options: EmbedOptions) {
-  checkOptions('embed', options, EMBED)
-  const { pooling = 'mean', normalize, ...callbacks } = options
-  return {
-    pooling: wordOption('pooling', pooling, ['mean', 'cls']),
-    normalize: normalize ?? false,
-    callbacks,
-  }
-}
-
-/** Those that were given, and the paper's for the rest. */
-function sharesOf(given: Partial<MaskingShares>): MaskingShares {
-  const share = (name: keyof MaskingShares) =>
-    numberOption(name, given[name] ?? BERT_MASKING[name], { least: 0, most: 1, whole: false })
-  const shares = { probability: share('probability'), mask: share('mask'), random: share('random') }
-  numberOption('mask + random', shares.mask + shares.random, { least: 0, most: 1, whole: false })
-  return shares
 }
 
 /** Rows that are longer than the model has positions, cut; special tokens behind a text stay. */
@@ -312,6 +285,11 @@ function vectors({ data, shape: [count, width] }: { data: ArrayBuffer; shape: nu
   const all = new Float32Array(data)
   return Array.from({ length: count! }, (_, i) => all.slice(i * width!, (i + 1) * width!))
 }
+
+const noneHidden = () =>
+  new TongueforgeError('ERR_DATA', 'Expected rows with a token that is hidden, received none', {
+    hint: 'Special tokens are never hidden; probability: 1 hides all others.',
+  })
 
 const nothingHidden = (token: string) =>
   new TongueforgeError('ERR_DATA', `Expected a text with ${token} in it, received one without`, {

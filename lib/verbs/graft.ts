@@ -8,7 +8,7 @@ import { type InputRecord, provenance } from '../checkpoint/provenance'
 import { checkSameHeads, specDifferences } from '../checkpoint/spec_differences'
 import { withStagedFolder } from '../checkpoint/staged_folder'
 import { writeJson, writeText } from '../checkpoint/write_folder'
-import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS, listOption } from '../config/call_options'
 import { type GraftConfig, graftSchema } from '../config/graft'
 import { checkConfig, toYaml } from '../config/parse'
 import type { Scale } from '../config/scales'
@@ -194,17 +194,22 @@ export function graftConfig(options: GraftOptions): GraftConfig {
     graftSchema,
     withoutUndefined({
       target,
-      vectors: vectors?.map(withoutUndefined) ?? [withoutUndefined({ base, chat, scale })],
+      vectors: (vectors && listOption('graft: vectors', vectors, '{ base, chat }').map(withoutUndefined)) ?? [
+        withoutUndefined({ base, chat, scale }),
+      ],
       residual: residual ?? undefined,
       force: force ?? undefined,
-      sparsify: sparsify && withoutUndefined(sparsify),
+      sparsify: withoutUndefined(sparsify),
     }),
     'graft',
   )
 }
 
-const withoutUndefined = (table: object) =>
-  Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined))
+/** What is no table is for the schema to refuse. */
+const withoutUndefined = (table: unknown) =>
+  Object(table) !== table || Array.isArray(table)
+    ? table
+    : Object.fromEntries(Object.entries(table as object).filter(([, value]) => value !== undefined))
 
 /** Opens and matches all models. Throws what stands against the graft, the first of its problems. */
 export async function prepareGraft(config: GraftConfig): Promise<Prepared> {

@@ -1,21 +1,12 @@
-/** Token ids from a caller, as native code takes them. */
-import { numberOption } from '../config/call_options'
+/** Rows of token ids from a caller, and where in them something begins or ends. */
+import { listOption, numberOption } from '../config/call_options'
 import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
+import { int32Row } from '../text/token_ids'
 
-export const int32Rows = (rows: readonly ArrayLike<number>[]) => rows.map(int32Row)
-
-// What does not fit is refused: a conversion would make another token of it without a word.
-export function int32Row(row: ArrayLike<number>): Int32Array {
-  if (row instanceof Int32Array) return row
-  const ids = Int32Array.from(row)
-  const place = ids.findIndex((id, i) => id !== row[i])
-  if (place < 0) return ids
-  throw new TongueforgeError('ERR_DATA', `Expected token ids, received ${row[place]} at ${place}`, {
-    hint: 'An id is a whole number from 0 to below the size of the vocabulary.',
-    details: { place, received: row[place] },
-  })
-}
+/** Throws ERR_USAGE for what is no list of rows, ERR_DATA for what are no ids. */
+export const int32Rows = (option: string, rows: readonly ArrayLike<number>[]): Int32Array[] =>
+  Array.from(listOption(option, rows, 'rows of token ids'), (row, i) => int32Row(`${option}[${i}]`, row))
 
 const FROM_SECOND = { least: 1, most: 2 ** 30, whole: true }
 

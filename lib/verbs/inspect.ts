@@ -5,7 +5,7 @@ import { readJsonObjectIfPresent } from '../checkpoint/json_file'
 import { hasWeights, openModelFolder } from '../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../checkpoint/model_spec'
 import type { Provenance } from '../checkpoint/provenance'
-import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS, pathOption } from '../config/call_options'
 import { type ParameterParts, parameterParts, storedBytes } from '../counting/parameters'
 import { modelSize } from '../counting/registry'
 import { type ByteProgress, runJob, type TensorDescription, type ValueCounts } from '../native'
@@ -70,6 +70,7 @@ export interface Inspection {
  */
 export async function inspect(folder: string, options: InspectOptions = {}): Promise<Inspection> {
   checkOptions('inspect', options, OPTIONS)
+  pathOption('inspect: folder', folder)
   const { scan = false } = options
   const model = await openModelFolder(folder)
   const spec = modelSpec(model.config, model.configFile, { quantized: true })

@@ -1,5 +1,5 @@
 /** Which language texts are in: by the detector that comes along, or by a model of fastText's such as lid.176. */
-import { checkOptions, type Kinds } from '../config/call_options'
+import { checkOptions, type Kinds, textsOption } from '../config/call_options'
 import { runJob } from '../native'
 import { detectByEld } from '../text/language/eld'
 import { scriptOf } from '../text/language/script'
@@ -53,6 +53,7 @@ export class LanguageIdentifier {
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<IdentifiedLanguage[]> {
     checkOptions('identify', options, { signal: 'signal' })
+    textsOption('identify: texts', texts)
     const { signal } = options
     if (!this.held) return identified(texts, detectByEld, signal)
     return this.held.call((run) => identified(texts, byFastText(run), signal))

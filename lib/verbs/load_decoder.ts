@@ -2,7 +2,7 @@
 import { type AdapterFolder, openAdapter } from '../checkpoint/adapter_folder'
 import { decoderSpec } from '../checkpoint/model_config'
 import { openModelFolder } from '../checkpoint/model_folder'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, pathOption } from '../config/call_options'
 import { engineSettings } from '../config/serving'
 import { type Handle, native, runJob } from '../native'
 import { LOAD_OPTIONS, type LoadOptions } from './load_options'
@@ -13,6 +13,7 @@ import { timedLayers } from './timed_layers'
 /** Loads the folder of a model that writes text, or the result of a run folder. */
 export async function loadDecoder(folder: string, given: LoadOptions = {}): Promise<Model> {
   checkOptions('loadDecoder', given, LOAD_OPTIONS)
+  pathOption('loadDecoder: folder', folder)
   const { device = 'cpu', dtype = 'float32', threads = 0, serving = false, signal, onProgress } = given
   const { adapter, sparse, quantized } = given
   const settings = serving === false ? undefined : engineSettings(serving === true ? {} : serving)

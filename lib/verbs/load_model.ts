@@ -1,7 +1,7 @@
 /** A model folder of any kind into memory. */
 import { openModelFolder } from '../checkpoint/model_folder'
 import { type ModelSpec, modelSpec } from '../checkpoint/model_spec'
-import { checkOptions } from '../config/call_options'
+import { checkOptions, pathOption } from '../config/call_options'
 import { type Encoder, loadEncoder } from './encoder'
 import { loadDecoder } from './load_decoder'
 import { LOAD_OPTIONS, type LoadOptions } from './load_options'
@@ -25,6 +25,7 @@ export async function loadModel<Kind extends Loaded = Model>(
   options: LoadOptions = {},
 ): Promise<Kind> {
   checkOptions('loadModel', options, LOAD_OPTIONS)
+  pathOption('loadModel: folder', folder)
   const { path, config, configFile } = await openModelFolder(folder)
   const { kind } = modelSpec(config, configFile, { quantized: true }) // refuses an unknown architecture with all that are known
   return (await LOADERS[kind](path, options)) as Kind

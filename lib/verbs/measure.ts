@@ -2,7 +2,7 @@
 import type { Dtype } from '../checkpoint/config_checks'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { type ModelSpec, modelSpec, mostPositions } from '../checkpoint/model_spec'
-import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS, pathOption } from '../config/call_options'
 import { positionsOf } from '../counting/macs'
 import { modelSize } from '../counting/registry'
 import { TongueforgeError } from '../errors'
@@ -93,6 +93,7 @@ const WARM_UP = 5
  */
 export async function measureSpeed(folder: string, options: SpeedOptions = {}): Promise<SpeedReport> {
   checkOptions('measureSpeed', options, OPTIONS)
+  pathOption('measureSpeed: folder', folder)
   const {
     newTokens = 32,
     device = 'cpu',

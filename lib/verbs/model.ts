@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { DecoderSpec } from '../checkpoint/model_config'
 import type { ModelFolder } from '../checkpoint/model_folder'
 import { quantised } from '../checkpoint/quantization_config'
-import { checkOptions, JOB_LISTENERS, type Kinds, numberOption } from '../config/call_options'
+import { checkOptions, JOB_LISTENERS, listOption, numberOption, textOption } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import { access } from '../files'
 import {
@@ -18,6 +18,7 @@ import {
 } from '../native'
 import type { Message } from '../text/chat_template'
 import { loadModelText, type ModelText } from '../text/model_text'
+import { int32Row } from '../text/token_ids'
 import {
   type GeneratedIds,
   type GeneratedPiece,
@@ -25,7 +26,6 @@ import {
   type Generation,
   generatedIds,
   generateText,
-  SAMPLING,
   samplingSettings,
   type Writer,
 } from './generate'
@@ -33,11 +33,19 @@ import { firstTargetOf, firstTargetsOf, int32Rows, stopRow } from './id_rows'
 import { checkDelta, type Delta } from './live/deltas'
 import { graftedModel, LIVE_GRAFT, type LiveGraftOptions, type LiveGraftReport } from './live/graft'
 import { LiveWeights } from './live/weights'
+import {
+  ID_OPTIONS,
+  type IdOptions,
+  LIKELIHOODS,
+  type LikelihoodOptions,
+  SCORE_IDS,
+  type ScoreOptions,
+} from './model_options'
 import { chatIds, promptIds } from './prompts'
 import type { Run } from './run'
 import { RunningCalls } from './running_calls'
 import { answersOf } from './serving/answers'
-import type { Engine, Usage } from './serving/engine'
+import type { Engine } from './serving/engine'
 import type { TimedLayers } from './timed_layers'
 
 /** How well a model knows a text: natural logarithms over the predicted tokens. */
@@ -62,28 +70,6 @@ export interface Likelihood {
   log_likelihood: number
   is_greedy: boolean
 }
-
-export interface ScoreOptions extends JobCallbacks {
-  /** Index of the first token of each row that counts; default: 1. */
-  firstTarget?: number | undefined
-}
-
-export interface LikelihoodOptions extends JobCallbacks<CountProgress> {
-  /** Tokens that go through the model at once; default: by the device. */
-  batchTokens?: number | undefined
-}
-
-/** Options of the calls that take token ids. */
-export interface IdOptions extends Omit<GenerateOptions, 'stop' | 'standalone'> {
-  /** Ids that end a sequence; default: those of the model folder. */
-  stopIds?: ArrayLike<number> | undefined
-  /** Of a model that serves: what a prompt and its answer took. */
-  onUsage?: ((usage: { row: number } & Usage) => void) | undefined
-}
-
-const ID_OPTIONS: Kinds<IdOptions> = { ...SAMPLING, stopIds: 'any', onUsage: 'function' }
-const SCORE_IDS: Kinds<ScoreOptions> = { ...JOB_LISTENERS, firstTarget: 'any' }
-const LIKELIHOODS: Kinds<LikelihoodOptions> = { ...JOB_LISTENERS, batchTokens: 'any' }
 
 /** A loaded model that writes text. Many calls may run on it at a time; `dispose` frees it. */
 export class Model {
@@ -135,7 +121,7 @@ export class Model {
   async score(text: string, options: JobCallbacks = {}): Promise<Score> {
     return this.#calls.run(async () => {
       checkOptions('score', options, JOB_LISTENERS)
-      const ids = await (await this.text()).tokenizer.encode(text)
+      const ids = await (await this.text()).tokenizer.encode(textOption('score: text', text))
       if (ids.length < 2) throw tooShort(ids.length)
       const [score] = await this.#score([ids], 1, options)
       return { ...score!, perplexity: Math.exp(score!.nll / score!.tokens) }
@@ -153,7 +139,7 @@ export class Model {
     return this.#calls.run(async () => {
       checkOptions('scoreIds', options, SCORE_IDS)
       const { firstTarget = 1, ...callbacks } = options
-      return this.#score(int32Rows(rows), firstTargetOf(rows, firstTarget), callbacks)
+      return this.#score(int32Rows('scoreIds: rows', rows), firstTargetOf(rows, firstTarget), callbacks)
     })
   }
 
@@ -169,8 +155,8 @@ export class Model {
     return this.#calls.run(async () => {
       checkOptions('likelihoods', options, LIKELIHOODS)
       const { batchTokens = 0, ...callbacks } = options
-      const batch_tokens = numberOption('batchTokens', batchTokens, { least: 0, most: 2 ** 30, whole: true })
-      const rows = int32Rows(requests.map(({ ids }) => ids))
+      const batch_tokens = numberOption('batchTokens', batchTokens, FROM_NONE)
+      const rows = rowsOf(requests)
       const first_targets = firstTargetsOf(requests)
       return this.#run('likelihoods', { rows, first_targets, batch_tokens }, callbacks)
     })
@@ -179,7 +165,7 @@ export class Model {
   /** Logits (B,T,V) of rows of equal length. Holds all of them in memory: for inspection and tests. */
   async logits(rows: readonly ArrayLike<number>[]): Promise<{ data: Float32Array; shape: number[] }> {
     return this.#calls.run(async () => {
-      const { data, shape } = await this.#run('logits', { rows: int32Rows(rows) })
+      const { data, shape } = await this.#run('logits', { rows: int32Rows('logits: rows', rows) })
       return { data: new Float32Array(data), shape }
     })
   }
@@ -206,7 +192,7 @@ export class Model {
   checkRoom(requests = 1): void {
     this.#calls.check()
     if (!this.engine) throw notServing('checkRoom')
-    this.engine.checkRoom(requests)
+    this.engine.checkRoom(numberOption('checkRoom: requests', requests, FROM_NONE))
   }
 
   /** The ids that end a text or a turn of this model; without a tokenizer, what its configs say. */
@@ -279,15 +265,15 @@ export class Model {
 
   async #generate(prompts: readonly ArrayLike<number>[], options: IdOptions): Promise<GeneratedIds[]> {
     const { log_probs, ...sampling } = samplingSettings(options)
+    const rows = int32Rows('generateIds: prompts', prompts)
     const stop_ids =
       options.stopIds == null
         ? Int32Array.from(await this.stopIds())
         : stopRow(options.stopIds, this.spec.vocab_size)
-    if (this.engine)
-      return answersOf(this.engine, int32Rows(prompts), { stop_ids, log_probs, ...sampling }, options)
+    if (this.engine) return answersOf(this.engine, rows, { stop_ids, log_probs, ...sampling }, options)
     if (log_probs >= 0) throw notServing('logprobs')
     const stream = options.onToken !== undefined
-    const settings = { prompts: int32Rows(prompts), stop_ids, stream, ...sampling }
+    const settings = { prompts: rows, stop_ids, stream, ...sampling }
     const results = await this.#run('generate', settings, {
       signal: options.signal,
       onItem: (item) => options.onToken?.(item as { row: number; id: number }),
@@ -316,6 +302,16 @@ export class Model {
   #swapping<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#calls.run(() => this.#weights.change(work))
   }
+}
+
+const FROM_NONE = { least: 0, most: 2 ** 30, whole: true }
+
+/** Throws ERR_USAGE for what are no requests. */
+function rowsOf(requests: readonly LikelihoodRequest[]): Int32Array[] {
+  const list = listOption('likelihoods: requests', requests, '{ ids, firstTarget }')
+  return Array.from(list, (one, i) =>
+    int32Row(`likelihoods: requests[${i}].ids`, (Object(one) as LikelihoodRequest).ids),
+  )
 }
 
 const tooShort = (tokens: number) =>

@@ -1,6 +1,6 @@
 /** One page from the folders of runs: load -> plan -> run -> save -> report. Each kind of run is a file in reporting/kinds/. */
 import { jsonText } from '../checkpoint/write_folder'
-import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS, textsOption } from '../config/call_options'
 import { type Attachment, attachmentsOf, type Block } from '../report/blocks'
 import { type Chapter, type Document, documentHtml } from '../report/document'
 import { VERSION } from '../version'
@@ -56,6 +56,7 @@ export interface ReportResult extends ReportContent {
  */
 export async function report(folders: readonly string[], options: ReportOptions): Promise<ReportResult> {
   checkOptions('report', options, OPTIONS)
+  textsOption('report: folders', folders)
   const { out, overwrite = false, signal, onProgress } = options
   signal?.throwIfAborted()
   const place = await checkedPlace(out, overwrite)

@@ -3,7 +3,14 @@ import { FrontEnd } from '../audio/front_end'
 import { type Audio, readAudio } from '../audio/read'
 import { type ModelFolder, openModelFolder } from '../checkpoint/model_folder'
 import { type SpeechSpec, speechSpec } from '../checkpoint/speech_config'
-import { checkOptions, JOB_LISTENERS, type Kinds } from '../config/call_options'
+import {
+  checkOptions,
+  JOB_LISTENERS,
+  type Kinds,
+  listOption,
+  pathOption,
+  refused,
+} from '../config/call_options'
 import { shown } from '../config/parse'
 import { TongueforgeError } from '../errors'
 import type { CountProgress, JobCallbacks, SparseLayer } from '../native'
@@ -42,6 +49,7 @@ export interface SoundStates {
 /** Loads the folder of a speech encoder, or the result of a run folder. */
 export async function loadSpeechEncoder(folder: string, options: LoadOptions = {}): Promise<SpeechEncoder> {
   checkOptions('loadSpeechEncoder', options, LOAD_OPTIONS)
+  pathOption('loadSpeechEncoder: folder', folder)
   const files = await openModelFolder(folder)
   const spec = speechSpec(files.config, files.configFile)
   return new SpeechEncoder(files, spec, await loadedEncoder(files.path, spec, options))
@@ -93,6 +101,7 @@ export class SpeechEncoder {
     const { frame_width, hidden_size } = this.spec
     if (!Array.isArray(layers) || layers.length === 0) throw noLayers(layers)
     const numbers = layers.map((layer) => this.#numberOf(layer))
+    checkSounds(given, hidden)
     if (hidden && hidden.length !== given.length) throw unmarked(given.length, hidden.length)
     const sounds: Float32Array[] = []
     for (const sound of given) sounds.push(await this.#heard(sound, callbacks.signal))
@@ -159,6 +168,19 @@ export class SpeechEncoder {
           { hint: 'preprocessor_config.json beside the model says what it hears.' },
         )
   }
+}
+
+/** A path alone would be read letter by letter. */
+function checkSounds(given: readonly SpeechInput[], hidden: HiddenStatesOptions['hidden']): void {
+  for (const [i, sound] of listOption('hiddenStates: sounds', given, 'sounds').entries()) {
+    const { samples, rate } = Object(sound) as Partial<Audio>
+    const isAudio = samples instanceof Float32Array && typeof rate === 'number'
+    if (typeof sound !== 'string' && !(sound instanceof Float32Array) && !isAudio)
+      throw refused(`hiddenStates: sounds[${i}]`, 'a path, a Float32Array or { samples, rate }', sound)
+  }
+  if (hidden === undefined) return
+  for (const [i, marks] of listOption('hiddenStates: hidden', hidden, 'Int32Array').entries())
+    if (!(marks instanceof Int32Array)) throw refused(`hiddenStates: hidden[${i}]`, 'an Int32Array', marks)
 }
 
 const kindOf = (width: number) => (width === 0 ? 'samples' : `frames of ${width} numbers`)

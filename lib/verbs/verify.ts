@@ -2,9 +2,8 @@
 import { join } from 'node:path'
 import { openModelFolder } from '../checkpoint/model_folder'
 import { readProvenance } from '../checkpoint/provenance'
-import { checkOptions, type Kinds, LISTENERS } from '../config/call_options'
+import { checkOptions, type Kinds, LISTENERS, numberOption, pathOption } from '../config/call_options'
 import { readYaml } from '../config/parse'
-import { TongueforgeError } from '../errors'
 import type { ByteProgress, StreamCheck } from '../native'
 import { VERSION } from '../version'
 import { type InputState, inputStates } from './verifying/inputs'
@@ -44,8 +43,10 @@ const ALL = 2 ** 52
  */
 export async function verify(folder: string, options: VerifyOptions = {}): Promise<Verification> {
   checkOptions('verify', options, OPTIONS)
+  pathOption('verify: folder', folder)
   const { chunks = 64, seed = 0, signal, onProgress } = options
-  checkCount(chunks)
+  numberOption('verify: chunks', chunks, { least: 1, most: Number.POSITIVE_INFINITY, whole: false })
+  numberOption('verify: seed', seed, { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true })
   const model = await openModelFolder(folder)
   const { verb, inputs: records, tool_version } = await readProvenance(model.path)
   const notes: string[] = []
@@ -65,9 +66,4 @@ export async function verify(folder: string, options: VerifyOptions = {}): Promi
   const what = { folder: model.path, chunks: Math.min(chunks, ALL), seed }
   const result = await check(config, what, { signal, onProgress })
   return { ok: result.mismatches.length === 0, verb, inputs, notes, ...result }
-}
-
-function checkCount(chunks: number): void {
-  if (chunks >= 1) return
-  throw new TongueforgeError('ERR_USAGE', `chunks: expected a number from 1, received ${chunks}`)
 }

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { abortWith } from '../../abort'
-import { checkOptions, type Kinds } from '../../config/call_options'
+import { checkOptions, type Kinds, numberOption, pathOption } from '../../config/call_options'
 import { signalOf } from '../run'
 import {
   type TrainContext,
@@ -73,7 +73,8 @@ export class AttachedRun extends TrainRun<TrainReport> {
  * and what training throws.
  */
 export function attach(folder: string, options: AttachOptions = {}): AttachedRun {
-  return new AttachedRun(resolve(folder), options)
+  // What is no path is a failure of the run.
+  return new AttachedRun(typeof folder === 'string' ? resolve(folder) : folder, options)
 }
 
 async function followRun(
@@ -82,12 +83,13 @@ async function followRun(
   { emit, signal, latest }: TrainContext,
 ): Promise<TrainResult<TrainReport>> {
   checkOptions('attach', options, OPTIONS)
+  pathOption('attach: folder', folder)
+  const { after = 0 } = options
+  numberOption('attach: after', after, { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true })
   const { verb, process: its } = await beginning(folder)
   const leave = new AbortController()
   abortWith(leave, signal) // for good: it is the signal of this run alone
-  const hearing = new Hearing({ ...options, emit: unknown(emit, options.after), signal, latest }, () =>
-    leave.abort(),
-  )
+  const hearing = new Hearing({ ...options, emit: unknown(emit, after), signal, latest }, () => leave.abort())
   const earlier = async (before: number) => {
     for (const item of await HOSTED[verb].earlier(folder, before)) hearing.hear({ event: 'item', item })
   }
@@ -108,7 +110,7 @@ async function followRun(
 }
 
 /** Leaves out the steps up to one; what is taken again after a rollback is told. */
-function unknown(emit: (step: TrainStep) => void, after = 0): (step: TrainStep) => void {
+function unknown(emit: (step: TrainStep) => void, after: number): (step: TrainStep) => void {
   let isKnown = true
   return (step) => {
     isKnown &&= step.step <= after

@@ -45,7 +45,7 @@ export function checkOptions(options: ExtendVocabularyOptions): VocabExtendConfi
     coverage: options.coverage,
     min_count: options.minCount,
     max_token_length: options.maxTokenLength,
-    special_tokens: options.specialTokens && [...options.specialTokens],
+    special_tokens: options.specialTokens,
     chat_template: options.chatTemplate,
     eos_token: options.eosToken,
     pad_to_multiple_of: options.padToMultipleOf,

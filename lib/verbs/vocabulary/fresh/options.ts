@@ -46,7 +46,7 @@ export function checkOptions(options: TrainVocabularyOptions): VocabTrainConfig 
     min_count: options.minCount,
     max_token_length: options.maxTokenLength,
     coverage: options.coverage,
-    special_tokens: options.specialTokens && [...options.specialTokens],
+    special_tokens: options.specialTokens,
     bos_token: options.bosToken,
     eos_token: options.eosToken,
     pad_token: options.padToken,
