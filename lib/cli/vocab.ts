@@ -95,7 +95,7 @@ export default defineVerb<Values>({
     },
     {
       flags: '--threads <n>',
-      description: 'threads that count and learn; default: all cores',
+      description: 'threads that count and learn; default: all cores (at most 8 count)',
       parse: integer,
     },
     { flags: '--dry-run', description: 'learn and measure, write nothing' },

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { arm } from './adapt/arms'
 import { pick } from './adapt/pick'
 import { byObjective, trainingKeys } from './adapt/training'
-import { count, oneOf, text } from './checks'
+import { count, oneOf, text, threads } from './checks'
 import { sources, textSources } from './data'
 import { device } from './device'
 import { evaluateSchema } from './evaluate'
@@ -97,7 +97,7 @@ export const adaptSchema = z.strictObject({
     ),
   device: device(),
   dtype: oneOf(['float32', 'bfloat16']).default('float32').describe('Of arithmetic and of trained models.'),
-  threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
+  threads: threads().default(0).describe("CPU threads; 0 = libtorch's own choice."),
   seed: count(0).default(1).describe('Of the order of data, in all stages.'),
 })
 

@@ -1,7 +1,7 @@
 /** What `clusters` may be told. */
 import { z } from 'zod'
 import { audioSources } from './audio'
-import { count, oneOf, positive, text } from './checks'
+import { count, oneOf, positive, text, threads } from './checks'
 
 const from0 = () => z.number({ error: 'expected a number from 0' }).min(0, 'expected a number from 0')
 
@@ -65,7 +65,7 @@ export const clustersSchema = z
     layer,
     front_end: frontEnd,
     k_means: kMeans,
-    threads: count(0)
+    threads: threads()
       .default(0)
       .describe(
         "CPU threads; 0 = libtorch's own choice. What comes of log-mel frames does not depend on it.",

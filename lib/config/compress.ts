@@ -1,6 +1,6 @@
 /** What a pipeline of compression may be told. A technique's own keys are in compress/, a file a method. */
 import { z } from 'zod'
-import { count, oneOf, text } from './checks'
+import { count, oneOf, text, threads } from './checks'
 import { distilSchema } from './compress/distil'
 import { headsSchema } from './compress/heads'
 import { layersSchema } from './compress/layers'
@@ -81,7 +81,7 @@ export const compressSchema = z.strictObject({
     .describe(
       'Of arithmetic, of every folder under stages/ and of the result; default: as the model is stored.',
     ),
-  threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
+  threads: threads().default(0).describe("CPU threads; 0 = libtorch's own choice."),
   seed: count(0).default(1).describe('Of calibration rows, trainings and techniques that draw numbers.'),
 })
 

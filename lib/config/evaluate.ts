@@ -1,6 +1,6 @@
 /** What an evaluation may be told. */
 import { z } from 'zod'
-import { count, oneOf, share, text } from './checks'
+import { count, oneOf, share, text, threads } from './checks'
 import { device } from './device'
 import { judgeSchema } from './judge'
 import { scorers } from './scorers'
@@ -100,7 +100,7 @@ export const evaluateSchema = z.strictObject({
   batch_tokens: count(0).default(0).describe('Tokens that go through a model at once; 0: by the device.'),
   device: device(),
   dtype: oneOf(['float32', 'bfloat16', 'float16']).default('float32').describe('Of weights and arithmetic.'),
-  threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
+  threads: threads().default(0).describe("CPU threads; 0 = libtorch's own choice."),
 })
 
 export type EvaluateConfig = z.infer<typeof evaluateSchema>

@@ -1,6 +1,6 @@
 /** What a landscape of compressed models may be told. */
 import { z } from 'zod'
-import { count, oneOf, positive, text } from './checks'
+import { count, oneOf, positive, text, threads } from './checks'
 import { calibration, evaluate } from './compress'
 import { probingSchema } from './probe'
 import { sound } from './sound'
@@ -45,7 +45,7 @@ const measure = z
     new_tokens: count(2).default(32).describe('Tokens that are generated to measure decoding.'),
     warmup: count(0).default(3).describe('Passes that are not counted.'),
     repeats: count(1).default(15).describe('Passes that are: the fastest and the median are told.'),
-    threads: count(0).default(1).describe("CPU threads; 0 = libtorch's own choice."),
+    threads: threads().default(1).describe("CPU threads; 0 = libtorch's own choice."),
   })
   .prefault({})
   .describe('How speed is measured.')
@@ -82,7 +82,7 @@ export const landscapeSchema = z.strictObject({
   dtype: oneOf(['float32', 'bfloat16'])
     .optional()
     .describe('Of arithmetic and of the models that come out; default: as the model is stored.'),
-  threads: count(0)
+  threads: threads()
     .default(0)
     .describe("CPU threads of everything but what is timed; 0 = libtorch's own choice."),
   seed: count(0).default(1).describe('Of calibration rows, trainings and techniques that draw numbers.'),

@@ -1,7 +1,7 @@
 /** What `probe` may be told, and what a landscape may be told of probes. */
 import { z } from 'zod'
 import { audioSources } from './audio'
-import { count, oneOf, positive, text } from './checks'
+import { count, oneOf, positive, text, threads } from './checks'
 
 const NAME = 'expected letters, digits, dots, dashes and underscores'
 
@@ -78,7 +78,7 @@ export const probeSchema = z.strictObject({
   model: text().describe('Speech model, a folder or a run folder; it is not changed.'),
   out: text().describe('Folder: report.json, heads/, predictions/.'),
   ...probingKeys,
-  threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
+  threads: threads().default(0).describe("CPU threads; 0 = libtorch's own choice."),
   seed: count(0).default(1).describe('Of the order of utterances where batch_size is given.'),
 })
 

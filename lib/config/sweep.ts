@@ -1,6 +1,6 @@
 /** What a sweep may be told. */
 import { z } from 'zod'
-import { count, oneOf, positive, text } from './checks'
+import { count, oneOf, positive, text, threads } from './checks'
 import { sources } from './data'
 import { scaleNumber as scale } from './scales'
 
@@ -80,7 +80,7 @@ export const sweepSchema = z.strictObject({
   dtype: oneOf(['float32', 'bfloat16'])
     .default('float32')
     .describe('Of arithmetic. Weights are rounded as files of the target have them, whatever it is.'),
-  threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
+  threads: threads().default(0).describe("CPU threads; 0 = libtorch's own choice."),
   seed: count(0).default(1).describe('Of which documents a weight below 1 takes.'),
 })
 

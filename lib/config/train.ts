@@ -1,7 +1,7 @@
 /** What a training config may say: the single truth for types, checks, help and docs/train.md. */
 import { z } from 'zod'
 import { anomaly } from './anomaly'
-import { count, oneOf, text } from './checks'
+import { count, oneOf, text, threads } from './checks'
 import { replaySources, sources } from './data'
 import { device } from './device'
 import { distil, student, teacher } from './distil'
@@ -106,7 +106,7 @@ export const trainSchema = z.strictObject({
       'block: of each block only what goes in is kept, and computed again for the gradient: less memory, more time, the same bytes.',
     ),
   distributed,
-  threads: count(0).default(0).describe("CPU threads; 0 = libtorch's own choice."),
+  threads: threads().default(0).describe("CPU threads; 0 = libtorch's own choice."),
   seed: count(0).default(1).describe('Of the order of the data and of random weights.'),
 })
 

@@ -1,6 +1,6 @@
 /** What `vocab extend` can be told beyond its folders. */
 import { z } from 'zod'
-import { count, text } from './checks'
+import { count, text, threads } from './checks'
 import { textSources } from './data'
 
 const texts = () => z.array(text(), { error: 'expected a list of texts' })
@@ -33,7 +33,7 @@ export const vocabExtendSchema = z.strictObject({
   pad_to_multiple_of: count(1)
     .optional()
     .describe('Rows of embedding and head come in multiples of this; default: no more than tokens need.'),
-  threads: count(0).default(0).describe('Threads that learn; 0 = all cores.'),
+  threads: threads().default(0).describe('Threads that count and learn; 0 = all cores. At most 8 count.'),
 })
 
 export type VocabExtendConfig = z.infer<typeof vocabExtendSchema>

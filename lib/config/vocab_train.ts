@@ -1,6 +1,6 @@
 /** What `vocab train` may be told. */
 import { z } from 'zod'
-import { count, text } from './checks'
+import { count, text, threads } from './checks'
 import { textSources } from './data'
 
 export const vocabTrainSchema = z.strictObject({
@@ -28,7 +28,7 @@ export const vocabTrainSchema = z.strictObject({
   like: text()
     .optional()
     .describe('Folder of a byte-level tokenizer that text is to be normalised, cut and framed like.'),
-  threads: count(0).default(0).describe('0 = all cores.'),
+  threads: threads().default(0).describe('Threads that count and learn; 0 = all cores. At most 8 count.'),
 })
 
 export type VocabTrainConfig = z.infer<typeof vocabTrainSchema>

@@ -247,6 +247,7 @@ test('what cannot be done is refused with the reason and the next step', async (
     [{ size: 257 }, 'ERR_CONFIG', /size: expected at least 258 \(256 bytes, 1 special tokens/, /32000/],
     [{ size: 10 }, 'ERR_CONFIG', /size: expected a whole number from 257, received 10/],
     [{ coverage: 1.5 }, 'ERR_CONFIG', /coverage: expected a number above 0, to 1, received 1.5/],
+    [{ threads: 1025 }, 'ERR_CONFIG', /threads: expected a whole number from 0 to 1024, received 1025/],
     [{ data: [] }, 'ERR_CONFIG', /data: expected at least one source/],
     [{ data: { path: corpus, weigth: 1 } }, 'ERR_CONFIG', /weigth: unknown key/],
     [{ data: join(home, 'none.txt') }, 'ERR_NOT_FOUND', /none\.txt: no such file/, /corpus\.txt/],

@@ -33,7 +33,7 @@ export interface WordCountProgress {
 }
 
 export interface WordCountOptions {
-  /** Threads that cut and count; 0, the default: all cores, at most 8. */
+  /** Threads that cut and count, at most 8; 0, the default: all cores. */
   threads?: number
   limits?: WordLimits
   signal?: AbortSignal | undefined
@@ -60,7 +60,7 @@ export async function countWords(
 ): Promise<WordCounts> {
   const { threads = 0, limits = LIMITS, signal, onProgress } = options
   const began = performance.now()
-  const count = threads > 0 ? threads : Math.min(availableParallelism(), MOST_THREADS)
+  const count = Math.min(threads > 0 ? threads : availableParallelism(), MOST_THREADS)
   const task: WordCountTask = {
     tokenizer: wordCutter(normalizer, pre_tokenizer),
     unspaced: cutsAtSpacesAlone(pre_tokenizer),

@@ -29,7 +29,7 @@ export interface ExtendVocabularyOptions {
   /** The token that ends a text from now on. */
   eosToken?: string | undefined
   padToMultipleOf?: number | undefined
-  /** Threads that learn; 0, the default: all cores. */
+  /** Threads that count and learn; 0, the default: all cores. At most 8 count. */
   threads?: number | undefined
   overwrite?: boolean | undefined
   /** Learn, check and measure, but write nothing. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -53,6 +53,19 @@ test('words are those of the tokenizer’s own pre_tokenizer, whatever the numbe
     assert.equal(counted.characters, [...many.join('')].length)
     assert.equal(counted.forgotten, 0)
   }
+})
+
+test('at most eight threads count, however many are asked for', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  const running = () => Number(/Threads:\t(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1])
+  const before = running()
+  let most = 0
+  const onProgress = () => {
+    most = Math.max(most, running())
+  }
+  await countWords(given(texts), byteLevel, { threads: 40, onProgress })
+  assert.ok(most > before && most <= before + 16, `${most - before} threads more`)
 })
 
 test('without a pre_tokenizer, words end before each ▁, and letters, digits and marks are apart', async () => {

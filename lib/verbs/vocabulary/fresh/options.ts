@@ -29,7 +29,7 @@ export interface TrainVocabularyOptions {
   chatTemplate?: string | undefined
   /** Folder of a byte-level tokenizer that text is to be normalised, cut and framed like. */
   like?: string | undefined
-  /** 0, the default: all cores. */
+  /** Threads that count and learn; 0, the default: all cores. At most 8 count. */
   threads?: number | undefined
   /** Replace what is at `out`, where it looks like ours; default: false, and ERR_EXISTS. */
   overwrite?: boolean | undefined
