@@ -42,7 +42,9 @@ const generationKwargs = z
       .transform((until) => [until].flat())
       .describe('Texts that end an answer.'),
     max_gen_toks: count(1).optional().describe('The longest answer, in tokens; default: 256.'),
-    do_sample: flag().optional().describe('false: always the most probable token, whatever the temperature.'),
+    do_sample: flag()
+      .optional()
+      .describe('false: always the most probable token, whatever the temperature; true wants a temperature.'),
     temperature: number(0).optional().describe('Above 0: answers are sampled. Default: 0.'),
     top_p: share()
       .gt(0, 'expected a number above 0')

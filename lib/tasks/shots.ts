@@ -18,18 +18,20 @@ export function shotPicker(
   const drawn = count + (shots.without_self ? 1 : 0)
   if (pool.length < drawn) throw tooFew(name, pool.length, drawn)
   const others = (docs: readonly Doc[], doc: Doc) => docs.filter((one) => !isDeepStrictEqual(one, doc))
-  if (shots.pick === 'first') return (doc) => (shots.without_self ? others(pool, doc) : pool).slice(0, count)
+  const left = (doc: Doc) => {
+    const rest = shots.without_self ? others(pool, doc) : pool
+    // The document may stand in the pool more than once.
+    if (rest.length < count) throw tooFew(name, rest.length, count)
+    return rest
+  }
+  if (shots.pick === 'first') return (doc) => left(doc).slice(0, count)
   const random = new PythonRandom(seed)
   const sampleOf = (docs: readonly Doc[], size: number) =>
     random.sample(docs.length, size).map((place) => docs[place]!)
   if (!shots.without_self) return () => sampleOf(pool, count)
   return (doc) => {
     const picked = others(sampleOf(pool, drawn), doc).slice(0, count)
-    if (picked.length === count) return picked
-    // The document stands in the pool more than once.
-    const rest = others(pool, doc)
-    if (rest.length < count) throw tooFew(name, rest.length, count)
-    return sampleOf(rest, count)
+    return picked.length === count ? picked : sampleOf(left(doc), count)
   }
 }
 

@@ -12,6 +12,7 @@ import { chosen, describer, type Row, reader } from './task_keys'
 
 /** Throws ERR_CONFIG that names the key, ERR_TEMPLATE. */
 export function generationTask(row: Row, config: TaskConfig, shots: Shots, file: string): GenerationTask {
+  checkSampling(config, file)
   const { target_delimiter, fewshot_delimiter, num_fewshot } = config
   const asked = config.judged
     ? turnsReader(config, file)
@@ -62,6 +63,17 @@ function turnsReader({ doc_to_text }: TaskConfig, file: string): (doc: Doc) => r
 /** Unless the task says how all answers are drawn. */
 const byCategory = ({ judged, generation_kwargs: { temperature, do_sample } = NOTHING }: TaskConfig) =>
   judged !== undefined && temperature === undefined && do_sample !== false
+
+/** Sampling has a temperature: of the task, or of the category of a question. */
+function checkSampling({ judged, generation_kwargs }: TaskConfig, file: string): void {
+  const { do_sample, temperature = judged ? undefined : 0 } = generation_kwargs ?? NOTHING
+  if (do_sample !== true || temperature !== 0) return
+  const key = 'generation_kwargs.do_sample'
+  throw configError(file, `${key}: expected a temperature above 0 with true, received none`, {
+    hint: 'temperature: 1 is what transformers has where nothing is said.',
+    key,
+  })
+}
 
 /** Where the task says nothing of how answers are written. */
 const NOTHING: NonNullable<TaskConfig['generation_kwargs']> = { until: [] }

@@ -6,6 +6,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { findSplit, readSplit } from '#lib/tasks/data'
 import { openQuestion, readAnswers } from '#lib/tasks/judging/answers'
+import { settingsOfCategory } from '#lib/tasks/judging/conversation'
 import { FormatText } from '#lib/tasks/judging/format'
 import { instructionOf, promptsOf } from '#lib/tasks/judging/prompt'
 import { byQuestion, scoresOf } from '#lib/tasks/judging/scores'
@@ -263,4 +264,10 @@ describe('the benchmarks as they are published', () => {
         }
       },
     )
+})
+
+test('a category that is no name of the table is answered as all others, whatever it is called', () => {
+  for (const category of ['constructor', '__proto__', 'travel'])
+    assert.deepEqual(settingsOfCategory(category), { temperature: 0.7 }, category)
+  assert.deepEqual(settingsOfCategory('math'), { temperature: 0 })
 })

@@ -55,4 +55,10 @@ test('too small a pool is refused with what would do', () => {
     message: 'task: expected at least 4 documents to take examples from, found 3',
   }
   assert.throws(() => shotPicker(task({ pick: 'random', without_self: true }), docs(3), 3, 1), expected)
+  const twice = [...docs(2), ...docs(2)]
+  for (const pick of ['first', 'random'])
+    assert.throws(() => shotPicker(task({ pick, without_self: true }), twice, 3, 1)(twice[0]), {
+      code: 'ERR_DATA',
+      message: 'task: expected at least 3 documents to take examples from, found 2',
+    })
 })

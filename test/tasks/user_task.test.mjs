@@ -141,6 +141,15 @@ test('a wrong file is refused by key', async () => {
       /metric_list\.0\.metric: expected stop_rate.* with this output_type, received stop_rat/,
       /'stop_rate'/,
     ],
+    ...[{}, { temperature: 0 }].map((more) => [
+      {
+        output_type: 'generate_until',
+        doc_to_choice: undefined,
+        generation_kwargs: { do_sample: true, ...more },
+      },
+      /generation_kwargs\.do_sample: expected a temperature above 0 with true, received none/,
+      /temperature: 1/,
+    ]),
     [{ generation_kwargs: { until: 3 } }, /generation_kwargs\.until: expected a text or a list/, /^/],
     [{ doc_to_target: undefined }, /doc_to_target: expected the right answer, received nothing/, /^/],
     [{ output_type: undefined }, /output_type: expected/, /^/],

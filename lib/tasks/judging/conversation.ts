@@ -15,7 +15,7 @@ const OTHERS = 0.7
 export const JUDGED_SETTINGS: Partial<GenerationSettings> = { max_new_tokens: 1024 }
 
 export const settingsOfCategory = (category: string): Partial<GenerationSettings> => ({
-  temperature: TEMPERATURES[category] ?? OTHERS,
+  temperature: Object.hasOwn(TEMPERATURES, category) ? TEMPERATURES[category]! : OTHERS,
 })
 
 /** Throws ERR_DATA for a record of another layout. */

@@ -24,19 +24,25 @@ export function compared(text: string, rules: TextRules): string {
   return strip(kept)
 }
 
-type Holds = (answer: string, target: string) => boolean
+/** The last answer and what it is held against, as they are compared. */
+function sides({ answers, conversation: { target = [] } }: Answered, rules: TextRules) {
+  const [answer, ...targets] = [answers.at(-1)!.text, ...[target].flat()].map((text) => compared(text, rules))
+  return { answer: answer!, targets }
+}
 
 /** Of several targets one is enough; without any the document tells nothing. */
-const againstTarget = (holds: Holds, rules: TextRules): Measure => ({
-  of: ({ answers, conversation: { target } }: Answered) => {
-    if (target === undefined) return null
-    const answer = compared(answers.at(-1)!.text, rules)
-    return [target].flat().some((one) => holds(answer, compared(one, rules))) ? 1 : 0
+export const exactMatch = (rules: TextRules = {}): Measure => ({
+  of: (answered) => {
+    const { answer, targets } = sides(answered, rules)
+    return targets.length === 0 ? null : Number(targets.includes(answer))
   },
 })
 
-export const exactMatch = (rules: TextRules = {}): Measure =>
-  againstTarget((answer, target) => answer === target, rules)
-
-export const contains = (rules: TextRules = {}): Measure =>
-  againstTarget((answer, target) => answer.includes(target), rules)
+/** The same, but for a target of which the rules leave nothing: any answer would have it in it. */
+export const contains = (rules: TextRules = {}): Measure => ({
+  of: (answered) => {
+    const { answer, targets } = sides(answered, rules)
+    const told = targets.filter((target) => target !== '')
+    return told.length === 0 ? null : Number(told.some((target) => answer.includes(target)))
+  },
+})

@@ -27,7 +27,7 @@ export async function readWeights(file: string): Promise<LexiconWeights> {
   for (const [i, line] of text.split(/\r?\n/).entries()) {
     const [word = '', given] = line.split('\t')
     if (word.trim() === '' || line.startsWith('#')) continue
-    const weight = given === undefined ? undefined : Number(given.trim() || Number.NaN)
+    const weight = given === undefined ? undefined : decimal(given.trim())
     if (Number.isNaN(weight)) throw noNumber(file, i + 1, given!)
     entries.push([word.trim(), weight])
   }
@@ -37,6 +37,14 @@ export async function readWeights(file: string): Promise<LexiconWeights> {
       details: { file },
     })
   return new LexiconWeights(entries)
+}
+
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
+
+/** NaN of what is none, or too large for one. */
+const decimal = (text: string): number => {
+  const number = DECIMAL.test(text) ? Number(text) : Number.NaN
+  return Number.isFinite(number) ? number : Number.NaN
 }
 
 const noNumber = (file: string, line: number, received: string) =>

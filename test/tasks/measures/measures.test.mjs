@@ -80,6 +80,10 @@ test('exact_match and contains: blanks at the edges never count, the rest as the
     1,
     'one of several',
   )
+  const digits = { conversation: { target: '123' }, rules: { ignore_numbers: true } }
+  assert.equal(measured('contains', ['anything'], digits), null, 'nothing is left of the target')
+  assert.equal(measured('contains', ['no'], { ...digits, conversation: { target: ['123', 'x'] } }), 0)
+  assert.equal(measured('exact_match', ['7'], digits), 1)
   assert.equal(measured('exact_match', ['no', 'The Hague'], target), 1, 'the last answer counts')
   assert.equal(measured('exact_match', ['x']), null, 'no target')
 })

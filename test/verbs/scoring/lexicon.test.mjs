@@ -93,6 +93,13 @@ test('a line without a number behind its tab is refused by its place; so is an e
     message: /words\.txt:2: expected a number behind the tab, received very/,
     hint: /a tab and what it weighs/,
   })
+  for (const weight of ['Infinity', '1e999', '0x10', '', '1,5', '--1'])
+    await assert.rejects(
+      weightsOf(`good\t${weight}\n`),
+      { message: /words\.txt:1: expected a number/ },
+      weight,
+    )
+  await weightsOf('a\t+1\nb\t-.5\nc\t2.\nd\t1e-3\n')
   await assert.rejects(weightsOf('# nothing\n'), { code: 'ERR_DATA', message: /expected words, found none/ })
   await assert.rejects(readWeights(join(temporaryFolder(), 'no.txt')), { code: 'ERR_NOT_FOUND' })
 })
