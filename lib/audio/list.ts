@@ -61,6 +61,7 @@ export async function listAudio(
   numberOption('listAudio: leastSeconds', leastSeconds, { least: 0, most: 2 ** 30, whole: false })
   listOption('listAudio: sources', sources, '{ path }')
   const given = checkConfig(sourcesSchema, { sources }, 'listAudio').sources
+  options.signal?.throwIfAborted()
   const list: AudioList = { utterances: [], seconds: 0, skipped: 0, problems: [] }
   for (const [number, source] of given.entries()) await addSource(list, source, number, options)
   for (const { seconds } of list.utterances) list.seconds += seconds

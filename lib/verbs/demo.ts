@@ -66,6 +66,7 @@ export interface DemoResult {
 /** Runs the demo; models lie in OUT/NAME, the adaptation in OUT/adapted, the page is OUT/report.html. */
 export async function demo(options: DemoOptions = {}): Promise<DemoResult> {
   checkOptions('demo', options, OPTIONS)
+  options.signal?.throwIfAborted()
   return new Demo(options).run()
 }
 

@@ -158,6 +158,7 @@ interface Prepared {
 export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {}): Promise<GraftReport> {
   checkOptions('graft', options, OPTIONS)
   checkOptions('graft', callbacks, CALLBACKS)
+  callbacks.signal?.throwIfAborted()
   const { out, overwrite = false, resume = false, threads = 0, dryRun } = options
   const prepared = await prepareGraft(graftConfig(options))
   const inputs = allInputs(prepared.models).map(({ path }) => path)

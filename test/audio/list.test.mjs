@@ -202,3 +202,8 @@ test('a path for the list of sources is told apart', async () => {
     message: /expected a list of \{ path \}/,
   })
 })
+
+test('a signal that is aborted before ends it also where there is nothing to list', async () => {
+  const reason = new Error('enough')
+  await assert.rejects(listAudio([], { signal: AbortSignal.abort(reason) }), (error) => error === reason)
+})

@@ -40,3 +40,9 @@ test('the demo shows the signs of both papers, and leaves models that chat and a
   const again = await demo({ out })
   assert.deepEqual(again, result, 'what is done is not done twice, and comes out the same')
 })
+
+test('a signal that is aborted before leaves no folder', async () => {
+  const [out, reason] = [join(temporaryFolder(), 'demo'), new Error('enough')]
+  await assert.rejects(demo({ out, signal: AbortSignal.abort(reason) }), (error) => error === reason)
+  assert.equal(existsSync(out), false)
+})

@@ -166,6 +166,10 @@ describe('graft', () => {
     assert.equal(report.bytes_to_read, 3 * (await inspect(target)).bytes)
     assert.equal(report.bytes_to_write, statSync(join(target, 'model.safetensors')).size)
     assert.ok(!existsSync(place))
+    const [reason, stop] = [new Error('enough'), new AbortController()]
+    stop.abort(reason)
+    const given = { target, base, chat, out: place, dryRun: true }
+    await assert.rejects(graft(given, { signal: stop.signal }), (error) => error === reason)
   })
 
   test('a dry run refuses the place that a run would refuse', async () => {

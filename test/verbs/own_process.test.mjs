@@ -335,6 +335,11 @@ describe('attach', () => {
     assert.equal((await failure(attach(here.out).result)).code, 'ERR_NOT_FOUND')
     await assert.rejects(attach(here.out).stop(), { code: 'ERR_NOT_FOUND' })
 
+    for (const name of ['x'.repeat(300), 'a\0b']) {
+      const unreadable = await failure(attach(join(home, name)).result)
+      assert.deepEqual([unreadable.code, unreadable.details.file], ['ERR_IO', join(home, name)])
+    }
+
     const silent = newRun()
     const run = train(silent, { ownProcess: false })
     for await (const _ of run) {

@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { abortWith } from '../../abort'
+import { ioError } from '../../checkpoint/json_file'
 import { checkOptions, type Kinds, numberOption, pathOption } from '../../config/call_options'
 import { signalOf } from '../run'
 import {
@@ -118,11 +119,11 @@ function unknown(emit: (step: TrainStep) => void, after: number): (step: TrainSt
   }
 }
 
-/** How the run was begun. Throws ERR_NOT_FOUND, ERR_BUSY. */
+/** How the run was begun. Throws ERR_NOT_FOUND, ERR_BUSY, ERR_IO. */
 async function beginning(folder: string): Promise<Extract<RunEvent, { event: 'began' }>> {
   const first = await firstEvent(join(folder, EVENTS_FILE)).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
-    throw error
+    throw ioError(folder, error)
   })
   if (first?.event === 'began') return first
   throw nothingToFollow(folder, await readHolder(folder))
