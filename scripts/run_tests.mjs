@@ -31,7 +31,9 @@ export async function runNativeTests(options = {}) {
   for (const level of ['any', 'avx2']) {
     process.stdout.write(`\nnative tests of kernels, instructions: ${level}\n`)
     const env = { ...process.env, TONGUEFORGE_INSTRUCTIONS: level }
-    failures += await failuresOf(program, ['--source-file=*merge*kernel*,*native/kernels/*,*native/nn/*'], { env })
+    failures += await failuresOf(program, ['--source-file=*merge*kernel*,*native/kernels/*,*native/nn/*'], {
+      env,
+    })
   }
   return failures
 }
