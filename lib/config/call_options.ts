@@ -1,6 +1,7 @@
 /** What a JavaScript call is given, where anything may come: its options by a table, its arguments one by one. */
 import { TongueforgeError } from '../errors'
 import type { JobCallbacks } from '../native'
+import { MOST_THREADS } from './checks'
 import { shown, suggestion } from './parse'
 
 /**
@@ -32,7 +33,7 @@ const CHECKS: Record<Kind, (option: string, value: unknown, key: string) => void
       throw refused(option, 'an AbortSignal', value, 'Write { signal: controller.signal }.')
   },
   text: textOption,
-  threads: (option, value) => numberOption(option, value, { least: 0, most: 1024, whole: true }),
+  threads: (option, value) => numberOption(option, value, { least: 0, most: MOST_THREADS, whole: true }),
 }
 
 /** Throws ERR_USAGE for what is no object of options, for an option that the call does not know, or that is of another kind. */

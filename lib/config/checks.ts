@@ -9,7 +9,7 @@ export const count = (least: number) =>
     .min(least, `expected a whole number from ${least}`)
 /** Threads of a job; 0: a number of its own choice. No more than the addon takes. */
 export const threads = () => z.int({ error: THREADS }).min(0, THREADS).max(MOST_THREADS, THREADS)
-const MOST_THREADS = 1024
+export const MOST_THREADS = 1024
 const THREADS = `expected a whole number from 0 to ${MOST_THREADS}`
 export const text = () => z.string({ error: 'expected text' }).min(1, 'expected text')
 export const share = () =>

@@ -1,13 +1,12 @@
 // Arguments of calls: what is of another kind is refused by the name of call and argument, and not read letter by letter.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import tongueforge from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { encoderConfig, writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
-import { writeTinyModel } from '../helpers/tiny_model.mjs'
-import { melHubertConfig, noise, writeTinySpeech } from '../helpers/tiny_speech.mjs'
+import { loadedModels } from '../helpers/loaded_models.mjs'
+import { noise } from '../helpers/tiny_speech.mjs'
 
 const { loadModel } = tongueforge
 
@@ -37,21 +36,10 @@ const NO_LISTS = [5, null, {}, { length: 2 }, new Set([[1]]), true]
 
 describe('arguments of calls on', () => {
   const root = temporaryFolder()
-  const models = {}
+  const models = loadedModels(root)
   before(async () => {
-    const place = (name) => join(root, name)
-    await writeTinyModel(place('decoder'))
-    await writeTinyEncoder(place('encoder'))
-    await writeTinyEncoder(
-      place('classifier'),
-      encoderConfig({ architectures: ['BertForSequenceClassification'] }),
-    )
-    await writeTinySpeech(place('speech'), melHubertConfig())
-    for (const name of ['decoder', 'encoder', 'classifier', 'speech'])
-      models[name] = await loadModel(place(name), { threads: 1 })
-    models.serving = await loadModel(place('decoder'), { threads: 1, serving: true })
+    models.serving = await loadModel(join(root, 'decoder'), { threads: 1, serving: true })
   })
-  after(() => Promise.all(Object.values(models).map((model) => model.dispose())))
 
   test('models: texts', async () => {
     const { decoder, encoder, classifier } = models

@@ -1,29 +1,16 @@
 // Options of calls on models in memory: a value that a call cannot take is refused by its name, and not taken for another.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
-import { graft, inspect, loadLanguageIdentifier, loadModel } from 'tongueforge'
+import { describe, test } from 'node:test'
+import { graft, inspect, loadLanguageIdentifier } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { encoderConfig, idOf, writeTinyEncoder } from '../helpers/tiny_encoder.mjs'
-import { writeTinyModel } from '../helpers/tiny_model.mjs'
-import { melHubertConfig, noise, writeTinySpeech } from '../helpers/tiny_speech.mjs'
+import { loadedModels } from '../helpers/loaded_models.mjs'
+import { idOf } from '../helpers/tiny_encoder.mjs'
+import { noise } from '../helpers/tiny_speech.mjs'
 
 describe('options of calls on', () => {
   const root = temporaryFolder()
-  const models = {}
-  before(async () => {
-    const place = (name) => join(root, name)
-    await writeTinyModel(place('decoder'))
-    await writeTinyEncoder(place('encoder'))
-    await writeTinyEncoder(
-      place('classifier'),
-      encoderConfig({ architectures: ['BertForSequenceClassification'] }),
-    )
-    await writeTinySpeech(place('speech'), melHubertConfig())
-    for (const name of ['decoder', 'encoder', 'classifier', 'speech'])
-      models[name] = await loadModel(place(name), { threads: 1 })
-  })
-  after(() => Promise.all(Object.values(models).map((model) => model.dispose())))
+  const models = loadedModels(root)
 
   const refused = async (call, values, message) => {
     for (const value of values)
