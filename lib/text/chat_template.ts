@@ -1,4 +1,5 @@
 import { Environment, parse, tokenize } from '@huggingface/jinja'
+import { listOption, textOption } from '../config/call_options'
 import { TongueforgeError } from '../errors'
 import { TemplateFault } from './jinja_errors'
 import { clockUses, defineGlobals, strftime } from './jinja_globals'
@@ -70,11 +71,12 @@ export class ChatTemplate {
     return new ChatTemplate(this.source, { ...this.options, now: () => now })
   }
 
-  /** The conversation as the model has to see it. */
+  /** The conversation as the model has to see it. Throws ERR_USAGE for messages that are none, ERR_TEMPLATE. */
   render(
     messages: readonly Message[],
     { addGenerationPrompt = false, variables = {} }: RenderOptions = {},
   ): string {
+    checkMessages(messages)
     return this.coded(() => {
       const environment = new Environment()
       const characters = JSON.stringify([messages, variables]).length
@@ -124,4 +126,10 @@ function reasonOf(cause: unknown): string {
   // The parser's own recursion, and text beyond what a string can hold.
   if (cause instanceof RangeError) return `nests too deeply or grows too long (${cause.message})`
   return cause instanceof Error ? cause.message : String(cause)
+}
+
+// Whose content may be missing, as of one that calls tools.
+function checkMessages(messages: readonly Message[]): void {
+  for (const [i, message] of listOption('messages', messages, '{ role, content }').entries())
+    textOption(`messages[${i}].role`, Object(message).role)
 }

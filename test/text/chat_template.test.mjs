@@ -36,6 +36,14 @@ test('strip and trim take off what Python calls white space, and nothing else', 
   }
 })
 
+test('what is no list of messages is refused before a template makes something of it', () => {
+  const template = new ChatTemplate('{% for m in messages %}{{ m.role }}{{ m.content }}{% endfor %}')
+  const none = ['hello', { role: 'user', content: 'hello' }, undefined, ['hello'], [{ content: 'hello' }]]
+  for (const messages of none)
+    assert.throws(() => template.render(messages), { code: 'ERR_USAGE', message: /^messages/ })
+  assert.equal(template.render([{ role: 'assistant' }]), 'assistant')
+})
+
 test('what templates of recent models do comes out as from jinja2', () => {
   assert.deepEqual(Object.fromEntries(renderings(golden('features.jinja'))), expected['features.jinja'])
 })
