@@ -5,6 +5,7 @@ import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { makeFolder } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
 import type { Attachment } from '../../report/blocks'
+import { workFolder } from '../../work_paths'
 import { rename, rm, writeFile } from '../../writes'
 
 export const SCHEMA = 'tongueforge.report/1'
@@ -54,30 +55,30 @@ export async function publish(
   html: string,
   attachments: readonly Attachment[],
 ): Promise<void> {
-  const hidden = (prefix: string, path: string) => join(dirname(path), `.${prefix}-${basename(path)}`)
-  const [stagedFiles, stagedPage] = [hidden('tmp', files), hidden('tmp', page)]
-  const trash = hidden('trash', files)
-  await makeFolder(dirname(page))
-  await putBack(trash, files) // a kill came between two renames
-  let placed = false
+  const trash = join(dirname(files), `.trash-${basename(files)}`)
+  const work = await workFolder(dirname(page)) // of this report alone: another one may be on its way to the same place
+  const [stagedFiles, stagedPage] = [join(work, basename(files)), join(work, basename(page))]
+  let [movedAway, placed] = [false, false]
   try {
-    await rm(stagedFiles, { recursive: true, force: true })
+    await putBack(trash, files) // a kill came between two renames
     await makeFolder(stagedFiles)
     for (const { name, content } of attachments)
       await writeFile(join(stagedFiles, name), content, { flush: true })
     await writeFile(stagedPage, html, { flush: true })
-    if (existsSync(files)) await rename(files, trash)
+    if (existsSync(files)) {
+      await rename(files, trash)
+      movedAway = true
+    }
     await rename(stagedFiles, files)
     placed = true
     await rename(stagedPage, page)
     await rm(trash, { recursive: true, force: true }).catch(() => {}) // the next report removes it
   } catch (error) {
     if (placed) await rename(files, stagedFiles).catch(() => {}) // what went wrong first is what counts
-    if (existsSync(trash)) await rename(trash, files).catch(() => {})
+    if (movedAway) await rename(trash, files).catch(() => {})
     throw error
   } finally {
-    for (const path of [stagedFiles, stagedPage])
-      await rm(path, { recursive: true, force: true }).catch(() => {}) // so does the next report
+    await rm(work, { recursive: true, force: true }).catch(() => {}) // whoever works here after this process does
   }
 }
 

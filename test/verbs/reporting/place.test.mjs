@@ -29,3 +29,24 @@ test('a page that cannot have its place leaves what was there, or nothing', asyn
   assert.deepEqual(readdirSync(home).sort(), ['other.html', 'r.html', 'r_files'])
   assert.equal(readFileSync(join(place.files, 'report.json'), 'utf8'), 'old')
 })
+
+test('two reports on their way to one place: each is whole, or refused', async () => {
+  const home = temporaryFolder()
+  const place = { page: join(home, 'r.html'), files: join(home, 'r_files') }
+  const parts = Array.from({ length: 20 }, (_, i) => `part-${i}`)
+  const write = (name) =>
+    publish(place, name, [
+      ...attachment(name),
+      ...parts.map((part) => ({ name: `${name}-${part}`, content: part })),
+    ])
+  const names = ['first', 'second', 'third']
+  const ends = await Promise.allSettled(names.map(write))
+  for (const { reason } of ends.filter(({ status }) => status === 'rejected')) assert.equal(reason.code, 'ERR_IO')
+  assert.ok(ends.some(({ status }) => status === 'fulfilled'))
+  const name = readFileSync(join(place.files, 'report.json'), 'utf8')
+  assert.deepEqual(
+    readdirSync(place.files).sort(),
+    ['report.json', ...parts.map((part) => `${name}-${part}`)].sort(),
+  )
+  assert.deepEqual(readdirSync(home).sort(), ['r.html', 'r_files'])
+})
