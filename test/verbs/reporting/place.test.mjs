@@ -41,7 +41,8 @@ test('two reports on their way to one place: each is whole, or refused', async (
     ])
   const names = ['first', 'second', 'third']
   const ends = await Promise.allSettled(names.map(write))
-  for (const { reason } of ends.filter(({ status }) => status === 'rejected')) assert.equal(reason.code, 'ERR_IO')
+  for (const { reason } of ends.filter(({ status }) => status === 'rejected'))
+    assert.equal(reason.code, 'ERR_IO')
   assert.ok(ends.some(({ status }) => status === 'fulfilled'))
   const name = readFileSync(join(place.files, 'report.json'), 'utf8')
   assert.deepEqual(
