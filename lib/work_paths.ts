@@ -42,7 +42,7 @@ function isRunning(pid: number): boolean {
 
 /**
  * A path in a folder that no other process takes, for work that is published by renaming it. What dead processes left
- * under such paths is removed.
+ * under such paths is removed, and what this one could not remove before.
  */
 export async function workPath(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true })
@@ -58,12 +58,24 @@ export async function workFolder(folder: string): Promise<string> {
   return work
 }
 
+/** Deletes what such a path names. Where that fails now, whoever works in its folder next tries again. */
+export const removeWork = (work: string): Promise<unknown> =>
+  rm(work, { recursive: true, force: true }).then(
+    () => unremoved.delete(work),
+    () => unremoved.add(work),
+  )
+
+/** Of this thread: others of the process may be at work. */
+const unremoved = new Set<string>()
+
 const LEFTOVER = new RegExp(`^\\.tmp-${OWNER}-`)
 
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const [, machine, pid] = LEFTOVER.exec(name) ?? []
-    if (machine && pid && isGone(machine, pid))
-      await rm(join(folder, name), { recursive: true, force: true }).catch(() => {}) // of another user: left to that one
+    if (machine === undefined || pid === undefined) continue
+    const work = join(folder, name)
+    if (unremoved.has(work)) await removeWork(work)
+    else if (isGone(machine, pid)) await rm(work, { recursive: true, force: true }).catch(() => {}) // of another user: left to that one
   }
 }

@@ -10,7 +10,7 @@ import { TongueforgeError } from '../errors'
 import { statfs } from '../files'
 import { missingCuda } from '../libtorch'
 import { FETCHED_VERSION, type Libtorch, readLibtorch, usableCacheFolder } from '../libtorch_folders'
-import { workFolder } from '../work_paths'
+import { removeWork, workFolder } from '../work_paths'
 import { rename, rm } from '../writes'
 import { downloadWheels, unpackWheels } from './pip'
 import { canResume, downloadResumably } from './resumable'
@@ -45,7 +45,7 @@ export async function fetchLibtorch(options: FetchOptions = {}): Promise<Libtorc
     const made = await fetchInto(work, options)
     return await publish(made, join(cache, folderName(options)), options)
   } finally {
-    await rm(work, { recursive: true, force: true })
+    await removeWork(work)
   }
 }
 

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { TongueforgeError } from '../../errors'
 import { OpenFile } from '../../files'
-import { workFolder, workPath } from '../../work_paths'
+import { removeWork, workFolder, workPath } from '../../work_paths'
 import { rename, rm, writeFailed } from '../../writes'
 import type { ResolvedSource } from '../documents'
 import { type Encoding, encodeSource } from '../encoding'
@@ -120,7 +120,7 @@ async function build(
     await writeManifest(work, manifest)
     return await publish(work, join(options.cache, key), manifest, options)
   } catch (error) {
-    await rm(work, { recursive: true, force: true }).catch(() => {}) // what went wrong first is what counts
+    await removeWork(work)
     throw error
   }
 }
@@ -174,7 +174,7 @@ async function publish(
     }
     const theirs = await readEntry(folder, manifest.key, signal)
     if (typeof theirs === 'object') {
-      await rm(work, { recursive: true, force: true }).catch(() => {}) // else the next one that builds removes it
+      await removeWork(work)
       return theirs
     }
     await remove(folder)

@@ -5,7 +5,7 @@ import { readJsonObjectIfPresent } from '../../checkpoint/json_file'
 import { makeFolder } from '../../checkpoint/write_folder'
 import { TongueforgeError } from '../../errors'
 import type { Attachment } from '../../report/blocks'
-import { workFolder } from '../../work_paths'
+import { removeWork, workFolder } from '../../work_paths'
 import { rename, rm, writeFile } from '../../writes'
 
 export const SCHEMA = 'tongueforge.report/1'
@@ -78,7 +78,7 @@ export async function publish(
     if (movedAway) await rename(trash, files).catch(() => {})
     throw error
   } finally {
-    await rm(work, { recursive: true, force: true }).catch(() => {}) // whoever works here after this process does
+    await removeWork(work)
   }
 }
 
