@@ -16,7 +16,7 @@ export interface Asked {
   prompts: readonly EncodePrompt[]
   /** Answers to each prompt. */
   n: number
-  /** Begins answer `i` of n. */
+  /** Begins choice `i`, of all. */
   start(ids: Int32Array, i: number, signal: AbortSignal): Run<GeneratedPiece, Generation>
   stream?: boolean | null | undefined
   stream_options?: { include_usage?: boolean | null | undefined } | null | undefined
@@ -43,8 +43,8 @@ export async function answer(
   const onFirst = () => context.metrics.firstToken(name, (performance.now() - begun) / 1000)
   try {
     const rows = await encodedOnce(model, prompts, { n, signal })
-    const starts = rows.flatMap((ids) =>
-      Array.from({ length: n }, (_, i) => (either: AbortSignal) => start(ids, i, either)),
+    const starts = rows.flatMap((ids, row) =>
+      Array.from({ length: n }, (_, i) => (either: AbortSignal) => start(ids, row * n + i, either)),
     )
     const run = choicesOf(starts, { signal, onFirst })
     if (!stream) return shape.whole(await run.result)

@@ -39,10 +39,18 @@ describe('/v1/completions', () => {
       [0, 1, 2, 3],
     )
     for (const [i, prompt] of ['the police', 'the police', 'a fox', 'a fox'].entries()) {
-      const expected = await alone(prompt, { maxNewTokens: 16, temperature: 1, seed: 1 + (i % 2) })
+      const expected = await alone(prompt, { maxNewTokens: 16, temperature: 1, seed: 1 + i })
       assert.equal(choices[i].text, expected.text)
     }
     assert.equal(usage.prompt_tokens, text.usage.prompt_tokens + more.usage.prompt_tokens)
+  })
+
+  test('equal prompts of one request are answered apart, each with a seed of its own', async () => {
+    const prompt = Array(3).fill('the police')
+    for (const more of [{}, { seed: 2 ** 53 - 1 - 128 ** 2 }]) {
+      const { choices } = await ask({ prompt, n: 2, temperature: 1, ...more })
+      assert.equal(new Set(choices.map(({ text }) => text)).size, 6)
+    }
   })
 
   test('an answer is no longer than the server allows', async () => {

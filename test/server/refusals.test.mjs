@@ -63,6 +63,7 @@ const REFUSED = [
   [completions({ echo: true }), 'echo', /the new text alone/],
   [completions({ suffix: 'x' }), 'suffix', /do not fill in/],
   [completions({ best_of: 2 }), 'best_of', /expected none/],
+  [completions({ seed: 2 ** 53 - 128 ** 2 }), 'seed', /whole number from 0 to 9007199254724607/], // seed + i is one too
   [completions({ model: undefined, stop: 5 }), 'stop', /expected text/],
   [embeddings({ input: [] }), 'input', /expected a text/],
   [embeddings({ input: 'a '.repeat(200) }), 'input', /./],

@@ -1,6 +1,9 @@
 /** Fields that requests of several kinds have, as OpenAI's API names them. null stands for what is left out. */
 import { z } from 'zod'
 
+const MOST_PROMPTS = 128
+const MOST_ANSWERS = 128
+
 /** A number within bounds, both included. */
 export const numberIn = (least: number, most: number) => {
   const error = `expected a number from ${least} to ${most}`
@@ -64,7 +67,7 @@ export const SAMPLING_FIELDS = {
   repetition_penalty: numberIn(0.01, 100).describe(
     "Above 1: discourage tokens that have occurred. Not in OpenAI's API.",
   ),
-  seed: wholeIn(0, Number.MAX_SAFE_INTEGER - 128).describe(
+  seed: wholeIn(0, Number.MAX_SAFE_INTEGER - MOST_PROMPTS * MOST_ANSWERS).describe(
     'Same seed, same request, same answer; default: another one each time. Choice i has seed + i.',
   ),
   stop: z
@@ -73,7 +76,7 @@ export const SAMPLING_FIELDS = {
     })
     .nullish()
     .describe('Texts that end an answer; they are not part of it.'),
-  n: wholeIn(1, 128).describe('Answers to each prompt; each takes a place of its own in the queue.'),
+  n: wholeIn(1, MOST_ANSWERS).describe('Answers to each prompt; each takes a place of its own in the queue.'),
   stream: flag().describe('Server-sent events, a piece each, and `[DONE]` at the end.'),
   stream_options: z
     .strictObject({
@@ -92,7 +95,7 @@ export const SAMPLING_FIELDS = {
 }
 
 /** Texts or token ids, one or many. */
-export const texts = (error: string, most = 128) => {
+export const texts = (error: string, most = MOST_PROMPTS) => {
   const ids = z
     .array(
       z
