@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { loadModel } from 'tongueforge'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { chatModel, clientOf, served } from '../helpers/served.mjs'
+import { warningsOf } from '../helpers/warnings.mjs'
 
 describe('/v1/completions', () => {
   const root = temporaryFolder()
@@ -51,6 +52,10 @@ describe('/v1/completions', () => {
       const { choices } = await ask({ prompt, n: 2, temperature: 1, ...more })
       assert.equal(new Set(choices.map(({ text }) => text)).size, 6)
     }
+  })
+
+  test('many answers to one request are no leak to Node', async () => {
+    assert.deepEqual(await warningsOf(() => ask({ prompt: 'the', n: 16, max_tokens: 2 })), [])
   })
 
   test('an answer is no longer than the server allows', async () => {

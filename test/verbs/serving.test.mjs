@@ -9,6 +9,7 @@ import { clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { random, seed, sleep, withDeadline } from '../helpers/stress.mjs'
 import { scaleEmbeddingRow, writeTinyModel } from '../helpers/tiny_model.mjs'
+import { warningsOf } from '../helpers/warnings.mjs'
 
 const WORDS = ['the', 'police', 'a', 'fox', 'sees', 'what', 'is', 'and']
 
@@ -193,6 +194,11 @@ describe(`a model that serves (seed ${seed})`, () => {
     assert.equal(small.stats().refused, 8)
     idle(small)
     await small.dispose()
+  })
+
+  test('many prompts of one call are no leak to Node', async () => {
+    const prompts = Array.from({ length: 16 }, (_, i) => [5 + i])
+    assert.deepEqual(await warningsOf(() => model.generateIds(prompts, { maxNewTokens: 2 })), [])
   })
 
   test('what does not fit is refused with the numbers: context at load, prompt at the call', async () => {

@@ -9,6 +9,7 @@ import { JudgeClient } from '#lib/verbs/judging/client'
 import { Judgments, judgmentsFile, requestOf } from '#lib/verbs/judging/judgments'
 import { temporaryFolder } from '../../helpers/folders.mjs'
 import { startJudge } from '../../helpers/judge.mjs'
+import { warningsOf } from '../../helpers/warnings.mjs'
 
 /** So many prompts of one turn. */
 const promptsOf = (count, word = 'judge') =>
@@ -39,6 +40,11 @@ describe('judgments', () => {
     const number = await askForMissing(client, requests, kept, config, options)
     return { number, progress, judgments: await kept.close() }
   }
+
+  test('many at a time are no leak to Node', async (t) => {
+    const stub = await startJudge(t, byNumber)
+    assert.deepEqual(await warningsOf(() => asked(stub.url, fresh(), { concurrency: 16 })), [])
+  })
 
   test('each is asked once, so many at a time, and stands in the file in the order of the prompts', async (t) => {
     const stub = await startJudge(t, async (body, i) => {
