@@ -98,7 +98,7 @@ export const MERGE_METHODS: Record<string, MergeMethod> = {
     base: 'none',
     inputs: { least: 2, most: Number.POSITIVE_INFINITY },
     parameters: {
-      max_iter: { per: 'tensor', default: 10, least: 1 },
+      max_iter: { per: 'tensor', default: 10, least: 1, most: 2 ** 31 - 1 },
       tol: { per: 'tensor', default: 1e-5, least: 0 },
     },
   },

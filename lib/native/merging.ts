@@ -342,7 +342,7 @@ export interface MergingJobs {
     GraftedModel,
   ]
   mergeMethods: [object, MergeMethodDescription[]]
-  planConfigMerge: [ConfigMergeInputs, ConfigMergePlan]
+  planConfigMerge: [ConfigMergeInputs & { threads: number }, ConfigMergePlan]
   configMerge: [ConfigMergeInputs & { staged: string; threads: number }, ConfigMergeStatistics]
   checkConfigMerge: [
     ConfigMergeInputs & { folder: string; chunks: number; seed_of_chunks: number },

@@ -127,7 +127,7 @@ export async function merge(config: string | object, options: MergeOptions): Pro
   const prepared = await prepareMerge(config)
   const inputs = foldersOf(prepared.models)
   await runJob('checkOutput', { out, overwrite, inputs })
-  const report = await planReport(prepared, resolve(out), dryRun ?? false)
+  const report = await planReport(prepared, { out: resolve(out), dry_run: dryRun ?? false, threads })
   for (const warning of report.warnings) onWarning?.(warning)
   if (dryRun) return report
 
@@ -158,10 +158,9 @@ const foldersOf = (models: MergeModels) =>
 /** Everything that headers can tell: problems are thrown, figures and space told. */
 async function planReport(
   { config, models, plan }: PreparedMerge,
-  out: string,
-  dry_run: boolean,
+  { out, dry_run, threads }: { out: string; dry_run: boolean; threads: number },
 ): Promise<MergeReport> {
-  const { problems, ...figures } = await runJob('planConfigMerge', plan.native)
+  const { problems, ...figures } = await runJob('planConfigMerge', { ...plan.native, threads })
   throwFirst(problems)
   const warnings = [...plan.warnings]
   checkFits({ bytes: figures.peak_memory_bytes, advice: MEMORY_ADVICE }, (text) => warnings.push(text))

@@ -91,17 +91,20 @@ Napi::Value merge_methods(const Napi::CallbackInfo& info) {
   });
 }
 
-// planConfigMerge(ConfigMergeInputs, on_event): {bytes_to_read, bytes_to_write, peak_memory_bytes, shards,
-// problems}
+// planConfigMerge(ConfigMergeInputs & {threads}, on_event): {bytes_to_read, bytes_to_write,
+// peak_memory_bytes, shards, problems}
 Napi::Value plan_config_merge(const Napi::CallbackInfo& info) {
-  return start_job(info, [options = read_config_merge(Options(info[0]))](Job&) -> Value {
-    const merge::ConfigMerge merging(options);
-    return Value::Map{{"bytes_to_read", merging.bytes_to_read()},
-                      {"bytes_to_write", merging.bytes_to_write()},
-                      {"peak_memory_bytes", merging.peak_memory_bytes()},
-                      {"shards", merging.num_shards()},
-                      {"problems", problems_value(merging.problems())}};
-  });
+  const Options options(info[0]);
+  return start_job(info,
+                   [all = read_config_merge(options),
+                    threads = static_cast<size_t>(options.integer("threads"))](Job&) -> Value {
+                     const merge::ConfigMerge merging(all);
+                     return Value::Map{{"bytes_to_read", merging.bytes_to_read()},
+                                       {"bytes_to_write", merging.bytes_to_write()},
+                                       {"peak_memory_bytes", merging.peak_memory_bytes(threads)},
+                                       {"shards", merging.num_shards()},
+                                       {"problems", problems_value(merging.problems())}};
+                   });
 }
 
 // configMerge(ConfigMergeInputs & {staged, threads}, on_event): the report of merge/config/config_merge.h

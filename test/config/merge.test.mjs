@@ -67,6 +67,8 @@ describe('a config of merge', () => {
     const density = [{ filter: 'mlp', value: [0.5, 1.5] }, { value: 1 }]
     refused({ ...ties, parameters: { density } }, 'parameters.density', /above 0 to 1, received 1.5/)
     refused({ ...ties, parameters: { density: 0 } }, 'parameters.density', /above 0 to 1, received 0/)
+    const karcher = { merge_method: 'karcher', models: two, parameters: { max_iter: 3e9 } }
+    refused(karcher, 'parameters.max_iter', /received 3000000000/)
     refused({ ...ties, parameters: { weight: 'much' } }, 'parameters.weight', /a gradient/)
   })
 

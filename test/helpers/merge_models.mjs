@@ -1,6 +1,7 @@
 // The tiny Llama models that the mergekit cases name, made anew wherever they are wanted: the same names give the same
 // bytes on every machine, so that the golden results need no stored inputs. A row of MODELS is a folder; `near` makes a
-// model that much away from another, as models are that were trained from one start.
+// model that much away from another, as models are that were trained from one start; `frozen` names tensors that stayed as
+// they were, `blank` those that are zeros.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Random } from '#lib/text/random'
@@ -33,6 +34,10 @@ export const MODELS = {
   c: { seed: 4, near: ['origin', 0.02] },
   d: { seed: 5, near: ['origin', 0.02] },
   close: { seed: 6, near: ['origin', 0.0005] },
+  faint: { seed: 12, near: ['origin', 1e-4] },
+  fainter: { seed: 13, near: ['origin', 1e-5] },
+  frozen: { seed: 14, near: ['origin', 0.02], frozen: /self_attn|norm/ },
+  blank: { seed: 15, blank: /self_attn/ },
   apart: { seed: 7 },
   origin_bf16: { seed: 1, dtype: 'bfloat16' },
   a_bf16: { seed: 2, near: ['origin', 0.02], dtype: 'bfloat16' },
@@ -139,10 +144,12 @@ function shapesOf({ layers, words, rows, tied }, { hidden, inner }) {
 }
 
 /** Values of one tensor (row-major). A row that belongs to a word depends on the word, not on the row's number. */
-function valuesOf({ seed, near, words }, name, [rows, width = 1]) {
-  const [origin, distance] = near ?? []
+function valuesOf({ seed, near, words, frozen, blank }, name, [rows, width = 1]) {
+  const [origin, given] = near ?? []
+  const distance = frozen?.test(name) ? 0 : given
   const ofWords = /embed_tokens|lm_head/.test(name)
   const values = new Float32Array(rows * width)
+  if (blank?.test(name)) return values
   for (let row = 0; row < rows; row++) {
     const key = `${name} ${ofWords ? (words[row] ?? `row ${row}`) : row}`
     const own = draws(seed, key)

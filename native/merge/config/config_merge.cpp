@@ -1,18 +1,11 @@
 #include "merge/config/config_merge.h"
 
-#include <algorithm>
-
 namespace tongueforge::merge {
 
-uint64_t ConfigMerge::peak_memory_bytes() const {
-  const uint64_t chunk = StreamOptions{}.chunk_bytes;
-  uint64_t peak = 0;
-  for (const StreamFile& file : output_.files)
-    for (const PlacedPiece& placed : file.pieces) {
-      const uint64_t part = std::max(chunk, placed.piece->granule());
-      peak = std::max(peak, part + placed.piece->workspace_bytes(part));
-    }
-  return peak;
+uint64_t ConfigMerge::peak_memory_bytes(size_t num_threads) const {
+  StreamOptions options;
+  options.num_threads = num_threads;
+  return merge::peak_memory_bytes(output_, options);
 }
 
 ConfigMergeReport ConfigMerge::run(const std::string& staged_folder, Job& job, size_t num_threads) const {

@@ -72,8 +72,8 @@ class ConfigMerge {
   uint64_t bytes_to_read() const { return bytes_to_read_; }
   uint64_t bytes_to_write() const { return output_.bytes_to_write(); }
   uint64_t num_shards() const { return output_.files.size(); }
-  /// What the largest piece needs beside the chunks of the others: whole tensors, for methods that take such.
-  uint64_t peak_memory_bytes() const;
+  /// The most that run() takes: whole tensors, for methods that take such.
+  uint64_t peak_memory_bytes(size_t num_threads) const;
   const OutputModel& output() const { return output_; }
 
   /// Writes the weight files (and an index for several) into an existing folder, brought to the disk, or goes

@@ -11,7 +11,8 @@ void merge_karcher(const MethodTensor& tensor, float* out) {
   const double tolerance = tensor.parameters.get("tol", 1e-5);
   blend_vectors(
       tensor, Vectors::WHOLE,
-      [&](const Angles& angles) { return barycentre(angles, equal, steps, tolerance); }, out);
+      [&](const Angles& angles) { return barycentre(angles, equal, steps, tolerance, no_length_of(tensor)); },
+      out);
 }
 
 }  // namespace tongueforge::merge

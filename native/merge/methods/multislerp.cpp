@@ -14,7 +14,8 @@ void merge_multislerp(const MethodTensor& tensor, float* out) {
   if (tensor.parameters.on("normalize_weights", true) && sum != 0)
     for (double& weight : weights) weight /= sum;
   blend_vectors(
-      tensor, Vectors::WHOLE, [&](const Angles& angles) { return barycentre(angles, weights, 0, 0); }, out);
+      tensor, Vectors::WHOLE,
+      [&](const Angles& angles) { return barycentre(angles, weights, 0, 0, no_length_of(tensor)); }, out);
 }
 
 }  // namespace tongueforge::merge

@@ -21,7 +21,7 @@ void merge_nuslerp(const MethodTensor& tensor, float* out) {
   const double t = std::fabs(first + second) < 1e-6 ? 0.5 : second / (first + second);
   blend_vectors(
       tensor, cut_of(tensor.parameters),
-      [&](const Angles& angles) { return great_circle(angles, t, kStraight); }, out);
+      [&](const Angles& angles) { return great_circle(angles, t, kStraight, no_length_of(tensor)); }, out);
 }
 
 }  // namespace tongueforge::merge

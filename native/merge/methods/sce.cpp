@@ -69,6 +69,10 @@ double energy(const Deltas<Round>& delta, const std::vector<uint8_t>& mask, size
   return delta.round(sum / static_cast<float>(tensor.size));
 }
 
+/// As mergekit has it: a sum of energies below it leaves the models equal weights, and a sum of weights
+/// counts as at least so much.
+constexpr float kLeastOfMergekit = 1e-6f;
+
 /// The energies divided by their sum; all 0 where nothing differs. Number: double, or float for the steps of
 /// `compat`.
 template <class Number, class Round, class Step>
@@ -79,14 +83,18 @@ std::vector<double> weights_of(const Deltas<Round>& delta, const std::vector<uin
   for (size_t input = 0; input < tensor.inputs.size(); ++input)
     sum += static_cast<Number>(weights.emplace_back(energy(delta, mask, input, tensor)));
   sum = round(sum);
-  for (double& weight : weights) weight = sum == 0 ? 0 : round(static_cast<Number>(weight) / sum);
+  if (tensor.compat && sum < kLeastOfMergekit) {
+    weights.assign(weights.size(), round(1 / static_cast<Number>(weights.size())));
+  } else {
+    for (double& weight : weights) weight = sum == 0 ? 0 : round(static_cast<Number>(weight) / sum);
+  }
   return weights;
 }
 
 /// sum w_i d_i / sum w_i over the inputs whose sign is that of sum d_i; added up in Number (double, or float
-/// for the steps of `compat`), each step through `round`.
+/// for the steps of `compat`), each step through `round`. `least`: the sum of the w_i counts as so much.
 template <class Number, class Delta, class Step>
-Number fused(const Delta& delta, const std::vector<double>& weights, size_t i, Step round) {
+Number fused(const Delta& delta, const std::vector<double>& weights, size_t i, Number least, Step round) {
   Number direction = 0;
   for (size_t input = 0; input < weights.size(); ++input) direction += delta(input, i);
   const bool positive = round(direction) >= 0;
@@ -98,8 +106,8 @@ Number fused(const Delta& delta, const std::vector<double>& weights, size_t i, S
     sum += round(value * weight);
     left += weight;
   }
-  left = round(left);
-  return round(round(sum) / (left < Number(1e-6) ? 1 : left));
+  left = std::max(round(left), least);
+  return left > 0 ? round(round(sum) / left) : 0;
 }
 
 }  // namespace
@@ -114,8 +122,8 @@ void merge_sce(const MethodTensor& tensor, float* out) {
     for (size_t i = 0; i < tensor.size; ++i) {
       double added = 0;
       if (mask.empty() || mask[i])
-        added =
-            tensor.compat ? fused<float>(delta, weights, i, round) : fused<double>(delta, weights, i, exact);
+        added = tensor.compat ? fused<float>(delta, weights, i, round(kLeastOfMergekit), round)
+                              : fused<double>(delta, weights, i, 0.0, exact);
       out[i] = added == 0 ? tensor.base[i] : round(static_cast<float>(tensor.base[i] + added));
     }
   });

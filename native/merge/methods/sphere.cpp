@@ -91,9 +91,9 @@ void write(const Floats& vectors, const float* base, size_t begin, size_t end,
   }
 }
 
-bool has_no_length(const Angles& angles) {
-  return std::any_of(angles.lengths.begin(), angles.lengths.end(),
-                     [](double length) { return !(length > 0); });
+bool is_straight(const Angles& angles, NoLength no_length) {
+  return no_length == NoLength::STRAIGHT && std::any_of(angles.lengths.begin(), angles.lengths.end(),
+                                                        [](double length) { return !(length > 0); });
 }
 
 /// sum over i, j of a_i b_j cos(i, j): the product of two sums of unit vectors.
@@ -154,17 +154,21 @@ void blend_vectors(const MethodTensor& tensor, Vectors cut, const Blend& blend, 
   blend_vectors(vectors, tensor.base, tensor.shape, tensor.size, cut, blend, out);
 }
 
-std::vector<double> great_circle(const Angles& angles, double t, double straight) {
+NoLength no_length_of(const MethodTensor& tensor) {
+  return tensor.compat ? NoLength::RIGHT_ANGLE : NoLength::STRAIGHT;
+}
+
+std::vector<double> great_circle(const Angles& angles, double t, double straight, NoLength no_length) {
   const double cosine = angles.cosine(0, 1);
-  if (has_no_length(angles) || !(std::fabs(cosine) <= straight)) return {1 - t, t};
+  if (is_straight(angles, no_length) || !(std::fabs(cosine) <= straight)) return {1 - t, t};
   const double theta = std::acos(cosine), sine = std::sin(theta);
   return {std::sin((1 - t) * theta) / sine, std::sin(t * theta) / sine};
 }
 
 std::vector<double> barycentre(const Angles& angles, const std::vector<double>& weights, int steps,
-                               double tolerance) {
+                               double tolerance, NoLength no_length) {
   const double start = length_of_sum(angles, weights);
-  if (has_no_length(angles) || !(start > 1e-12)) return weights;
+  if (is_straight(angles, no_length) || !(start > 1e-12)) return weights;
   std::vector<double> middle(weights);
   for (double& part : middle) part /= start;
   for (int step = 0; step < steps; ++step) {
@@ -176,7 +180,8 @@ std::vector<double> barycentre(const Angles& angles, const std::vector<double>& 
   }
   double length = 0;
   for (size_t i = 0; i < weights.size(); ++i) length += weights[i] * angles.lengths[i];
-  for (size_t i = 0; i < middle.size(); ++i) middle[i] *= length / angles.lengths[i];
+  for (size_t i = 0; i < middle.size(); ++i)
+    middle[i] = angles.lengths[i] > 0 ? middle[i] * (length / angles.lengths[i]) : 0;
   return middle;
 }
 

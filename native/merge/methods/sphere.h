@@ -22,6 +22,12 @@ struct Angles {
 /// along the first. A tensor of one dimension is one vector.
 enum class Vectors : uint8_t { WHOLE, ROWS, COLUMNS };
 
+/// What a vector of length 0, which has no direction, makes of its tensor: it is merged STRAIGHT, or the
+/// vector stands at a RIGHT_ANGLE to all others, as in mergekit.
+enum class NoLength : uint8_t { STRAIGHT, RIGHT_ANGLE };
+
+NoLength no_length_of(const MethodTensor& tensor);
+
 /// Coefficients of the inputs, from their angles.
 using Blend = std::function<std::vector<double>(const Angles&)>;
 
@@ -37,15 +43,15 @@ void blend_vectors(const std::vector<const float*>& vectors, const float* base,
 
 /// Coefficients of two vectors at the part t of the way from the first to the second on a great circle:
 /// sin((1-t) theta) / sin(theta) and sin(t theta) / sin(theta). Straight, 1-t and t, where |cos theta| is
-/// above `straight` or a vector has length 0.
-std::vector<double> great_circle(const Angles& angles, double t, double straight);
+/// above `straight`.
+std::vector<double> great_circle(const Angles& angles, double t, double straight, NoLength no_length);
 
 /// Coefficients by which a weighted barycentre on the sphere is made of its vectors.
 ///
 /// With unit vectors u_i = x_i / |x_i|: from m = the unit vector of sum w_i u_i, `steps` times
 /// v = sum w_i log_m(u_i), m = exp_m(v), until |v| < tolerance; the barycentre is m times sum w_i |x_i|.
-/// Straight, w_i, where a length is 0 or the start is (the vectors cancel each other).
+/// Straight, w_i, where the start is 0 (the vectors cancel each other).
 std::vector<double> barycentre(const Angles& angles, const std::vector<double>& weights, int steps,
-                               double tolerance);
+                               double tolerance, NoLength no_length);
 
 }  // namespace tongueforge::merge

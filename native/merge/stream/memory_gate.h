@@ -7,7 +7,7 @@
 namespace tongueforge::merge {
 
 inline constexpr uint64_t kMemoryBytes = uint64_t{256} << 20;  // of chunks at a time; a larger one runs alone
-inline constexpr uint64_t kKeptBytes = uint64_t{8} << 20;      // of a buffer from chunk to chunk
+inline constexpr uint64_t kKeptBytes = uint64_t{16} << 20;     // by a workspace from chunk to chunk
 
 /// Lets work pass while its memory fits, and one piece of work of any size.
 class MemoryGate {

@@ -1,6 +1,8 @@
 #include "merge/stream/piece.h"
 
+#include <algorithm>
 #include <new>
+#include <numeric>
 
 namespace tongueforge::merge {
 namespace {
@@ -33,10 +35,13 @@ char* Workspace::buffer(size_t slot, size_t num_bytes) {
 }
 
 void Workspace::shrink(size_t max_bytes) {
-  for (Buffer& buffer : buffers_) {
-    if (buffer.size <= max_bytes) continue;
-    buffer.memory.reset();
-    buffer.size = 0;
+  const auto add = [](size_t sum, const Buffer& buffer) { return sum + buffer.size; };
+  size_t kept = std::accumulate(buffers_.begin(), buffers_.end(), size_t{0}, add);
+  while (kept > max_bytes) {
+    Buffer& largest = *std::max_element(buffers_.begin(), buffers_.end(),
+                                        [](const Buffer& a, const Buffer& b) { return a.size < b.size; });
+    kept -= largest.size;
+    largest = {};
   }
 }
 

@@ -38,7 +38,7 @@ class Workspace {
     return reinterpret_cast<float*>(buffer(slot, count * sizeof(float)));
   }
 
-  /// Gives back buffers above the size that chunks need.
+  /// Gives back the largest buffers, until the others have no more than `max_bytes` together.
   void shrink(size_t max_bytes);
 
  private:

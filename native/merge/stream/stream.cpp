@@ -290,6 +290,18 @@ uint64_t OutputModel::bytes_to_write() const {
   return total;
 }
 
+uint64_t peak_memory_bytes(const OutputModel& model, const StreamOptions& options) {
+  const std::vector<Chunk> chunks = cut_into_chunks(model, options.chunk_bytes);
+  uint64_t largest = 0;
+  for (const Chunk& chunk : chunks) {
+    const Piece& piece = *model.files[chunk.file].pieces[chunk.piece].piece;
+    largest = std::max(largest, chunk.size() + piece.workspace_bytes(chunk.size()));
+  }
+  const uint64_t threads = std::clamp<uint64_t>(threads_of(options), 1, std::max<size_t>(1, chunks.size()));
+  const uint64_t kept = std::min(largest, 2 * kKeptBytes);
+  return std::max(largest, std::min(kMemoryBytes, threads * largest)) + (threads - 1) * kept;
+}
+
 StreamReport stream(const OutputModel& model, const std::string& folder, const StreamOptions& options,
                     Job& job) {
   return StreamRun(model, folder, options, job).run();

@@ -59,6 +59,10 @@ struct StreamReport {
   }
 };
 
+/// The most memory that streaming takes: the largest piece, or as many at once as the gate lets in, and what
+/// each other thread keeps meanwhile. What pieces hold from prepare() on is not counted.
+uint64_t peak_memory_bytes(const OutputModel& model, const StreamOptions& options);
+
 /// Writes the files into an existing folder and brings them to the disk. Where the folder holds the journal
 /// of the same work (checkpoint/publish.h), what is done is kept; files of these names are replaced else.
 /// Where it holds any journal, all other files in it go: see leftovers.h. Progress: {done_bytes, total_bytes}

@@ -142,3 +142,16 @@ TEST_CASE("a method that no row has is refused, with the names of those there ar
   CHECK(error.hint().find("ties, dare_linear") != std::string::npos);
   CHECK(merge::methods().size() == 20);
 }
+
+TEST_CASE(
+    "sce: an element that one model alone has changed is that change, however small the model's share") {
+  // Energies 1/2 and 1e-8 / 2: at the first element the second model is alone.
+  CHECK(merged("sce", row_of({0, 0}, {{0, 1}, {1e-4f, 0}}, {{}, {}})) == Floats{1e-4f, 1});
+}
+
+TEST_CASE("slerp family: a delta of zeros goes straight; with compat it stands at a right angle") {
+  Models models = row_of({0, 0}, {{1, 0}, {0, 0}}, {weight(1), weight(1)});
+  CHECK(merged("nuslerp", models) == Floats{0.5f, 0});
+  models.compat = DType::F32;
+  CHECK(merged("nuslerp", models)[0] == doctest::Approx(std::sqrt(0.5)));
+}
