@@ -60,7 +60,8 @@ void MergedPiece::merge_stretch(uint64_t first, uint64_t count, char* out, Works
     input.read(first, count, read, workspace, sums);
     return read;
   };
-  const auto draws = method_.draws ? draws_->of(tensor_.name, tensor_.draws_begin) : nullptr;
+  const auto check = [&] { workspace.check(); };
+  const auto draws = method_.draws ? draws_->of(tensor_.name, tensor_.draws_begin, check) : nullptr;
   MethodTensor tensor{.name = tensor_.name,
                       .shape = tensor_.inputs.front().shape(),
                       .size = count,
@@ -68,7 +69,8 @@ void MergedPiece::merge_stretch(uint64_t first, uint64_t count, char* out, Works
                       .inputs = {},
                       .parameters = tensor_.parameters,
                       .compat = tensor_.working_dtype,
-                      .draws = draws.get()};
+                      .draws = draws.get(),
+                      .check = check};
   for (size_t i = 0; i < tensor_.inputs.size(); ++i)
     tensor.inputs.push_back({values(tensor_.inputs[i]), tensor_.input_parameters[i]});
   float* const result = workspace.floats(kResult, count);

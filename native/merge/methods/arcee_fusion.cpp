@@ -41,6 +41,7 @@ std::vector<float> importance_of(const MethodTensor& tensor, Round round) {
   const size_t row = tensor.shape.empty() ? 1 : static_cast<size_t>(tensor.shape.back());
   std::vector<float> importance(tensor.size);
   for (size_t at = 0; at < tensor.size; at += row) {
+    tensor.check();
     const double factor = divergence(x + at, b + at, row, tensor.compat.has_value(), round);
     for (size_t i = at; i < at + row; ++i)
       importance[i] = round(static_cast<float>(std::fabs(round(x[i] - b[i])) * factor));
@@ -63,6 +64,7 @@ void merge_arcee_fusion(const MethodTensor& tensor, float* out) {
   if (tensor.size == 0) return;
   for_rounding(tensor.compat.value_or(DType::F32), [&](auto round) {
     const auto importance = importance_of(tensor, round);
+    tensor.check();
     const float threshold = threshold_of(importance, round);
     const float *x = tensor.inputs[0].values, *b = tensor.base;
     for (size_t i = 0; i < tensor.size; ++i) {

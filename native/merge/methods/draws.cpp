@@ -35,8 +35,9 @@ void TorchDraws::fill(size_t, float* out, size_t count) {
 TorchSequence::TorchSequence(uint64_t seed)
     : marks_{{0, std::mt19937(static_cast<std::mt19937::result_type>(seed & 0xffffffffu))}} {}
 
-TorchDraws TorchSequence::at(uint64_t position) {
+TorchDraws TorchSequence::at(uint64_t position, const std::function<void()>& check) {
   while (marks_.back().position + kMarkEvery <= position) {
+    check();
     Mark next = marks_.back();
     next.engine.discard(kMarkEvery);
     next.position += kMarkEvery;

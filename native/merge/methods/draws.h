@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <random>
 #include <string_view>
 #include <vector>
@@ -47,8 +48,8 @@ class TorchDraws final : public Draws {
 class TorchSequence {
  public:
   explicit TorchSequence(uint64_t seed);
-  /// Draws that begin with number `position` of the sequence.
-  TorchDraws at(uint64_t position);
+  /// Draws that begin with number `position` of the sequence. `check` is called between marks, and may throw.
+  TorchDraws at(uint64_t position, const std::function<void()>& check = [] {});
 
  private:
   struct Mark {

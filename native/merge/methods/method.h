@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <limits>
 #include <optional>
@@ -49,7 +50,13 @@ struct MethodTensor {
   /// order. None: the better numerics, double or float32 inside; the caller rounds the result once.
   std::optional<DType> compat;
   Draws* draws = nullptr;  // for methods that draw
+  /// Throws where the job has been cancelled. A method that takes tensors as a whole asks before each pass
+  /// over one, since they may have 10^9 elements.
+  std::function<void()> check = [] {};
 };
+
+/// Elements between two looks at the job, in a pass that takes them one by one.
+inline constexpr size_t kCheckEvery = 4096;
 
 /// What a method takes as the point that deltas are counted from.
 enum class BaseRule : uint8_t {

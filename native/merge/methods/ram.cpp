@@ -25,6 +25,7 @@ template <class Number, class Round>
 void merge_changes(const MethodTensor& tensor, double epsilon, const std::vector<double>& factors,
                    Round round, float* out) {
   for (size_t i = 0; i < tensor.size; ++i) {
+    if (i % kCheckEvery == 0) tensor.check();
     const Number base = tensor.base[i];
     Number sum = 0, factor = 1;
     size_t count = 0;
@@ -60,6 +61,7 @@ void merge_ramplus_tl(const MethodTensor& tensor, float* out) {
   const size_t num_inputs = tensor.inputs.size();
   std::vector<double> shared(num_inputs, 0), unique(num_inputs, 0), factors(num_inputs);
   for (size_t i = 0; i < tensor.size; ++i) {
+    if (i % kCheckEvery == 0) tensor.check();
     const size_t count = changes_of(tensor, i, epsilon);
     for (size_t input = 0; input < num_inputs; ++input)
       if (changed(tensor, input, i, epsilon)) (count > 1 ? shared : unique)[input] += 1;

@@ -44,7 +44,9 @@ template <class Round>
 std::vector<uint8_t> selected(const Deltas<Round>& delta, const MethodTensor& tensor) {
   const double part = tensor.parameters.get("select_topk", 1);
   if (part >= 1 || (tensor.inputs.size() < 2 && !tensor.compat)) return {};
+  tensor.check();
   const auto numbers = variances(delta, tensor.inputs.size(), tensor.size);
+  tensor.check();
   const auto varying = std::count_if(numbers.begin(), numbers.end(), [](float v) { return v != 0; });
   const auto count = static_cast<size_t>(std::max(0.0, part) * static_cast<double>(varying));
   return mask_of_largest(numbers.data(), tensor.size, count);
@@ -54,6 +56,7 @@ std::vector<uint8_t> selected(const Deltas<Round>& delta, const MethodTensor& te
 template <class Round>
 double energy(const Deltas<Round>& delta, const std::vector<uint8_t>& mask, size_t input,
               const MethodTensor& tensor) {
+  tensor.check();
   double exact = 0;
   std::vector<float> squares(tensor.compat ? tensor.size : 0, 0.0f);
   for (size_t i = 0; i < tensor.size; ++i) {
@@ -120,6 +123,7 @@ void merge_sce(const MethodTensor& tensor, float* out) {
     const auto weights = tensor.compat ? weights_of<float>(delta, mask, tensor, round)
                                        : weights_of<double>(delta, mask, tensor, exact);
     for (size_t i = 0; i < tensor.size; ++i) {
+      if (i % kCheckEvery == 0) tensor.check();
       double added = 0;
       if (mask.empty() || mask[i])
         added = tensor.compat ? fused<float>(delta, weights, i, round(kLeastOfMergekit), round)

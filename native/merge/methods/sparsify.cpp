@@ -20,6 +20,7 @@ float delta(const MethodTensor& tensor, size_t input, size_t i) {
 
 /// |x - base| of all elements, in float32 or rounded to the working dtype.
 std::vector<float> magnitudes_of(const MethodTensor& tensor, size_t input) {
+  tensor.check();
   std::vector<float> magnitudes(tensor.size);
   for_rounding(tensor.compat.value_or(DType::F32), [&](auto round) {
     for (size_t i = 0; i < tensor.size; ++i) magnitudes[i] = std::fabs(round(delta(tensor, input, i)));
@@ -45,6 +46,7 @@ Mask by_magnitude(const MethodTensor& tensor, size_t input, double density) {
                 "a larger density, or `compat` left out: then the largest entry stays");
   if (count == 0 && density > 0) count = 1;
   const auto magnitudes = magnitudes_of(tensor, input);
+  tensor.check();
   return {mask_of_largest(magnitudes.data(), tensor.size, count)};
 }
 
@@ -55,7 +57,9 @@ Mask without_outliers(const MethodTensor& tensor, size_t input, double density) 
   const size_t top = std::min(asked, size - kept);  // density + gamma above 1: fewer outliers
   if (tensor.compat && asked == 0) return {std::vector<uint8_t>(size, 0)};
   const auto magnitudes = magnitudes_of(tensor, input);
+  tensor.check();
   auto keep = mask_of_largest(magnitudes.data(), size, kept + top);
+  tensor.check();
   const auto outliers = mask_of_largest(magnitudes.data(), size, top);
   for (size_t i = 0; i < size; ++i) keep[i] ^= outliers[i];
   return {std::move(keep)};
@@ -76,6 +80,7 @@ double sum_of(const std::vector<float>& values) {
 double scale_of(const MethodTensor& tensor, std::vector<float> magnitudes, const std::vector<uint8_t>& keep) {
   constexpr double kNothing = 1e-7;
   const auto drop = [&] {
+    tensor.check();
     for (size_t i = 0; i < tensor.size; ++i) magnitudes[i] *= static_cast<float>(keep[i]);
   };
   double before = 0, after = 0, scale = 1;
@@ -97,6 +102,7 @@ double scale_of(const MethodTensor& tensor, std::vector<float> magnitudes, const
 
 Mask drawn(const MethodTensor& tensor, size_t input, const std::vector<float>& probabilities,
            const std::vector<float>& draws) {
+  tensor.check();
   Mask mask{std::vector<uint8_t>(tensor.size)};
   const size_t period = probabilities.size();  // 1, or one for each element
   for (size_t i = 0; i < tensor.size; ++i)
@@ -107,6 +113,7 @@ Mask drawn(const MethodTensor& tensor, size_t input, const std::vector<float>& p
 }
 
 std::vector<float> draws_of(const MethodTensor& tensor, size_t input) {
+  tensor.check();
   std::vector<float> draws(tensor.size);
   tensor.draws->fill(input, draws.data(), draws.size());
   return draws;
@@ -142,8 +149,11 @@ Mask by_rank(const MethodTensor& tensor, size_t input, double density) {
   const auto lowest = static_cast<float>(density - epsilon), span = static_cast<float>(2 * epsilon);
   std::vector<float> probabilities(tensor.size);
   Keys keys, sorted;
-  for (size_t at = 0; at < tensor.size; at += row)
+  for (size_t at = 0; at < tensor.size; at += row) {
+    tensor.check();
     rank_row(magnitudes.data() + at, row, keys, sorted, probabilities.data() + at);
+  }
+  tensor.check();
   for_rounding(drawing_dtype(tensor), [&](auto round) {
     for (float& value : probabilities) {
       const float place = row > 1 ? round(round(value) / static_cast<float>(row - 1)) : 0.5f;

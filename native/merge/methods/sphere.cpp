@@ -43,12 +43,13 @@ double product(const float* a, const float* b, const float* base, size_t begin, 
   return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
-Products products_of(const Floats& vectors, const float* base, const Grid& grid) {
+Products products_of(const MethodTensor& tensor, const Floats& vectors, const float* base, const Grid& grid) {
   Products products;
   for (size_t a = 0; a < vectors.size(); ++a) {
     for (size_t b = a; b < vectors.size(); ++b) {
       auto& sums = products.emplace_back(grid.num_vectors, 0.0);
       for (size_t row = 0; row < grid.outer; ++row) {
+        tensor.check();
         const size_t begin = row * grid.inner, end = begin + grid.inner;
         if (grid.cut != Vectors::COLUMNS) {
           sums[row] = product(vectors[a], vectors[b], base, begin, end);
@@ -132,12 +133,13 @@ std::vector<double> tangent(const Angles& angles, const std::vector<double>& wei
 
 }  // namespace
 
-void blend_vectors(const Floats& vectors, const float* base, const std::vector<int64_t>& shape, size_t size,
-                   Vectors cut, const Blend& blend, float* out) {
-  const Grid grid(shape, size, cut);
-  const Products products = products_of(vectors, base, grid);
+void blend_vectors(const MethodTensor& tensor, const Floats& vectors, const float* base, Vectors cut,
+                   const Blend& blend, float* out) {
+  const Grid grid(tensor.shape, tensor.size, cut);
+  const Products products = products_of(tensor, vectors, base, grid);
   std::vector<std::vector<double>> coefficients;
   for (size_t vector = 0; vector < grid.num_vectors; ++vector) {
+    tensor.check();
     coefficients.push_back(blend(angles_of(products, vectors.size(), vector)));
     if (grid.cut == Vectors::COLUMNS) continue;
     write(vectors, base, vector * grid.inner, (vector + 1) * grid.inner, coefficients, false, out);
@@ -151,7 +153,7 @@ void blend_vectors(const Floats& vectors, const float* base, const std::vector<i
 void blend_vectors(const MethodTensor& tensor, Vectors cut, const Blend& blend, float* out) {
   Floats vectors;
   for (const MethodInput& input : tensor.inputs) vectors.push_back(input.values);
-  blend_vectors(vectors, tensor.base, tensor.shape, tensor.size, cut, blend, out);
+  blend_vectors(tensor, vectors, tensor.base, cut, blend, out);
 }
 
 NoLength no_length_of(const MethodTensor& tensor) {

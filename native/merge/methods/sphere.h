@@ -37,9 +37,8 @@ using Blend = std::function<std::vector<double>(const Angles&)>;
 void blend_vectors(const MethodTensor& tensor, Vectors cut, const Blend& blend, float* out);
 
 /// The same for vectors of the caller's choice: of slerp, one is the base.
-void blend_vectors(const std::vector<const float*>& vectors, const float* base,
-                   const std::vector<int64_t>& shape, size_t size, Vectors cut, const Blend& blend,
-                   float* out);
+void blend_vectors(const MethodTensor& tensor, const std::vector<const float*>& vectors, const float* base,
+                   Vectors cut, const Blend& blend, float* out);
 
 /// Coefficients of two vectors at the part t of the way from the first to the second on a great circle:
 /// sin((1-t) theta) / sin(theta) and sin(t theta) / sin(theta). Straight, 1-t and t, where |cos theta| is

@@ -88,11 +88,13 @@ double total_weight(const Sum& sum) {
   return std::fabs(total) < kNoWeight ? 1 : total;
 }
 
-void merge_in_double(const Sum& sum, const float* base, size_t size, float* out) {
+void merge_in_double(const Sum& sum, const MethodTensor& tensor, float* out) {
   const double all_weights = total_weight(sum);
+  const float* base = tensor.base;
   Block block;
-  for (size_t at = 0; at < size; at += kBlock) {
-    const size_t count = std::min(kBlock, size - at);
+  for (size_t at = 0; at < tensor.size; at += kBlock) {
+    tensor.check();
+    const size_t count = std::min(kBlock, tensor.size - at);
     add_terms(sum, base, at, count, block);
     if (sum.elect_signs) {
       add_agreeing_terms(sum, base, at, count, block);
@@ -152,7 +154,8 @@ struct CompatSums {
 };
 
 template <class Round>
-void merge_in_steps(const Sum& sum, const float* base, size_t size, float* out, Round round) {
+void merge_in_steps(const Sum& sum, const MethodTensor& tensor, float* out, Round round) {
+  const float* base = tensor.base;
   CompatSums<Round> sums{sum, base, round, {}};
   float all_weights = 0;
   for (const Vector& vector : sum.vectors) {
@@ -161,7 +164,8 @@ void merge_in_steps(const Sum& sum, const float* base, size_t size, float* out, 
   }
   all_weights = std::fabs(round(all_weights)) < kNoWeight ? 1 : round(all_weights);
   const auto lambda = static_cast<float>(sum.lambda);
-  for (size_t i = 0; i < size; ++i) {
+  for (size_t i = 0; i < tensor.size; ++i) {
+    if (i % kCheckEvery == 0) tensor.check();
     float total = sums.all(i), divisor = all_weights;
     if (sum.elect_signs) total = sums.elected(i, total, divisor);
     if (sum.normalize) total = round(total / (divisor == 0 ? 1 : divisor));
@@ -185,10 +189,9 @@ void merge_task_vectors(const MethodTensor& tensor, TaskVectorRule rule, float* 
   if (!tensor.compat && sum.lambda == 0) {
     std::copy_n(tensor.base, tensor.size, out);  // also where a delta is infinite
   } else if (!tensor.compat) {
-    merge_in_double(sum, tensor.base, tensor.size, out);
+    merge_in_double(sum, tensor, out);
   } else {
-    for_rounding(*tensor.compat,
-                 [&](auto round) { merge_in_steps(sum, tensor.base, tensor.size, out, round); });
+    for_rounding(*tensor.compat, [&](auto round) { merge_in_steps(sum, tensor, out, round); });
   }
 }
 

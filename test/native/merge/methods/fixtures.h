@@ -35,8 +35,11 @@ struct Models {
   }
 };
 
-inline std::vector<float> merged(const Method& method, const Models& models, uint64_t seed = 1) {
+inline std::vector<float> merged(
+    const Method& method, const Models& models, uint64_t seed = 1,
+    const std::function<void()>& check = [] {}) {
   MethodTensor tensor = models.tensor(method, 0, models.size());
+  tensor.check = check;
   merge::CounterDraws counter(seed, models.name);
   merge::TorchDraws torch = merge::TorchSequence(seed).at(0);
   tensor.draws = models.compat ? static_cast<merge::Draws*>(&torch) : &counter;

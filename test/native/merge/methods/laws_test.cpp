@@ -1,6 +1,7 @@
 // What the methods promise, on random models.
 #include <numeric>
 
+#include "core/job.h"
 #include "fixtures.h"
 
 using namespace tongueforge;
@@ -299,6 +300,30 @@ TEST_CASE("tensors of zeros and of one element merge to numbers") {
       set_usual(tiny, compat ? 1 : 0.5);
       tiny.compat = compat;
       for (const float value : merged(method, tiny)) CHECK(std::isfinite(value));
+    }
+  }
+}
+
+TEST_CASE("a method that takes tensors as a whole looks at the job once a pass, and ends where that throws") {
+  Seeded random;
+  INFO("TONGUEFORGE_SEED=", random.seed);
+  for (const Method& method : merge::methods()) {
+    if (method.elementwise) continue;
+    for (const auto compat : {std::optional<DType>(), std::optional<DType>(DType::BF16)}) {
+      Models models = random_models(random, {128, 64}, several(method));
+      set_usual(models);
+      models.compat = compat;
+      INFO(std::string(method.name), std::string(compat ? " with compat" : ""));
+      size_t looks = 0;
+      merged(method, models, 1, [&] { ++looks; });
+      CHECK(looks >= models.inputs.size());
+      const size_t last = looks;
+      looks = 0;
+      CHECK_THROWS_AS(merged(method, models, 1,
+                             [&] {
+                               if (++looks == last) throw Cancelled{};
+                             }),
+                      Cancelled);
     }
   }
 }
