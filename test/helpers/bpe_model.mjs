@@ -11,10 +11,10 @@ import { INIT, tinyConfig } from './tiny_model.mjs'
 export async function writeBpeModel(
   folder,
   tokenizer,
-  { tied = false, spare = 0, dtype = 'float32', shard = 1e9, seed = 3 } = {},
+  { tied = false, spare = 0, dtype = 'float32', shard = 1e9, seed = 3, width = 32 } = {},
 ) {
   const vocab_size = new BpeFile(tokenizer).size + spare
-  const config = { ...tinyConfig({ tied }), torch_dtype: dtype, vocab_size, eos_token_id: 0 }
+  const config = { ...tinyConfig({ tied, width }), torch_dtype: dtype, vocab_size, eos_token_id: 0 }
   await mkdir(folder, { recursive: true })
   writeFileSync(join(folder, 'tokenizer.json'), tokenizer)
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config))

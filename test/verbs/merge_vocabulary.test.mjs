@@ -146,6 +146,19 @@ describe('merge of unequal vocabularies', () => {
       assert.ok(Math.abs(value - expected[i]) < 1e-6, `${value} and ${expected[i]}`)
   })
 
+  test('a model that only lends rows has the width of those that are merged, told by a dry run too', async () => {
+    const wide = join(root, 'wide')
+    await writeBpeModel(wide, await byteLevelOn(MARKS.b, 8), { seed: 2, width: 64 })
+    const [token] = (await table(a)).ids.keys()
+    const tokenizer = { source: 'base', tokens: { [token]: { source: wide, force: true } } }
+    for (const dryRun of [true, false])
+      await assert.rejects(run(linear([a, b], { tokenizer }), { dryRun }), {
+        code: 'ERR_SHAPE_MISMATCH',
+        message: /embed_tokens\.weight in .*a: \[\d+, 32\]; .*embed_tokens\.weight in .*wide: \[\d+, 64\]/,
+        hint: /Only models of one size/,
+      })
+  })
+
   test('without a section the largest vocabulary is kept, with a warning, or else all tokens are', async () => {
     const warnings = []
     const onWarning = (text) => warnings.push(text)

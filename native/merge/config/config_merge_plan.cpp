@@ -1,6 +1,7 @@
 // The first half of a merge: headers in; problems, or files laid out with a piece for each tensor, out.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "checkpoint/json_text.h"
 #include "checkpoint/safetensors_writer.h"
@@ -80,6 +81,7 @@ class ConfigMerge::Planner {
       if (!merged.base) return std::nullopt;
     }
     check_shapes(tensor, merged);
+    check_lenders(tensor, merged.inputs.front().shape());
     return planned;
   }
 
@@ -107,25 +109,56 @@ class ConfigMerge::Planner {
     std::vector<ModelTensor> tensors;
     for (size_t i = 0; i < tensor.row_tensors.size(); ++i)
       tensors.push_back(merge_.models_.at(i).find(tensor.row_tensors[i]).value_or(ModelTensor{}));
-    const auto& owners = options_.rows->stand_ins->owner_models;
-    for (size_t i = 0; i < tensors.size(); ++i)
-      if (!tensors[i].weight.info &&
-          std::find(owners.begin(), owners.end(), static_cast<int32_t>(i)) != owners.end())
-        missing_.rows.push_back(where({i, tensor.row_tensors[i]}, merge_.models_[i]));
     return std::make_shared<StandIns>(options_.rows->stand_ins, std::move(tensors));
   }
 
-  // With rows in their places all models must have the same shape, and so must those that lend rows.
+  // With rows in their places all models must have the same shape.
   void check_shapes(const OutputTensorOptions& tensor, const MergedTensor& merged) {
     const auto& expected = merged.inputs.front().shape();
     const auto compare = [&](const TensorOrigin& origin, const MergeInput& input) {
-      if (input.shape() == expected) return;
-      shapes_.rows.push_back(str(where(tensor.inputs.front(), model_of(tensor.inputs.front())), ": ",
-                                 shape_text(expected), "; ", where(origin, model_of(origin)), ": ",
-                                 shape_text(input.shape())));
+      if (input.shape() != expected)
+        complain_of_shapes(tensor.inputs.front(), expected, origin, input.shape());
     };
     for (size_t i = 1; i < merged.inputs.size(); ++i) compare(tensor.inputs[i], merged.inputs[i]);
     if (merged.base) compare(*tensor.base, *merged.base);
+  }
+
+  // Models that are not merged into the tensor and only lend it rows: those may be fewer or more, but of the
+  // same size.
+  void check_lenders(const OutputTensorOptions& tensor, const std::vector<int64_t>& expected) {
+    for (const TensorOrigin& origin : lenders_of(tensor)) {
+      const auto found = model_of(origin).find(origin.tensor);
+      if (!found) {
+        missing_.rows.push_back(where(origin, model_of(origin)));
+        continue;
+      }
+      const DType dtype = found->weight.dtype();
+      if (!graft_reads(dtype))
+        dtypes_.rows.push_back(str(where(origin, model_of(origin)), ": ", dtype_name(dtype)));
+      const auto& shape = found->weight.shape();
+      if (shape.empty() || !std::equal(shape.begin() + 1, shape.end(), expected.begin() + 1, expected.end()))
+        complain_of_shapes(tensor.inputs.front(), expected, origin, shape);
+    }
+  }
+
+  std::vector<TensorOrigin> lenders_of(const OutputTensorOptions& tensor) const {
+    if (tensor.row_tensors.empty()) return {};
+    const auto& owners = options_.rows->stand_ins->owner_models;
+    std::set<int32_t> models(owners.begin(), owners.end());
+    for (const TensorOrigin& origin : tensor.inputs) models.erase(static_cast<int32_t>(origin.model));
+    if (tensor.base) models.erase(static_cast<int32_t>(tensor.base->model));
+    std::vector<TensorOrigin> lenders;
+    for (const int32_t model : models) {
+      const auto at = static_cast<size_t>(model);
+      lenders.push_back({at, tensor.row_tensors[at]});
+    }
+    return lenders;
+  }
+
+  void complain_of_shapes(const TensorOrigin& first, const std::vector<int64_t>& expected,
+                          const TensorOrigin& other, const std::vector<int64_t>& shape) {
+    shapes_.rows.push_back(str(where(first, model_of(first)), ": ", shape_text(expected), "; ",
+                               where(other, model_of(other)), ": ", shape_text(shape)));
   }
 
   const MergeModel& model_of(const TensorOrigin& origin) const { return merge_.models_[origin.model]; }

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <map>
+#include <numeric>
 
 #include "../../checkpoint/fixtures.h"
 
@@ -212,4 +213,41 @@ TEST_CASE("headers that speak against a merge are told by tensor and model") {
   CHECK(merge.problems()[0].message().find("[2500, 32]") != std::string::npos);
   SilentJob job;
   CHECK(caught([&] { merge.run(root.path(), job, 1); }).code() == "ERR_SHAPE_MISMATCH");
+}
+
+TEST_CASE("a model that only lends rows has their width and a dtype that is read, and may have more rows") {
+  Seeded random;
+  CAPTURE(random.seed);
+  const TempFolder root;
+  const std::string x = make_matrices(random, root, "x", DType::BF16);
+  std::vector<int32_t> own(kRows);
+  std::iota(own.begin(), own.end(), 0);
+  own[4] = -1;  // the lender's row 3
+  const auto map = std::make_shared<const std::vector<int32_t>>(own);
+  const auto lent_by = [&](const std::string& name, const std::vector<int64_t>& shape, DType dtype,
+                           const char* tensor = "a") {
+    size_t bytes = static_cast<size_t>(dtype_width(dtype));
+    for (const int64_t size : shape) bytes *= static_cast<size_t>(size);
+    make_model(root / name, {{{tensor, dtype, shape}, std::string(bytes, '\1')}});
+    auto options = options_of("linear", {x}, {"a"});
+    options.models.push_back({root / name, false, std::nullopt});
+    options.tensors[0].row_tensors = {"a", "a"};
+    const merge::StandInTable table{{4}, {1}, {1}, {3}};
+    options.rows = {{map, map}, std::make_shared<merge::StandInTable>(table)};
+    return options;
+  };
+  const auto code = [&](const ConfigMergeOptions& options) {
+    const ConfigMerge merge(options);
+    REQUIRE(merge.problems().size() == 1);
+    CHECK(merge.problems()[0].message().find("a in " + options.models[1].folder) != std::string::npos);
+    return merge.problems()[0].code();
+  };
+  CHECK(code(lent_by("wide", {kRows, 2 * kColumns}, DType::BF16)) == "ERR_SHAPE_MISMATCH");
+  CHECK(code(lent_by("narrow", {kRows, kColumns / 2}, DType::BF16)) == "ERR_SHAPE_MISMATCH");
+  CHECK(code(lent_by("vector", {kRows}, DType::BF16)) == "ERR_SHAPE_MISMATCH");
+  CHECK(code(lent_by("doubles", {kRows, kColumns}, DType::F64)) == "ERR_DTYPE");
+  CHECK(code(lent_by("integers", {kRows, kColumns}, DType::I8)) == "ERR_DTYPE");
+  CHECK(code(lent_by("other", {kRows, kColumns}, DType::BF16, "b")) == "ERR_MISSING_TENSOR");
+  const std::string fits = merged(lent_by("more", {kRows + 7, kColumns}, DType::BF16)).at("a");
+  CHECK(fits.substr(4 * kColumns * 2, kColumns * 2) == std::string(kColumns * 2, '\1'));
 }
