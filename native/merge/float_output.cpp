@@ -16,7 +16,8 @@ void store_f16(const float* values, size_t count, uint16_t* to) {
 }
 
 template <class Bits>
-uint64_t count_nonfinite(const Bits* bits, size_t count, Bits exponent) {
+uint64_t count_with(Bits exponent, const void* values, size_t count) {
+  const auto* const bits = static_cast<const Bits*>(values);
   uint64_t found = 0;
   for (size_t i = 0; i < count; ++i) found += static_cast<Bits>(bits[i] & exponent) == exponent;
   return found;
@@ -27,15 +28,17 @@ uint64_t count_nonfinite(const Bits* bits, size_t count, Bits exponent) {
 uint64_t store_floats(DType dtype, const float* values, size_t count, void* to) {
   if (dtype == DType::F32) {
     std::memcpy(to, values, count * sizeof(float));
-    return count_nonfinite(static_cast<const uint32_t*>(to), count, uint32_t{0x7f800000});
+  } else if (dtype == DType::BF16) {
+    store_bf16(values, count, static_cast<uint16_t*>(to));
+  } else {
+    store_f16(values, count, static_cast<uint16_t*>(to));
   }
-  auto* const out = static_cast<uint16_t*>(to);
-  if (dtype == DType::BF16) {
-    store_bf16(values, count, out);
-    return count_nonfinite(out, count, uint16_t{0x7f80});
-  }
-  store_f16(values, count, out);
-  return count_nonfinite(out, count, uint16_t{0x7c00});
+  return count_nonfinite(dtype, to, count);
+}
+
+uint64_t count_nonfinite(DType dtype, const void* values, size_t count) {
+  if (dtype == DType::F32) return count_with(uint32_t{0x7f800000}, values, count);
+  return count_with(dtype == DType::BF16 ? uint16_t{0x7f80} : uint16_t{0x7c00}, values, count);
 }
 
 void round_floats(DType dtype, float* values, size_t count) {

@@ -11,6 +11,9 @@ namespace tongueforge::merge {
 /// infinite or not a number
 uint64_t store_floats(DType dtype, const float* values, size_t count, void* to);
 
+/// How many of `count` values of BF16, F16 or F32 are infinite or not a number.
+uint64_t count_nonfinite(DType dtype, const void* values, size_t count);
+
 /// Values as they would come back from memory of `dtype`.
 void round_floats(DType dtype, float* values, size_t count);
 

@@ -7,8 +7,8 @@
 #include "checkpoint/safetensors_writer.h"
 #include "merge/complaint.h"
 #include "merge/config/config_merge.h"
+#include "merge/config/passed_piece.h"
 #include "merge/graft/graft_kernel.h"
-#include "merge/stream/copy_piece.h"
 
 namespace tongueforge::merge {
 namespace {
@@ -201,7 +201,7 @@ class ConfigMerge::Planner {
   std::unique_ptr<Piece> piece_of(Planned& planned) {
     if (is_copy(planned)) {
       ++merge_.tensors_copied_;
-      return std::make_unique<CopyPiece>(planned.found.front().weight);
+      return std::make_unique<PassedPiece>(planned.found.front().weight);
     }
     return std::make_unique<MergedPiece>(method_, std::move(planned.tensor), draws_);
   }

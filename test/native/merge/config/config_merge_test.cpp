@@ -2,10 +2,12 @@
 #include "merge/config/config_merge.h"
 
 #include <cstring>
+#include <limits>
 #include <map>
 #include <numeric>
 
 #include "../../checkpoint/fixtures.h"
+#include "merge/float_output.h"
 
 using namespace tongueforge;
 using namespace tongueforge::testing;
@@ -250,4 +252,30 @@ TEST_CASE("a model that only lends rows has their width and a dtype that is read
   CHECK(code(lent_by("other", {kRows, kColumns}, DType::BF16, "b")) == "ERR_MISSING_TENSOR");
   const std::string fits = merged(lent_by("more", {kRows + 7, kColumns}, DType::BF16)).at("a");
   CHECK(fits.substr(4 * kColumns * 2, kColumns * 2) == std::string(kColumns * 2, '\1'));
+}
+
+TEST_CASE("values that are not finite are counted where a tensor is passed through as it is") {
+  Seeded random;
+  CAPTURE(random.seed);
+  const TempFolder root;
+  std::vector<float> values(40, 1.5f);
+  values[3] = std::numeric_limits<float>::quiet_NaN();
+  values[17] = std::numeric_limits<float>::infinity();
+  values[39] = -values[17];
+  for (const DType dtype : {DType::BF16, DType::F32, DType::F16}) {
+    std::string bytes(values.size() * static_cast<size_t>(dtype_width(dtype)), '\0');
+    merge::store_floats(dtype, values.data(), values.size(), bytes.data());
+    const std::string folder = root / dtype_name(dtype), out = folder + "-out";
+    make_model(folder, {{{"a", dtype, {4, 10}}, bytes}});
+    auto options = options_of("linear", {folder}, {"a"});
+    options.method = "passthrough";
+    options.tensors[0].dtype = dtype_name(dtype);
+    const ConfigMerge merge(options);
+    fs::create_directory(out);
+    SilentJob job;
+    const auto report = merge.run(out, job, 1);
+    CHECK(report.tensors_copied == 1);
+    CHECK(report.num_nonfinite == 3);
+    CHECK(merged(options).at("a") == bytes);
+  }
 }
