@@ -41,12 +41,16 @@ const tokenSource = z.union(
   [
     z.string(),
     z.strictObject({ kind: z.literal('zero') }),
-    z.strictObject({
-      kind: z.literal('model_token'),
-      model: model(),
-      token: z.string().optional(),
-      token_id: count(0).optional(),
-    }),
+    z
+      .strictObject({
+        kind: z.literal('model_token'),
+        model: model(),
+        token: z.string().optional(),
+        token_id: count(0).optional(),
+      })
+      .refine(({ token, token_id }) => token === undefined || token_id === undefined, {
+        error: 'expected token or token_id, not both',
+      }),
   ],
   { error: TOKEN },
 )

@@ -95,6 +95,13 @@ describe('a config of merge', () => {
     )
   })
 
+  test('a row of another model goes by its token or by its id', () => {
+    const source = { kind: 'model_token', model: 'b', token: 'x' }
+    const from = (more) => ({ ...linear, tokenizer: { tokens: { t: { source: { ...source, ...more } } } } })
+    assert.equal(checkMergeConfig(from({}), 'm.yaml').tokenizer.tokens.t.source.token, 'x')
+    refused(from({ token_id: 9 }), 'tokenizer.tokens.t.source', /expected token or token_id, not both/)
+  })
+
   test('what a method needs of its models is checked', () => {
     refused(
       { ...ties, base_model: undefined },
