@@ -64,7 +64,7 @@ Spectrum spectrum_of(const Blocks& blocks, const LowRankAlgebra& algebra, const 
 }
 
 bool is_smaller(const DeltaInput& input, uint64_t rank) {
-  return input.shape.size() == 2 && input.is_matrix() &&
+  return rank > 0 && input.shape.size() == 2 && input.is_matrix() &&
          rank * (input.rows() + input.columns()) < input.rows() * input.columns();
 }
 

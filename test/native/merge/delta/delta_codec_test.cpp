@@ -254,6 +254,20 @@ TEST_CASE("lowrank leaves dense what factors would not make smaller") {
   for (const Difference& tensor : tensors) CHECK(same_bits(all_of(file, tensor.name), tensor.values));
 }
 
+TEST_CASE("energy leaves dense what not even a rank of one would make smaller") {
+  Seeded random;
+  INFO("TONGUEFORGE_SEED=", random.seed);
+  const TempFolder folder;
+  const std::vector<Difference> tensors = {random_difference(random, "row", {1, 30}),
+                                           random_difference(random, "column", {30, 1}),
+                                           random_difference(random, "square", {2, 2})};
+  merge::DeltaSettings settings = settings_of("lowrank");
+  settings.rank = 0;  // energy decides
+  settings.energy = 0.9;
+  const auto file = make_delta(folder / "d", tensors, settings);
+  for (const Difference& tensor : tensors) CHECK(same_bits(all_of(file, tensor.name), tensor.values));
+}
+
 TEST_CASE("a difference of nothing is nothing in every format") {
   const TempFolder folder;
   const Difference zeros{"w", {30, 20}, std::vector<float>(600)};
