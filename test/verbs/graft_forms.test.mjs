@@ -6,7 +6,7 @@ import { before, describe, test } from 'node:test'
 import { graft, loadModel } from 'tongueforge'
 import { cli } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { readArrays } from '../helpers/safetensors.mjs'
+import { readArrays, readTensors, writeTensors } from '../helpers/safetensors.mjs'
 import { random, seed } from '../helpers/stress.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
 
@@ -122,6 +122,31 @@ describe('several vectors', () => {
       })
       assert.deepEqual(got[name].data, wanted, name)
     }
+  })
+
+  test('one that counts nothing has no part in the result, whatever its values are', async () => {
+    const broken = join(root, 'broken')
+    cpSync(chat, broken, { recursive: true })
+    const tensors = Object.entries(readTensors(file(chat))).map(([name, tensor]) => ({ name, ...tensor }))
+    for (const { bytes } of tensors)
+      new Float32Array(bytes.buffer).set([Number.NaN, Number.POSITIVE_INFINITY])
+    writeTensors(file(broken), tensors)
+    for (const sparsify of [undefined, { method: 'ties', density: 0.5 }])
+      for (const scale of [0, 0.5]) {
+        const [one, two] = await Promise.all(
+          [broken, chat].map((nothing) => {
+            const vectors = [
+              { base, chat: nothing, scale: 0 },
+              { base, chat: other, scale },
+              { base, chat, scale },
+            ]
+            return graft({ target, vectors, sparsify, out: out() })
+          }),
+        )
+        assert.equal(one.nonfinite, 0)
+        assert.ok(weights(one.out).equals(weights(two.out)), JSON.stringify({ sparsify, scale }))
+        if (scale === 0) assert.ok(weights(one.out).equals(weights(target)))
+      }
   })
 
   test('come to the same bytes in either order', async () => {

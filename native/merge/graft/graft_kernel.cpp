@@ -199,6 +199,7 @@ TONGUEFORGE_INLINE void add_many_blocks(const Addition& addition, GraftSums& sum
     std::memset(total, 0, sizeof total);
     for (size_t k = 0; k < addition.num_deltas; ++k) {
       const double scale = addition.deltas[k].scale;
+      if (scale == 0) continue;  // 0 times NaN or infinity would be NaN
       load_delta(addition.deltas[k].values, at, count, block.base);
       for (size_t i = 0; i < kBlock; ++i) total[i] += scale * static_cast<double>(block.base[i]);
     }

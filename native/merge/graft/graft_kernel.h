@@ -58,8 +58,8 @@ struct ScaledDelta {
 
 /// Several deltas at once: double(target) + the sum of double(scale) * double(delta), products exact, added
 /// in the order given, rounded to float32 and from there to the target's type. One delta is add_span. Where
-/// all products are zero the target's bits are kept. `GraftSums::delta_squared` is of the float32 sum of the
-/// products.
+/// all products are zero the target's bits are kept; that of a scale of zero is zero, whatever the delta.
+/// `GraftSums::delta_squared` is of the float32 sum of the products.
 void add_many_span(DType target_dtype, const void* target, const ScaledDelta* deltas, size_t num_deltas,
                    void* out, size_t num_elements, GraftSums& sums);
 

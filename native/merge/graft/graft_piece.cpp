@@ -14,7 +14,8 @@ constexpr uint64_t kScanElements = uint64_t{1} << 19;
 /// Where vectors pull one entry both ways, those of the losing side are left out: the sign of TIES.
 void elect_signs(const std::vector<float*>& deltas, const std::vector<float>& scales, uint64_t count) {
   const auto pull = [&](size_t vector, uint64_t i) {
-    return static_cast<double>(scales[vector]) * static_cast<double>(deltas[vector][i]);
+    const double scale = scales[vector];
+    return scale == 0 ? 0 : scale * static_cast<double>(deltas[vector][i]);  // also of NaN and infinity
   };
   for (uint64_t i = 0; i < count; ++i) {
     double sum = 0;

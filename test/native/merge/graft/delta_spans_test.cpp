@@ -75,6 +75,28 @@ TEST_CASE("deltas of zero keep every bit of the target, and do not change what t
   }
 }
 
+TEST_CASE("a delta that counts nothing has no part in a sum, also where it is infinite or not a number") {
+  Seeded random;
+  INFO("TONGUEFORGE_SEED=", random.seed);
+  const float none = std::numeric_limits<float>::quiet_NaN(), huge = std::numeric_limits<float>::infinity();
+  for (const DType dtype : kTypes) {
+    const size_t count = 600;
+    const std::string target = tame_bits(random, dtype, count);
+    std::vector<float> bad(count, none), zeros(count), some(count, 0.25f);
+    bad[3] = huge;
+    const auto sum_with = [&](const std::vector<float>& first, const merge::ScaledDelta& second) {
+      const merge::ScaledDelta both[] = {{first.data(), 0.0f}, second};
+      std::string out(target.size(), '\0');
+      GraftSums sums;
+      merge::add_many_span(dtype, target.data(), both, 2, out.data(), count, sums);
+      CHECK(sums.num_nonfinite == 0);
+      return out;
+    };
+    CHECK(sum_with(bad, {bad.data(), -0.0f}) == target);
+    CHECK(sum_with(bad, {some.data(), 0.5f}) == sum_with(zeros, {some.data(), 0.5f}));
+  }
+}
+
 TEST_CASE("float8 values are read exactly") {
   for (unsigned bits = 0; bits < 256; ++bits) {
     const int exponent = (bits >> 3) & 15, fraction = bits & 7;
