@@ -26,6 +26,7 @@ import {
   nativeInputs,
   openModels,
 } from './grafting/inputs'
+import { untiesHead, weightKeys } from './grafting/result_config'
 
 /** A chat vector: two models, or a folder with their difference. */
 export type GraftVector = ({ base: string; chat: string } | { delta: string }) & {
@@ -175,7 +176,7 @@ export async function graft(options: GraftOptions, callbacks: GraftCallbacks = {
       () => runJob('graft', { ...prepared.native, staged, threads }, callbacks),
       signal,
     )
-    const manners = await writeManners(staged, prepared)
+    const manners = await writeManners(staged, prepared, report.unties_head)
     const seconds = (performance.now() - start) / 1000
     const whole = { ...report, ...statistics, ...manners, seconds }
     await describe(staged, prepared, whole, records)
@@ -238,7 +239,7 @@ async function planReport(
     bytes_to_read: plan.bytes_to_read,
     bytes_to_write: plan.bytes_to_write,
     free_bytes: await checkSpace(out, plan.bytes_to_write, 'the result'),
-    unties_head: plan.unties_head,
+    unties_head: untiesHead(models, config, plan),
     warnings: differences(models),
     ...(descents.some(Boolean) && { descent: descents.length === 1 ? descents[0]! : descents }),
     vocabulary: alignment.report,
@@ -256,13 +257,14 @@ const recordAll = (models: GraftModels, signal: AbortSignal | undefined): Promis
 
 async function writeManners(
   staged: string,
-  { models, alignment, plan }: Prepared,
+  { config, models, alignment }: Prepared,
+  unties_head: boolean,
 ): Promise<Pick<GraftReport, 'lost' | 'left_out'>> {
   const target = models.target.folder
   const chat = models.vectors[0]!.chat.folder
   const manners = await mannersOf(chat, alignment)
-  const config = plan.unties_head ? { tie_word_embeddings: false } : {}
-  const leftOut = await writeWithManners(staged, { target, chat, alignment, manners, config })
+  const keys = await weightKeys(models, config, unties_head)
+  const leftOut = await writeWithManners(staged, { target, chat, alignment, manners, config: keys })
   return {
     ...(manners.lost.length > 0 && { lost: manners.lost }),
     ...(leftOut.length > 0 && { left_out: leftOut }),

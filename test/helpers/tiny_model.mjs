@@ -37,8 +37,8 @@ export function tinyConfig({ width = 32, layers = 2, tied = false, positions = 2
 }
 
 /** Writes a model folder with random weights; the same options give the same bytes. Returns the folder. */
-export async function writeTinyModel(folder, { seed = 1, ...size } = {}) {
-  const config = tinyConfig(size)
+export async function writeTinyModel(folder, { seed = 1, dtype = 'float32', ...size } = {}) {
+  const config = { ...tinyConfig(size), torch_dtype: dtype }
   await mkdir(folder, { recursive: true })
   await writeTokenizer(folder, { endOfTurn: false })
   await writeFile(join(folder, 'config.json'), JSON.stringify(config))
@@ -47,7 +47,7 @@ export async function writeTinyModel(folder, { seed = 1, ...size } = {}) {
     init: { ...INIT, seed },
     threads: 1,
   })
-  await runJob('saveModel', { model, folder, dtype: 'float32', max_shard_bytes: 1e9 })
+  await runJob('saveModel', { model, folder, dtype, max_shard_bytes: 1e9 })
   native().dispose(model)
   return folder
 }

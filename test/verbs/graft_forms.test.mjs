@@ -274,6 +274,29 @@ test('a tied target gets a head of its own where base and chat have one, and its
   await (await loadModel(report.out)).dispose()
 })
 
+test('the config of a residual graft has the head and the dtype of its weights, which lie as the chat model has them', async () => {
+  const [tied, narrow] = ['tied-target', 'narrow-chat'].map((name) => join(root, name))
+  await writeTinyModel(tied, { seed: 9, tied: true })
+  await writeTinyModel(narrow, { seed: 10, dtype: 'bfloat16' })
+  const options = { target: tied, base, chat: narrow, residual: true }
+  const report = await graft({ ...options, out: out() })
+  assert.equal(report.unties_head, true)
+  assert.equal((await graft({ ...options, out: out(), dryRun: true })).unties_head, true)
+  const { tie_word_embeddings, torch_dtype } = json(report.out, 'config.json')
+  assert.deepEqual(
+    { tie_word_embeddings, torch_dtype },
+    { tie_word_embeddings: false, torch_dtype: 'bfloat16' },
+  )
+  const tensors = readTensors(file(report.out))
+  assert.ok(Object.values(tensors).every(({ dtype }) => dtype === 'BF16'))
+  assert.ok('lm_head.weight' in tensors)
+  await (await loadModel(report.out)).dispose()
+  const untied = await graft({ target, base, chat: tied, residual: true, out: out() })
+  assert.equal(untied.unties_head, false) // the target has a head of its own, and so has the result
+  assert.equal(json(untied.out, 'config.json').tie_word_embeddings, false)
+  await (await loadModel(untied.out)).dispose()
+})
+
 test('what configs say differently is told; heads that are cut otherwise are refused', async () => {
   const changed = async (name, changes) => {
     const folder = join(root, name)

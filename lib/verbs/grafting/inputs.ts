@@ -114,7 +114,7 @@ export async function nativeInputs(
   config: Pick<GraftConfig, 'residual' | 'sparsify'>,
   alignment: Alignment,
 ): Promise<GraftInputs> {
-  const roles = config.residual ? residualRoles(models) : models
+  const roles = rolesOf(models, config)
   const rows = graftRows(alignment, config.residual)
   const tensors = await scaledTensors(roles)
   const layers = roles.target.spec.layers.length
@@ -136,6 +136,10 @@ export async function nativeInputs(
     }),
   }
 }
+
+/** Whose weights stand where in target + scale * (chat - base). Throws ERR_CONFIG for what cannot be residual. */
+export const rolesOf = (models: GraftModels, { residual }: Pick<GraftConfig, 'residual'>): GraftModels =>
+  residual ? residualRoles(models) : models
 
 /** chat + scale * (target - base): the same arithmetic with two of its models in each other's place. */
 function residualRoles({ target, vectors }: GraftModels): GraftModels {

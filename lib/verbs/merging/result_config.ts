@@ -1,10 +1,11 @@
 /** config.json of a merged model: that of one of the models, made true to the layers, head and rows of the result. */
+import { dtypeKeys } from '../../checkpoint/dtype_key'
 import type { JsonObject } from '../../checkpoint/json_file'
 import { withLayers } from '../../checkpoint/layer_config'
 import type { LayerSpec } from '../../checkpoint/layers'
 import { decoderSpec } from '../../checkpoint/model_config'
 import type { MergeModel } from './references'
-import { commonDtype, type TensorPlan } from './tensors'
+import type { TensorPlan } from './tensors'
 
 export interface ResultRequest {
   /** Gives config.json. */
@@ -16,7 +17,6 @@ export interface ResultRequest {
   num_rows: number
 }
 
-const DTYPES: Record<string, string> = { F32: 'float32', BF16: 'bfloat16', F16: 'float16' }
 const TOKEN_IDS = ['bos_token_id', 'eos_token_id', 'pad_token_id']
 
 /** Throws ERR_MODEL_CONFIG should the result not be a model that we can load. */
@@ -29,16 +29,8 @@ export function resultConfig(request: ResultRequest): JsonObject {
     ...Object.fromEntries(ids.map((key) => [key, tokenizer.folder.config[key] ?? null])),
     vocab_size: num_rows,
     tie_word_embeddings: !plan.head,
-    ...dtypeKeys(config, plan),
+    ...dtypeKeys(config, plan.tensors),
   }
   decoderSpec(result, 'config.json of the result')
   return result
-}
-
-// The type that most tensors have, under the key that the config has for it.
-function dtypeKeys(config: JsonObject, { tensors }: TensorPlan): JsonObject {
-  const name = DTYPES[commonDtype(tensors)]
-  if (name === undefined) return {}
-  const keys = ['dtype', 'torch_dtype'].filter((key) => key in config)
-  return Object.fromEntries((keys.length > 0 ? keys : ['dtype']).map((key) => [key, name]))
 }

@@ -1,4 +1,5 @@
 /** The tensors of the result: from which tensors of which models each is made, and with which parameters. */
+import { commonDtype } from '../../checkpoint/dtype_key'
 import type { MergeConfig, MergeDtype } from '../../config/merge'
 import { MERGE_METHODS } from '../../config/merge_methods'
 import { depthOf, lookUp, type Place } from '../../config/merge_parameters'
@@ -51,14 +52,6 @@ export const HEAD = 'lm_head.weight'
 const LAYER = /^model\.layers\.(\d+)\.(.+)$/
 const TABLE = /\.rotary_emb\.inv_freq$/
 const DTYPES: Record<MergeDtype, string> = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' }
-
-/** The type that most tensors have. */
-export function commonDtype(tensors: readonly { dtype: string }[]): string {
-  const counts = new Map<string, number>()
-  for (const { dtype } of tensors) counts.set(dtype, (counts.get(dtype) ?? 0) + 1)
-  const [common] = [...counts].sort((a, b) => b[1] - a[1])
-  return common![0]
-}
 
 /** The tensor that a model has as its output head; mergekit takes a stored one also where config.json says tied. */
 export function headOf({ tensors, tied }: ModelTensors, compat: boolean): string {
