@@ -25,6 +25,10 @@ export class Connections {
     for (const [socket, awaited] of this.#awaited) if (awaited === 0) socket.destroy()
   }
 
+  closeAll(): void {
+    for (const socket of this.#awaited.keys()) socket.destroy()
+  }
+
   #count(socket: Socket, change: 1 | -1): void {
     const awaited = this.#awaited.get(socket)
     if (awaited !== undefined) this.#awaited.set(socket, awaited + change)

@@ -12,6 +12,8 @@ export interface Context {
   settings: PluginSettings
   metrics: Metrics
   grafts: Grafts
+  /** Aborted when the server waits no longer. */
+  enough: AbortSignal | undefined
   /** Of the requests that run: what ends each. */
   running: Set<AbortController>
 }
@@ -20,9 +22,13 @@ export interface Context {
  * Aborted when the client leaves before it has the whole answer, or when the server waits no longer. A signal of each
  * request alone: those that AbortSignal.any makes of one that lives on stay in its memory (Node 20).
  */
-export function signalOf(reply: FastifyReply, { running }: Pick<Context, 'running'>): AbortSignal {
+export function signalOf(
+  reply: FastifyReply,
+  { enough, running }: Pick<Context, 'enough' | 'running'>,
+): AbortSignal {
   const end = new AbortController()
   running.add(end)
+  if (enough?.aborted) end.abort(enough.reason) // the body came too late
   whenGone(reply, () => {
     running.delete(end)
     if (!reply.raw.writableFinished) end.abort(new ClientGone())

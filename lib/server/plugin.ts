@@ -59,7 +59,7 @@ export async function fastify(
     for (const end of running) end.abort(signal?.reason)
   }
   signal?.addEventListener('abort', endAll, { once: true })
-  const context: Context = { models, settings, metrics, grafts, running }
+  const context: Context = { models, settings, metrics, grafts, enough: signal, running }
   await app.register(async (scope) => {
     scope.setErrorHandler(answerError)
     scope.removeContentTypeParser('text/plain') // a page of another origin may send that without being asked

@@ -29,6 +29,8 @@ const ARRIVAL_MS = 60_000
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']
 /** How often connections that have come to rest are looked for while the server closes. */
 const IDLE_MS = 50
+/** How long those that are ended have to take what they are told: one that does not read would be waited for without end. */
+const LAST_MS = 2000
 
 // Loaded by the first server: nobody else pays for it.
 const framework = (): typeof import('fastify') => require('fastify')
@@ -83,14 +85,20 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   }
 }
 
-/** Requests that run end, or are told to after so many seconds; clients that keep a connection open are not waited for. */
+/**
+ * Requests that run end, or are told to after so many seconds, and soon after that their connections are cut; clients that keep
+ * a connection open are not waited for.
+ */
 async function drained(
   app: FastifyInstance,
   connections: Connections,
   endAll: () => void,
   seconds: number,
 ): Promise<void> {
-  const late = setTimeout(endAll, timeoutOf(seconds))
+  let late = setTimeout(() => {
+    endAll()
+    late = setTimeout(() => connections.closeAll(), LAST_MS)
+  }, timeoutOf(seconds))
   const idle = setInterval(() => connections.closeIdle(), IDLE_MS)
   try {
     await app.close()

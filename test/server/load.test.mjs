@@ -1,10 +1,11 @@
 // A server that has more to do than it can, and one that closes while it has.
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { loadModel } from 'tongueforge'
 import { Turns } from '#lib/server/turns'
 import { temporaryFolder } from '../helpers/folders.mjs'
-import { asked, chatModel, clientOf, served } from '../helpers/served.mjs'
+import { asked, chatModel, clientOf, requestText, sent, served } from '../helpers/served.mjs'
 import { sleep, withDeadline } from '../helpers/stress.mjs'
 
 const messages = [{ role: 'user', content: 'what ?' }]
@@ -91,6 +92,58 @@ describe('a server that may take longer to close than a timer can wait', () => {
     await withDeadline(server.close(), 'the close')
     assert.equal((await answer).status, 200)
     await model.dispose()
+  })
+})
+
+describe('a server that closes', () => {
+  const root = temporaryFolder()
+  let model
+  before(async () => {
+    model = await loadModel(await chatModel(root), { threads: 1, serving: true })
+  })
+  after(() => model.dispose())
+  /** A server, and the close of it. */
+  const closing = async () => {
+    const server = await served({ models: { tiny: model }, drainSeconds: 0.1 })
+    return [server, () => withDeadline(server.close(), 'the close', 10_000)]
+  }
+
+  test('waits no longer for a client that does not read its stream', async () => {
+    const [server, close] = await closing()
+    const large = { ...body, n: 32, temperature: 1, stream: true, logprobs: true, top_logprobs: 20 }
+    const socket = sent(server.url, '/v1/chat/completions', large).on('error', () => {})
+    socket.pause()
+    const inside = () => model.stats().running + model.stats().waiting
+    while (inside() === 0) await sleep(1)
+    while (inside() > 0) await sleep(20)
+    await close()
+    socket.destroy()
+  })
+
+  test('refuses a request whose body comes too late, and waits no longer for one that does not come', async () => {
+    const [server, close] = await closing()
+    const { hostname, port } = new URL(server.url)
+    const text = requestText('/v1/chat/completions', body)
+    const half = () => {
+      const socket = connect(Number(port), hostname)
+        .setEncoding('utf8')
+        .on('error', () => {})
+      socket.write(text.slice(0, -10))
+      return socket
+    }
+    const [late, never] = [half(), half()]
+    await sleep(100)
+    await asked(server.url, '/health') // behind both of them
+    const before = model.stats().new_tokens
+    const closed = close()
+    await sleep(300)
+    late.write(text.slice(-10))
+    let answer = ''
+    for await (const piece of late) answer += piece
+    assert.match(answer, /^HTTP\/1\.1 503 .*"code":"shutting_down"/s)
+    await closed
+    assert.equal(model.stats().new_tokens, before)
+    never.destroy()
   })
 })
 
