@@ -150,7 +150,14 @@ export {
   type TaskRecord,
 } from './verbs/evaluate'
 export type { OfModel } from './verbs/evaluating/report'
-export type { GeneratedIds, GeneratedPiece, GenerateOptions, Generation, Logprob } from './verbs/generate'
+export type {
+  GeneratedIds,
+  GeneratedPiece,
+  GenerateOptions,
+  Generation,
+  Logprob,
+  PlacedLogprob,
+} from './verbs/generate'
 export type { GraftVector } from './verbs/graft'
 export { type GraftCallbacks, type GraftOptions, type GraftReport, graft } from './verbs/graft'
 export type { Descent as GraftDescent } from './verbs/grafting/descent'

@@ -1,7 +1,7 @@
 /** Log-probabilities in the two shapes of OpenAI's API. */
 import { tokenText } from '../text/token_bytes'
 import type { Tokenizer } from '../text/tokenizer'
-import type { Logprob } from '../verbs/generate'
+import type { Logprob, PlacedLogprob } from '../verbs/generate'
 import type { TokenLogprob } from '../verbs/serving/engine'
 
 export interface ChatLogprob {
@@ -28,23 +28,17 @@ export interface TextLogprobs {
   text_offset: number[]
 }
 
-/** Of /v1/completions. `offset`: characters of the answer before these. */
+/** Of /v1/completions. */
 export function textLogprobs(
-  logprobs: readonly Logprob[] | undefined,
+  logprobs: readonly PlacedLogprob[] | undefined,
   tokenizer: Tokenizer,
-  offset = 0,
 ): TextLogprobs | null {
   if (!logprobs) return null
   const text = ({ id }: TokenLogprob) => tokenText(tokenizer, id).token
-  const tokens = logprobs.map(text)
-  let end = offset
   return {
-    tokens,
+    tokens: logprobs.map(text),
     token_logprobs: logprobs.map(({ logprob }) => logprob),
     top_logprobs: logprobs.map(({ top }) => Object.fromEntries(top.map((one) => [text(one), one.logprob]))),
-    text_offset: tokens.map((token) => {
-      end += token.length
-      return end - token.length
-    }),
+    text_offset: logprobs.map(({ offset }) => offset),
   }
 }

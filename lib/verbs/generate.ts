@@ -62,13 +62,18 @@ export interface GeneratedPiece {
   /** The tokens behind it. */
   ids: number[]
   /** Of the ids, with the option `logprobs`. */
-  logprobs?: Logprob[]
+  logprobs?: PlacedLogprob[]
 }
 
 /** Of a new token; `top`: the most probable ones in its place. */
 export interface Logprob extends TokenLogprob {
   /** The most probable tokens in its place, as many as were asked for. */
   top: TokenLogprob[]
+}
+
+export interface PlacedLogprob extends Logprob {
+  /** Where in the answer the text of the token begins: of a part of a character, where that does. */
+  offset: number
 }
 
 /** The new text and tokens only. */
@@ -84,7 +89,7 @@ export interface Generation {
   /** Tokens read and written. */
   usage: Usage
   /** Of the ids, with the option `logprobs`. */
-  logprobs?: Logprob[]
+  logprobs?: PlacedLogprob[]
 }
 
 type NumberOption =
@@ -187,9 +192,10 @@ class TextGeneration {
   readonly #enough = new AbortController() // a stop string was found, or the call is aborted
   readonly #stop: StopStrings
   readonly #ids: number[] = []
-  readonly #logprobs: Logprob[] = []
+  readonly #logprobs: PlacedLogprob[] = []
   #usage: Usage | undefined
   #text = ''
+  #decoded = 0 // characters, with those that a stop string may yet take away
   #decoder: StreamDecoder | undefined // none: a model without a tokenizer speaks in ids
   #firstToken = 0
   #lastToken = 0
@@ -250,11 +256,15 @@ class TextGeneration {
     this.#lastToken = performance.now()
     this.#firstToken ||= this.#lastToken
     this.#ids.push(token.id)
-    this.#give(this.#stop.push(this.#decoder?.push(token.id) ?? ''), [token.id], logprobOf(token))
+    const logprob = logprobOf(token)
+    const placed = logprob && { ...logprob, offset: this.#decoded }
+    const text = this.#decoder?.push(token.id) ?? ''
+    this.#decoded += text.length
+    this.#give(this.#stop.push(text), [token.id], placed)
     if (this.#stop.found) this.#enough.abort()
   }
 
-  #give(text: string, ids: number[], logprob?: Logprob): void {
+  #give(text: string, ids: number[], logprob?: PlacedLogprob): void {
     this.#text += text
     if (logprob) this.#logprobs.push(logprob)
     if (text !== '' || ids.length > 0) this.emit({ text, ids, ...(logprob && { logprobs: [logprob] }) })

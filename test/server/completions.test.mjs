@@ -96,6 +96,16 @@ describe('/v1/completions', () => {
     assert.deepEqual(joined.text_offset, offsets(joined.tokens))
     assert.deepEqual({ ...last.usage, prompt_tokens_details: {} }, { ...usage, prompt_tokens_details: {} })
   })
+
+  test('offsets count what is in the text, and no special tokens', async () => {
+    const { choices } = await ask({ prompt: 'the', logprobs: 0, max_tokens: 40, temperature: 2, seed: 4 })
+    const [{ text, logprobs }] = choices
+    const { tokens, text_offset } = logprobs
+    assert.ok(tokens.slice(0, -1).includes(' <pad>'), text)
+    for (const [i, token] of tokens.entries())
+      if (token !== ' <pad>')
+        assert.equal(text.slice(text_offset[i], text_offset[i] + token.length), token, `${token} of ${text}`)
+  })
 })
 
 const offsets = (tokens) => tokens.map((_, i) => tokens.slice(0, i).join('').length)

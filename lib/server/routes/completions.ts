@@ -56,7 +56,6 @@ class TextAnswer implements AnswerShape {
   }
 
   stream(withUsage: boolean): StreamShape {
-    const lengths = new Map<number, number>() // characters so far, by choice
     const chunk = (choices: object[], usage: object | null = null) => ({
       ...this.head,
       choices,
@@ -64,20 +63,17 @@ class TextAnswer implements AnswerShape {
     })
     return {
       opening: [],
-      told: (event) => this.#choices(event, lengths).map((choice) => chunk([choice])),
+      told: (event) => this.#choices(event).map((choice) => chunk([choice])),
       closing: (generations) => (withUsage ? [chunk([], usageOf(generations, this.n))] : []),
     }
   }
 
-  #choices(event: ChoiceEvent, lengths: Map<number, number>): object[] {
+  #choices(event: ChoiceEvent): object[] {
     const { index } = event
     if ('finish_reason' in event)
       return [{ index, text: '', logprobs: null, finish_reason: event.finish_reason }]
     const { text, logprobs } = event.piece
     if (text === '' && !logprobs) return []
-    const told = textLogprobs(logprobs, this.tokenizer, lengths.get(index) ?? 0)
-    const length = told?.tokens.reduce((total, token) => total + token.length, 0) ?? 0
-    lengths.set(index, (lengths.get(index) ?? 0) + length)
-    return [{ index, text, logprobs: told, finish_reason: null }]
+    return [{ index, text, logprobs: textLogprobs(logprobs, this.tokenizer), finish_reason: null }]
   }
 }
