@@ -25,7 +25,7 @@ export function keyCheck(keys: readonly string[]): (request: FastifyRequest) => 
   }
 }
 
-const LOCAL = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/
+const LOCAL = /^(localhost\.?|127\.\d+\.\d+\.\d+|\[?::1\]?)$/i
 
 export const isLocal = (host: string) => LOCAL.test(host)
 

@@ -96,9 +96,9 @@ describe('who may ask', () => {
       })
     const status = async (...request) => (await answer(...request)).status
     const open = await start({})
-    for (const host of ['localhost:8080', '127.0.0.1', '[::1]:8080'])
+    for (const host of ['localhost:8080', 'LocalHost', 'localhost.:8080', '127.0.0.1', '[::1]:8080'])
       assert.equal(await status(open, host), 200)
-    for (const host of ['evil.example', 'localhost.evil.example']) {
+    for (const host of ['evil.example', 'localhost.evil.example', 'localhost..']) {
       const { status, error } = await answer(open, host)
       assert.deepEqual([status, error.code], [403, 'forbidden_host'])
       assert.match(error.message, new RegExp(`to '${host}'$`))
