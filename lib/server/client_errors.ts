@@ -18,8 +18,11 @@ const NO_REQUEST = new RequestError('Expected a request of HTTP/1.1, received so
   code: 'invalid_request',
 })
 
-/** What the parser of HTTP refuses is told in the shape of all errors, and the connection ends. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+/**
+ * What the parser of HTTP refuses is told in the shape of all errors where the connection is free for it, and the connection
+ * ends.
+ */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, isFree: boolean): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const told = REASONS[error.code ?? ''] ?? NO_REQUEST
   const body = JSON.stringify(errorBody(told))
@@ -29,6 +32,6 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     'content-type: application/json; charset=utf-8',
     'connection: close',
   ]
-  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  if (isFree && socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
   socket.destroy(error)
 }

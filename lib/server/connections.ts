@@ -7,30 +7,31 @@ import type { Socket } from 'node:net'
 
 export class Connections {
   /** Answers that each connection awaits. */
-  readonly #awaited = new Map<Socket, number>()
+  readonly #awaited = new Map<Socket, Set<ServerResponse>>()
 
   constructor(server: Server) {
     server.on('connection', (socket: Socket) => {
-      this.#awaited.set(socket, 0)
+      this.#awaited.set(socket, new Set())
       socket.once('close', () => this.#awaited.delete(socket))
     })
     server.on('request', ({ socket }: IncomingMessage, answer: ServerResponse) => {
-      this.#count(socket, 1)
-      answer.once('close', () => this.#count(socket, -1))
+      this.#awaited.get(socket)?.add(answer)
+      answer.once('close', () => this.#awaited.get(socket)?.delete(answer))
     })
   }
 
   /** Closes those that await nothing. */
   closeIdle(): void {
-    for (const [socket, awaited] of this.#awaited) if (awaited === 0) socket.destroy()
+    for (const [socket, awaited] of this.#awaited) if (awaited.size === 0) socket.destroy()
   }
 
   closeAll(): void {
     for (const socket of this.#awaited.keys()) socket.destroy()
   }
 
-  #count(socket: Socket, change: 1 | -1): void {
-    const awaited = this.#awaited.get(socket)
-    if (awaited !== undefined) this.#awaited.set(socket, awaited + change)
+  /** Whether what is written now would be read as the answer to what arrives now, and to no request before it. */
+  isFree(socket: Socket): boolean {
+    const awaited = [...(this.#awaited.get(socket) ?? [])]
+    return awaited.every(({ req, headersSent }) => !req.complete && !headersSent)
   }
 }

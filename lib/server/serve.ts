@@ -44,7 +44,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
   const app = framework().fastify({
     return503OnClosing: false,
     requestTimeout: ARRIVAL_MS,
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, connections.isFree(socket)),
     frameworkErrors: answerError, // of addresses
   })
   const connections = new Connections(app.server)
