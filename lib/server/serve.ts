@@ -4,12 +4,12 @@ import type { z } from 'zod'
 import { checkIsOptions } from '../config/call_options'
 import { checkConfig } from '../config/parse'
 import { serveSchema } from '../config/serve'
-import { TongueforgeError } from '../errors'
 import { timeoutOf } from '../verbs/requesting/timeout'
 import { isLocal, localNamesOnly } from './access'
 import { answerClientError } from './client_errors'
 import { Connections } from './connections'
 import { RequestError, shuttingDown } from './errors'
+import { listen } from './listen'
 import { answerError, fastify, type PluginOptions } from './plugin'
 import { pageRoutes } from './routes/page'
 
@@ -68,20 +68,6 @@ export async function serve(options: ServeOptions): Promise<Server> {
   } catch (error) {
     await app.close() // frees the models
     throw error
-  }
-}
-
-async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
-  try {
-    return await app.listen({ host, port })
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code?.startsWith('ERR_')) throw cause
-    throw new TongueforgeError('ERR_IO', `${host}:${port}: cannot listen there: ${message}`, {
-      hint: code === 'EADDRINUSE' ? 'Another process does: choose another port, or 0 for any.' : undefined,
-      details: { host, port },
-      cause,
-    })
   }
 }
 

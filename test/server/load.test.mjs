@@ -1,5 +1,7 @@
 // A server that has more to do than it can, and one that closes while it has.
 import assert from 'node:assert/strict'
+import dns from 'node:dns/promises'
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { loadModel } from 'tongueforge'
@@ -8,6 +10,7 @@ import { temporaryFolder } from '../helpers/folders.mjs'
 import { asked, chatModel, clientOf, requestText, sent, served } from '../helpers/served.mjs'
 import { sleep, withDeadline } from '../helpers/stress.mjs'
 
+const isLinux = process.platform === 'linux'
 const messages = [{ role: 'user', content: 'what ?' }]
 const body = { messages, max_tokens: 250, temperature: 0 }
 
@@ -103,8 +106,8 @@ describe('a server that closes', () => {
   })
   after(() => model.dispose())
   /** A server, and the close of it. */
-  const closing = async () => {
-    const server = await served({ models: { tiny: model }, drainSeconds: 0.1 })
+  const closing = async (more) => {
+    const server = await served({ models: { tiny: model }, drainSeconds: 0.1, ...more })
     return [server, () => withDeadline(server.close(), 'the close', 10_000)]
   }
 
@@ -144,6 +147,26 @@ describe('a server that closes', () => {
     await closed
     assert.equal(model.stats().new_tokens, before)
     never.destroy()
+  })
+
+  test('knows the clients of all addresses of localhost', {
+    skip: !isLinux && 'has no 127.0.0.2',
+  }, async (t) => {
+    const addresses = ['127.0.0.1', '127.0.0.2', '127.0.0.1', '198.51.100.1'] // the last is not of this machine
+    t.mock.method(dns, 'lookup', async () => addresses.map((address) => ({ address, family: 4 })))
+    const [server, close] = await closing({ host: 'localhost' })
+    t.after(close)
+    const url = new URL(server.url)
+    const ended = addresses.slice(0, 2).flatMap((address) => {
+      const [idle, half] = [1, 2].map(() => connect(Number(url.port), address).on('error', () => {}))
+      half.write(requestText('/v1/completions', { prompt: 'the' }).slice(0, -1))
+      return [idle, half].map((socket) => once(socket, 'close'))
+    })
+    url.hostname = '127.0.0.2'
+    assert.equal((await asked(url.origin, '/health')).json.status, 'ok')
+    await sleep(100)
+    await close()
+    await withDeadline(Promise.all(ended), 'the connections', 1000)
   })
 })
 
