@@ -20,18 +20,26 @@ export interface LaunchOptions {
 const [TO_FIND_OUT, TO_STOP] = [20_000, 10_000]
 const FAILED = 1
 
-/** Gives the exit code of the first that fails, 1 where it was killed; 0 once all are done. */
+/** What ends a command whose terminal goes, or asks it to: Node would end without a word, and the processes live on. */
+const TERMINAL = ['SIGHUP', 'SIGQUIT'] as const
+
+/** Gives the exit code of the first that fails, 1 where it was killed or did not start; 0 once all are done. */
 export async function launch({ processes, command, env, signal, say }: LaunchOptions): Promise<number> {
   const environments = await environmentsOf(env, processes)
-  const children = environments.map((own) => start(command, own))
+  const children: ChildProcess[] = []
   const killAll = () => stopAll(children, 'SIGKILL')
-  const stop = () => stopAll(children, 'SIGTERM')
+  let isAsked = false
+  const stop = () => {
+    if (!isAsked) stopAll(children, 'SIGTERM') // a second one would keep them from saving
+    isAsked = true
+  }
   process.once('exit', killAll)
   signal.addEventListener('abort', stop, { once: true })
+  for (const name of TERMINAL) process.on(name, stop)
   let first: number | undefined
   const timers: NodeJS.Timeout[] = []
-  const ended = children.map(async (child, i) => {
-    const code = await endOf(child, environments[i]!.RANK!, say)
+  const ended = environments.map(async (own) => {
+    const code = await runOne(command, own, { say, began: (child) => children.push(child) })
     if (code === 0 || first !== undefined) return
     first = code
     timers.push(setTimeout(stop, TO_FIND_OUT), setTimeout(killAll, TO_FIND_OUT + TO_STOP))
@@ -41,6 +49,7 @@ export async function launch({ processes, command, env, signal, say }: LaunchOpt
     return first ?? 0
   } finally {
     for (const timer of timers) clearTimeout(timer)
+    for (const name of TERMINAL) process.removeListener(name, stop)
     signal.removeEventListener('abort', stop)
     process.removeListener('exit', killAll)
   }
@@ -77,14 +86,29 @@ function start([program, ...args]: readonly string[], env: Environment): ChildPr
   })
 }
 
-function endOf(child: ChildProcess, rank: string, say: LaunchOptions['say']): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code, signal) => {
-      if (code !== 0)
-        say(`rank ${rank} (process ${child.pid}) ended ${signal ? `by ${signal}` : `with exit code ${code}`}`)
-      resolve(code ?? FAILED)
-    })
+/** Its exit code; one that cannot be started has failed. */
+function runOne(
+  command: readonly string[],
+  env: Environment,
+  { say, began }: Pick<LaunchOptions, 'say'> & { began: (child: ChildProcess) => void },
+): Promise<number> {
+  return new Promise((resolve) => {
+    const failed = ({ message }: Error) => {
+      say(`rank ${env.RANK} could not be started: ${message}`)
+      resolve(FAILED)
+    }
+    try {
+      const child = start(command, env)
+      began(child)
+      child.once('error', failed)
+      child.once('exit', (code, signal) => {
+        const how = signal ? `by ${signal}` : `with exit code ${code}`
+        if (code !== 0) say(`rank ${env.RANK} (process ${child.pid}) ended ${how}`)
+        resolve(code ?? FAILED)
+      })
+    } catch (error) {
+      failed(error as Error) // spawn tells some by an event, and throws others
+    }
   })
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import childProcess from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
@@ -65,15 +66,52 @@ test('it ends with the exit code of the first that failed, and 1 where that was 
   assert.match(killed.said.join(), /^rank 0 \(process \d+\) ended by SIGKILL$/)
 })
 
-test('a signal is passed on to all, once', async () => {
-  const [stop, folder] = [new AbortController(), temporaryFolder()]
-  const script = `
-    let heard = 0
-    process.on('SIGTERM', () => { heard++; setTimeout(() => process.exit(heard === 1 ? 75 : 9), 300) })
-    setInterval(() => {}, 1000)
-    require('node:fs').writeFileSync(${JSON.stringify(folder)} + '/' + process.env.RANK, '')`
-  const ended = run(script, { signal: stop.signal })
-  while (readdirSync(folder).length < 2) await setTimeout(50)
-  stop.abort()
-  assert.equal((await ended).code, 75)
+/** Counts the SIGTERMs that it hears, and ends by itself: with 75 after one, 9 after more. */
+const listening = (folder) => `
+  let heard = 0
+  process.on('SIGTERM', () => { heard++; setTimeout(() => process.exit(heard === 1 ? 75 : 9), 300) })
+  setInterval(() => {}, 1000)
+  require('node:fs').writeFileSync(${JSON.stringify(folder)} + '/' + process.env.RANK, '')`
+
+const asks = {
+  'what its signal says': (stop) => stop.abort(),
+  SIGQUIT: () => process.kill(process.pid, 'SIGQUIT'),
+  SIGHUP(stop) {
+    process.kill(process.pid, 'SIGHUP') // of a terminal that goes; whoever ends its session may ask, too
+    stop.abort()
+  },
+}
+for (const [name, ask] of Object.entries(asks)) {
+  test(`${name} is passed on to all, once`, async () => {
+    const [stop, folder] = [new AbortController(), temporaryFolder()]
+    const ended = run(listening(folder), { signal: stop.signal })
+    while (readdirSync(folder).length < 2) await setTimeout(50)
+    ask(stop)
+    const { code, said } = await ended
+    assert.equal(code, 75)
+    assert.equal(said.length, 2)
+    assert.equal(process.listenerCount('SIGHUP'), 0)
+  })
+}
+
+test('where one cannot be started, the others are waited for', async (t) => {
+  const { spawn } = childProcess
+  for (const fail of [
+    (options) => spawn('/nowhere', [], options),
+    () => {
+      throw new Error('spawn ENOMEM')
+    },
+  ]) {
+    const begun = []
+    t.mock.method(childProcess, 'spawn', (program, args, options) => {
+      if (options.env.RANK === '1') return fail(options)
+      begun.push(spawn(program, args, options))
+      return begun.at(-1)
+    })
+    const { code, said } = await run('setTimeout(() => process.exit(0), 500)')
+    t.mock.restoreAll()
+    assert.equal(code, 1)
+    assert.match(said.join(), /^rank 1 could not be started: spawn /)
+    assert.equal(begun[0].exitCode, 0)
+  }
 })
