@@ -10,6 +10,9 @@ uint64_t before_of(const Sequence& sequence) {
   return sequence.nodes.empty() ? sequence.root : sequence.nodes.back();
 }
 
+// Tokens whose rows are not computed yet.
+int64_t missing_of(const Sequence& sequence) { return sequence.size() - sequence.computed; }
+
 }  // namespace
 
 Scheduler::Scheduler(const Limits& limits)
@@ -23,16 +26,20 @@ std::vector<Work> Scheduler::plan(int64_t prefill_rows) {
   Begun begun;
   for (const auto& sequence : running_) {
     if (waits_for_another(*sequence, begun)) continue;
-    if (sequence->size() - sequence->computed == 1)
+    if (missing_of(*sequence) == 1)
       step.push_back({sequence.get(), sequence->computed, 1});
     else
       behind.push_back(sequence.get());
   }
+  // Where there are more of them than rows: the first, so that each has its turn, then who needs the fewest.
+  if (!behind.empty())
+    std::stable_sort(behind.begin() + 1, behind.end(),
+                     [](const Sequence* a, const Sequence* b) { return missing_of(*a) < missing_of(*b); });
   int64_t left = std::max<int64_t>(1, prefill_rows);
   for (size_t i = 0; i < behind.size() && left > 0;
        i++) {  // who needs less than its share leaves it to the others
     const int64_t share = std::max<int64_t>(1, left / static_cast<int64_t>(behind.size() - i));
-    const int64_t count = std::min(share, behind[i]->size() - behind[i]->computed);
+    const int64_t count = std::min(share, missing_of(*behind[i]));
     step.push_back({behind[i], behind[i]->computed, count});
     left -= count;
   }

@@ -5,6 +5,7 @@
 // 2. In each step every seated sequence whose tokens but the newest are computed gets that one computed. The
 // others
 //    share a number of rows: long prompts neither hold up streams that run nor short prompts beside them.
+//    Where there are more of them than rows, the oldest gets one, and the others go to who needs the fewest.
 // 3. Of sequences that begin alike, the first computes a page that they share, and the others wait for it.
 // 4. Where pages run out, the youngest sequence loses its seat and waits again, before all that came later.
 // Its tokens

@@ -55,6 +55,26 @@ TEST_CASE("streams get their token in every step, and prompts share what is left
   CHECK(counts(scheduler.plan(0)) == Counts{{1, 1}, {2, 1}});
 }
 
+TEST_CASE(
+    "more prompts than rows: a short one takes as many steps as it has tokens, and the oldest goes on") {
+  Scheduler scheduler({.seats = 64, .pages = 1000, .page_size = 4, .keeps_prefixes = false});
+  for (int64_t number = 1; number <= 24; number++) scheduler.add(sequence(number, 64));
+  for (int64_t step = 1; step <= 60; step++) {
+    const int64_t number = 24 + step;  // one more short one in each step
+    scheduler.add(sequence(number, 4));
+    const auto work = scheduler.plan(16);
+    CHECK(counts(work).at(1) == 1);
+    scheduler.done(work);
+    if (step < 4) continue;
+    const auto& running = scheduler.running();
+    const auto place = std::find_if(running.begin(), running.end(),
+                                    [&](const auto& one) { return one->number == number - 3; });
+    REQUIRE(place != running.end());
+    CHECK((*place)->computed == 4);
+    scheduler.remove(number - 3);
+  }
+}
+
 TEST_CASE("where pages run out, the youngest waits again, and comes back before who came later") {
   Scheduler scheduler({.seats = 3, .pages = 4, .page_size = 4, .keeps_prefixes = false});
   scheduler.add(sequence(1, 7, 5));
