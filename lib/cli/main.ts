@@ -13,12 +13,17 @@ async function main(argv: string[]): Promise<number> {
   const abort = new AbortController()
   const flags = argv.slice(0, [...argv, '--'].indexOf('--'))
   const io = makeIo(abort.signal, { json: flags.includes('--json'), quiet: flags.includes('--quiet') })
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  const stop = (signal: NodeJS.Signals) =>
+    abort.abort(new TongueforgeError('ERR_INTERRUPTED', `stopped by ${signal}`))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
       if (abort.signal.aborted) process.exit(EXIT.interrupted) // the second one: now
-      abort.abort(new TongueforgeError('ERR_INTERRUPTED', `stopped by ${signal}`))
+      stop(signal)
     })
-  }
+  process.on('SIGHUP', () => {
+    terminalIsGone = true
+    stop('SIGHUP') // which shell and kernel may both tell
+  })
   try {
     const request = readCommandLine(argv)
     return (await request?.verb.run(request.args, request.values, io)) ?? EXIT.done
@@ -63,8 +68,11 @@ function exitCode(error: TongueforgeError, signal: AbortSignal): number {
   return USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed
 }
 
-// A reader that has seen enough (`| head`) is no failure.
+let terminalIsGone = false
+
+// A reader that has seen enough (`| head`) is no failure; work whose terminal was closed has still to be saved.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (terminalIsGone) return
   if (error.code === 'EPIPE') process.exit(EXIT.done)
   throw error
 })

@@ -22,7 +22,7 @@ export interface Io {
   quiet: boolean
   /** Results may be coloured: stdout is a terminal, and NO_COLOR is not set. */
   colour: boolean
-  /** Aborted by the first SIGINT or SIGTERM. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   signal: AbortSignal
   progress: Progress
   /** Text of the result, as it comes. */

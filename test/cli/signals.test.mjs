@@ -27,7 +27,7 @@ function interrupt(...signals) {
   }
 }
 
-for (const signal of ['SIGINT', 'SIGTERM']) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   test(`${signal} ends a run that leaves nothing to resume with exit code 130`, async () => {
     const { code, err } = await cli(LONG, { onStart: interrupt(signal) })
     assert.equal(code, 130)
@@ -45,6 +45,30 @@ test('a second signal ends the process at once, without a crash', async () => {
   const { code, signal } = await cli(LONG, { onStart: interrupt('SIGINT', 'SIGTERM') })
   assert.equal(code, 130)
   assert.equal(signal, null)
+})
+
+test('a terminal that is closed, which is told twice, leaves a command the time to end', async () => {
+  const { code } = await cli(LONG, { onStart: interrupt('SIGHUP', 'SIGHUP') })
+  assert.equal(code, 130)
+})
+
+test('launch whose terminal is closed leaves no process behind', async () => {
+  let pids
+  const { code, err } = await cli(['launch', '--processes', '2', '--', ...LONG], {
+    onStart: async (child) => {
+      const ranks = () =>
+        readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ')
+      while (ranks().length < 2) await setTimeout(50)
+      for (const pid of ranks()) await interrupt()({ pid })
+      pids = ranks()
+      child.kill('SIGHUP')
+    },
+  })
+  assert.equal(code, 130, err)
+  assert.deepEqual(
+    pids.filter((pid) => existsSync(`/proc/${pid}`)),
+    [],
+  )
 })
 
 test('a stopped demo can go on: exit code 75, and the command that does it', async () => {
