@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { loadModel } from 'tongueforge'
+import { native } from '#lib/native'
 import { clone } from '../helpers/cli.mjs'
 import { temporaryFolder } from '../helpers/folders.mjs'
 import { random, seed, sleep, withDeadline } from '../helpers/stress.mjs'
@@ -27,6 +28,21 @@ describe(`a model that serves (seed ${seed})`, () => {
     const { running, waiting, pages_in_use } = served.stats()
     assert.deepEqual({ running, waiting, pages_in_use }, { running: 0, waiting: 0, pages_in_use: 0 })
   }
+
+  test('a run of the engine that fails takes its requests with it, and none that comes later', async (t) => {
+    const small = await loadModel(folder, { threads: 1, serving: { sequences: 1, queue: 1 } })
+    const addon = native()
+    const { runEngine } = addon
+    t.mock.method(addon, 'runEngine', () => ({ id: -1, promise: Promise.reject(new Error('no thread')) }))
+    const ask = () => small.generate([9, 8], { maxNewTokens: 3 }).result
+    for (const { reason } of await Promise.allSettled([ask(), ask()]))
+      assert.match(reason.message, /no thread/)
+    addon.runEngine = runEngine
+    const [one, other] = await withDeadline(Promise.all([ask(), ask()]), 'requests after a failure')
+    assert.deepEqual(one.ids, other.ids)
+    idle(small)
+    await small.dispose()
+  })
 
   test('text, ids and end are those of a model that does not serve, in pieces and as a whole', async () => {
     const plain = await loadModel(folder, { threads: 1 })

@@ -59,6 +59,8 @@ interface Asked {
 export class Engine {
   readonly #asked = new Map<number, Asked>()
   #run: Promise<void> | undefined
+  /** That a run has failed, and the native side has requests that nobody waits for. */
+  #hasLeft = false
   readonly #heard: EngineEvent[] = []
   /** That all of it is told; `#isTelling` until then. */
   #told: Promise<void> | undefined
@@ -88,6 +90,11 @@ export class Engine {
     { signal, onToken, onUsage }: AskOptions = {},
   ): Promise<{ reason: 'stop' | 'length'; usage: Usage }> {
     signal?.throwIfAborted()
+    if (this.#hasLeft) {
+      this.#start()
+      await this.#run // it makes room
+      signal?.throwIfAborted()
+    }
     const number = this.#submit(request)
     const cancel = () => native().cancelRequest({ engine: this.handle, request: number })
     let thrown: { error: unknown } | undefined
@@ -143,6 +150,7 @@ export class Engine {
     const { sequences, queue } = this.settings
     const most = sequences + queue
     if (running + waiting + requests <= most) return
+    if (this.#hasLeft) this.#start()
     this.#refused += requests
     throw new TongueforgeError(
       'ERR_QUEUE_FULL',
@@ -179,17 +187,23 @@ export class Engine {
   async #answer(): Promise<void> {
     try {
       // A request may come while the job that found none is on its way out: then there is another.
-      while (this.#asked.size > 0) {
+      while (this.#asked.size > 0 || this.#hasLeft) {
         await runJob(
           'runEngine',
           { engine: this.handle, threads: this.threads },
           { onItem: (event) => this.#hear(event as EngineEvent) },
         )
+        this.#hasLeft = false
         await this.#told
       }
     } catch (error) {
-      for (const asked of this.#asked.values()) asked.fail(error)
+      // The native side still has them: the next run lets them go.
+      for (const [request, asked] of this.#asked) {
+        native().cancelRequest({ engine: this.handle, request })
+        asked.fail(error)
+      }
       this.#asked.clear()
+      this.#hasLeft = true
     } finally {
       this.#run = undefined
     }
