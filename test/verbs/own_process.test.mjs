@@ -14,6 +14,7 @@ import {
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { attach, TongueforgeError, train } from 'tongueforge'
 import { identityOf, thisProcess } from '#lib/verbs/own_process/identity'
@@ -237,6 +238,22 @@ describe('train in a process of its own', () => {
     assert.ok(weights(options).equals(weights(here)))
     const aborted = train(newRun(), { signal: AbortSignal.abort(reason) })
     assert.equal(await failure(aborted.result), reason)
+  })
+
+  test('one that is stopped before it listens leaves no log', async () => {
+    const [{ TMPDIR }, own] = [process.env, temporaryFolder()]
+    process.env.TMPDIR = own
+    try {
+      const [stop, reason] = [new AbortController(), new Error('enough')]
+      const run = train(newRun(), { signal: stop.signal })
+      while (readdirSync(own).length === 0) await setImmediate()
+      stop.abort(reason)
+      assert.equal(await failure(run.result), reason)
+      assert.deepEqual(readdirSync(own), [])
+    } finally {
+      if (TMPDIR === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = TMPDIR
+    }
   })
 
   test('what a callback throws ends it', async () => {

@@ -1,4 +1,5 @@
 /** Training as a server calls it: in a process of its own, which a crash of native code ends in place of this one. */
+import { rmSync } from 'node:fs'
 import { checkOptions, type Kinds } from '../../config/call_options'
 import { rendezvous } from '../../distributed/rendezvous'
 import { type DryRun, type FullRun, signalOf } from '../run'
@@ -80,6 +81,7 @@ async function trainThere(
     throw error
   } finally {
     signal.removeEventListener('abort', stop)
+    rmSync(child.log, { force: true }) // one that is stopped before it listens leaves it; the last words are told by now
   }
 }
 
