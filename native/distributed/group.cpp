@@ -118,7 +118,10 @@ Group::Group(const GroupOptions& options, const Job& job)
     engines_->gloo = make_gloo(c10::make_intrusive<c10d::PrefixStore>("gloo", store), backend);
     if (options.nccl)
       engines_->nccl = make_nccl(c10::make_intrusive<c10d::PrefixStore>("nccl", store), backend);
-  } catch (const c10::Error& error) { fail(plain(error), 0, job); }
+  } catch (const c10::Error& error) { fail(plain(error), 0, job); } catch (const Error& error) {
+    engines_->board->end(Ending::failed, str(error.code(), ": ", error.message()));
+    throw;
+  }
 }
 
 std::shared_ptr<Group> Group::join(const GroupOptions& options, const Job& job) {

@@ -106,6 +106,21 @@ test('a port that another program has is named', async () => {
   )
 })
 
+test('a network interface that is none is named, to the others too', async () => {
+  const file = join(home, 'interface.json')
+  writeFileSync(file, JSON.stringify(newRun({ distributed: { timeout_seconds: 6 } })))
+  const env = { WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: String(await freePort()) }
+  const [first, second] = await Promise.all([
+    ended(file, { ...env, RANK: '0' }),
+    ended(file, { ...env, RANK: '1', GLOO_SOCKET_IFNAME: 'nosuch0' }),
+  ])
+  const said = "Expected a network interface of this host in GLOO_SOCKET_IFNAME, received 'nosuch0'"
+  assert.deepEqual([first.code, second.code], [1, 1])
+  assert.ok(second.err.includes(said), second.err)
+  assert.match(second.err, /hint: .*ip address/)
+  assert.match(first.err, /rank 1 .* has ended with ERR_DISTRIBUTED: Expected a network interface/)
+})
+
 function freePort() {
   const server = createServer()
   return new Promise((resolve) =>
