@@ -155,6 +155,7 @@ void Engine::step(Audience& audience, const Job& job) {
   const auto works = scheduler_.plan(
       std::clamp(static_cast<int64_t>(std::min(rows_in_time, 1e6)), kFewestPrefillRows, kMostPrefillRows));
   if (works.empty()) return;
+  std::vector<End> ends;
   try {
     const auto logits_RV = next_logits(works, job);
     scheduler_.done(works);
@@ -167,10 +168,10 @@ void Engine::step(Audience& audience, const Job& job) {
                  [](const Work& w) { return w.is_ready(); });
     totals_.steps++;
     totals_.busy_seconds += seconds;
-    choose(ready, logits_RV, audience);
+    choose(ready, logits_RV, ends, audience);
   } catch (const Cancelled&) { throw; } catch (...) {
-    std::vector<End> ends;
     const auto error = error_of_step();
+    for (End& end : ends) end.reason = Reason::failed, end.error = error;  // nobody has heard of it
     for (const int64_t number : numbers_of(works)) end(number, Reason::failed, ends, error);
     publish_stats();
     audience.hear({}, ends);
@@ -214,7 +215,8 @@ at::Tensor Engine::next_logits(const std::vector<Work>& step, const Job& job) {
   return at::empty_like(at::cat(parts)).index_copy_(0, at::tensor(places, at::kLong), at::cat(parts));
 }
 
-void Engine::choose(const std::vector<Work>& ready, const at::Tensor& logits_RV, Audience& audience) {
+void Engine::choose(const std::vector<Work>& ready, const at::Tensor& logits_RV, std::vector<End>& ends,
+                    Audience& audience) {
   std::vector<Token> chosen(ready.size());
   std::vector<std::optional<Error>> errors(ready.size());
   at::parallel_for(0, static_cast<int64_t>(ready.size()), 1, [&](int64_t begin, int64_t end) {
@@ -227,7 +229,6 @@ void Engine::choose(const std::vector<Work>& ready, const at::Tensor& logits_RV,
     }
   });
   std::vector<Token> tokens;
-  std::vector<End> ends;
   for (size_t i = 0; i < ready.size(); i++) {
     auto& sequence = *ready[i].sequence;
     const auto& stop = sequence.request.stop_ids;

@@ -87,7 +87,8 @@ class Engine final : public Object {
   bool take_in(Audience& audience, const Job& job);
   void step(Audience& audience, const Job& job);
   at::Tensor next_logits(const std::vector<Work>& step, const Job& job);
-  void choose(const std::vector<Work>& ready, const at::Tensor& logits_RV, Audience& audience);
+  void choose(const std::vector<Work>& ready, const at::Tensor& logits_RV, std::vector<End>& ends,
+              Audience& audience);
   void end(int64_t number, Reason reason, std::vector<End>& ends, std::optional<Error> error = {});
   void publish_stats();
 

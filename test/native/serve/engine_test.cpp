@@ -221,6 +221,29 @@ TEST_CASE("logits that are not finite end their own request and no other") {
   CHECK(scribe.answers[beside].ids.size() == 9);
 }
 
+TEST_CASE("an end that could not be told, for lack of memory, is told as a failure") {
+  struct Deaf final : serve::Audience {
+    void hear(const std::vector<serve::Token>&, const std::vector<serve::End>& ends) override {
+      if (!ends.empty() && failures-- > 0) throw std::bad_alloc();
+      told.insert(told.end(), ends.begin(), ends.end());
+    }
+    int failures = 1;
+    std::vector<serve::End> told;
+  } audience;
+  const auto model = long_decoder();
+  Engine engine(model, with_pages(*model, 7));
+  engine.submit({.prompt = {1, 2}, .max_new_tokens = 2});
+  const int64_t longer = engine.submit({.prompt = {3, 4}, .max_new_tokens = 9});
+  engine.run(audience, SilentJob());
+  REQUIRE(audience.told.size() == 2);
+  for (const auto& end : audience.told) {
+    CHECK(end.reason == Reason::failed);
+    CHECK(end.error->code() == "ERR_OUT_OF_MEMORY");
+  }
+  CHECK(audience.told.back().request == longer);
+  CHECK(engine.stats().waiting + engine.stats().running == 0);
+}
+
 TEST_CASE("log-probabilities are of the model itself, the most probable first") {
   const auto model = long_decoder();
   Engine engine(model, with_pages(*model, 7));
