@@ -11,10 +11,12 @@ import { report, rounds, runProgram } from '../helpers/stress.mjs'
 import { KINDS } from './jobs/index.mjs'
 import { writeInputs } from './jobs/inputs.mjs'
 
-const QUICK = ['load', 'score', 'step', 'hear', 'merge']
-const kinds = rounds({ quick: QUICK, full: KINDS })
+const QUICK = ['load', 'score', 'step', 'hear', 'train on sound', 'merge']
+/** Failures of each kind, of all kinds: TONGUEFORGE_FAILURES says a number. */
+const FAILURES = Number(process.env.TONGUEFORGE_FAILURES)
+const kinds = FAILURES ? KINDS : rounds({ quick: QUICK, full: KINDS })
 const LEAST = rounds({ quick: 16_384, full: 1024 }) // bytes
-const MOST = rounds({ quick: 6, full: 10_000 }) // failures of each kind
+const MOST = FAILURES || rounds({ quick: 6, full: 10_000 })
 const home = temporaryFolder()
 const shim = join(home, 'failing_memory.so')
 const control = join(home, 'control')

@@ -70,7 +70,7 @@ export async function loadSounds(
     names: distinct(sources.map(({ path }) => path)),
     documents: all.length,
     nameOf: (document) => all[document]!.path,
-    close: async () => {},
+    close: () => frontEnd.dispose(),
   }
 }
 
