@@ -147,6 +147,7 @@ const configSchema = z.looseObject({
   // 'swish' is the same function under its older name.
   hidden_act: z.enum(['silu', 'swish'], { error: '"silu"' }).default('silu'),
   tie_word_embeddings: flag.default(false),
+  is_causal: z.literal(true, { error: 'true: each token sees those before it alone' }).nullish(),
   attention_bias: flag.default(false),
   mlp_bias: flag.default(false),
   use_sliding_window: flag.default(false),

@@ -34,8 +34,10 @@ export function modelSpec(content: JsonObject, file = 'config.json', options: Sp
 export const hasTiedHead = (spec: ModelSpec): boolean => spec.kind !== 'speech' && spec.tie_word_embeddings
 
 /** The longest row that it can take. */
-export const mostPositions = (spec: ModelSpec): number =>
-  spec.kind === 'speech' ? Number.POSITIVE_INFINITY : spec.max_positions
+export function mostPositions(spec: ModelSpec): number {
+  if (spec.kind === 'speech') return Number.POSITIVE_INFINITY
+  return spec.kind === 'encoder' ? spec.max_positions - spec.first_position : spec.max_positions
+}
 
 /**
  * To how many positions a decoder may write on: where rotary positions are stretched, as far as they reach, though

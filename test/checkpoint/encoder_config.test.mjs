@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { encoderSpec } from '#lib/checkpoint/encoder_config'
 import { withLayers } from '#lib/checkpoint/layer_config'
 import { decoderSpec } from '#lib/checkpoint/model_config'
-import { modelSpec } from '#lib/checkpoint/model_spec'
+import { modelSpec, mostPositions } from '#lib/checkpoint/model_spec'
 import { countParameters } from '#lib/counting/parameters'
 import { readTensors } from '../helpers/safetensors.mjs'
 import { encoderConfig } from '../helpers/tiny_encoder.mjs'
@@ -34,6 +34,13 @@ test('what a config leaves out is what transformers takes', () => {
     [roberta.first_position, roberta.head, roberta.bare, roberta.head_act],
     [2, 'none', true, 'gelu'],
   )
+})
+
+test('a row of RoBERTa has two places fewer than positions', () => {
+  const config = { ...encoderConfig(), max_position_embeddings: 34 }
+  assert.equal(mostPositions(encoderSpec(config)), 34)
+  const roberta = { ...config, model_type: 'roberta', architectures: ['RobertaModel'] }
+  assert.equal(mostPositions(encoderSpec(roberta)), 32)
 })
 
 test('labels are those of id2label, in the order of their numbers', () => {

@@ -6,7 +6,7 @@ import {
   isEncoderConfig,
 } from '../../checkpoint/encoder_config'
 import type { JsonObject } from '../../checkpoint/json_file'
-import type { ModelSpec } from '../../checkpoint/model_spec'
+import { type ModelSpec, mostPositions } from '../../checkpoint/model_spec'
 import type { SpeechSpec } from '../../checkpoint/speech_config'
 import type { TrainConfig } from '../../config/train'
 import { TongueforgeError } from '../../errors'
@@ -51,7 +51,7 @@ export function checkEncoder(
       `Its config.json should say "architectures": ["${encoderClass(spec.architecture, 'masked_lm')}"], and its weights have that head.`,
     )
   }
-  const room = spec.max_positions - spec.first_position
+  const room = mostPositions(spec)
   if (sequence_length > room) {
     throw problem(
       'sequence_length',
