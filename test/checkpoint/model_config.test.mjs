@@ -112,7 +112,10 @@ test('sizes each within bounds but absurd together are refused before anything i
 test('activations other than silu, quantised models and odd dtypes are refused', () => {
   refuses({ hidden_act: 'gelu' }, /hidden_act: expected "silu", received "gelu"/)
   refuses({ hidden_act: 'gelu_pytorch_tanh' }, /hidden_act/)
-  refuses({ is_causal: false }, /is_causal: expected true: each token sees those before it alone, received false/)
+  refuses(
+    { is_causal: false },
+    /is_causal: expected true: each token sees those before it alone, received false/,
+  )
   refuses({ quantization_config: { bits: 4 } }, /quantization_config: expected no quantisation/)
   refuses({ torch_dtype: 'float8_e4m3fn' }, /torch_dtype: expected one of float32, bfloat16, float16/)
 })

@@ -134,6 +134,22 @@ describe('compress of a speech encoder', () => {
     assert.ok(weights(other) === weights(folder))
   })
 
+  test('what was chosen and measured with other masks is chosen and measured again', async () => {
+    const stages = [
+      { method: 'heads', criterion: 'data', remove: 2, scope: 'global' },
+      { method: 'prune', sparsity: 0.5 },
+    ]
+    const given = { ...config, out: join(root, 'masks'), stages }
+    const before = await compress(given).result
+    const sound = { ...config.sound, mask_probability: 0.9, mask_length: 2 }
+    const { report } = await compress({ ...given, sound }, { resume: true }).result
+    const anew = await compress({ ...given, sound, out: join(root, 'masks anew') }).result
+    const told = ({ stages }) => stages.slice(1).map(({ loss, figures }) => ({ loss, figures }))
+    assert.deepEqual(told(report), told(anew.report))
+    assert.notDeepEqual(told(report), told(before.report))
+    assert.ok([undefined, anew.report.stages[0].loss].includes(report.stages[0].loss))
+  })
+
   test('without targets nothing is asked that needs a loss', async () => {
     const { sound: _, evaluate, ...without } = config
     const cases = {

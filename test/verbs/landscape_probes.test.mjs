@@ -52,6 +52,13 @@ before(async () => {
   writeFileSync(join(model, 'preprocessor_config.json'), JSON.stringify(FRONT_END))
 })
 
+test('points are made again for other masks', async () => {
+  const place = { out: join(root, 'masks'), techniques: [magnitude] }
+  await drawn(place)
+  const { fresh } = await drawn({ ...place, sound: { ...config.sound, mask_probability: 0.9 } })
+  assert.deepEqual(fresh, ['original', 'magnitude-0.5'])
+})
+
 describe('probes in a landscape', () => {
   const ALL = ['original', 'rows-24', 'magnitude-0.5']
   let first

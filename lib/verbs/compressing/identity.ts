@@ -11,7 +11,7 @@ import { dataCacheFolder } from '../../text/cache/place'
 import { readTrainConfig } from '../training/config'
 import { canonicalJson, identify, recordSources, recordWhole } from '../training/identity'
 import { openInputs } from '../training/plan'
-import { recordSounds } from '../training/sound_identity'
+import { recordSoundKeys, recordSounds } from '../training/sound_identity'
 import type { PlannedStage } from './plan'
 import { trains } from './stages'
 import { trainingOf } from './training'
@@ -49,7 +49,13 @@ export class Identity {
   async evaluation(): Promise<string | undefined> {
     if (this.config.evaluate === undefined) return undefined
     const { data, ...shape } = this.config.evaluate
-    return sha256({ ...shape, data: await this.#contentOf('evaluate', data) })
+    const { seed } = this.config // of what is hidden, where words or sound are
+    return sha256({
+      ...shape,
+      seed,
+      data: await this.#contentOf('evaluate', data),
+      sound: await this.#sound(),
+    })
   }
 
   async #native({ stage, config, number }: PlannedStage): Promise<object> {
@@ -59,7 +65,14 @@ export class Identity {
       seed: this.config.seed,
       number,
       calibration: calibrates && (await this.#calibrationRows()),
+      sound: calibrates ? await this.#sound() : undefined,
     }
+  }
+
+  async #sound(): Promise<object | undefined> {
+    const { content, inputs } = await recordSoundKeys(this.config.sound, this.signal)
+    this.#add(...inputs)
+    return content
   }
 
   // The model of this very stage need not be there any more: the hash before it stands for it.

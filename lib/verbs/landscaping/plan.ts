@@ -15,7 +15,7 @@ import { checkMeasurable, checkTrainings, type PlannedStage, planStages } from '
 import type { Shape } from '../compressing/stage'
 import { canonicalJson, recordSources } from '../training/identity'
 import { checkSound } from '../training/model_kind'
-import { recordSounds } from '../training/sound_identity'
+import { recordSoundKeys, recordSounds } from '../training/sound_identity'
 import { ORIGINAL, type PointPlan, pointsOf } from './points'
 import type { PointProbes } from './probing'
 import type { MeasuredRow } from './row'
@@ -114,7 +114,8 @@ export async function hashesOf(
   const cache = dataCacheFolder(data_cache)
   const record = config.sound ? recordSounds : recordSources
   const { content } = await record('evaluate', evaluate.data, { cache, signal })
-  const judged = { evaluate: { ...evaluate, data: content }, measure, seed }
+  const sound = (await recordSoundKeys(config.sound, signal)).content
+  const judged = { evaluate: { ...evaluate, data: content }, sound, measure, seed }
   const hashes = new Map<string, string>()
   for (const { name, compress, stages } of [{ ...ORIGINAL, ...ofOriginal(config) }, ...points]) {
     const identity = new Identity(compress, original.folder, means.dtype, signal)

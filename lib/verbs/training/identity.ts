@@ -1,7 +1,6 @@
 /** What decides the numbers of a run, as one hash: of contents, whatever the files are called and wherever they lie. */
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
-import { LABELS_FILE } from '../../audio/targets'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, type AdapterFolder } from '../../checkpoint/adapter_folder'
 import type { ModelFolder } from '../../checkpoint/model_folder'
 import { type FileRecord, type InputRecord, recordInput } from '../../checkpoint/provenance'
@@ -14,7 +13,7 @@ import { hashFile } from '../../text/cache/file_hash'
 import { dataCacheFolder } from '../../text/cache/place'
 import { resolveSource } from '../../text/documents'
 import { isSelective } from './selection'
-import { recordSounds } from './sound_identity'
+import { recordSoundKeys, recordSounds } from './sound_identity'
 
 export interface Identity {
   /** Equal for two runs that end with the same bytes on one machine and build. */
@@ -57,6 +56,11 @@ export async function identify(
     inputs.push(...data.inputs)
     return data.content
   }
+  const soundOf = async () => {
+    const keys = await recordSoundKeys(sound, signal)
+    inputs.push(...keys.inputs)
+    return keys.content
+  }
   const content = {
     ...decisiveKeys(config),
     model: model && (await record('model', model.path, await filesOfModel(model))),
@@ -66,10 +70,7 @@ export async function identify(
       reference: reference && (await record('reference', reference.path, await filesOfModel(reference))),
     },
     teacher: teacher && (await record('teacher', teacher.path, await filesOfModel(teacher))),
-    sound: sound && {
-      ...sound,
-      targets: await record('targets', sound.targets!, [LABELS_FILE]),
-    },
+    sound: await soundOf(),
     tokenizer: files !== model && (await record('tokenizer', files.path, smallFiles(files))),
     data: await dataOf('data', config.data),
     replay: config.replay && (await dataOf('replay', config.replay)),

@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { isManifest } from '../../audio/manifest'
-import type { InputRecord } from '../../checkpoint/provenance'
+import { LABELS_FILE } from '../../audio/targets'
+import { type InputRecord, recordInput } from '../../checkpoint/provenance'
 import type { DataSource } from '../../config/data'
+import type { TrainConfig } from '../../config/train'
 import { realpath } from '../../files'
 import { hashFile } from '../../text/cache/file_hash'
 import { listSounds } from './sound_data'
@@ -23,6 +25,19 @@ export async function recordSounds(
     content.push({ weight: source.weight, sha256 })
   }
   return { content, inputs }
+}
+
+/**
+ * The keys that say how sound becomes rows and what is foretold, the targets by their content; undefined where there are
+ * none. Throws ERR_NOT_FOUND, ERR_IO.
+ */
+export async function recordSoundKeys(
+  sound: TrainConfig['sound'],
+  signal: AbortSignal,
+): Promise<{ content: object | undefined; inputs: InputRecord[] }> {
+  if (sound?.targets === undefined) return { content: sound, inputs: [] }
+  const targets = await recordInput('targets', sound.targets, [LABELS_FILE], signal)
+  return { content: { ...sound, targets: { sha256: targets.files[0]!.sha256 } }, inputs: [targets] }
 }
 
 /** Of the names and contents of all files; of a manifest, which says what belongs together, of its own content too. */
