@@ -14,9 +14,13 @@ export function commonDtype(tensors: readonly { dtype: string }[]): string {
   return common![0]
 }
 
+/** Its name in a config; undefined of one that no config has. */
+export const nameOfDtype = (tensors: readonly { dtype: string }[]): string | undefined =>
+  DTYPES[commonDtype(tensors)]
+
 /** What a config says of these weights: the type that most have, under the keys that it has for it. */
 export function dtypeKeys(config: JsonObject, tensors: readonly { dtype: string }[]): JsonObject {
-  const name = DTYPES[commonDtype(tensors)]
+  const name = nameOfDtype(tensors)
   if (name === undefined) return {}
   const keys = ['dtype', 'torch_dtype'].filter((key) => key in config)
   return Object.fromEntries((keys.length > 0 ? keys : ['dtype']).map((key) => [key, name]))

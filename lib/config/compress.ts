@@ -79,7 +79,7 @@ export const compressSchema = z.strictObject({
   dtype: oneOf(['float32', 'bfloat16'])
     .optional()
     .describe(
-      'Of arithmetic, of every folder under stages/ and of the result; default: as the model is stored.',
+      'Of arithmetic, of every folder under stages/ and of the result; default: as the model is stored, float32 where that is float16.',
     ),
   threads: threads().default(0).describe("CPU threads; 0 = libtorch's own choice."),
   seed: count(0).default(1).describe('Of calibration rows, trainings and techniques that draw numbers.'),

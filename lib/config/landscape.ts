@@ -81,7 +81,9 @@ export const landscapeSchema = z.strictObject({
   device: oneOf(['cpu']).default('cpu').describe('The only one so far.'),
   dtype: oneOf(['float32', 'bfloat16'])
     .optional()
-    .describe('Of arithmetic and of the models that come out; default: as the model is stored.'),
+    .describe(
+      'Of arithmetic and of the models that come out; default: as the model is stored, float32 where that is float16.',
+    ),
   threads: threads()
     .default(0)
     .describe("CPU threads of everything but what is timed; 0 = libtorch's own choice."),

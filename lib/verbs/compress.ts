@@ -8,6 +8,7 @@ import { CompressFolder } from './compressing/compress_folder'
 import { checkSources, inputsOf, readCompressConfig, sourcesOf } from './compressing/config'
 import { foretoldFigures } from './compressing/figures'
 import { Identity } from './compressing/identity'
+import { keptDtype } from './compressing/kept_dtype'
 import { type Means, ModelAtHand } from './compressing/model_at_hand'
 import { checkNeeds, type Needs, needsOf } from './compressing/needs'
 import { type CompressEvent, runStages, type Session } from './compressing/pipeline'
@@ -116,7 +117,7 @@ async function runCompress(
   context: Context,
 ): Promise<CompressResult> {
   const { resume = false, overwrite = false, dryRun = false, onWarning: warn = () => {} } = options
-  const plan = await planCompress(source, options.overrides ?? [])
+  const plan = await planCompress(source, options.overrides ?? [], warn)
   const folder = new CompressFolder(plan.config, plan.inputs)
   await folder.check({ resume, overwrite })
   const { folder: files, spec } = plan.original
@@ -132,11 +133,15 @@ async function runCompress(
   })
 }
 
-async function planCompress(source: string | object, overrides: readonly string[]): Promise<Plan> {
+async function planCompress(
+  source: string | object,
+  overrides: readonly string[],
+  warn: (message: string) => void,
+): Promise<Plan> {
   const { config: given, file } = await readCompressConfig(source, overrides)
   const folder = await openModelFolder(given.model)
   const spec = modelSpec(folder.config, folder.configFile)
-  const dtype = given.dtype ?? (spec.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
+  const dtype = given.dtype ?? (await keptDtype(folder, spec, warn))
   const means = { dtype, threads: given.threads }
   const config = { ...given, dtype, ...(spec.kind === 'speech' && { sound: given.sound ?? {} }) }
   checkMeasurable(config, spec, file)

@@ -1,6 +1,7 @@
 /** Techniques of compression at many rates on one model: load -> plan -> run -> save -> report. A point is a `compress`. */
 import type { LandscapeConfig } from '../config/landscape'
 import { csvText } from '../report/csv'
+import { keptDtype } from './compressing/kept_dtype'
 import { type Means, ModelAtHand } from './compressing/model_at_hand'
 import { type AnyPoint, findPoint, probePoint } from './landscaping/finding'
 import type { MakingOptions } from './landscaping/making'
@@ -114,7 +115,8 @@ async function planLandscape(
 ): Promise<Plan> {
   const { threads } = given
   const opened = await ModelAtHand.open(given.model, { dtype: 'float32', threads })
-  const means = { dtype: given.dtype ?? (opened.spec.dtype === 'bfloat16' ? 'bfloat16' : 'float32'), threads }
+  const dtype = given.dtype ?? (await keptDtype(opened.folder, opened.spec, planning.onWarning))
+  const means = { dtype, threads }
   const measure = measureFor(opened.spec, given.measure, file)
   const config = { ...given, measure, dtype: means.dtype }
   const original = await ModelAtHand.open(given.model, means)
