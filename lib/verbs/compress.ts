@@ -33,6 +33,7 @@ import {
   type RunContext,
   startRun,
 } from './run'
+import { canonicalJson } from './training/identity'
 import { checkSound } from './training/model_kind'
 import { type ModelReader, openReader } from './training/model_reader'
 
@@ -133,6 +134,16 @@ async function runCompress(
   })
 }
 
+/** The report of the run that ended with this hash, where other texts or counts have not changed what it tells since. */
+async function finishedBefore(
+  folder: CompressFolder,
+  hash: string,
+  { stages }: CompressReport,
+): Promise<CompressReport | undefined> {
+  const before = (await folder.result(hash)) as CompressReport | undefined
+  return before && canonicalJson(before.stages) === canonicalJson(stages) ? before : undefined
+}
+
 async function planCompress(
   source: string | object,
   overrides: readonly string[],
@@ -195,8 +206,9 @@ async function compressIn(
     }
     const outcome = await runStages(session)
     try {
-      const finished = outcome.found === stages.length && (await folder.result(outcome.hash))
-      const report = finished ? (finished as CompressReport) : reportOf(folder, outcome)
+      const told = reportOf(folder, outcome)
+      const finished = outcome.found === stages.length && (await finishedBefore(folder, outcome.hash, told))
+      const report = finished || told
       const ending = { config, model: outcome.model, original: original.folder.path, report }
       if (finished)
         await folder.writeReport(report) // an end by force may have come before it

@@ -257,6 +257,26 @@ describe('compress', () => {
     assert.deepEqual(left(), [false, false])
   })
 
+  test('a finished run that is asked to count and measure otherwise tells no more what it told', async () => {
+    const stages = [{ method: 'rows', criterion: 'l1', keep: 16 }]
+    const { out, report: before } = await compressed({ stages })
+    const evaluate = { ...given.evaluate, sequence_length: 32 }
+    const other = { ...given, stages, out, evaluate, macs_tokens: 64 }
+    const { report, model } = await compress(other, { resume: true }).result
+    assert.deepEqual(
+      report.stages.map(({ macs, loss }) => [macs.tokens, loss]),
+      [
+        [64, undefined],
+        [64, undefined],
+      ],
+    )
+    assert.equal(before.stages[1].macs.tokens, 512)
+    assert.deepEqual(json(model, 'report.json'), json(out, 'report.json'))
+    assert.equal(json(out, 'report.json').stages[1].macs.tokens, 64)
+    const again = await compress(other, { resume: true }).result
+    assert.deepEqual(again.report, report) // nothing new: what was told then
+  })
+
   test('losses on other texts are left out of what goes on', async () => {
     const { out } = await compressed({ stages: recovers.slice(0, 1) })
     const warnings = []
