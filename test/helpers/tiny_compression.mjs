@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { compress } from 'tongueforge'
 import { WORDS_A } from '#lib/world/words'
+import { temporaryFolder } from './folders.mjs'
 import { writeTinyModel } from './tiny_model.mjs'
 
 const sentence = (i) =>
@@ -31,6 +33,21 @@ export async function tinyCompression(folder, size = {}) {
     threads: 1,
     seed: 3,
   }
+}
+
+/** Pipelines in a folder of their own, of two trainings unless a change says other stages. */
+export async function tinyPipelines() {
+  const root = temporaryFolder()
+  const place = (name) => join(root, name)
+  const given = await tinyCompression(place('inputs'))
+  const recovers = [{ method: 'recover' }, { method: 'recover', steps: 3, optimizer: { lr: 1e-4 } }]
+  let made = 0
+  const configOf = (changes = {}) => ({ ...given, stages: recovers, out: place(`run-${made++}`), ...changes })
+  const compressed = async (changes, options) => {
+    const config = configOf(changes)
+    return { out: config.out, ...(await compress(config, options).result) }
+  }
+  return { place, given, recovers, configOf, compressed }
 }
 
 /** The files of a folder that are the same however the run was stopped: bytes in base64, by name. */

@@ -1,36 +1,23 @@
-// The pipeline of compression as a run: record, result, resume after every stage, refusals, stop.
+// The pipeline of compression as a run: record, result, resume after every stage, refusals, stop. What a finished one
+// is asked anew: compress_finished.test.mjs.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { compress, inspect } from 'tongueforge'
-import { decoderSpec } from '#lib/checkpoint/model_config'
-import { native, runJob } from '#lib/native'
 import { train } from '#lib/verbs/train'
-import { temporaryFolder } from '../helpers/folders.mjs'
-import { lastingFiles, sameButFor, tinyCompression } from '../helpers/tiny_compression.mjs'
+import { lastingFiles, sameButFor, tinyPipelines } from '../helpers/tiny_compression.mjs'
 import { writeTinyModel } from '../helpers/tiny_model.mjs'
 
+const { place, given, recovers, configOf, compressed } = await tinyPipelines()
+
 describe('compress', () => {
-  const root = temporaryFolder()
-  const place = (name) => join(root, name)
   const json = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'))
   const lines = (out) =>
     readFileSync(join(out, 'metrics.jsonl'), 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line))
-  const recovers = [{ method: 'recover' }, { method: 'recover', steps: 3, optimizer: { lr: 1e-4 } }]
-  let given
-  let made = 0
-  const configOf = (changes = {}) => ({ ...given, stages: recovers, out: place(`run-${made++}`), ...changes })
-  const compressed = async (changes, options) => {
-    const config = configOf(changes)
-    return { out: config.out, ...(await compress(config, options).result) }
-  }
-  before(async () => {
-    given = await tinyCompression(place('inputs'))
-  })
 
   test('trainings in a row are what train makes, one after the other', async () => {
     const { out, model, report } = await compressed({ keep: 'all' })
@@ -206,96 +193,6 @@ describe('compress', () => {
     assert.deepEqual(lastingFiles(join(out, 'model')), before)
   })
 
-  test('what is appended to a finished pipeline goes on from its result', async () => {
-    const first = await compressed({ stages: recovers.slice(0, 1) })
-    const events = []
-    const run = compress({ ...configOf(), out: first.out }, { resume: true })
-    for await (const event of run) events.push(event)
-    const { report, model } = await run.result
-    assert.equal(report.resumed_after, '01-recover')
-    assert.deepEqual(
-      events.filter(({ event }) => event === 'stage').map(({ stage }) => stage),
-      ['02-recover'],
-    )
-    const whole = await compressed()
-    assert.deepEqual(weights(model), weights(whole.model))
-    assert.deepEqual(
-      report.stages.map(({ loss }) => loss),
-      whole.report.stages.map(({ loss }) => loss),
-    )
-  })
-
-  test('a finished pipeline is not done again; a changed stage is, and those after it', async () => {
-    const { out, report } = await compressed({ keep: 'all' })
-    const again = await compress({ ...configOf({ keep: 'all' }), out }, { resume: true }).result
-    assert.deepEqual(again.report, report)
-    const changed = [recovers[0], { ...recovers[1], steps: 2 }]
-    const { report: other } = await compress(
-      { ...configOf({ keep: 'all' }), out, stages: changed },
-      { resume: true },
-    ).result
-    assert.equal(other.resumed_after, '01-recover')
-    assert.equal(other.stages[2].figures.steps, 2)
-    assert.deepEqual(other.stages[1], report.stages[1])
-    assert.notEqual(other.inputs_sha256, report.inputs_sha256)
-    const first = [{ ...recovers[0], steps: 5 }, changed[1]]
-    const all = await compress({ ...configOf({ keep: 'all' }), out, stages: first }, { resume: true }).result
-    assert.equal(all.report.resumed_after, undefined)
-    assert.notEqual(all.report.inputs_sha256, other.inputs_sha256)
-    assert.deepEqual(
-      all.report.stages.map(({ figures }) => figures?.steps),
-      [undefined, 5, 2],
-    )
-  })
-
-  test('a session deletes the models that the one before it was killed too early to delete', async () => {
-    const { out } = await compressed({ keep: 'all' })
-    const models = ['01-recover', '02-recover'].map((name) => join(out, 'stages', name, 'model'))
-    const left = () => models.map((place) => existsSync(place))
-    assert.deepEqual(left(), [true, true])
-    await compress({ ...configOf({ keep: 'last' }), out }, { resume: true }).result
-    assert.deepEqual(left(), [false, false])
-  })
-
-  test('a finished run that is asked to count and measure otherwise tells no more what it told', async () => {
-    const stages = [{ method: 'rows', criterion: 'l1', keep: 16 }]
-    const { out, report: before } = await compressed({ stages })
-    const evaluate = { ...given.evaluate, sequence_length: 32 }
-    const other = { ...given, stages, out, evaluate, macs_tokens: 64 }
-    const { report, model } = await compress(other, { resume: true }).result
-    assert.deepEqual(
-      report.stages.map(({ macs, loss }) => [macs.tokens, loss]),
-      [
-        [64, undefined],
-        [64, undefined],
-      ],
-    )
-    assert.equal(before.stages[1].macs.tokens, 512)
-    assert.deepEqual(json(model, 'report.json'), json(out, 'report.json'))
-    assert.equal(json(out, 'report.json').stages[1].macs.tokens, 64)
-    const again = await compress(other, { resume: true }).result
-    assert.deepEqual(again.report, report) // nothing new: what was told then
-  })
-
-  test('losses on other texts are left out of what goes on', async () => {
-    const { out } = await compressed({ stages: recovers.slice(0, 1) })
-    const warnings = []
-    const onWarning = (text) => warnings.push(text)
-    const evaluate = { ...given.evaluate, sequence_length: 32 }
-    const { report } = await compress({ ...configOf({ evaluate }), out }, { resume: true, onWarning }).result
-    assert.deepEqual(
-      report.stages.map(({ loss, perplexity }) => [loss === undefined, perplexity === undefined]),
-      [
-        [true, true],
-        [true, true],
-        [false, false],
-      ],
-    )
-    assert.deepEqual(warnings, [
-      'the losses of 2 finished stages were measured on other texts: they are left out',
-    ])
-  })
-
   test('a dry run tells the sizes of every stage, and writes nothing', async () => {
     const { out, model, report } = await compressed({}, { dryRun: true })
     assert.ok(!existsSync(out))
@@ -400,7 +297,7 @@ describe('compress', () => {
       code: 'ERR_EXISTS',
       message: `${out}: expected a run of train to resume, found a folder that compress has written`,
     })
-    const other = await writeTinyModel(place(`other-${made++}`), { seed: 9 })
+    const other = await writeTinyModel(place('other'), { seed: 9 })
     await assert.rejects(compress({ ...config, model: other }, { resume: true }).result, {
       code: 'ERR_CHECKPOINT',
       message: `${out}: expected a run of this config and these inputs, found one of others`,
@@ -410,36 +307,4 @@ describe('compress', () => {
   })
 
   const weights = (folder) => readFileSync(join(folder, 'model.safetensors'))
-})
-
-test('a model keeps its dtype, which its weights tell where config.json does not; float16 becomes float32, and that is told', async () => {
-  const place = temporaryFolder()
-  const config = await tinyCompression(join(place, 'inputs'))
-  const file = join(config.model, 'config.json')
-  const { torch_dtype: _, ...silent } = JSON.parse(readFileSync(file, 'utf8'))
-  const stages = [{ method: 'rows', criterion: 'l1', keep: 16 }]
-  const bytes = async (keys, options = {}) => {
-    writeFileSync(file, JSON.stringify({ ...silent, ...keys }))
-    const { report } = await compress(
-      { ...config, out: join(place, 'out'), stages },
-      { dryRun: true, ...options },
-    ).result
-    return report.stages[1].bytes
-  }
-  const wide = await bytes({})
-  const warnings = []
-  const half = await bytes({ torch_dtype: 'float16' }, { onWarning: (message) => warnings.push(message) })
-  assert.equal(half, wide)
-  assert.match(warnings.join(), /is stored in float16, and becomes float32; dtype: bfloat16 keeps its size$/)
-  assert.equal(2 * (await bytes({ torch_dtype: 'bfloat16' })), wide)
-  const made = await runJob('loadModel', {
-    folder: config.model,
-    spec: decoderSpec({ ...silent }),
-    dtype: 'bfloat16',
-    threads: 1,
-  })
-  rmSync(join(config.model, 'model.safetensors'))
-  await runJob('saveModel', { model: made, folder: config.model, dtype: 'bfloat16', max_shard_bytes: 1e9 })
-  native().dispose(made)
-  assert.equal(2 * (await bytes({})), wide)
 })

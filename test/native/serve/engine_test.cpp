@@ -1,66 +1,29 @@
 #include "serve/engine.h"
 
-#include <chrono>
 #include <functional>
+#include <limits>
 #include <map>
 #include <numeric>
-#include <thread>
 #include <utility>
 
 #include "core/error.h"
 #include "core/random.h"
 #include "doctest.h"
+#include "fixtures.h"
 #include "generate/generator.h"
 #include "kernels/aten.h"
-#include "models/tiny_decoder.h"
 
 using namespace tongueforge;
 using serve::Engine;
 using serve::EngineOptions;
 using serve::Reason;
 using serve::Request;
+using test::Answer;
+using test::long_decoder;
+using test::Scribe;
+using test::with_pages;
 
 namespace {
-
-struct Answer {
-  std::vector<int32_t> ids;
-  std::vector<float> log_probs;
-  std::optional<serve::End> end;
-};
-
-/// Writes down what it hears, and calls back after each step.
-class Scribe final : public serve::Audience {
- public:
-  void hear(const std::vector<serve::Token>& tokens, const std::vector<serve::End>& ends) override {
-    for (const auto& token : tokens) {
-      answers[token.request].ids.push_back(token.id);
-      if (token.log_prob) answers[token.request].log_probs.push_back(*token.log_prob);
-    }
-    for (const auto& end : ends) answers[end.request].end = end;
-    if (after_step) after_step();
-  }
-  std::map<int64_t, Answer> answers;
-  std::function<void()> after_step;
-};
-
-int64_t bytes_of_pages(const models::Decoder& model, int64_t pages) {
-  int64_t values = 0;
-  for (const auto& layer : model.spec().layers) values += 2 * layer.num_kv_heads * model.spec().head_dim;
-  return values * kernels::kPageSize * pages * static_cast<int64_t>(c10::elementSize(model.dtype()));
-}
-
-/// A tiny model whose sequences can be long.
-std::shared_ptr<models::Decoder> long_decoder(uint64_t seed = 7) {
-  auto spec = test::tiny_spec();
-  spec.max_positions = 200;
-  return test::tiny_decoder(spec, seed);
-}
-
-EngineOptions with_pages(const models::Decoder& model, int64_t pages) {
-  EngineOptions options;
-  options.cache_bytes = bytes_of_pages(model, pages);
-  return options;
-}
 
 Answer alone(const std::shared_ptr<models::Decoder>& model, const Request& request) {
   Engine engine(model, with_pages(*model, 7));
@@ -221,29 +184,6 @@ TEST_CASE("logits that are not finite end their own request and no other") {
   CHECK(scribe.answers[beside].ids.size() == 9);
 }
 
-TEST_CASE("an end that could not be told, for lack of memory, is told as a failure") {
-  struct Deaf final : serve::Audience {
-    void hear(const std::vector<serve::Token>&, const std::vector<serve::End>& ends) override {
-      if (!ends.empty() && failures-- > 0) throw std::bad_alloc();
-      told.insert(told.end(), ends.begin(), ends.end());
-    }
-    int failures = 1;
-    std::vector<serve::End> told;
-  } audience;
-  const auto model = long_decoder();
-  Engine engine(model, with_pages(*model, 7));
-  engine.submit({.prompt = {1, 2}, .max_new_tokens = 2});
-  const int64_t longer = engine.submit({.prompt = {3, 4}, .max_new_tokens = 9});
-  engine.run(audience, SilentJob());
-  REQUIRE(audience.told.size() == 2);
-  for (const auto& end : audience.told) {
-    CHECK(end.reason == Reason::failed);
-    CHECK(end.error->code() == "ERR_OUT_OF_MEMORY");
-  }
-  CHECK(audience.told.back().request == longer);
-  CHECK(engine.stats().waiting + engine.stats().running == 0);
-}
-
 TEST_CASE("log-probabilities are of the model itself, the most probable first") {
   const auto model = long_decoder();
   Engine engine(model, with_pages(*model, 7));
@@ -343,71 +283,4 @@ TEST_CASE("what an engine cannot hold or run is refused with the numbers") {
   CHECK(scribe.answers.size() == 3);
   CHECK(scribe.answers[1].ids.size() == 63);  // 256 were asked for: the context ends them
   CHECK(scribe.answers[1].end->reason == Reason::length);
-}
-
-TEST_CASE("an engine waits for its readers, and goes on when they have caught up") {
-  const auto model = long_decoder();
-  auto options = with_pages(*model, 7);
-  options.most_unheard = 5;
-  Engine engine(model, options);
-  Scribe scribe;
-  engine.submit({.prompt = {1}, .max_new_tokens = 40});
-  std::jthread reader([&] {
-    for (int64_t acknowledged = 0; acknowledged < 34;) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-      const int64_t told = engine.stats().new_tokens;
-      CHECK(told <= acknowledged + 6);
-      engine.acknowledge(told - acknowledged);
-      acknowledged = told;
-    }
-  });
-  engine.run(scribe, SilentJob());
-  CHECK(scribe.answers[1].ids.size() == 40);
-}
-
-namespace {
-
-/// Hands on what it hears as the thread of a job does: not twice within 20 ms, else with what comes next.
-class Posting final : public serve::Audience {
- public:
-  explicit Posting(Engine& engine) : engine_(engine) {}
-
-  void hear(const std::vector<serve::Token>& tokens, const std::vector<serve::End>& ends) override {
-    unposted_ += static_cast<int64_t>(tokens.size());
-    ended += ends.size();
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last_ < std::chrono::milliseconds(20)) return;
-    last_ = now;
-    engine_.acknowledge(std::exchange(unposted_, 0));
-  }
-  size_t ended = 0;
-
- private:
-  Engine& engine_;
-  int64_t unposted_ = 0;
-  std::chrono::steady_clock::time_point last_{};
-};
-
-/// Gives up after a while, so that what waits forever fails.
-class ImpatientJob final : public Job {
- public:
-  bool cancelled() const override { return std::chrono::steady_clock::now() > end_; }
-  void progress(Value) override {}
-  void emit(Value) override {}
-
- private:
-  std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-};
-
-}  // namespace
-
-TEST_CASE("an engine that is faster than its events are posted does not wait for what nobody was told") {
-  const auto model = long_decoder();
-  auto options = with_pages(*model, 7);
-  options.most_unheard = 5;
-  Engine engine(model, options);
-  Posting posting(engine);
-  engine.submit({.prompt = {1}, .max_new_tokens = 60});
-  CHECK_NOTHROW(engine.run(posting, ImpatientJob()));
-  CHECK(posting.ended == 1);
 }
